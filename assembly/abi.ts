@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: Apache-2.0
+// Constants that both compilers read: limits, parameters, units, accounting states, counters, stop reasons.
+// Values stay below 2^31. A list keeps the order in which a page meets its members.
+
+// --- limits ---------------------------------------------------------------------------------------------------
+export const PAGE_BYTES: u32 = 4096;
+export const TICKS_PER_NS: u32 = 1024000;
+export const VCPUS_MAX: u32 = 64;
+export const ENGINES_MAX: u32 = 16;
+export const CORES_MAX: u32 = 16;
+export const TAGS_MAX: u32 = 1024;
+export const JOBS_MAX: u32 = 8192;
+export const READ_QUEUES_MAX: u32 = 8;
+export const TLP_QUEUE_DEPTH: u32 = 8;
+export const RECORDS_MAX: u32 = 65536;
+export const BATCH_PAGES: u32 = 2048;
+export const MESSAGE_SLOTS: u32 = 64;
+export const MESSAGE_BYTES_MAX: u32 = 65536;
+export const VSOCK_HEADER_BYTES: u32 = 44;
+export const ROUNDS_MAX: u32 = 1024;
+export const RECORD_HEADER_BYTES: u32 = 16;
+export const RECORD_TAG_BYTES: u32 = 16;
+export const EVENT_BYTES: u32 = 24;
+export const DEVICE_BYTES_MAX: u32 = 67108864;
+
+// --- content modes ---------------------------------------------------------------------------------------------
+export const CONTENT_FULL: u32 = 0;
+export const CONTENT_SIZED: u32 = 1;
+export const CONTENT_SAMPLED: u32 = 2;
+
+// content word of a page: what the encoder made of it (the memo's value). size 4096 = stored raw
+export const WORD_SIZE_MASK: u32 = 0x1fff;
+export const WORD_CYCLES_SHIFT: u32 = 13;
+export const WORD_CYCLES_MASK: u32 = 0xffff;
+export const WORD_ZERO: u32 = 0x20000000;
+
+// flags of a guest event
+export const EVENT_SAME: u32 = 1;
+export const EVENT_FREE: u32 = 2;
+export const EVENT_ZERO: u32 = 4;
+export const EVENT_ESTIMATED: u32 = 8;
+
+// --- parameters of the whole run -------------------------------------------------------------------------------
+export const G_PAGES: u32 = 0;
+export const G_CONTENT: u32 = 1;
+export const G_SAMPLE_EVERY: u32 = 2;
+export const G_SEED: u32 = 3;
+export const G_VCPUS: u32 = 4;
+export const G_CLOCK_WALL: u32 = 5;
+export const G_RING_EVENTS: u32 = 6;
+export const G_DEVICE_BYTES: u32 = 7;
+export const G_START_AT: u32 = 8;
+export const G_TRACKER: u32 = 9;
+export const G_ADDRESSES: u32 = 10;
+export const G_PAGES_OVER_VSOCK: u32 = 11;
+export const G_COMPRESS: u32 = 12;
+export const G_ENCRYPT_BITS: u32 = 13;
+export const G_DOWNTIME_LIMIT: u32 = 14;
+export const G_ROUNDS_MAX: u32 = 15;
+export const G_TIMEOUT: u32 = 16;
+export const G_FORCE: u32 = 17;
+export const G_NET_TICKS_NUM: u32 = 18;
+export const G_NET_TICKS_DEN: u32 = 19;
+export const G_NET_PROPAGATION: u32 = 20;
+export const G_NET_MTU: u32 = 21;
+export const G_NET_WINDOW: u32 = 22;
+export const G_NET_CAP_NUM: u32 = 23;
+export const G_NET_CAP_DEN: u32 = 24;
+export const G_NET_WEIGHT_A: u32 = 25;
+export const G_NET_WEIGHT_B: u32 = 26;
+export const G_NET_DELACK: u32 = 27;
+export const G_SERIES_WINDOW: u32 = 28;
+export const G_QUANTUM: u32 = 29;
+export const G_COUNT: u32 = 32;
+
+// tracker kinds and address formats
+export const TRACKER_WRITE_PROTECT: u32 = 0;
+export const TRACKER_BITMAP: u32 = 1;
+export const ADDRESSES_BITMAP: u32 = 0;
+export const ADDRESSES_LIST: u32 = 1;
+export const ADDRESSES_RUNS: u32 = 2;
+
+// --- parameters of one side (host + card) -----------------------------------------------------------------------
+export const S_CARD_NUM: u32 = 0;
+export const S_CARD_DEN: u32 = 1;
+export const S_CTL_NUM: u32 = 2;
+export const S_CTL_DEN: u32 = 3;
+export const S_PCIE_TICKS_PER_BYTE: u32 = 4;
+export const S_PCIE_LANES: u32 = 5;
+export const S_PCIE_MPS: u32 = 6;
+export const S_PCIE_MRRS: u32 = 7;
+export const S_PCIE_RCB: u32 = 8;
+export const S_PCIE_COMBINE_ABOVE: u32 = 9;
+export const S_PCIE_FLIGHT: u32 = 10;
+export const S_PCIE_TAGS: u32 = 11;
+export const S_PCIE_CPL_BYTES: u32 = 12;
+export const S_PCIE_CPL_HEADERS: u32 = 13;
+export const S_PCIE_PH: u32 = 14;
+export const S_PCIE_PD: u32 = 15;
+export const S_PCIE_NPH: u32 = 16;
+export const S_PCIE_LIMIT: u32 = 17;
+export const S_PCIE_DLL: u32 = 18;
+export const S_PCIE_SKP_PERIOD: u32 = 19;
+export const S_PCIE_SKP_TICKS: u32 = 20;
+export const S_PCIE_REPLAY_BYTES: u32 = 21;
+export const S_PCIE_TAGS_VSOCK: u32 = 22;
+export const S_PCIE_TAGS_DESC: u32 = 23;
+export const S_MEM_READ_LATENCY: u32 = 24;
+export const S_MEM_READ_NUM: u32 = 25;
+export const S_MEM_READ_DEN: u32 = 26;
+export const S_MEM_WRITE_NUM: u32 = 27;
+export const S_MEM_WRITE_DEN: u32 = 28;
+export const S_HOST_FAULT: u32 = 29;
+export const S_HOST_WORD: u32 = 30;
+export const S_HOST_PROTECT_PAGE: u32 = 31;
+export const S_HOST_TLB_FLUSH: u32 = 32;
+export const S_HOST_MESSAGE: u32 = 33;
+export const S_HOST_COPY_NUM: u32 = 34;
+export const S_HOST_COPY_DEN: u32 = 35;
+export const S_HOST_INTERRUPT: u32 = 36;
+export const S_HOST_SUSPEND: u32 = 37;
+export const S_HOST_RESUME: u32 = 38;
+export const S_HOST_DEVICE_KIB: u32 = 39;
+export const S_SCANNER_WORDS: u32 = 40;
+export const S_READ_QUEUES: u32 = 41;
+export const S_DESC_BYTES: u32 = 42;
+export const S_DESC_BATCH: u32 = 43;
+export const S_DESC_RING_ON_HOST: u32 = 44;
+export const S_DESC_PREFETCH: u32 = 45;
+export const S_SRAM_SLOTS: u32 = 46;
+export const S_READ_ISSUE: u32 = 47;
+export const S_WRITE_ISSUE: u32 = 48;
+export const S_ZERO_CYCLES: u32 = 49;
+export const S_LZ_ENGINES: u32 = 50;
+export const S_LZ_SETUP: u32 = 51;
+export const S_LZ_FILL: u32 = 52;
+export const S_LZ_PWS: u32 = 53;
+export const S_LZ_HASH_LOG: u32 = 54;
+export const S_LZ_BANKS: u32 = 55;
+export const S_LZ_PORTS: u32 = 56;
+export const S_LZ_POLICY: u32 = 57;
+export const S_LZ_MATCH_CAP: u32 = 58;
+export const S_LZ_MULTI: u32 = 59;
+export const S_LZ_INTRA: u32 = 60;
+export const S_LZ_BAIL: u32 = 61;
+export const S_LZ_OUT_BYTES: u32 = 62;
+export const S_LZ_TOKENS: u32 = 63;
+export const S_LZ_FIFO: u32 = 64;
+export const S_UNLZ_ENGINES: u32 = 65;
+export const S_UNLZ_BYTES: u32 = 66;
+export const S_UNLZ_SETUP: u32 = 67;
+export const S_GCM_ENGINES: u32 = 68;
+export const S_GCM_BITS: u32 = 69;
+export const S_GCM_LATENCY: u32 = 70;
+export const S_GCM_KEY_LOAD: u32 = 71;
+export const S_GCM_KEY_SLOTS: u32 = 72;
+export const S_CORES: u32 = 73;
+export const S_CTL_ADDRESS: u32 = 74;
+export const S_CTL_ADDRESS_PAGE: u32 = 75;
+export const S_CTL_DESC: u32 = 76;
+export const S_CTL_RECORD: u32 = 77;
+export const S_CTL_ROUND_END: u32 = 78;
+export const S_CTL_INTERRUPT: u32 = 79;
+export const S_DRAM_NUM: u32 = 80;
+export const S_DRAM_DEN: u32 = 81;
+export const S_PCIE_DOWN_PH: u32 = 82; // the card's own: they limit doorbells
+export const S_PCIE_DOWN_PD: u32 = 83;
+export const S_COUNT: u32 = 96;
+
+export const DLL_NONE: u32 = 0;
+export const DLL_EXPLICIT: u32 = 1;
+
+// --- scheduler units of one side, downstream first ----------------------------------------------------------------
+export const U_NET_RX: u32 = 0;
+export const U_NET_TX: u32 = 1;
+export const U_FRAMER: u32 = 2;
+export const U_SEAL: u32 = 3;
+export const U_COMPRESS: u32 = 4;
+export const U_ZERO: u32 = 5;
+export const U_READ: u32 = 6;
+export const U_DESC: u32 = 7;
+export const U_SCANNER: u32 = 8;
+export const U_CONTROL: u32 = 9;
+export const U_VSOCK: u32 = 10;
+export const U_UP: u32 = 11;
+export const U_DOWN: u32 = 12;
+export const U_MEMORY: u32 = 13;
+export const U_PLACE: u32 = 14;
+export const U_UNLZ: u32 = 15;
+export const U_OPEN: u32 = 16;
+export const U_RECEIVE: u32 = 17;
+export const U_FRONTEND: u32 = 18;
+export const U_GUEST: u32 = 19;
+export const UNITS: u32 = 20;
+
+// --- accounting slots of one side: every engine, core and wire direction on its own ----------------------------------
+export const A_GUEST: u32 = 0;
+export const A_FRONTEND: u32 = 1;
+export const A_VSOCK: u32 = 2;
+export const A_UP: u32 = 3;
+export const A_DOWN: u32 = 4;
+export const A_SCANNER: u32 = 5;
+export const A_DESC: u32 = 6;
+export const A_READ: u32 = 7;
+export const A_ZERO: u32 = 8;
+export const A_FRAMER: u32 = 9;
+export const A_NET: u32 = 10;
+export const A_RECEIVE: u32 = 11;
+export const A_PLACE: u32 = 12;
+export const A_CORE: u32 = 16; // + CORES_MAX
+export const A_LZ: u32 = 32; // + ENGINES_MAX
+export const A_SEAL: u32 = 48;
+export const A_OPEN: u32 = 64;
+export const A_UNLZ: u32 = 80;
+export const ACCOUNTS: u32 = 96;
+
+// --- accounting states: where a unit's time goes -----------------------------------------------------------------
+export const BUSY: u32 = 0;
+export const STARVED: u32 = 1;
+export const BLOCKED: u32 = 2;
+export const W_TAGS: u32 = 3;
+export const W_CREDIT_PH: u32 = 4;
+export const W_CREDIT_PD: u32 = 5;
+export const W_CREDIT_NPH: u32 = 6;
+export const W_COMPLETION_BUFFER: u32 = 7;
+export const W_REPLAY: u32 = 8;
+export const W_SRAM: u32 = 9;
+export const W_KEY: u32 = 10;
+export const W_CWND: u32 = 11;
+export const W_WINDOW: u32 = 12;
+export const W_RATE_CAP: u32 = 13;
+export const W_PCIE: u32 = 14;
+export const W_ACK: u32 = 15;
+export const W_FAULT: u32 = 16;
+export const STATES: u32 = 20;
+
+// --- counters of one side -----------------------------------------------------------------------------------------
+export const C_UP_TLPS: u32 = 0;
+export const C_UP_TLP_BYTES: u32 = 1;
+export const C_UP_DATA_BYTES: u32 = 2;
+export const C_UP_DLLP_BYTES: u32 = 3;
+export const C_UP_SKP: u32 = 4;
+export const C_DOWN_TLPS: u32 = 5;
+export const C_DOWN_TLP_BYTES: u32 = 6;
+export const C_DOWN_DATA_BYTES: u32 = 7;
+export const C_DOWN_DLLP_BYTES: u32 = 8;
+export const C_DOWN_SKP: u32 = 9;
+export const C_READ_REQUESTS: u32 = 10;
+export const C_READ_PAGES: u32 = 11;
+export const C_READ_TORN: u32 = 12;
+export const C_ZERO_PAGES: u32 = 13;
+export const C_LZ_PAGES: u32 = 14;
+export const C_LZ_RAW: u32 = 15;
+export const C_LZ_BYTES_OUT: u32 = 16;
+export const C_RECORDS_SEALED: u32 = 17;
+export const C_RECORDS_OPENED: u32 = 18;
+export const C_RECORD_BYTES_A: u32 = 19;
+export const C_RECORD_BYTES_B: u32 = 20;
+export const C_NET_FRAMES: u32 = 21;
+export const C_NET_WIRE_BYTES: u32 = 22;
+export const C_NET_PAYLOAD_A: u32 = 23;
+export const C_NET_PAYLOAD_B: u32 = 24;
+export const C_NET_ACKS: u32 = 25;
+export const C_PLACED_PAGES: u32 = 26;
+export const C_PLACED_ZERO: u32 = 27;
+export const C_PLACED_SKIPPED: u32 = 28;
+export const C_VSOCK_TO_CARD: u32 = 29;
+export const C_VSOCK_TO_HOST: u32 = 30;
+export const C_VSOCK_BYTES: u32 = 31;
+export const C_HANDLERS: u32 = 32;
+export const C_WRITES: u32 = 33;
+export const C_FREES: u32 = 34;
+export const C_FAULTS: u32 = 35;
+export const C_STALL_TICKS: u32 = 36;
+export const C_DIRTY_COLLECTED: u32 = 37;
+export const C_HOST_TICKS: u32 = 38;
+export const C_DESC_FETCHES: u32 = 39;
+export const C_DEVICE_BYTES: u32 = 40;
+export const C_KEY_MISSES: u32 = 41;
+export const C_LZ_STALL_CYCLES: u32 = 42;
+export const C_MEMO_HITS: u32 = 43;
+export const C_MEMO_MISSES: u32 = 44;
+export const COUNTERS: u32 = 64;
+
+// --- histograms of one side (ticks) ---------------------------------------------------------------------------------
+export const H_REQUEST: u32 = 0;
+export const H_PAGE_READ: u32 = 1;
+export const H_PAGE_TOTAL: u32 = 2;
+export const H_RECORD_OPEN: u32 = 3;
+export const H_PLACE: u32 = 4;
+export const H_MESSAGE: u32 = 5;
+export const HISTOGRAMS: u32 = 8;
+
+// --- why run() came back ----------------------------------------------------------------------------------------------
+export const STOP_UNTIL: u32 = 0;
+export const STOP_INPUT: u32 = 1;
+export const STOP_DONE: u32 = 2;
+export const STOP_INVARIANT: u32 = 3;
+export const STOP_DEADLOCK: u32 = 4;
+
+// how the migration ended
+export const STATUS_RUNNING: u32 = 0;
+export const STATUS_COMPLETED: u32 = 1;
+export const STATUS_NOT_CONVERGED: u32 = 2;
+export const STATUS_FAILED: u32 = 3;
+export const REASON_NONE: u32 = 0;
+export const REASON_ROUNDS: u32 = 1;
+export const REASON_TIMEOUT: u32 = 2;
+export const REASON_TRACE_ENDED: u32 = 3;
+
+// --- invariants (model.md section 7) ---------------------------------------------------------------------------------
+export const I_DESTINATION_EQUALS_SOURCE: u32 = 1;
+export const I_DEVICE_STATE: u32 = 2;
+export const I_CLEARED_BEFORE_READ: u32 = 3;
+export const I_NO_OLDER_COPY: u32 = 4;
+export const I_CONSERVED: u32 = 5;
+export const I_NONCE: u32 = 6;
+export const I_TAG: u32 = 7;
+export const I_ACCOUNTING: u32 = 8;
+export const I_TAG_IN_USE: u32 = 9;
+export const I_CREDITS: u32 = 10;
+export const I_SRAM: u32 = 11;
+export const I_JOBS: u32 = 12;
+export const I_SEQUENCE: u32 = 13;
+export const I_TLP_RULES: u32 = 14;
+
+// --- queues of one side, in the order a page meets them ---------------------------------------------------------------
+export const Q_DOORBELL: u32 = 0; // host rang: message slot -> vsock
+export const Q_VSOCK_ANSWER: u32 = 1;
+export const Q_EVENT: u32 = 2; // interrupts and round ends -> control
+export const Q_ADDRESS: u32 = 3; // address batches -> control
+export const Q_SCAN: u32 = 4; // address batches -> scanner
+export const Q_FOUND: u32 = 5; // pages found -> control
+export const Q_FETCH: u32 = 6; // descriptor batches being fetched
+export const Q_DESC_ANSWER: u32 = 7;
+export const Q_READ_ANSWER: u32 = 8;
+export const Q_ZERO: u32 = 9;
+export const Q_LZ: u32 = 10;
+export const Q_RECORD: u32 = 11; // pages coded, or records received -> control
+export const Q_SEAL: u32 = 12;
+export const Q_FRAME: u32 = 13;
+export const Q_OPEN: u32 = 14;
+export const Q_UNLZ: u32 = 15;
+export const Q_PLACE: u32 = 16;
+export const Q_LANDED: u32 = 17; // page writes that have landed in host memory
+export const Q_MSIX: u32 = 18; // interrupts that have landed at the host
+export const Q_USED: u32 = 19; // used-ring writes that have landed
+export const Q_TO_HOST: u32 = 20; // messages for the host -> vsock
+export const Q_PENDING: u32 = 21; // pages of the descriptor batches in Q_FETCH
+export const Q_OWN: u32 = 22; // records the firmware makes itself -> control
+export const Q_READ: u32 = 23; // + READ_QUEUES_MAX
+export const QUEUES: u32 = 32;
+
+// landings of posted writes
+export const LAND_PAGE: u32 = 1;
+export const LAND_MSIX: u32 = 2;
+export const LAND_USED: u32 = 3;
+
+// requesters of a card
+export const R_DATA: u32 = 0;
+export const R_VSOCK: u32 = 1;
+export const R_DESC: u32 = 2;
+
+// messages over VSOCK: to the card, then to the host
+export const M_START: u32 = 1;
+export const M_ADDRESSES: u32 = 2;
+export const M_PAGES: u32 = 3;
+export const M_ROUND_END: u32 = 4;
+export const M_DEVICE: u32 = 5;
+export const M_READY: u32 = 6;
+export const M_ROUND_DONE: u32 = 7;
+export const M_RESUME: u32 = 8;
+export const M_DONE: u32 = 9;
+export const M_FLAG_FINAL: u32 = 1;
+
+// handlers of the firmware
+export const F_INTERRUPT: u32 = 1;
+export const F_ROUND_END: u32 = 2;
+export const F_PAGE_RECORD: u32 = 3;
+export const F_DESCRIPTORS: u32 = 4;
+export const F_ADDRESSES: u32 = 5;
+
+// --- the log of a migration: u64 each ------------------------------------------------------------------------------------
+export const L_STATUS: u32 = 0;
+export const L_REASON: u32 = 1;
+export const L_STARTED: u32 = 2;
+export const L_SETUP_DONE: u32 = 3;
+export const L_SUSPENDED: u32 = 4;
+export const L_RESUMED: u32 = 5;
+export const L_ENDED: u32 = 6;
+export const L_DEVICE_DONE: u32 = 7;
+export const L_RAM_DONE: u32 = 8;
+export const L_ROUNDS: u32 = 9;
+export const L_BOOKS: u32 = 10;
+export const L_PENDING_PAGES: u32 = 11;
+export const L_PAGES_CHECKED: u32 = 12;
+export const L_CPU_FRONTEND: u32 = 13;
+export const L_COUNT: u32 = 32;
+
+// a round in the log, u64 each
+export const RL_START: u32 = 0;
+export const RL_END: u32 = 1;
+export const RL_NORMAL: u32 = 2;
+export const RL_ZERO: u32 = 3;
+export const RL_WIRE: u32 = 4;
+export const RL_NEW_DIRTY: u32 = 5;
+export const RL_COUNT: u32 = 8;
+
+// series: adaptive windows, doubled when the table is full
+export const SERIES_BINS: u32 = 512;
+export const SERIES_GOODPUT: u32 = 0;
+export const SERIES_DIRTY: u32 = 1;
+export const SERIES_PLACED: u32 = 2;
+export const SERIES: u32 = 3;

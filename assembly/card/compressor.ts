@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// Compressor and decompressor: pools of LZ4 engines.
+//
+// Models: N engines, each with one page at a time; the encoder is the hardware algorithm itself (docs/lz4-hardware.md)
+//   and its clocks come from the windows and tokens of the very page. A page that does not shrink stays raw.
+// In and out: pages from Q_LZ, coded or raw to Q_RECORD; records from Q_UNLZ, pages to Q_PLACE. A coded page takes an
+//   SRAM slot of its own before it is begun and gives the raw one back at the end.
+// How long: an engine is taken for setup + II clocks, II as docs/lz4-hardware.md; the page may be seen `fillLatency`
+//   clocks after that. Decompression: setup + ceil(bytes out / bytesPerCycle).
+// Leaves out: sharing of SRAM ports, stalls of the decoder on short offsets, dictionary across pages.
+// Numbers: card preset `compressor.*` and `decompressor.*`.
+import {
+  A_LZ, A_UNLZ, BLOCKED, BUSY, C_LZ_BYTES_OUT, C_LZ_PAGES, C_LZ_RAW, I_TAG, PAGE_BYTES, Q_LZ, Q_PLACE, Q_RECORD,
+  Q_UNLZ, STARVED, S_LZ_ENGINES, S_LZ_FILL, S_LZ_SETUP, S_UNLZ_BYTES, S_UNLZ_ENGINES, S_UNLZ_SETUP, U_COMPRESS, U_UNLZ,
+  WORD_CYCLES_MASK, WORD_CYCLES_SHIFT, WORD_SIZE_MASK, W_SRAM,
+} from "../abi";
+import { lz4Decompress } from "../codec/lz4";
+import { lz4hwCompress, lz4hwCycles } from "../codec/lz4hw";
+import { pop, push, queue, ready, room } from "../kernel/fifo";
+import { CARRIED, CODED, JOB_DEVICE, Job, NO_SLOT, freeSlot, job, slotAt, slotsLeft, takeSlot } from "../kernel/jobs";
+import { sizedByWord } from "../kernel/pages";
+import { p32 } from "../kernel/params";
+import { POOL_LZ, POOL_UNLZ, engineBusy, engineDone, engineFree, engineJob, engineStart } from "../kernel/pool";
+import { wake } from "../kernel/schedule";
+import { broken, count, enter } from "../kernel/stats";
+import { edgeAfter } from "../kernel/time";
+
+/** Steps the compressor at a card clock edge: hands on what is done, begins what waits. */
+export function stepCompressor(side: u32, t: u64): void {
+  const n = p32(side, S_LZ_ENGINES);
+  const clock = side * 2;
+  for (let e: u32 = 0; e < n; e++) {
+    if (!engineBusy(side, POOL_LZ, e)) continue;
+    const done = engineDone(side, POOL_LZ, e);
+    if (t < done) {
+      wake(side, U_COMPRESS, done);
+      continue;
+    }
+    if (room(queue(side, Q_RECORD)) == 0) {
+      enter(side, A_LZ + e, BLOCKED, t);
+      continue;
+    }
+    const index = engineJob(side, POOL_LZ, e);
+    const j = job(side, index);
+    // one of the two slots is no longer needed
+    const spare = (j.flags & CODED) != 0 ? j.slotIn : j.slotOut;
+    if ((j.flags & CODED) != 0) j.slotIn = NO_SLOT;
+    else j.slotOut = NO_SLOT;
+    freeSlot(side, spare);
+    engineFree(side, POOL_LZ, e);
+    const out = edgeAfter(clock, done, p32(side, S_LZ_FILL));
+    const next = edgeAfter(clock, t, 1);
+    push(queue(side, Q_RECORD), index, out > next ? out : next);
+  }
+  for (let e: u32 = 0; e < n; e++) {
+    if (engineBusy(side, POOL_LZ, e)) continue;
+    if (!ready(queue(side, Q_LZ), t)) {
+      enter(side, A_LZ + e, STARVED, t);
+    } else if (slotsLeft(side) == 0) {
+      enter(side, A_LZ + e, W_SRAM, t);
+    } else {
+      const index = pop(queue(side, Q_LZ));
+      const cycles = compress(side, job(side, index)) + p32(side, S_LZ_SETUP);
+      const done = edgeAfter(clock, t, cycles);
+      engineStart(side, POOL_LZ, e, index, done);
+      enter(side, A_LZ + e, BUSY, t);
+      wake(side, U_COMPRESS, done);
+    }
+  }
+}
+
+/** Codes a page into a slot of its own; returns the clocks the engine is taken for. */
+function compress(side: u32, j: Job): u32 {
+  j.slotOut = takeSlot(side);
+  let size: u32 = 0;
+  let cycles: u32 = 0;
+  if (sizedByWord() && j.kind != JOB_DEVICE) {
+    size = j.word & WORD_SIZE_MASK;
+    cycles = (j.word >> WORD_CYCLES_SHIFT) & WORD_CYCLES_MASK;
+    if (size >= PAGE_BYTES) size = 0;
+    if ((j.flags & CARRIED) != 0) {
+      lz4hwCompress(slotAt(side, j.slotIn), PAGE_BYTES, slotAt(side, j.slotOut), PAGE_BYTES);
+    }
+  } else {
+    size = lz4hwCompress(slotAt(side, j.slotIn), j.bytes, slotAt(side, j.slotOut), PAGE_BYTES);
+    cycles = lz4hwCycles();
+  }
+  count(side, C_LZ_PAGES, 1);
+  if (size == 0) {
+    count(side, C_LZ_RAW, 1);
+  } else {
+    j.bytes = size;
+    j.flags |= CODED;
+  }
+  count(side, C_LZ_BYTES_OUT, j.bytes);
+  return cycles;
+}
+
+/** Steps the decompressor at a card clock edge. */
+export function stepDecompressor(side: u32, t: u64): void {
+  const n = p32(side, S_UNLZ_ENGINES);
+  const clock = side * 2;
+  for (let e: u32 = 0; e < n; e++) {
+    if (!engineBusy(side, POOL_UNLZ, e)) continue;
+    if (t < engineDone(side, POOL_UNLZ, e)) {
+      wake(side, U_UNLZ, engineDone(side, POOL_UNLZ, e));
+      continue;
+    }
+    if (room(queue(side, Q_PLACE)) == 0) {
+      enter(side, A_UNLZ + e, BLOCKED, t);
+      continue;
+    }
+    const index = engineJob(side, POOL_UNLZ, e);
+    const j = job(side, index);
+    freeSlot(side, j.slotIn);
+    j.slotIn = j.slotOut;
+    j.slotOut = NO_SLOT;
+    engineFree(side, POOL_UNLZ, e);
+    push(queue(side, Q_PLACE), index, edgeAfter(clock, t, 1));
+  }
+  for (let e: u32 = 0; e < n; e++) {
+    if (engineBusy(side, POOL_UNLZ, e)) continue;
+    if (!ready(queue(side, Q_UNLZ), t)) {
+      enter(side, A_UNLZ + e, STARVED, t);
+    } else if (slotsLeft(side) == 0) {
+      enter(side, A_UNLZ + e, W_SRAM, t);
+    } else {
+      const index = pop(queue(side, Q_UNLZ));
+      const out = decompress(side, job(side, index), t);
+      const bytes = p32(side, S_UNLZ_BYTES);
+      const done = edgeAfter(clock, t, p32(side, S_UNLZ_SETUP) + (out + bytes - 1) / bytes);
+      engineStart(side, POOL_UNLZ, e, index, done);
+      enter(side, A_UNLZ + e, BUSY, t);
+      wake(side, U_UNLZ, done);
+    }
+  }
+}
+
+/** Decodes a record into a slot of its own; returns the bytes it becomes. */
+function decompress(side: u32, j: Job, t: u64): u32 {
+  j.slotOut = takeSlot(side);
+  let out: u32 = PAGE_BYTES;
+  if ((j.flags & CARRIED) != 0) {
+    const got = lz4Decompress(slotAt(side, j.slotIn), j.bytes, slotAt(side, j.slotOut), PAGE_BYTES);
+    if (got < 0 || (j.kind != JOB_DEVICE && got != PAGE_BYTES)) broken(I_TAG, j.pfn, <u64>got, t);
+    out = <u32>got;
+  }
+  j.bytes = out;
+  j.flags &= ~CODED;
+  return out;
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// Control processor: the cores that run the card's firmware.
+//
+// Models: cores of equal speed, handlers that run to completion, queues of what waits for a handler.
+// In and out: Q_EVENT (messages and control records), Q_RECORD (pages coded or records received), Q_FOUND (page jobs
+//   that need descriptors), Q_ADDRESS (address batches). What a handler does happens when it ends (firmware/).
+// How long, in cycles of the control clock: interrupt I; round end E; page record R; descriptor batch D for up to
+//   `descriptorBatch` pages; address batch A + B for each page of it. A handler begins at a clock edge.
+// Order: round ends and messages, then page records, descriptors, addresses; a handler is not begun unless what it will
+//   produce has room.
+// Leaves out: caches of the cores, interrupt nesting, polling loops.
+// Numbers: card preset `control.*`.
+import {
+  A_CORE, BLOCKED, BUSY, C_HANDLERS, F_ADDRESSES, F_DESCRIPTORS, F_INTERRUPT, F_PAGE_RECORD, F_ROUND_END, G_ENCRYPT_BITS,
+  Q_ADDRESS, Q_EVENT, Q_FETCH, Q_FOUND, Q_FRAME, Q_OPEN, Q_OWN, Q_PENDING, Q_PLACE, Q_READ, Q_RECORD, Q_SCAN, Q_SEAL, Q_UNLZ, STARVED,
+  S_CORES, S_CTL_ADDRESS, S_CTL_ADDRESS_PAGE, S_CTL_DESC, S_CTL_INTERRUPT, S_CTL_RECORD, S_CTL_ROUND_END, S_DESC_BATCH,
+  S_DESC_RING_ON_HOST, S_READ_QUEUES, U_CONTROL,
+} from "../abi";
+import { EVENT_MESSAGE, head, hold, pop, queue, ready, readyCount, room } from "../kernel/fifo";
+import { CODED, JOB_DEVICE, JOB_PAGE, JOB_ZERO, Job, job } from "../kernel/jobs";
+import { ON_CARD, message } from "../kernel/message";
+import { g32, p32 } from "../kernel/params";
+import { POOL_CORES, engineBusy, engineDone, engineFree, engineJob, engineStart } from "../kernel/pool";
+import { wake } from "../kernel/schedule";
+import { count, enter } from "../kernel/stats";
+import { edgeAfter } from "../kernel/time";
+
+
+//  what a core runs: | handler u32 | count u32 | queue u32 | - |
+const RUNNING = memory.data(512, 16);
+const TURN = memory.data(8, 8);
+
+// @ts-ignore: decorator
+@inline
+function running(side: u32, core: u32): usize {
+  return RUNNING + ((side * 16 + core) << 4);
+}
+
+export function buildControl(side: u32): void {
+  memory.fill(RUNNING + side * 256, 0, 256);
+  store<u32>(TURN + (side << 2), 0);
+}
+
+/** Handler that has ended at t on some core, 0 when none is left; its argument, count and queue follow. */
+export let retiredArgument: u32 = 0;
+export let retiredCount: u32 = 0;
+export let retiredQueue: u32 = 0;
+
+/** Takes the next handler that has ended by t. */
+export function retire(side: u32, t: u64): u32 {
+  const n = p32(side, S_CORES);
+  for (let c: u32 = 0; c < n; c++) {
+    if (!engineBusy(side, POOL_CORES, c)) continue;
+    const done = engineDone(side, POOL_CORES, c);
+    if (t < done) {
+      wake(side, U_CONTROL, done);
+      continue;
+    }
+    engineFree(side, POOL_CORES, c);
+    retiredArgument = engineJob(side, POOL_CORES, c);
+    retiredCount = load<u32>(running(side, c), 4);
+    retiredQueue = load<u32>(running(side, c), 8);
+    return load<u32>(running(side, c));
+  }
+  return 0;
+}
+
+/** Begins handlers on idle cores at the control clock edge t. */
+export function dispatch(side: u32, t: u64): void {
+  const n = p32(side, S_CORES);
+  for (let c: u32 = 0; c < n; c++) {
+    if (engineBusy(side, POOL_CORES, c)) continue;
+    const state = dispatchEvent(side, c, t);
+    if (state == BUSY) continue;
+    const record = dispatchRecord(side, c, t);
+    if (record == BUSY) continue;
+    const found = dispatchFound(side, c, t);
+    if (found == BUSY) continue;
+    const address = dispatchAddress(side, c, t);
+    if (address == BUSY) continue;
+    const blocked = record == BLOCKED || found == BLOCKED || address == BLOCKED;
+    enter(side, A_CORE + c, blocked ? BLOCKED : STARVED, t);
+  }
+}
+
+function start(side: u32, core: u32, handler: u32, argument: u32, n: u32, q: u32, cycles: u32, t: u64): u32 {
+  const at = running(side, core);
+  store<u32>(at, handler);
+  store<u32>(at, n, 4);
+  store<u32>(at, q, 8);
+  const done = edgeAfter(side * 2 + 1, t, cycles);
+  engineStart(side, POOL_CORES, core, argument, done);
+  enter(side, A_CORE + core, BUSY, t);
+  count(side, C_HANDLERS, 1);
+  wake(side, U_CONTROL, done);
+  return BUSY;
+}
+
+function dispatchEvent(side: u32, core: u32, t: u64): u32 {
+  const q = queue(side, Q_EVENT);
+  if (!ready(q, t)) return STARVED;
+  const argument = pop(q);
+  if ((argument & EVENT_MESSAGE) != 0) return start(side, core, F_INTERRUPT, argument, 1, 0, p32(side, S_CTL_INTERRUPT), t);
+  return start(side, core, F_ROUND_END, argument, 1, 0, p32(side, S_CTL_ROUND_END), t);
+}
+
+function dispatchRecord(side: u32, core: u32, t: u64): u32 {
+  const own = queue(side, Q_OWN);
+  const q = ready(own, t) ? own : queue(side, Q_RECORD);
+  if (!ready(q, t)) return STARVED;
+  const index = head(q);
+  const to = behindRecord(side, job(side, index));
+  if (room(queue(side, to)) == 0) return BLOCKED;
+  hold(queue(side, to), 1);
+  pop(q);
+  return start(side, core, F_PAGE_RECORD, index, 1, to, p32(side, S_CTL_RECORD), t);
+}
+
+/** Where a record goes when its handler has ended: the source seals or frames, the destination opens or places. */
+function behindRecord(side: u32, j: Job): u32 {
+  const sealed = g32(G_ENCRYPT_BITS) != 0;
+  if (j.link == 0) return sealed ? Q_SEAL : Q_FRAME;
+  if (sealed) return Q_OPEN;
+  if (j.kind == JOB_PAGE || j.kind == JOB_DEVICE) return (j.flags & CODED) != 0 ? Q_UNLZ : Q_PLACE;
+  return j.kind == JOB_ZERO ? Q_PLACE : Q_EVENT;
+}
+
+function dispatchFound(side: u32, core: u32, t: u64): u32 {
+  const q = queue(side, Q_FOUND);
+  if (!ready(q, t)) return STARVED;
+  const n = readyCount(q, t, p32(side, S_DESC_BATCH));
+  const turn = load<u32>(TURN + (side << 2));
+  const to = queue(side, Q_READ + turn);
+  if (room(to) < n || room(queue(side, Q_FETCH)) == 0 || room(queue(side, Q_PENDING)) < n) return BLOCKED;
+  hold(to, n);
+  if (p32(side, S_DESC_RING_ON_HOST) != 0) {
+    hold(queue(side, Q_FETCH), 1);
+    hold(queue(side, Q_PENDING), n);
+  }
+  store<u32>(TURN + (side << 2), turn + 1 == p32(side, S_READ_QUEUES) ? 0 : turn + 1);
+  // the pages of the batch are taken now, in order, as a chain through the jobs
+  const first = pop(q);
+  let last = first;
+  for (let i: u32 = 1; i < n; i++) {
+    const next = pop(q);
+    job(side, last).wait = next;
+    last = next;
+  }
+  return start(side, core, F_DESCRIPTORS, first, n, turn, p32(side, S_CTL_DESC), t);
+}
+
+function dispatchAddress(side: u32, core: u32, t: u64): u32 {
+  const q = queue(side, Q_ADDRESS);
+  if (!ready(q, t)) return STARVED;
+  if (room(queue(side, Q_SCAN)) == 0) return BLOCKED;
+  hold(queue(side, Q_SCAN), 1);
+  const slot = pop(q);
+  const pages = <u32>message(side, ON_CARD, slot).c;
+  const cycles = p32(side, S_CTL_ADDRESS) + p32(side, S_CTL_ADDRESS_PAGE) * pages;
+  return start(side, core, F_ADDRESSES, slot, pages, 0, cycles, t);
+}

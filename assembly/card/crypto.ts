@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// Crypto: pools of AES-GCM engines that seal records on one side and open them on the other.
+//
+// Models: engines of `bitsPerCycle`, one record each at a time, a cache of key slots, nonces that are never reused,
+//   authentication before anything behind sees a byte. Each data link and direction has a key of its own.
+// In and out: records from Q_SEAL to Q_FRAME; from Q_OPEN to Q_UNLZ (coded), Q_PLACE (raw, zero, device) or Q_EVENT
+//   (control records).
+// How long (docs/model.md): an engine is taken for ceil(128/D) of header + ceil(8 n / D) of payload + 1 length clocks,
+//   plus `keyLoad` when the key is not in a slot; the record may be seen `latency` clocks after that.
+// Leaves out: AES and GHASH as separate pipelines (one interval stands for both), rekeying.
+// Numbers: card preset `crypto.*`; NIST SP 800-38D for the mode (96-bit IV = salt || record number).
+import {
+  A_OPEN, A_SEAL, BLOCKED, BUSY, C_KEY_MISSES, C_RECORDS_OPENED, C_RECORDS_SEALED, H_RECORD_OPEN, I_NONCE, I_SEQUENCE,
+  I_TAG, Q_EVENT, Q_FRAME, Q_OPEN, Q_PLACE, Q_SEAL, Q_UNLZ, RECORD_HEADER_BYTES, STARVED, S_GCM_BITS, S_GCM_ENGINES,
+  S_GCM_KEY_LOAD, S_GCM_KEY_SLOTS, S_GCM_LATENCY, U_OPEN, U_SEAL,
+} from "../abi";
+import { gcmOpen, gcmSeal } from "../codec/gcm";
+import { pop, push, queue, ready, room } from "../kernel/fifo";
+import { CARRIED, CODED, JOB_DEVICE, JOB_PAGE, JOB_ZERO, Job, NO_SLOT, job, slotAt } from "../kernel/jobs";
+import { p32 } from "../kernel/params";
+import { POOL_OPEN, POOL_SEAL, engineBusy, engineDone, engineFree, engineJob, engineStart } from "../kernel/pool";
+import { tagAt, writeHeader } from "../kernel/record";
+import { wake } from "../kernel/schedule";
+import { broken, count, enter, sample } from "../kernel/stats";
+import { edgeAfter } from "../kernel/time";
+
+//  key record, 24 bytes: | next nonce u64 | highest nonce used u64 | slot (1 + number, 0 none) | last use u32 |
+@unmanaged
+class Key {
+  next: u64;
+  used: u64;
+  cached: u32;
+  lastUse: u32;
+}
+
+const KEYS = memory.data(192, 16);
+const IV = memory.data(16, 16);
+let uses: u32 = 0;
+
+/** Key of a data link, sent by a side: the same record on both cards would hide a fault, so each keeps its own. */
+// @ts-ignore: decorator
+@inline
+function key(side: u32, sealing: bool, link: u32): Key {
+  return changetype<Key>(KEYS + (side * 4 + (sealing ? 0 : 2) + link) * 24);
+}
+
+export function buildCrypto(): void {
+  memory.fill(KEYS, 0, 192);
+  uses = 0;
+}
+
+/** The data link a job travels on: device state on A, everything else on B. */
+// @ts-ignore: decorator
+@inline
+function linkOf(j: Job): u32 {
+  return j.kind == JOB_DEVICE ? 0 : 1;
+}
+
+function cycles(side: u32, j: Job, k: Key): u32 {
+  const d = p32(side, S_GCM_BITS);
+  let n = (8 * RECORD_HEADER_BYTES + d - 1) / d + (8 * j.bytes + d - 1) / d + 1;
+  if (k.cached == 0) {
+    n += p32(side, S_GCM_KEY_LOAD);
+    count(side, C_KEY_MISSES, 1);
+    if (p32(side, S_GCM_KEY_SLOTS) > 1) k.cached = 1;
+  }
+  k.lastUse = ++uses;
+  return n;
+}
+
+// --- sealing -----------------------------------------------------------------------------------------------------------
+
+export function stepSeal(side: u32, t: u64): void {
+  const n = p32(side, S_GCM_ENGINES);
+  const clock = side * 2;
+  for (let e: u32 = 0; e < n; e++) {
+    if (!engineBusy(side, POOL_SEAL, e)) continue;
+    const done = engineDone(side, POOL_SEAL, e);
+    if (t < done) {
+      wake(side, U_SEAL, done);
+      continue;
+    }
+    if (room(queue(side, Q_FRAME)) == 0) {
+      enter(side, A_SEAL + e, BLOCKED, t);
+      continue;
+    }
+    engineFree(side, POOL_SEAL, e);
+    const out = edgeAfter(clock, done, p32(side, S_GCM_LATENCY));
+    const next = edgeAfter(clock, t, 1);
+    push(queue(side, Q_FRAME), engineJob(side, POOL_SEAL, e), out > next ? out : next);
+  }
+  for (let e: u32 = 0; e < n; e++) {
+    if (engineBusy(side, POOL_SEAL, e)) continue;
+    if (!ready(queue(side, Q_SEAL), t)) {
+      enter(side, A_SEAL + e, STARVED, t);
+      continue;
+    }
+    const index = pop(queue(side, Q_SEAL));
+    const j = job(side, index);
+    const link = linkOf(j);
+    const k = key(side, true, link);
+    const done = edgeAfter(clock, t, cycles(side, j, k));
+    seal(side, j, link, k, t);
+    engineStart(side, POOL_SEAL, e, index, done);
+    enter(side, A_SEAL + e, BUSY, t);
+    wake(side, U_SEAL, done);
+  }
+}
+
+function seal(side: u32, j: Job, link: u32, k: Key, t: u64): void {
+  k.next += 1;
+  j.nonce = k.next;
+  if (j.nonce <= k.used) broken(I_NONCE, j.nonce, k.used, t);
+  k.used = j.nonce;
+  count(side, C_RECORDS_SEALED, 1);
+  if ((j.flags & CARRIED) == 0) return;
+  const slot = (j.flags & CODED) != 0 ? j.slotOut : j.slotIn;
+  const at = slotAt(side, slot);
+  store<u32>(IV, side * 2 + link);
+  store<u64>(IV, j.nonce, 4);
+  gcmSeal(side * 2 + link, IV, writeHeader(j), RECORD_HEADER_BYTES, at, at, j.bytes, tagAt(side, slot));
+}
+
+// --- opening -----------------------------------------------------------------------------------------------------------
+
+export function stepOpen(side: u32, t: u64): void {
+  const n = p32(side, S_GCM_ENGINES);
+  const clock = side * 2;
+  for (let e: u32 = 0; e < n; e++) {
+    if (!engineBusy(side, POOL_OPEN, e)) continue;
+    const done = engineDone(side, POOL_OPEN, e);
+    if (t < done) {
+      wake(side, U_OPEN, done);
+      continue;
+    }
+    const index = engineJob(side, POOL_OPEN, e);
+    const j = job(side, index);
+    const to = queue(side, behind(j));
+    if (room(to) == 0) {
+      enter(side, A_OPEN + e, BLOCKED, t);
+      continue;
+    }
+    engineFree(side, POOL_OPEN, e);
+    const out = edgeAfter(clock, done, p32(side, S_GCM_LATENCY));
+    const next = edgeAfter(clock, t, 1);
+    sample(side, H_RECORD_OPEN, (out > next ? out : next) - j.started);
+    push(to, index, out > next ? out : next);
+  }
+  for (let e: u32 = 0; e < n; e++) {
+    if (engineBusy(side, POOL_OPEN, e)) continue;
+    if (!ready(queue(side, Q_OPEN), t)) {
+      enter(side, A_OPEN + e, STARVED, t);
+      continue;
+    }
+    const index = pop(queue(side, Q_OPEN));
+    const j = job(side, index);
+    const link = linkOf(j);
+    const k = key(side, false, link);
+    const done = edgeAfter(clock, t, cycles(side, j, k));
+    open(side, j, link, k, t);
+    engineStart(side, POOL_OPEN, e, index, done);
+    enter(side, A_OPEN + e, BUSY, t);
+    wake(side, U_OPEN, done);
+  }
+}
+
+/** The queue behind decryption. */
+function behind(j: Job): u32 {
+  if (j.kind == JOB_PAGE || j.kind == JOB_DEVICE) return (j.flags & CODED) != 0 ? Q_UNLZ : Q_PLACE;
+  return j.kind == JOB_ZERO ? Q_PLACE : Q_EVENT;
+}
+
+function open(side: u32, j: Job, link: u32, k: Key, t: u64): void {
+  k.next += 1;
+  if (j.nonce != k.next) broken(I_SEQUENCE, j.nonce, k.next, t);
+  count(side, C_RECORDS_OPENED, 1);
+  if ((j.flags & CARRIED) == 0 || j.slotIn == NO_SLOT) return;
+  const at = slotAt(side, j.slotIn);
+  store<u32>(IV, (1 - side) * 2 + link);
+  store<u64>(IV, j.nonce, 4);
+  const ok = gcmOpen(
+    (1 - side) * 2 + link, IV, writeHeader(j), RECORD_HEADER_BYTES, at, at, j.bytes, tagAt(side, j.slotIn),
+  );
+  if (!ok) broken(I_TAG, j.pfn, j.nonce, t);
+}

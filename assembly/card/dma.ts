@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// DMA read engine: pulls pages from server memory by address into staging SRAM.
+//
+// Models: a descriptor fetcher in front of `readQueues` queues, one request a clock over the queues in turn, tags,
+//   completion buffer, SRAM reserved before the first request of a page.
+// In and out: fetched descriptors (page jobs) from Q_READ+q, answers from the PCIe requester; whole pages to Q_ZERO.
+// How long: one request of min(MRRS, what is left) every `readIssue` clocks; a page of n requests is complete at the
+//   first clock edge at or after the arrival of its last byte. A descriptor batch of n is one read of n * bytes (cut
+//   at MRRS) after the writes that posted it.
+// Gates, in this order, each held once passed: page at hand, room behind, SRAM, tag, completion buffer, port.
+// Leaves out: scatter within a page, completion records (the firmware counts pages), prefetch beyond whole batches.
+// Numbers: card preset `dma.*`; a read may take SRAM only while more than a quarter of it is free (assumed), so that
+//   coded pages always find a slot.
+import {
+  A_DESC, A_READ, BLOCKED, BUSY, C_READ_PAGES, C_READ_REQUESTS, C_READ_TORN, H_PAGE_READ, H_REQUEST,
+  I_CLEARED_BEFORE_READ, I_CONSERVED, PAGE_BYTES, Q_DESC_ANSWER, Q_FETCH, Q_PENDING, Q_READ, Q_READ_ANSWER, Q_ZERO,
+  READ_QUEUES_MAX, R_DATA, R_DESC, STARVED, S_PCIE_MRRS, S_PCIE_RCB, S_READ_ISSUE, S_READ_QUEUES, S_SRAM_SLOTS, U_READ,
+  W_COMPLETION_BUFFER, W_PCIE, W_SRAM, W_TAGS,
+} from "../abi";
+import { isDirty } from "../kernel/dirty";
+import { hold, length, pop, pushHeld, queue, ready, room } from "../kernel/fifo";
+import { CARRIED, Job, job, slotAt, slotsLeft, takeSlot } from "../kernel/jobs";
+import { carries, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
+import { p32 } from "../kernel/params";
+import { UP_READ, bufferFits, finishRead, issueRead, issuedAt, portRoom, tagBytes, tagsFree } from "../kernel/port";
+import { wake } from "../kernel/schedule";
+import { broken, count, enter, sample } from "../kernel/stats";
+import { edgeAfter } from "../kernel/time";
+
+const NONE: u32 = 0xffffffff;
+
+@unmanaged
+class Engine {
+  nextIssue: u64;
+  queues: u32;
+  turn: u32;
+  mrrs: u32;
+  rcb: u32;
+  issue: u32;
+  kept: u32; // SRAM slots that reads leave free
+}
+
+const ENGINES = memory.data(128, 16);
+const CURRENT = memory.data(64, 16);
+
+// @ts-ignore: decorator
+@inline
+function engine(side: u32): Engine {
+  return changetype<Engine>(ENGINES + (side << 6));
+}
+
+// @ts-ignore: decorator
+@inline
+function current(side: u32, q: u32): usize {
+  return CURRENT + ((side * READ_QUEUES_MAX + q) << 2);
+}
+
+export function buildDma(side: u32): void {
+  const e = engine(side);
+  memory.fill(changetype<usize>(e), 0, 64);
+  e.queues = p32(side, S_READ_QUEUES);
+  e.mrrs = p32(side, S_PCIE_MRRS);
+  e.rcb = p32(side, S_PCIE_RCB);
+  e.issue = p32(side, S_READ_ISSUE);
+  e.kept = p32(side, S_SRAM_SLOTS) / 4;
+  for (let q: u32 = 0; q < READ_QUEUES_MAX; q++) store<u32>(current(side, q), NONE);
+}
+
+// --- pages -----------------------------------------------------------------------------------------------------------
+
+/** Steps the read engine at a card clock edge. */
+export function stepRead(side: u32, t: u64): void {
+  const e = engine(side);
+  while (ready(queue(side, Q_READ_ANSWER), t)) complete(side, pop(queue(side, Q_READ_ANSWER)), t);
+  if (t < e.nextIssue) {
+    wake(side, U_READ, e.nextIssue);
+    return;
+  }
+  const q = pickQueue(side, e, t);
+  if (q == NONE) return;
+  const j = job(side, load<u32>(current(side, q)));
+  const left = PAGE_BYTES - j.issued;
+  const n = left < e.mrrs ? left : e.mrrs;
+  const headers = (n + e.rcb - 1) / e.rcb;
+  if (tagsFree(side, R_DATA) == 0) {
+    enter(side, A_READ, W_TAGS, t);
+  } else if (!bufferFits(side, R_DATA, n, headers)) {
+    enter(side, A_READ, W_COMPLETION_BUFFER, t);
+  } else if (portRoom(side, UP_READ + R_DATA) == 0) {
+    enter(side, A_READ, W_PCIE, t);
+  } else {
+    request(side, e, q, j, n, headers, t);
+  }
+}
+
+/** The queue whose turn it is among those that have a page under way or can begin one; NONE when none can. */
+function pickQueue(side: u32, e: Engine, t: u64): u32 {
+  let cause = STARVED;
+  for (let i: u32 = 0; i < e.queues; i++) {
+    let q = e.turn + i;
+    if (q >= e.queues) q -= e.queues;
+    if (load<u32>(current(side, q)) != NONE) return q;
+    if (!ready(queue(side, Q_READ + q), t)) continue;
+    if (room(queue(side, Q_ZERO)) == 0) {
+      cause = BLOCKED;
+      continue;
+    }
+    if (slotsLeft(side) <= e.kept) {
+      cause = W_SRAM;
+      continue;
+    }
+    const index = pop(queue(side, Q_READ + q));
+    hold(queue(side, Q_ZERO), 1);
+    begin(side, job(side, index), t);
+    store<u32>(current(side, q), index);
+    return q;
+  }
+  enter(side, A_READ, cause, t);
+  return NONE;
+}
+
+function begin(side: u32, j: Job, t: u64): void {
+  j.slotIn = takeSlot(side);
+  j.started = t;
+  j.issued = 0;
+  j.firstVersion = sourceVersion(j.pfn);
+  j.wait = PAGE_BYTES;
+}
+
+function request(side: u32, e: Engine, q: u32, j: Job, n: u32, headers: u32, t: u64): void {
+  const next = edgeAfter(side * 2, t, 1);
+  issueRead(side, R_DATA, j.issued, n, headers, load<u32>(current(side, q)), next);
+  j.issued = <u16>(j.issued + n);
+  if (j.issued == PAGE_BYTES) store<u32>(current(side, q), NONE);
+  e.turn = q + 1 == e.queues ? 0 : q + 1;
+  e.nextIssue = edgeAfter(side * 2, t, e.issue);
+  count(side, C_READ_REQUESTS, 1);
+  enter(side, A_READ, BUSY, t);
+  wake(side, U_READ, e.nextIssue);
+}
+
+/** A read has been answered; the page is complete with its last byte, and its version is fixed then. */
+function complete(side: u32, tag: u32, t: u64): void {
+  sample(side, H_REQUEST, t - issuedAt(side, tag));
+  const before = tagBytes(side, tag);
+  const index = finishRead(side, R_DATA, tag);
+  const j = job(side, index);
+  if (before > j.wait) broken(I_CONSERVED, before, j.wait, t);
+  j.wait -= before;
+  if (j.wait != 0) return;
+  j.version = sourceVersion(j.pfn);
+  j.word = sourceWord(j.pfn);
+  j.bytes = PAGE_BYTES;
+  if (j.version != j.firstVersion) count(side, C_READ_TORN, 1);
+  // a version that was written after the mark was cleared has set the mark again
+  if (j.version != j.firstVersion && !isDirty(j.pfn)) broken(I_CLEARED_BEFORE_READ, j.pfn, j.version, t);
+  if (carries(j.pfn)) {
+    j.flags |= CARRIED;
+    memory.copy(slotAt(side, j.slotIn), sourcePage(j.pfn), PAGE_BYTES);
+  }
+  count(side, C_READ_PAGES, 1);
+  sample(side, H_PAGE_READ, t - j.started);
+  pushHeld(queue(side, Q_ZERO), index, edgeAfter(side * 2, t, 1));
+}
+
+// --- descriptors -------------------------------------------------------------------------------------------------------
+
+/** Steps the descriptor fetcher: the pages of a batch that has been fetched go to their read queue. */
+export function stepDescriptors(side: u32, t: u64): void {
+  const answers = queue(side, Q_DESC_ANSWER);
+  while (ready(answers, t)) {
+    // the last read of a batch carries its queue and number of descriptors, earlier ones 0
+    const batch = finishRead(side, R_DESC, pop(answers));
+    const n = batch & 0xffff;
+    for (let i: u32 = 0; i < n; i++) {
+      pushHeld(queue(side, Q_READ + (batch >> 16)), pop(queue(side, Q_PENDING)), edgeAfter(side * 2, t, 1));
+    }
+    if (n != 0) pop(queue(side, Q_FETCH));
+  }
+  enter(side, A_DESC, length(queue(side, Q_FETCH)) != 0 ? BUSY : STARVED, t);
+}

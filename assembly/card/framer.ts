@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// Framer and receiver: records into the streams of the data links, and out of them.
+//
+// Models: the copy of a record into the send buffer in card DRAM and out of the receive buffer, one record at a time
+//   each way; the sender's buffer of one window and its table of records; the receiver's SRAM.
+// In and out: records from Q_FRAME, appended to link A or B (their SRAM and job are freed); whole records from the
+//   peer's stream to Q_RECORD.
+// How long: ceil(2 * bytes / DRAM bandwidth) to the next clock edge: each byte is written to DRAM and read from it
+//   once. The wire sees the record one clock after that; the window opens one clock after a record is taken.
+// Leaves out: DRAM banks and refresh, interleaving of records of the two links.
+// Numbers: card preset `dram.bandwidth`; records as kernel/record.ts.
+import {
+  A_FRAMER, A_RECEIVE, BLOCKED, BUSY, C_DEVICE_BYTES, C_RECORD_BYTES_A, G_ENCRYPT_BITS, G_NET_WINDOW, H_PAGE_TOTAL, Q_FRAME, Q_RECORD,
+  RECORD_HEADER_BYTES, RECORD_TAG_BYTES, STARVED, S_DRAM_DEN, S_DRAM_NUM, S_SRAM_SLOTS, U_FRAMER, U_NET_TX, U_RECEIVE, W_SRAM,
+  W_WINDOW,
+} from "../abi";
+import { head, hold, pop, pushHeld, queue, ready, room } from "../kernel/fifo";
+import {
+  CARRIED, CODED, JOB_DEVICE, Job, NO_SLOT, freeJob, freeSlot, job, slotAt, slotsLeft, takeJob, takeSlot,
+} from "../kernel/jobs";
+import { g, g32, p, p32 } from "../kernel/params";
+import { tagAt, writeHeader } from "../kernel/record";
+import { wake } from "../kernel/schedule";
+import { count, enter, sample } from "../kernel/stats";
+import {
+  LINK_A, LINK_B, Stream, append, recordAt, recordBytes, recordThere, ringRead, ringWrite, stream, tableFits, takeOut,
+} from "../kernel/stream";
+import { edgeAfter, edgeAt, spanTicks } from "../kernel/time";
+
+//  copier of a direction, 24 bytes: | done u64 | job u32 | busy u32 | link u32 | - |
+@unmanaged
+class Copier {
+  done: u64;
+  index: u32;
+  busy: u32;
+  link: u32;
+  total: u32;
+}
+
+const COPIERS = memory.data(128, 16);
+
+// @ts-ignore: decorator
+@inline
+function copier(side: u32, receiving: u32): Copier {
+  return changetype<Copier>(COPIERS + ((side * 2 + receiving) << 5));
+}
+
+export function buildFramer(side: u32): void {
+  memory.fill(changetype<usize>(copier(side, 0)), 0, 64);
+}
+
+// @ts-ignore: decorator
+@inline
+function tagBytes(): u32 {
+  return g32(G_ENCRYPT_BITS) != 0 ? RECORD_TAG_BYTES : 0;
+}
+
+function copyDone(side: u32, t: u64, bytes: u32): u64 {
+  const at = edgeAt(side * 2, t + spanTicks(2 * bytes, p(side, S_DRAM_NUM), p(side, S_DRAM_DEN)));
+  const next = edgeAfter(side * 2, t, 1);
+  return at > next ? at : next;
+}
+
+// --- sending -------------------------------------------------------------------------------------------------------------
+
+export function stepFramer(side: u32, t: u64): void {
+  const f = copier(side, 0);
+  if (f.busy != 0) {
+    if (t < f.done) {
+      wake(side, U_FRAMER, f.done);
+      return;
+    }
+    finishFrame(side, f, t);
+    f.busy = 0;
+  }
+  if (!ready(queue(side, Q_FRAME), t)) {
+    enter(side, A_FRAMER, STARVED, t);
+    return;
+  }
+  const j = job(side, head(queue(side, Q_FRAME)));
+  const link = j.kind == JOB_DEVICE ? LINK_A : LINK_B;
+  const s = stream(side, link);
+  const total = recordBytes(j.bytes, tagBytes());
+  if (g(G_NET_WINDOW) - (s.appended - s.una) < total || !tableFits(s)) {
+    enter(side, A_FRAMER, W_WINDOW, t);
+    return;
+  }
+  f.index = pop(queue(side, Q_FRAME));
+  f.busy = 1;
+  f.link = link;
+  f.total = total;
+  f.done = copyDone(side, t, total);
+  enter(side, A_FRAMER, BUSY, t);
+  wake(side, U_FRAMER, f.done);
+}
+
+/** The record is in the send buffer: its SRAM and job are free. */
+function finishFrame(side: u32, f: Copier, t: u64): void {
+  const j = job(side, f.index);
+  const s = stream(side, f.link);
+  const from = s.appended;
+  const seen = edgeAfter(side * 2, t, 1);
+  const r = append(s, f.total, seen);
+  r.nonce = j.nonce;
+  r.pfn = j.pfn;
+  r.version = j.version;
+  r.word = j.word;
+  r.kind = j.kind;
+  r.bytes = j.bytes;
+  r.flags = j.flags;
+  r.round = j.round;
+  if ((j.flags & CARRIED) != 0) {
+    const slot = (j.flags & CODED) != 0 ? j.slotOut : j.slotIn;
+    ringWrite(s, from, writeHeader(j), RECORD_HEADER_BYTES);
+    ringWrite(s, from + RECORD_HEADER_BYTES, slotAt(side, slot), j.bytes);
+    if (tagBytes() != 0) ringWrite(s, from + RECORD_HEADER_BYTES + j.bytes, tagAt(side, slot), RECORD_TAG_BYTES);
+  }
+  count(side, C_RECORD_BYTES_A + f.link, f.total);
+  if (j.kind == JOB_DEVICE) count(side, C_DEVICE_BYTES, j.bytes);
+  else if (j.started != 0) sample(side, H_PAGE_TOTAL, t - j.started);
+  if (j.slotIn != NO_SLOT) freeSlot(side, j.slotIn);
+  if (j.slotOut != NO_SLOT) freeSlot(side, j.slotOut);
+  freeJob(side, f.index);
+  wake(side, U_NET_TX, seen);
+}
+
+// --- receiving -----------------------------------------------------------------------------------------------------------
+
+export function stepReceive(side: u32, t: u64): void {
+  const f = copier(side, 1);
+  if (f.busy != 0) {
+    if (t < f.done) {
+      wake(side, U_RECEIVE, f.done);
+      return;
+    }
+    const s = stream(1 - side, f.link);
+    takeOut(s, f.total, edgeAfter(side * 2, t, 1));
+    wake(side, U_NET_TX, s.takenFrom);
+    pushHeld(queue(side, Q_RECORD), f.index, edgeAfter(side * 2, t, 1));
+    f.busy = 0;
+  }
+  const link = recordThere(stream(1 - side, LINK_A)) ? LINK_A : LINK_B;
+  const s = stream(1 - side, link);
+  if (!recordThere(s)) {
+    enter(side, A_RECEIVE, STARVED, t);
+  } else if (room(queue(side, Q_RECORD)) == 0) {
+    enter(side, A_RECEIVE, BLOCKED, t);
+  } else if (slotsLeft(side) <= p32(side, S_SRAM_SLOTS) / 4) {
+    enter(side, A_RECEIVE, W_SRAM, t);
+  } else {
+    hold(queue(side, Q_RECORD), 1);
+    begin(side, f, s, link, t);
+  }
+}
+
+function begin(side: u32, f: Copier, s: Stream, link: u32, t: u64): void {
+  const r = recordAt(s, s.next);
+  const index = takeJob(side, r.kind);
+  const j = job(side, index);
+  j.nonce = r.nonce;
+  j.pfn = r.pfn;
+  j.version = r.version;
+  j.word = r.word;
+  j.bytes = r.bytes;
+  j.flags = r.flags;
+  j.round = r.round;
+  j.started = t;
+  j.link = 1;
+  if (r.bytes != 0) j.slotIn = takeSlot(side);
+  f.index = index;
+  f.busy = 1;
+  f.link = link;
+  f.total = recordBytes(r.bytes, tagBytes());
+  f.done = copyDone(side, t, f.total);
+  if ((j.flags & CARRIED) != 0) unload(side, j, s, s.position);
+  enter(side, A_RECEIVE, BUSY, t);
+  wake(side, U_RECEIVE, f.done);
+}
+
+/** Copies payload and tag of a record from the stream into SRAM. */
+function unload(side: u32, j: Job, s: Stream, at: u64): void {
+  ringRead(s, at + RECORD_HEADER_BYTES, slotAt(side, j.slotIn), j.bytes);
+  if (tagBytes() != 0) ringRead(s, at + RECORD_HEADER_BYTES + j.bytes, tagAt(side, j.slotIn), RECORD_TAG_BYTES);
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Zero filter: finds pages of 4096 zero bytes, which travel as a header alone.
+//
+// In and out: whole pages from Q_ZERO; zero pages to Q_RECORD (their SRAM is freed), others to Q_LZ, or to Q_RECORD
+//   when nothing compresses.
+// How long: ceil(4096 / bytesPerCycle) clocks a page, one page at a time; the page may be seen one clock later.
+// Leaves out: early exit at the first byte that is not zero (a pipeline reads on).
+// Numbers: card preset `zeroFilter.bytesPerCycle`.
+import {
+  A_ZERO, BLOCKED, BUSY, C_ZERO_PAGES, G_COMPRESS, PAGE_BYTES, Q_LZ, Q_RECORD, Q_ZERO, STARVED, S_ZERO_CYCLES, U_ZERO, WORD_ZERO,
+} from "../abi";
+import { pop, push, queue, ready, room } from "../kernel/fifo";
+import { CARRIED, JOB_DEVICE, JOB_ZERO, Job, NO_SLOT, freeSlot, job, slotAt } from "../kernel/jobs";
+import { sizedByWord } from "../kernel/pages";
+import { g32, p32 } from "../kernel/params";
+import { wake } from "../kernel/schedule";
+import { count, enter } from "../kernel/stats";
+import { edgeAfter } from "../kernel/time";
+
+@unmanaged
+class Filter {
+  done: u64;
+  index: u32;
+  busy: u32;
+}
+
+const FILTERS = memory.data(32, 16);
+
+// @ts-ignore: decorator
+@inline
+function filter(side: u32): Filter {
+  return changetype<Filter>(FILTERS + (side << 4));
+}
+
+export function buildZero(side: u32): void {
+  memory.fill(changetype<usize>(filter(side)), 0, 16);
+}
+
+export function stepZero(side: u32, t: u64): void {
+  const f = filter(side);
+  if (f.busy != 0) {
+    if (t < f.done) {
+      wake(side, U_ZERO, f.done);
+      return;
+    }
+    if (!finish(side, f, t)) {
+      enter(side, A_ZERO, BLOCKED, t);
+      return;
+    }
+    f.busy = 0;
+  }
+  if (!ready(queue(side, Q_ZERO), t)) {
+    enter(side, A_ZERO, STARVED, t);
+    return;
+  }
+  f.index = pop(queue(side, Q_ZERO));
+  f.busy = 1;
+  f.done = edgeAfter(side * 2, t, p32(side, S_ZERO_CYCLES));
+  enter(side, A_ZERO, BUSY, t);
+  wake(side, U_ZERO, f.done);
+}
+
+/** Passes the page on; false when there is no room behind. */
+function finish(side: u32, f: Filter, t: u64): bool {
+  const j = job(side, f.index);
+  const zero = j.kind != JOB_DEVICE && isZero(side, j);
+  const to = queue(side, zero || g32(G_COMPRESS) == 0 ? Q_RECORD : Q_LZ);
+  if (room(to) == 0) return false;
+  if (zero) {
+    j.kind = JOB_ZERO;
+    j.bytes = 0;
+    j.flags &= ~CARRIED;
+    freeSlot(side, j.slotIn);
+    j.slotIn = NO_SLOT;
+    count(side, C_ZERO_PAGES, 1);
+  }
+  push(to, f.index, edgeAfter(side * 2, t, 1));
+  return true;
+}
+
+function isZero(side: u32, j: Job): bool {
+  if (sizedByWord()) return (j.word & WORD_ZERO) != 0;
+  const at = slotAt(side, j.slotIn);
+  for (let i: usize = 0; i < PAGE_BYTES; i += 64) {
+    const a = v128.or(v128.load(at + i), v128.load(at + i, 16));
+    const b = v128.or(v128.load(at + i, 32), v128.load(at + i, 48));
+    if (v128.any_true(v128.or(a, b))) return false;
+  }
+  return true;
+}

@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: Apache-2.0
+// PCIe link between a card and its host: one transmitter a direction, one transaction-layer packet (TLP) at a time.
+//
+// Models: posted, non-posted and completion TLPs with their bytes on the wire, credits (PH, PD, NPH), the replay
+//   buffer, ACK and UpdateFC DLLPs on the opposite wire, SKP ordered sets, completion splitting, ordering.
+// In and out: takes transactions from the ports of its direction; reads go to the root complex (server MEMORY_READ)
+//   and come back as completions of the down port; posted writes land through `landings`, answers through the
+//   requester's queue.
+// How long: a TLP holds the wire for bytes x ticksPerByte; bytes = 24 + 4*ceil(n/4) (MWr, 64-bit address), 24 (MRd),
+//   20 + 4*ceil(n/4) (CplD): 8 bytes of framing, sequence number and LCRC with a 16- or 12-byte header. It is at the
+//   other end one flight time after its last byte. Priority at each boundary: SKP due > ACK due > UpdateFC due > TLP;
+//   TLP classes posted, non-posted, completion in turn, requesters of a class in turn.
+//   ACK and UpdateFC are due `limit` after the first unacknowledged arrival or the first freed credit, and cover
+//   everything up to the moment they are sent; each DLLP is 8 bytes.
+//   A completion is cut at multiples of RCB, or of MPS when the request is longer than `combineAbove`.
+// Leaves out: LCRC errors and replay, power states, relaxed ordering, VCs, ECRC; credits of completions are infinite
+//   (the requester throttles itself by its completion buffer).
+// Numbers: PCIe Base Specification 3.0 sections 2.6, 3.4, 3.5, 4.2.7; bytes a TLP as in pcie-bench (SIGCOMM'18).
+import {
+  A_DOWN, A_UP, BUSY, C_DOWN_DATA_BYTES, C_DOWN_DLLP_BYTES, C_DOWN_SKP, C_DOWN_TLPS, C_DOWN_TLP_BYTES,
+  C_UP_DATA_BYTES, C_UP_DLLP_BYTES, C_UP_SKP, C_UP_TLPS, C_UP_TLP_BYTES, DLL_EXPLICIT, I_CREDITS, STARVED, S_PCIE_COMBINE_ABOVE,
+  S_PCIE_DLL, S_PCIE_DOWN_PD, S_PCIE_DOWN_PH, S_PCIE_FLIGHT, S_PCIE_LIMIT, S_PCIE_MPS, S_PCIE_MRRS, S_PCIE_NPH, S_PCIE_PD, S_PCIE_PH,
+  S_PCIE_RCB, S_PCIE_REPLAY_BYTES, S_PCIE_SKP_PERIOD, S_PCIE_SKP_TICKS, S_PCIE_TICKS_PER_BYTE, U_DOWN, U_UP,
+  W_CREDIT_NPH, W_CREDIT_PD, W_CREDIT_PH, W_REPLAY,
+} from "../abi";
+import { push } from "../kernel/fifo";
+import { reserve } from "../kernel/memory";
+import { p, p32 } from "../kernel/params";
+import {
+  DOWN_COMPLETION, DOWN_POSTED, Entry, Port, REQUESTERS, UP_POSTED, UP_READ, answer, busRule, port, portHead,
+  postedGone, put, setPostedGone, take,
+} from "../kernel/port";
+import { wake } from "../kernel/schedule";
+import { admit, startOf } from "../kernel/server";
+import { broken, count, enter } from "../kernel/stats";
+import { NEVER } from "../kernel/time";
+
+/** Directions. */
+export const UP: u32 = 0;
+export const DOWN: u32 = 1;
+
+const DLLP_BYTES: u32 = 8;
+const POSTED: u32 = 0;
+const NON_POSTED: u32 = 1;
+const COMPLETION: u32 = 2;
+const RING: u32 = 4096;
+
+//  ring of 16-byte items | at u64 | a u32 | b u32 |: TLPs sent and not acknowledged, credits freed, returns under way
+@unmanaged
+class Ring {
+  items: usize;
+  head: u32;
+  tail: u32;
+  pad: u32;
+}
+
+@unmanaged
+class Way {
+  free: u64; // when the wire is free
+  skpNext: u64; // when the next SKP is due
+  ticksPerByte: u64;
+  flight: u64;
+  limit: u64;
+  skpPeriod: u64;
+  skpTicks: u64;
+  ph: u32; // credits at the transmitter
+  pd: u32;
+  nph: u32;
+  replay: u32; // bytes of replay buffer free
+  phAll: u32;
+  pdAll: u32;
+  nphAll: u32;
+  replayAll: u32;
+  classNext: u32; // whose turn it is
+  readNext: u32;
+  dll: u32;
+  sent: Ring; // not acknowledged: at = arrival, a = bytes
+  freedP: Ring; // at = when freed, a = headers, b = data units
+  freedN: Ring;
+  returns: Ring; // under way to this transmitter: kind in bits 30 and 31 of a, amounts below and in b
+  mps: u32;
+  mrrs: u32;
+  rcb: u32;
+  combineAbove: u32;
+}
+
+const KIND_ACK: u32 = 0;
+const KIND_P: u32 = 1;
+const KIND_N: u32 = 2;
+
+const WAYS = memory.data(1024, 16);
+const RINGS = memory.data(256, 16);
+const LANDINGS = memory.data(64, 16);
+
+if (offsetof<Way>() > 256) ERROR("way record");
+
+// @ts-ignore: decorator
+@inline
+function way(side: u32, dir: u32): Way {
+  return changetype<Way>(WAYS + ((side * 2 + dir) << 8));
+}
+
+function ring(index: u32): Ring {
+  const r = changetype<Ring>(RINGS + (index << 4));
+  r.items = reserve(<u64>RING << 4);
+  r.head = 0;
+  r.tail = 0;
+  return r;
+}
+
+// @ts-ignore: decorator
+@inline
+function ringPut(r: Ring, at: u64, a: u32, b: u32): void {
+  const e = r.items + (<usize>(r.tail & (RING - 1)) << 4);
+  store<u64>(e, at);
+  store<u32>(e, a, 8);
+  store<u32>(e, b, 12);
+  r.tail++;
+  assert(r.tail - r.head <= RING, "ring of a link overflows");
+}
+
+// @ts-ignore: decorator
+@inline
+function ringHead(r: Ring): usize {
+  return r.items + (<usize>(r.head & (RING - 1)) << 4);
+}
+
+// @ts-ignore: decorator
+@inline
+function ringDue(r: Ring): u64 {
+  return r.head == r.tail ? NEVER : load<u64>(ringHead(r));
+}
+
+/** Builds the link of a side. Queue `landings` of a direction takes posted writes that ask for it, by requester. */
+export function buildPcie(side: u32): void {
+  for (let dir: u32 = 0; dir < 2; dir++) {
+    const w = way(side, dir);
+    memory.fill(changetype<usize>(w), 0, 256);
+    w.ticksPerByte = p(side, S_PCIE_TICKS_PER_BYTE);
+    w.flight = p(side, S_PCIE_FLIGHT);
+    w.limit = p(side, S_PCIE_LIMIT);
+    w.skpPeriod = p(side, S_PCIE_SKP_PERIOD);
+    w.skpTicks = p(side, S_PCIE_SKP_TICKS);
+    w.skpNext = w.skpPeriod;
+    w.phAll = w.ph = p32(side, dir == UP ? S_PCIE_PH : S_PCIE_DOWN_PH);
+    w.pdAll = w.pd = p32(side, dir == UP ? S_PCIE_PD : S_PCIE_DOWN_PD);
+    w.nphAll = w.nph = p32(side, S_PCIE_NPH);
+    w.replayAll = w.replay = p32(side, S_PCIE_REPLAY_BYTES);
+    w.dll = p32(side, S_PCIE_DLL);
+    w.mps = p32(side, S_PCIE_MPS);
+    w.mrrs = p32(side, S_PCIE_MRRS);
+    w.rcb = p32(side, S_PCIE_RCB);
+    w.combineAbove = p32(side, S_PCIE_COMBINE_ABOVE);
+    const base = (side * 2 + dir) * 4;
+    w.sent = ring(base);
+    w.freedP = ring(base + 1);
+    w.freedN = ring(base + 2);
+    w.returns = ring(base + 3);
+  }
+}
+
+/** Names the queue that takes the landings of posted writes of a direction whose flags are `flags` (1..3). */
+export function setLanding(side: u32, dir: u32, flags: u32, queue: u32): void {
+  store<u32>(LANDINGS + ((side * 8 + dir * 4 + flags) << 2), queue);
+}
+
+// --- the transmitter -----------------------------------------------------------------------------------------------
+
+/** Steps the transmitter of a direction at t. */
+export function stepPcie(side: u32, dir: u32, t: u64): void {
+  const w = way(side, dir);
+  collect(w, t);
+  if (t < w.free) {
+    again(side, dir, w.free);
+    return;
+  }
+  const back = way(side, 1 - dir); // its TLPs are acknowledged on this wire
+  const account = dir == UP ? A_UP : A_DOWN;
+  const ackDue = w.dll == DLL_EXPLICIT ? ringDue(back.sent) : NEVER;
+  const pDue = w.dll == DLL_EXPLICIT ? ringDue(back.freedP) : NEVER;
+  const nDue = w.dll == DLL_EXPLICIT ? ringDue(back.freedN) : NEVER;
+  const dllp = after(ackDue, w.limit) <= t || after(pDue, w.limit) <= t || after(nDue, w.limit) <= t;
+  const cause = choose(side, dir, w, t);
+  if (!dllp && chosen == 0) {
+    enter(side, account, cause, t);
+    idle(side, dir, w, min3(ackDue, pDue, nDue), t);
+    return;
+  }
+  enter(side, account, BUSY, t);
+  if (skp(side, dir, w, t)) return;
+  if (after(ackDue, w.limit) <= t) sendAck(side, dir, w, back, t);
+  else if (after(pDue, w.limit) <= t) sendCredits(side, dir, w, back, back.freedP, KIND_P, t);
+  else if (after(nDue, w.limit) <= t) sendCredits(side, dir, w, back, back.freedN, KIND_N, t);
+  else send(side, dir, w, t);
+  again(side, dir, w.free);
+}
+
+// @ts-ignore: decorator
+@inline
+function after(at: u64, delay: u64): u64 {
+  return at == NEVER ? NEVER : at + delay;
+}
+
+// @ts-ignore: decorator
+@inline
+function min3(a: u64, b: u64, c: u64): u64 {
+  const m = a < b ? a : b;
+  return m < c ? m : c;
+}
+
+// @ts-ignore: decorator
+@inline
+function unitOf(dir: u32): u32 {
+  return dir == UP ? U_UP : U_DOWN;
+}
+
+// @ts-ignore: decorator
+@inline
+function again(side: u32, dir: u32, t: u64): void {
+  wake(side, unitOf(dir), t);
+}
+
+/** Credits and acknowledgements that have arrived by t. */
+function collect(w: Way, t: u64): void {
+  if (w.dll != DLL_EXPLICIT) {
+    collectFreed(w, w.freedP, KIND_P, t);
+    collectFreed(w, w.freedN, KIND_N, t);
+    return;
+  }
+  const r = w.returns;
+  while (r.head != r.tail) {
+    const e = ringHead(r);
+    if (load<u64>(e) > t) break;
+    const a = load<u32>(e, 8);
+    const kind = a >> 30;
+    const n = a & 0x3fffffff;
+    if (kind == KIND_ACK) w.replay += n;
+    else if (kind == KIND_P) {
+      w.ph += n;
+      w.pd += load<u32>(e, 12);
+    } else w.nph += n;
+    r.head++;
+    if (w.ph > w.phAll || w.pd > w.pdAll || w.nph > w.nphAll || w.replay > w.replayAll) {
+      broken(I_CREDITS, w.ph > w.phAll ? w.ph : w.nph, w.ph > w.phAll ? w.phAll : w.nphAll, t);
+    }
+  }
+}
+
+/** Without a data link layer credits come back one flight after they are freed. */
+function collectFreed(w: Way, r: Ring, kind: u32, t: u64): void {
+  while (r.head != r.tail && load<u64>(ringHead(r)) + w.flight <= t) {
+    if (kind == KIND_P) {
+      w.ph += load<u32>(ringHead(r), 8);
+      w.pd += load<u32>(ringHead(r), 12);
+    } else w.nph += load<u32>(ringHead(r), 8);
+    r.head++;
+  }
+}
+
+/** Nothing can be sent: due again when something becomes ready or due. */
+function idle(side: u32, dir: u32, w: Way, first: u64, t: u64): void {
+  let due = after(first, w.limit);
+  if (w.dll != DLL_EXPLICIT) {
+    due = after(min3(ringDue(w.freedP), ringDue(w.freedN), NEVER), w.flight);
+  } else if (w.returns.head != w.returns.tail) {
+    const at = load<u64>(ringHead(w.returns));
+    if (at < due) due = at;
+  }
+  const from = dir == UP ? UP_POSTED : DOWN_POSTED;
+  const to = dir == UP ? UP_READ + REQUESTERS : DOWN_COMPLETION + 1;
+  for (let i = from; i < to; i++) {
+    const q = port(side, i);
+    if (q.count == 0) continue;
+    const at = portHead(q).ready;
+    if (at > t && at < due) due = at;
+  }
+  if (due != NEVER) again(side, dir, due);
+}
+
+/** An SKP ordered set that is due at t, or under way at t, holds the wire until it has passed. */
+function skp(side: u32, dir: u32, w: Way, t: u64): bool {
+  if (w.skpPeriod == 0 || w.skpNext > t) return false;
+  const passed = t - w.skpNext;
+  if (passed > w.skpTicks) {
+    // every SKP but the last fell wholly into idle time, unless the wire was busy at its time
+    const whole = (passed - w.skpTicks) / w.skpPeriod;
+    if (w.skpNext + whole * w.skpPeriod > w.free) w.skpNext += whole * w.skpPeriod;
+  }
+  while (w.skpNext <= t) {
+    const start = w.skpNext > w.free ? w.skpNext : w.free;
+    w.free = start + w.skpTicks;
+    w.skpNext += w.skpPeriod;
+    if (w.free > t) {
+      count(side, dir == UP ? C_UP_SKP : C_DOWN_SKP, 1);
+      again(side, dir, w.free);
+      return true;
+    }
+  }
+  return false;
+}
+
+// --- data link layer packets -----------------------------------------------------------------------------------------
+
+function sendAck(side: u32, dir: u32, w: Way, back: Way, t: u64): void {
+  const r = back.sent;
+  let bytes: u32 = 0;
+  while (r.head != r.tail && load<u64>(ringHead(r)) <= t) {
+    bytes += load<u32>(ringHead(r), 8);
+    r.head++;
+  }
+  sendDllp(side, dir, w, back, (KIND_ACK << 30) | bytes, 0, t);
+}
+
+function sendCredits(side: u32, dir: u32, w: Way, back: Way, r: Ring, kind: u32, t: u64): void {
+  let headers: u32 = 0;
+  let units: u32 = 0;
+  while (r.head != r.tail && load<u64>(ringHead(r)) <= t) {
+    headers += load<u32>(ringHead(r), 8);
+    units += load<u32>(ringHead(r), 12);
+    r.head++;
+  }
+  sendDllp(side, dir, w, back, (kind << 30) | headers, units, t);
+}
+
+function sendDllp(side: u32, dir: u32, w: Way, back: Way, a: u32, b: u32, t: u64): void {
+  w.free = t + DLLP_BYTES * w.ticksPerByte;
+  count(side, dir == UP ? C_UP_DLLP_BYTES : C_DOWN_DLLP_BYTES, DLLP_BYTES);
+  const at = w.free + w.flight;
+  ringPut(back.returns, at, a, b);
+  wake(side, unitOf(1 - dir), at);
+}
+
+// --- transactions ----------------------------------------------------------------------------------------------------
+
+/** What choose() found: the port to send from plus one, 0 when nothing can go. */
+let chosen: u32 = 0;
+
+/** Finds the next TLP that may go at t; returns the accounting state when none may. */
+function choose(side: u32, dir: u32, w: Way, t: u64): u32 {
+  let cause = STARVED;
+  chosen = 0;
+  for (let i: u32 = 0; i < 3; i++) {
+    let cls = w.classNext + i;
+    if (cls >= 3) cls -= 3;
+    const why = chooseIn(side, dir, w, cls, t);
+    if (chosen != 0) return BUSY;
+    if (why != STARVED && (cause == STARVED || why < cause)) cause = why;
+  }
+  return cause;
+}
+
+function chooseIn(side: u32, dir: u32, w: Way, cls: u32, t: u64): u32 {
+  if (dir == DOWN) {
+    if (cls == NON_POSTED) return STARVED;
+    const index = cls == POSTED ? DOWN_POSTED : DOWN_COMPLETION;
+    const q = port(side, index);
+    if (q.count == 0 || portHead(q).ready > t) return STARVED;
+    const why = gate(w, cls, portHead(q));
+    if (why == BUSY) chosen = index + 1;
+    return why;
+  }
+  if (cls == COMPLETION) return STARVED;
+  let cause = STARVED;
+  const first = cls == POSTED ? UP_POSTED : UP_READ;
+  const turn = w.readNext;
+  for (let i: u32 = 0; i < REQUESTERS; i++) {
+    let r = turn + i;
+    if (r >= REQUESTERS) r -= REQUESTERS;
+    const q = port(side, first + r);
+    if (q.count == 0) continue;
+    const e = portHead(q);
+    // writes keep their order, a read does not pass a write that was put before it
+    if (e.ready > t || <i32>(e.after - postedGone(side)) > 0) continue;
+    const why = gate(w, cls, e);
+    if (why == BUSY) {
+      chosen = first + r + 1;
+      return BUSY;
+    }
+    if (cause == STARVED || why < cause) cause = why;
+  }
+  return cause;
+}
+
+/** BUSY when the TLP may go, else what it waits for. */
+function gate(w: Way, cls: u32, e: Entry): u32 {
+  if (cls == POSTED) {
+    if (w.ph < 1) return W_CREDIT_PH;
+    if (w.pd < (e.bytes + 15) >> 4) return W_CREDIT_PD;
+  } else if (cls == NON_POSTED && w.nph < 1) return W_CREDIT_NPH;
+  return w.replay < wireBytes(w, cls, e) ? W_REPLAY : BUSY;
+}
+
+/** Data bytes of the next packet of a completion. */
+// @ts-ignore: decorator
+@inline
+function chunk(w: Way, e: Entry): u32 {
+  const unit = e.bytes > w.combineAbove ? w.mps : w.rcb;
+  const room = unit - ((e.address + e.done) & (unit - 1));
+  const left = e.bytes - e.done;
+  return left < room ? left : room;
+}
+
+// @ts-ignore: decorator
+@inline
+function wireBytes(w: Way, cls: u32, e: Entry): u32 {
+  if (cls == NON_POSTED) return 24;
+  if (cls == COMPLETION) return 20 + ((chunk(w, e) + 3) & ~3);
+  return 24 + ((e.bytes + 3) & ~3);
+}
+
+/** Sends the chosen TLP at t. */
+function send(side: u32, dir: u32, w: Way, t: u64): void {
+  const index = chosen - 1;
+  const q = port(side, index);
+  const e = portHead(q);
+  const cls = index == DOWN_COMPLETION ? COMPLETION : index >= UP_READ && index < DOWN_POSTED ? NON_POSTED : POSTED;
+  const bytes = wireBytes(w, cls, e);
+  w.free = t + bytes * w.ticksPerByte;
+  const arrival = w.free + w.flight;
+  w.classNext = cls == COMPLETION ? POSTED : cls + 1;
+  count(side, dir == UP ? C_UP_TLPS : C_DOWN_TLPS, 1);
+  count(side, dir == UP ? C_UP_TLP_BYTES : C_DOWN_TLP_BYTES, bytes);
+  if (w.dll == DLL_EXPLICIT) {
+    w.replay -= bytes;
+    if (w.sent.head == w.sent.tail) wake(side, unitOf(1 - dir), arrival + w.limit);
+    ringPut(w.sent, arrival, bytes, 0);
+  }
+  if (cls == COMPLETION) sendCompletion(side, w, q, e, arrival);
+  else if (cls == NON_POSTED) sendRead(side, w, q, e, arrival, index);
+  else sendPosted(side, dir, w, q, e, arrival, index);
+}
+
+function sendCompletion(side: u32, w: Way, q: Port, e: Entry, arrival: u64): void {
+  const n = chunk(w, e);
+  busRule(n <= w.mps, n, w.mps);
+  count(side, C_DOWN_DATA_BYTES, n);
+  e.done += n;
+  if (e.done < e.bytes) return;
+  answer(side, e.flags, e.cookie, e.done, arrival);
+  take(q);
+}
+
+function sendRead(side: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32): void {
+  busRule(e.bytes <= w.mrrs, e.bytes, w.mrrs);
+  busRule((e.address & 4095) + e.bytes <= 4096, e.address, e.bytes);
+  w.nph--;
+  w.readNext = index - UP_READ + 1 == REQUESTERS ? 0 : index - UP_READ + 1;
+  const there = admit(side * 2, arrival, e.bytes);
+  freed(side, UP, w, w.freedN, startOf(side * 2), 1, 0);
+  put(side, DOWN_COMPLETION, e.address, e.bytes, e.cookie, e.flags, there);
+  take(q);
+}
+
+function sendPosted(side: u32, dir: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32): void {
+  busRule(e.bytes <= w.mps, e.bytes, w.mps);
+  busRule((e.address & 4095) + e.bytes <= 4096, e.address, e.bytes);
+  const units = (e.bytes + 15) >> 4;
+  w.ph--;
+  w.pd -= units;
+  count(side, dir == UP ? C_UP_DATA_BYTES : C_DOWN_DATA_BYTES, e.bytes);
+  let landed = arrival;
+  if (dir == UP) {
+    setPostedGone(side, e.after + 1);
+    landed = admit(side * 2 + 1, arrival, e.bytes);
+  }
+  freed(side, dir, w, w.freedP, landed, 1, units);
+  if (e.flags != 0) push(load<u32>(LANDINGS + ((side * 8 + dir * 4 + e.flags) << 2)), e.cookie, landed);
+  take(q);
+}
+
+/** The receiver frees credits at `at`: they come back with an UpdateFC, or one flight later without a data link. */
+function freed(side: u32, dir: u32, w: Way, r: Ring, at: u64, headers: u32, units: u32): void {
+  if (w.dll != DLL_EXPLICIT) wake(side, unitOf(dir), at + w.flight);
+  else if (r.head == r.tail) wake(side, unitOf(1 - dir), at + w.limit);
+  ringPut(r, at, headers, units);
+}
+
+/** Credits and replay bytes that are not home. */
+export function pcieOut(side: u32): u32 {
+  let n: u32 = 0;
+  for (let dir: u32 = 0; dir < 2; dir++) {
+    const w = way(side, dir);
+    n += w.phAll - w.ph + (w.pdAll - w.pd) + (w.nphAll - w.nph) + (w.replayAll - w.replay);
+  }
+  return n;
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+// External channel of a card: two TCP connections (data links A and B) on one Ethernet port, one frame at a time.
+//
+// Models: segments of at most MSS = MTU - 52 bytes, exact frame bytes, slow start from ten segments by bytes
+//   acknowledged, the advertised receive window, delayed acknowledgement, window updates, arbitration between the two
+//   links, a rate cap. The path is lossless and keeps order.
+// In and out: takes bytes from the streams that the framer fills; a frame is an arrival at the other card one
+//   propagation time after its last byte; the receiver takes records out of the stream and opens the window.
+// How long: a frame of n payload bytes holds the wire for (38 + max(46, 52 + n)) x ticksPerByte: 8 preamble and SFD,
+//   14 header, 20 IPv4, 32 TCP with timestamps, 4 FCS, 12 gap. With a rate cap the next data frame starts no earlier
+//   than wire bytes / cap after the start of the last one.
+// Sends: a full segment, or all there is, when it fits min(una + cwnd, right edge); a part only when nothing is in
+//   flight. cwnd grows by the bytes acknowledged up to the window. An ACK goes out when more than one MSS is
+//   unacknowledged, `delack` after the first unacknowledged byte, and when the right edge can move by two MSS while less
+//   than half of the window is open; data carries it.
+// Leaves out: loss, reordering, Nagle, handshake bytes (the handshake belongs to the setup), pacing, idle restart.
+// Numbers: IEEE 802.3 clause 4 and annex 4A; RFC 9293, 5681, 6928 (ten segments), 7323 (timestamps), 1122 4.2.3.2.
+import {
+  A_NET, BUSY, C_NET_ACKS, C_NET_FRAMES, C_NET_PAYLOAD_A, C_NET_WIRE_BYTES, G_NET_CAP_DEN, G_NET_CAP_NUM, G_NET_DELACK,
+  G_NET_MTU, G_NET_PROPAGATION, G_NET_TICKS_DEN, G_NET_TICKS_NUM, G_NET_WEIGHT_A, G_NET_WEIGHT_B, G_NET_WINDOW,
+  I_CONSERVED, SERIES_GOODPUT, STARVED, U_FRAMER, U_NET_RX, U_NET_TX, U_RECEIVE, W_CWND, W_RATE_CAP, W_WINDOW,
+} from "../abi";
+import { addSeries } from "../kernel/log";
+import { reserve } from "../kernel/memory";
+import { g } from "../kernel/params";
+import { wake } from "../kernel/schedule";
+import { broken, count, enter } from "../kernel/stats";
+import { LINK_A, LINK_B, stream, takenAt, visible } from "../kernel/stream";
+import { NEVER } from "../kernel/time";
+
+const FRAME_OVERHEAD: u32 = 38;
+const FRAME_MIN: u32 = 46;
+const HEADERS: u32 = 52;
+const ARRIVALS: u32 = 65536;
+
+@unmanaged
+class Tcp {
+  next: u64; // next byte to send
+  cwnd: u64;
+  right: u64; // right edge the peer has advertised
+  acked: u64; // last acknowledgement sent
+  advertised: u64; // right edge last advertised
+  ackAt: u64; // when an acknowledgement must go, NEVER when none
+  served: u64; // wire bytes sent, for weighted arbitration
+}
+
+//  port of a side: | free u64 | remainder u64 | cap u64 | cap remainder u64 | arrivals | head | tail |
+@unmanaged
+class Mac {
+  free: u64;
+  carry: u64;
+  capFrom: u64;
+  capCarry: u64;
+  arrivals: usize;
+  head: u32;
+  tail: u32;
+  stride: u32;
+}
+
+//  arrival, 32 bytes: | at u64 | end u64 | ack u64 | right u64 |, link in the top bit of `end`
+const TCPS = memory.data(512, 16);
+const MACS = memory.data(128, 16);
+
+let mss: u64 = 0;
+let window: u64 = 0;
+let propagation: u64 = 0;
+let ticksNum: u64 = 0;
+let ticksDen: u64 = 0;
+let capNum: u64 = 0;
+let capDen: u64 = 0;
+let delack: u64 = 0;
+let weightA: u64 = 0;
+let weightB: u64 = 0;
+
+// @ts-ignore: decorator
+@inline
+function tcp(side: u32, link: u32): Tcp {
+  return changetype<Tcp>(TCPS + ((side * 2 + link) << 6));
+}
+
+// @ts-ignore: decorator
+@inline
+function mac(side: u32): Mac {
+  return changetype<Mac>(MACS + (side << 6));
+}
+
+/** Builds the ports and connections of both sides. */
+export function buildTcp(): void {
+  mss = g(G_NET_MTU) - HEADERS;
+  window = g(G_NET_WINDOW);
+  propagation = g(G_NET_PROPAGATION);
+  ticksNum = g(G_NET_TICKS_NUM);
+  ticksDen = g(G_NET_TICKS_DEN);
+  capNum = g(G_NET_CAP_NUM);
+  capDen = g(G_NET_CAP_DEN);
+  delack = g(G_NET_DELACK);
+  weightA = g(G_NET_WEIGHT_A);
+  weightB = g(G_NET_WEIGHT_B);
+  memory.fill(TCPS, 0, 512);
+  memory.fill(MACS, 0, 128);
+  for (let side: u32 = 0; side < 2; side++) {
+    mac(side).arrivals = reserve(ARRIVALS << 5);
+    for (let link: u32 = 0; link < 2; link++) {
+      const c = tcp(side, link);
+      c.cwnd = 10 * mss;
+      c.right = window;
+      c.advertised = window;
+      c.ackAt = NEVER;
+    }
+  }
+}
+
+/** Time of the handshake: SYN and SYN-ACK, each a frame with 12 more bytes of options than an ACK, one way each. */
+export function handshakeTicks(): u64 {
+  return 2 * ((98 * ticksNum + ticksDen - 1) / ticksDen + propagation);
+}
+
+// --- sending ---------------------------------------------------------------------------------------------------------
+
+/** Steps the transmitter of a side at t. */
+export function stepTx(side: u32, t: u64): void {
+  const m = mac(side);
+  if (t < m.free) {
+    wake(side, U_NET_TX, m.free);
+    return;
+  }
+  const a = sendable(side, LINK_A, t);
+  const causeA = cause;
+  const b = sendable(side, LINK_B, t);
+  const capped = capNum != 0 && t < m.capFrom;
+  if ((a | b) != 0 && !capped) {
+    const link = pick(side, a, b);
+    sendFrame(side, m, link, link == LINK_A ? a : b, t);
+    return;
+  }
+  for (let link: u32 = 0; link < 2; link++) {
+    if (tcp(side, link).ackAt <= t || updateDue(side, link, t)) {
+      sendFrame(side, m, link, 0, t);
+      return;
+    }
+  }
+  const why = (a | b) != 0 ? W_RATE_CAP : causeA != STARVED ? causeA : cause;
+  enter(side, A_NET, why, t);
+  if ((a | b) != 0) wake(side, U_NET_TX, m.capFrom);
+  for (let link: u32 = 0; link < 2; link++) {
+    const s = stream(side, link);
+    if (s.seenFrom > t) wake(side, U_NET_TX, s.seenFrom);
+    if (tcp(side, link).ackAt != NEVER) wake(side, U_NET_TX, tcp(side, link).ackAt);
+    if (stream(1 - side, link).takenFrom > t) wake(side, U_NET_TX, stream(1 - side, link).takenFrom);
+  }
+}
+
+/** Why the last call of sendable() returned 0. */
+let cause: u32 = 0;
+
+/** Bytes of the next segment of a link at t, 0 when none may go. */
+function sendable(side: u32, link: u32, t: u64): u32 {
+  const c = tcp(side, link);
+  cause = STARVED;
+  const s = stream(side, link);
+  const left = visible(s, t) - c.next;
+  if (left == 0) return 0;
+  const byCwnd = s.una + c.cwnd;
+  const limit = byCwnd < c.right ? byCwnd : c.right;
+  cause = byCwnd < c.right ? W_CWND : W_WINDOW;
+  if (limit <= c.next) return 0;
+  const open = limit - c.next;
+  const want = left < mss ? left : mss;
+  if (open >= want) return <u32>want;
+  return c.next == s.una ? <u32>open : 0;
+}
+
+/** Which link goes first when both can: strict (A) or by wire bytes served over weight. */
+function pick(side: u32, a: u32, b: u32): u32 {
+  if (a == 0) return LINK_B;
+  if (b == 0 || weightA == 0) return LINK_A;
+  return tcp(side, LINK_A).served * weightB <= tcp(side, LINK_B).served * weightA ? LINK_A : LINK_B;
+}
+
+function sendFrame(side: u32, m: Mac, link: u32, payload: u32, t: u64): void {
+  const c = tcp(side, link);
+  enter(side, A_NET, BUSY, t);
+  const body = HEADERS + payload;
+  const wire = <u64>(FRAME_OVERHEAD + (body < FRAME_MIN ? FRAME_MIN : body));
+  const span = wire * ticksNum + m.carry;
+  m.free = t + span / ticksDen;
+  m.carry = span % ticksDen;
+  if (payload != 0 && capNum != 0) {
+    const gap = wire * capNum + m.capCarry;
+    m.capFrom = t + gap / capDen;
+    m.capCarry = gap % capDen;
+  }
+  c.next += payload;
+  c.served += wire;
+  const from = stream(1 - side, link);
+  c.acked = from.received;
+  c.advertised = takenAt(from, t) + window;
+  c.ackAt = NEVER;
+  count(side, C_NET_FRAMES, 1);
+  count(side, C_NET_WIRE_BYTES, wire);
+  if (payload == 0) count(side, C_NET_ACKS, 1);
+  else count(side, C_NET_PAYLOAD_A + link, payload);
+  if (side == 0) addSeries(SERIES_GOODPUT, t, payload);
+  arrive(1 - side, m.free + propagation, link, c.next, c.acked, c.advertised);
+  wake(side, U_NET_TX, m.free);
+}
+
+function arrive(side: u32, at: u64, link: u32, end: u64, ack: u64, right: u64): void {
+  const m = mac(side);
+  assert(m.tail - m.head < ARRIVALS, "too many frames in flight");
+  const e = m.arrivals + (<usize>(m.tail++ & (ARRIVALS - 1)) << 5);
+  store<u64>(e, at);
+  store<u64>(e, end | (<u64>link << 63), 8);
+  store<u64>(e, ack, 16);
+  store<u64>(e, right, 24);
+  wake(side, U_NET_RX, at);
+}
+
+// --- receiving --------------------------------------------------------------------------------------------------------
+
+/** Steps the receiver of a side: takes the frames that have arrived by t. */
+export function stepRx(side: u32, t: u64): void {
+  const m = mac(side);
+  while (m.head != m.tail) {
+    const e = m.arrivals + (<usize>(m.head & (ARRIVALS - 1)) << 5);
+    if (load<u64>(e) > t) {
+      wake(side, U_NET_RX, load<u64>(e));
+      return;
+    }
+    m.head++;
+    const end = load<u64>(e, 8);
+    const link = <u32>(end >> 63);
+    acknowledge(side, link, load<u64>(e, 16), load<u64>(e, 24), t);
+    receive(side, link, end & 0x7fffffffffffffff, t);
+  }
+}
+
+function acknowledge(side: u32, link: u32, ack: u64, right: u64, t: u64): void {
+  const c = tcp(side, link);
+  const s = stream(side, link);
+  if (ack > s.una) {
+    if (ack > c.next) broken(I_CONSERVED, ack, c.next, t);
+    c.cwnd += ack - s.una;
+    if (c.cwnd > window) c.cwnd = window;
+    s.una = ack;
+  }
+  if (right > c.right) {
+    c.right = right;
+    s.released = right - window;
+  }
+  wake(side, U_NET_TX, t);
+  wake(side, U_FRAMER, t);
+}
+
+function receive(side: u32, link: u32, end: u64, t: u64): void {
+  const c = tcp(side, link);
+  const s = stream(1 - side, link);
+  if (end <= s.received) return;
+  if (end > c.advertised) broken(I_CONSERVED, end, c.advertised, t);
+  s.received = end;
+  const due = end - c.acked > mss ? t : t + delack;
+  if (due < c.ackAt) c.ackAt = due;
+  wake(side, U_NET_TX, c.ackAt);
+  wake(side, U_RECEIVE, t);
+}
+
+/** True when a window update is due: the right edge can move by two MSS and less than half of the window is open. */
+function updateDue(side: u32, link: u32, t: u64): bool {
+  const c = tcp(side, link);
+  const s = stream(1 - side, link);
+  return takenAt(s, t) + window - c.advertised >= 2 * mss && c.advertised - s.received < window / 2;
+}
+
+/** Bytes sent and not acknowledged, in both links of a side. */
+export function unacknowledged(side: u32): u64 {
+  return tcp(side, LINK_A).next - stream(side, LINK_A).una + (tcp(side, LINK_B).next - stream(side, LINK_B).una);
+}

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+// VSOCK: control messages (and pages, where they travel as messages) through virtio rings in host memory.
+//
+// Models: the card's device side of two virtqueues, one message at a time each way. Every step crosses PCIe.
+// To the card: doorbell (MWr 4 B down) -> read the ring entry (8 B) -> read the descriptor (16 B) -> read header and
+//   payload (44 + n bytes, cut at MRRS and 4 KiB) -> write the used element (8 B) and index (4 B) -> the message is at
+//   the control processor.
+// To the host: read the ring entry (8 B) -> read the descriptor (16 B) -> write header and payload (cut at MPS and
+//   4 KiB) -> write used element (8 B) and index (4 B) -> MSI-X (4 B); the front-end sees it when that has landed.
+// How long: the round trips of those reads and the wire time of all; one request a card clock.
+// Leaves out: event-index suppression (one doorbell and one interrupt a message), indirect descriptors, the socket's
+//   credit messages.
+// Numbers: VIRTIO 1.2 sections 2.7 (split virtqueues) and 5.10 (socket device, 44-byte header).
+import {
+  A_VSOCK, BLOCKED, BUSY, C_VSOCK_BYTES, C_VSOCK_TO_CARD, C_VSOCK_TO_HOST, H_MESSAGE, LAND_MSIX, LAND_USED, MESSAGE_SLOTS,
+  M_ADDRESSES, M_DEVICE, M_PAGES, PAGE_BYTES, Q_ADDRESS, Q_DOORBELL, Q_EVENT, Q_TO_HOST, Q_VSOCK_ANSWER, Q_ZERO, R_VSOCK,
+  STARVED, S_PCIE_MPS, S_PCIE_MRRS, S_PCIE_RCB, S_SRAM_SLOTS, U_VSOCK, VSOCK_HEADER_BYTES, W_ACK, W_PCIE, W_SRAM, W_TAGS,
+} from "../abi";
+import { EVENT_MESSAGE, head, hold, pop, push, pushHeld, queue, ready, room } from "../kernel/fifo";
+import { CARRIED, JOB_DEVICE, JOB_PAGE, job, slotAt, slotsLeft, takeJob, takeSlot } from "../kernel/jobs";
+import {
+  Message, ON_CARD, TO_CARD, TO_HOST, bitsOf, bodyOf, copyMessage, freeMessage, message, takeMessage,
+} from "../kernel/message";
+import { carries, deviceState } from "../kernel/pages";
+import { p32 } from "../kernel/params";
+import { UP_POSTED, UP_READ, bufferFits, finishRead, issueRead, portRoom, put, tagsFree } from "../kernel/port";
+import { wake } from "../kernel/schedule";
+import { count, enter, sample } from "../kernel/stats";
+import { edgeAfter } from "../kernel/time";
+
+const IDLE: u32 = 0;
+const ENTRY: u32 = 1;
+const DESCRIPTOR: u32 = 2;
+const ROOM: u32 = 3;
+const PAYLOAD: u32 = 4;
+const USED: u32 = 5;
+const INDEX: u32 = 6;
+const INTERRUPT: u32 = 7;
+const DELIVER: u32 = 8;
+
+const ENTRY_BYTES: u32 = 8;
+const DESCRIPTOR_BYTES: u32 = 16;
+const USED_BYTES: u32 = 8;
+const INDEX_BYTES: u32 = 4;
+const INTERRUPT_BYTES: u32 = 4;
+
+//  virtqueue, 40 bytes
+@unmanaged
+class Virtqueue {
+  began: u64;
+  state: u32;
+  slot: u32; // message slot in host memory
+  copy: u32; // the card's copy
+  total: u32; // bytes of header and payload
+  sent: u32; // of them requested or written
+  open: u32; // reads not answered
+  waiting: u32; // 1: this step's read is out
+  pad: u32;
+}
+
+const VIRTQUEUES = memory.data(192, 16);
+
+// @ts-ignore: decorator
+@inline
+function virtqueue(side: u32, direction: u32): Virtqueue {
+  return changetype<Virtqueue>(VIRTQUEUES + (side * 2 + direction) * 48);
+}
+
+export function buildVsock(side: u32): void {
+  memory.fill(changetype<usize>(virtqueue(side, 0)), 0, 96);
+}
+
+/** Steps both virtqueues at a card clock edge; each may put one transaction. */
+export function stepVsock(side: u32, t: u64): void {
+  while (ready(queue(side, Q_VSOCK_ANSWER), t)) {
+    const q = virtqueue(side, finishRead(side, R_VSOCK, pop(queue(side, Q_VSOCK_ANSWER))));
+    q.open--;
+  }
+  const a = stepToCard(side, virtqueue(side, 0), t);
+  const b = stepToHost(side, virtqueue(side, 1), t);
+  if (a == BUSY || b == BUSY) {
+    enter(side, A_VSOCK, BUSY, t);
+    wake(side, U_VSOCK, edgeAfter(side * 2, t, 1));
+  } else {
+    enter(side, A_VSOCK, a != STARVED ? a : b, t);
+  }
+}
+
+// --- to the card -------------------------------------------------------------------------------------------------------
+
+function stepToCard(side: u32, q: Virtqueue, t: u64): u32 {
+  if (q.state == IDLE) {
+    if (!ready(queue(side, Q_DOORBELL), t)) return STARVED;
+    q.slot = pop(queue(side, Q_DOORBELL));
+    q.state = ENTRY;
+    q.began = message(side, TO_CARD, q.slot).sent;
+    q.total = VSOCK_HEADER_BYTES + message(side, TO_CARD, q.slot).bytes;
+    q.sent = 0;
+    q.waiting = 0;
+  }
+  if (q.state == ENTRY || q.state == DESCRIPTOR) return fetch(side, 0, q, t);
+  if (q.state == ROOM) return findRoom(side, q, t);
+  if (q.state == PAYLOAD) {
+    if (q.sent < q.total) return read(side, 0, q, q.total - q.sent, t);
+    if (q.open != 0) return W_ACK;
+    q.state = USED;
+  }
+  if (q.state == USED) return write(side, q, USED_BYTES, 0, 0, INDEX, t);
+  if (q.state == INDEX) return write(side, q, INDEX_BYTES, LAND_USED, q.slot, DELIVER, t);
+  deliver(side, q, t);
+  q.state = IDLE;
+  return BUSY;
+}
+
+/** Reads a ring entry, then a descriptor: one round trip each. */
+function fetch(side: u32, direction: u32, q: Virtqueue, t: u64): u32 {
+  if (q.waiting == 0) {
+    const state = read(side, direction, q, q.state == ENTRY ? ENTRY_BYTES : DESCRIPTOR_BYTES, t);
+    if (state == BUSY) q.waiting = 1;
+    return state;
+  }
+  if (q.open != 0) return W_ACK;
+  q.waiting = 0;
+  q.sent = 0;
+  q.state = q.state == ENTRY ? DESCRIPTOR : direction == 0 ? ROOM : PAYLOAD;
+  return BUSY;
+}
+
+/** Waits until the card has room for the message: a copy, and for data SRAM, jobs and a place in the pipeline. */
+function findRoom(side: u32, q: Virtqueue, t: u64): u32 {
+  const m = message(side, TO_CARD, q.slot);
+  const pages = chunksOf(m);
+  const to = queue(side, m.kind == M_ADDRESSES ? Q_ADDRESS : pages != 0 ? Q_ZERO : Q_EVENT);
+  const need: u32 = pages == 0 ? 1 : pages;
+  if (room(to) < need) return BLOCKED;
+  if (pages != 0 && slotsLeft(side) < p32(side, S_SRAM_SLOTS) / 4 + pages) return W_SRAM;
+  q.copy = takeMessage(side, ON_CARD, m.kind);
+  if (q.copy == MESSAGE_SLOTS) return BLOCKED;
+  hold(to, need);
+  copyMessage(side, TO_CARD, q.slot, ON_CARD, q.copy);
+  if (pages != 0) takeData(side, q, m, pages, t);
+  q.state = PAYLOAD;
+  return BUSY;
+}
+
+/** Page-sized jobs in a message. */
+function chunksOf(m: Message): u32 {
+  if (m.kind == M_PAGES) return m.a;
+  return m.kind == M_DEVICE ? (m.bytes + PAGE_BYTES - 1) / PAGE_BYTES : 0;
+}
+
+/** Makes the jobs of a message with data and fills their SRAM; they are chained through `wait`. */
+function takeData(side: u32, q: Virtqueue, m: Message, pages: u32, t: u64): void {
+  const copy = message(side, ON_CARD, q.copy);
+  let last: u32 = 0;
+  for (let i: u32 = 0; i < pages; i++) {
+    const index = takeJob(side, m.kind == M_DEVICE ? JOB_DEVICE : JOB_PAGE);
+    const j = job(side, index);
+    j.slotIn = takeSlot(side);
+    j.bytes = PAGE_BYTES;
+    j.started = t;
+    if (m.kind == M_DEVICE) {
+      j.pfn = m.a + i * PAGE_BYTES;
+      if (m.bytes - i * PAGE_BYTES < PAGE_BYTES) j.bytes = m.bytes - i * PAGE_BYTES;
+      j.flags = CARRIED;
+      memory.copy(slotAt(side, j.slotIn), deviceState() + j.pfn, j.bytes);
+    } else {
+      const at = bitsOf(m) + i * 12;
+      j.pfn = load<u32>(at);
+      j.version = load<u32>(at, 4);
+      j.word = load<u32>(at, 8);
+      j.round = m.b;
+      if (carries(j.pfn)) {
+        j.flags = CARRIED;
+        memory.copy(slotAt(side, j.slotIn), bodyOf(q.slot) + i * PAGE_BYTES, PAGE_BYTES);
+      }
+    }
+    if (i == 0) copy.d = (<u64>pages << 32) | index;
+    else job(side, last).wait = index;
+    last = index;
+  }
+}
+
+/** The message is on the card: an address batch, pages for the pipeline, or an event for the firmware. */
+function deliver(side: u32, q: Virtqueue, t: u64): void {
+  const m = message(side, ON_CARD, q.copy);
+  const next = edgeAfter(side * 2, t, 1);
+  count(side, C_VSOCK_TO_CARD, 1);
+  count(side, C_VSOCK_BYTES, m.bytes);
+  sample(side, H_MESSAGE, t - q.began);
+  if (m.kind == M_ADDRESSES) {
+    pushHeld(queue(side, Q_ADDRESS), q.copy, next);
+    return;
+  }
+  const pages = <u32>(m.d >> 32);
+  if (m.kind != M_PAGES && m.kind != M_DEVICE) {
+    pushHeld(queue(side, Q_EVENT), EVENT_MESSAGE | q.copy, next);
+    return;
+  }
+  let index = <u32>m.d;
+  for (let i: u32 = 0; i < pages; i++) {
+    const then = job(side, index).wait;
+    job(side, index).wait = 0;
+    pushHeld(queue(side, Q_ZERO), index, next);
+    index = then;
+  }
+  freeMessage(side, ON_CARD, q.copy);
+}
+
+// --- to the host -------------------------------------------------------------------------------------------------------
+
+function stepToHost(side: u32, q: Virtqueue, t: u64): u32 {
+  if (q.state == IDLE) {
+    if (!ready(queue(side, Q_TO_HOST), t)) return STARVED;
+    q.slot = head(queue(side, Q_TO_HOST));
+    q.state = ENTRY;
+    q.began = t;
+    q.total = VSOCK_HEADER_BYTES + message(side, TO_HOST, q.slot).bytes;
+    q.waiting = 0;
+  }
+  if (q.state == ENTRY || q.state == DESCRIPTOR) return fetch(side, 1, q, t);
+  if (q.state == PAYLOAD) {
+    if (q.sent == q.total) q.state = USED;
+    else {
+      const left = q.total - q.sent;
+      const mps = p32(side, S_PCIE_MPS);
+      const n = left < mps ? left : mps;
+      const state = write(side, q, n, 0, 0, PAYLOAD, t);
+      if (state == BUSY) q.sent += n;
+      return state;
+    }
+  }
+  if (q.state == USED) return write(side, q, USED_BYTES, 0, 0, INDEX, t);
+  if (q.state == INDEX) return write(side, q, INDEX_BYTES, 0, 0, INTERRUPT, t);
+  const state = write(side, q, INTERRUPT_BYTES, LAND_MSIX, q.slot, IDLE, t);
+  if (state == BUSY) {
+    pop(queue(side, Q_TO_HOST));
+    count(side, C_VSOCK_TO_HOST, 1);
+    count(side, C_VSOCK_BYTES, message(side, TO_HOST, q.slot).bytes);
+    sample(side, H_MESSAGE, t - q.began);
+  }
+  return state;
+}
+
+// --- transactions --------------------------------------------------------------------------------------------------------
+
+/** Puts one read of at most MRRS; BUSY when it was put, else what it waits for. */
+function read(side: u32, direction: u32, q: Virtqueue, bytes: u32, t: u64): u32 {
+  const mrrs = p32(side, S_PCIE_MRRS);
+  const rcb = p32(side, S_PCIE_RCB);
+  let n = bytes < mrrs ? bytes : mrrs;
+  const address = q.state == PAYLOAD ? q.sent & 4095 : 0;
+  if (address + n > 4096) n = 4096 - address;
+  if (tagsFree(side, R_VSOCK) == 0) return W_TAGS;
+  const headers = ((address & (rcb - 1)) + n + rcb - 1) / rcb;
+  if (!bufferFits(side, R_VSOCK, n, headers)) return W_TAGS;
+  if (portRoom(side, UP_READ + R_VSOCK) == 0) return W_PCIE;
+  issueRead(side, R_VSOCK, address, n, headers, direction, edgeAfter(side * 2, t, 1));
+  q.sent += n;
+  q.open++;
+  return BUSY;
+}
+
+/** Puts one write and goes to the next state; BUSY when it was put, else what it waits for. */
+function write(side: u32, q: Virtqueue, n: u32, flags: u32, cookie: u32, then: u32, t: u64): u32 {
+  if (portRoom(side, UP_POSTED + R_VSOCK) == 0) return W_PCIE;
+  const address = q.state == PAYLOAD ? q.sent & 4095 : 0;
+  put(side, UP_POSTED + R_VSOCK, address, n, cookie, flags, edgeAfter(side * 2, t, 1));
+  q.state = then;
+  return BUSY;
+}

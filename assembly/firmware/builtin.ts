@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// Built-in firmware: what the handlers of the control processor do when they end. The engines do the work; this decides
+// which work, and what the other card and the front-end are told. Every handler has cost its cycles before it acts.
+//
+// Source: START -> handshake -> READY; address batches to the scanner; descriptors for the pages found; page records to
+//   the crypto; ROUND END to the peer; its answer PLACED -> ROUND DONE to the front-end.
+// Destination: records to the engines; a ROUND END is answered when that many pages have been placed; device state goes
+//   up to the front-end in messages; after the last round and all device state, RESUME.
+import {
+  C_NET_WIRE_BYTES, C_ZERO_PAGES, F_ADDRESSES, F_DESCRIPTORS, F_INTERRUPT, F_PAGE_RECORD, F_ROUND_END, G_DEVICE_BYTES,
+  L_DEVICE_DONE, L_RAM_DONE, MESSAGE_BYTES_MAX, MESSAGE_SLOTS, M_DEVICE, M_DONE, M_FLAG_FINAL, M_READY, M_RESUME, M_ROUND_DONE,
+  M_ROUND_END, M_START, PAGE_BYTES, Q_EVENT, Q_FETCH, Q_OWN, Q_PENDING, Q_READ, Q_SCAN, Q_TO_HOST, R_DESC, S_DESC_BYTES,
+  S_DESC_RING_ON_HOST, S_PCIE_MPS, S_PCIE_MRRS, S_PCIE_RCB,
+} from "../abi";
+import { EVENT_MESSAGE, EVENT_ROUND, push, pushHeld, queue, room } from "../kernel/fifo";
+import { FINAL, JOB_PLACED, JOB_RESUMED, JOB_ROUND_END, freeJob, freeSlot, job, NO_SLOT, takeJob } from "../kernel/jobs";
+import { note } from "../kernel/log";
+import { Message, NO_MESSAGE, ON_CARD, TO_HOST, freeMessage, message, takeMessage } from "../kernel/message";
+import { g32, p32 } from "../kernel/params";
+import { UP_POSTED, issueRead, put } from "../kernel/port";
+import { Progress, progress } from "../kernel/progress";
+import { counted } from "../kernel/stats";
+import { edgeAfter, edgeAt } from "../kernel/time";
+
+/** Flags of Progress. */
+const ROUND_HERE: u32 = 1;
+const ROUND_ANSWERING: u32 = 2;
+const ROUND_FINAL: u32 = 4;
+const FINAL_PLACED: u32 = 8;
+const RESUME_SENT: u32 = 16;
+
+let handshake: u64 = 0;
+
+/** Tells the firmware how long the transport's handshake takes. */
+export function buildFirmware(handshakeTicks: u64): void {
+  handshake = handshakeTicks;
+}
+
+/** What a card-clocked unit may see at the earliest of something decided at t. */
+// @ts-ignore: decorator
+@inline
+function next(side: u32, t: u64): u64 {
+  return edgeAt(side * 2, t + 1);
+}
+
+/** A handler has ended at t: its effect. */
+export function onHandler(side: u32, handler: u32, argument: u32, n: u32, q: u32, t: u64): void {
+  if (handler == F_PAGE_RECORD) pushHeld(queue(side, q), argument, next(side, t));
+  else if (handler == F_DESCRIPTORS) onDescriptors(side, argument, n, q, t);
+  else if (handler == F_ADDRESSES) pushHeld(queue(side, Q_SCAN), argument, next(side, t));
+  else if (handler == F_INTERRUPT) onMessage(side, argument & ~EVENT_MESSAGE, t);
+  else if (handler == F_ROUND_END) onRoundEnd(side, argument, t);
+}
+
+/** Posts the descriptors of a batch to the ring in host memory and has them fetched; on a card ring they are there. */
+function onDescriptors(side: u32, first: u32, n: u32, q: u32, t: u64): void {
+  const at = next(side, t);
+  let index = first;
+  const onHost = p32(side, S_DESC_RING_ON_HOST) != 0;
+  for (let i: u32 = 0; i < n; i++) {
+    const then = job(side, index).wait;
+    job(side, index).wait = 0;
+    pushHeld(queue(side, onHost ? Q_PENDING : Q_READ + q), index, at);
+    index = then;
+  }
+  if (!onHost) return;
+  pushHeld(queue(side, Q_FETCH), n, at);
+  const bytes = n * p32(side, S_DESC_BYTES);
+  const mps = p32(side, S_PCIE_MPS);
+  const mrrs = p32(side, S_PCIE_MRRS);
+  const rcb = p32(side, S_PCIE_RCB);
+  for (let o: u32 = 0; o < bytes; o += mps) {
+    put(side, UP_POSTED + R_DESC, o, bytes - o < mps ? bytes - o : mps, 0, 0, at);
+  }
+  for (let o: u32 = 0; o < bytes; o += mrrs) {
+    const part = bytes - o < mrrs ? bytes - o : mrrs;
+    const last = o + part == bytes;
+    issueRead(side, R_DESC, o, part, (part + rcb - 1) / rcb, last ? (q << 16) | n : 0, at);
+  }
+}
+
+/** A record that the firmware makes itself. */
+function own(side: u32, kind: u32, word: u32, round: u32, flags: u32, t: u64): void {
+  const index = takeJob(side, kind);
+  const j = job(side, index);
+  j.pfn = word;
+  j.round = round;
+  j.flags = flags;
+  push(queue(side, Q_OWN), index, next(side, t));
+}
+
+/** Begins a message to the front-end; NO_MESSAGE when the host offers no buffer now. */
+function tell(side: u32, kind: u32, bytes: u32, at: u64): Message {
+  const slot = takeMessage(side, TO_HOST, kind);
+  if (slot == MESSAGE_SLOTS) return NO_MESSAGE;
+  const m = message(side, TO_HOST, slot);
+  m.bytes = bytes;
+  push(queue(side, Q_TO_HOST), slot, at);
+  return m;
+}
+
+// --- messages of the front-end -----------------------------------------------------------------------------------------
+
+function onMessage(side: u32, slot: u32, t: u64): void {
+  const m = message(side, ON_CARD, slot);
+  if (m.kind == M_START) {
+    progress(side).roundStart = t;
+    tell(side, M_READY, 16, next(side, t + handshake));
+  } else if (m.kind == M_ROUND_END) {
+    const q = progress(side);
+    q.round = m.b;
+    q.roundPages = m.a;
+    own(side, JOB_ROUND_END, m.a, m.b, m.flags == M_FLAG_FINAL ? FINAL : 0, t);
+  } else if (m.kind == M_DONE) {
+    own(side, JOB_RESUMED, 0, 0, 0, t);
+  }
+  freeMessage(side, ON_CARD, slot);
+}
+
+// --- records of the peer and ends of rounds ------------------------------------------------------------------------------
+
+function onRoundEnd(side: u32, argument: u32, t: u64): void {
+  const q = progress(side);
+  if (argument == EVENT_ROUND) {
+    answerRound(side, q, t);
+    return;
+  }
+  const j = job(side, argument);
+  if (j.kind == JOB_ROUND_END) {
+    q.flags |= ROUND_HERE | ((j.flags & FINAL) != 0 ? ROUND_FINAL : 0);
+    q.round = j.round;
+    q.roundPages = j.pfn;
+  } else if (j.kind == JOB_PLACED) {
+    roundDone(side, q, t);
+  } else if (j.kind == JOB_RESUMED) {
+    tell(side, M_DONE, 16, next(side, t));
+  }
+  if (j.slotIn != NO_SLOT) freeSlot(side, j.slotIn);
+  freeJob(side, argument);
+}
+
+/** Destination: every page of the round has been placed. */
+function answerRound(side: u32, q: Progress, t: u64): void {
+  own(side, JOB_PLACED, <u32>q.roundPages, q.round, 0, t);
+  q.roundBase += q.roundPages;
+  if ((q.flags & ROUND_FINAL) != 0) {
+    q.flags |= FINAL_PLACED;
+    note(L_RAM_DONE, t);
+  }
+  q.flags &= ~(ROUND_HERE | ROUND_ANSWERING);
+}
+
+/** Source: the peer has placed the round. */
+function roundDone(side: u32, q: Progress, t: u64): void {
+  const zero = counted(side, C_ZERO_PAGES);
+  const wire = counted(side, C_NET_WIRE_BYTES);
+  const m = tell(side, M_ROUND_DONE, 32, next(side, t));
+  if (m != NO_MESSAGE) {
+    m.b = <u32>(zero - q.roundZero);
+    m.a = <u32>q.roundPages - m.b;
+    m.c = q.roundPages;
+    m.d = t - q.roundStart;
+    m.sent = wire - q.roundWire;
+  }
+  q.roundZero = zero;
+  q.roundWire = wire;
+  q.roundStart = t;
+}
+
+/** Looks at what the engines have counted, at each edge of the control clock at which something has changed. */
+export function poll(side: u32, t: u64): void {
+  const q = progress(side);
+  if ((q.flags & ROUND_HERE) != 0 && (q.flags & ROUND_ANSWERING) == 0 && q.placed - q.roundBase == q.roundPages) {
+    if (room(queue(side, Q_EVENT)) != 0) {
+      q.flags |= ROUND_ANSWERING;
+      push(queue(side, Q_EVENT), EVENT_ROUND, t);
+    }
+  }
+  if (side == 0) return;
+  const all = <u64>g32(G_DEVICE_BYTES);
+  const most = MESSAGE_BYTES_MAX - PAGE_BYTES;
+  while (q.deviceSent < q.device && (q.device - q.deviceSent >= most || q.device == all)) {
+    const n = q.device - q.deviceSent < most ? q.device - q.deviceSent : most;
+    if (tell(side, M_DEVICE, <u32>n, next(side, t)) == NO_MESSAGE) return;
+    q.deviceSent += n;
+    if (q.deviceSent == all) note(L_DEVICE_DONE, t);
+  }
+  if ((q.flags & FINAL_PLACED) != 0 && q.deviceSent == all && (q.flags & RESUME_SENT) == 0) {
+    if (tell(side, M_RESUME, 16, next(side, t)) == NO_MESSAGE) return;
+    q.flags |= RESUME_SENT;
+  }
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// Guest of the source server: writes pages as the trace (or the generator) says, on its vCPUs.
+//
+// Models: one write a listed page and epoch, on the page's vCPU; a write that faults stalls its vCPU, and what that
+//   vCPU does afterwards shifts later (clock guest); stalls of all vCPUs by TLB flushes.
+// In and out: events from one ring a vCPU, filled by the harness in order of time; page versions, contents and dirty
+//   marks. An empty ring stops the run with STOP_INPUT at the time up to which the harness has filled it.
+// How long: a write that finds its page clean under write protection costs `writeFault`; with a dirty bitmap nothing.
+// Leaves out: what the guest does between writes; reads.
+// Numbers: host preset `writeFault`, `tlbFlush`.
+//
+//   event, 24 bytes: | time u64 | page u32 | content word u32 | flags u32 | - |
+import {
+  A_GUEST, BUSY, C_FAULTS, C_FREES, C_STALL_TICKS, C_WRITES, EVENT_BYTES, EVENT_FREE, EVENT_SAME, EVENT_ZERO, G_CLOCK_WALL,
+  G_RING_EVENTS, G_TRACKER, G_VCPUS, PAGE_BYTES, SERIES_DIRTY, STARVED, S_HOST_FAULT, TRACKER_WRITE_PROTECT, U_GUEST, VCPUS_MAX,
+} from "../abi";
+import { guestRuns, heldUp, markDirty } from "../kernel/dirty";
+import { addSeries } from "../kernel/log";
+import { reserve } from "../kernel/memory";
+import { carries, newVersion, setWord, sourcePage } from "../kernel/pages";
+import { g, g32, p } from "../kernel/params";
+import { setDue } from "../kernel/schedule";
+import { count, enter } from "../kernel/stats";
+import { NEVER } from "../kernel/time";
+
+//  vCPU, 32 bytes: | skew u64 | head u32 | tail u32 | consumed u64 | - |
+@unmanaged
+class Vcpu {
+  skew: u64;
+  consumed: u64;
+  head: u32;
+  tail: u32;
+  stalled: u64;
+}
+
+const VCPUS = memory.data(2048, 16);
+
+let events: usize = 0;
+let bodies: usize = 0;
+let ring: u32 = 0;
+let vcpus: u32 = 0;
+let fed: u64 = 0;
+let wall: bool = false;
+let faultTicks: u64 = 0;
+/** True when the guest needs events that the harness has not given yet. */
+export let wantsInput: bool = false;
+
+if (VCPUS_MAX * 32 != 2048) ERROR("vcpus");
+
+// @ts-ignore: decorator
+@inline
+function vcpu(index: u32): Vcpu {
+  return changetype<Vcpu>(VCPUS + (index << 5));
+}
+
+export function buildGuest(withBodies: bool): bool {
+  vcpus = g32(G_VCPUS);
+  ring = g32(G_RING_EVENTS);
+  wall = g32(G_CLOCK_WALL) != 0;
+  faultTicks = g32(G_TRACKER) == TRACKER_WRITE_PROTECT ? p(0, S_HOST_FAULT) : 0;
+  memory.fill(VCPUS, 0, 2048);
+  events = reserve(<u64>vcpus * ring * EVENT_BYTES);
+  bodies = withBodies ? reserve(<u64>vcpus * ring * PAGE_BYTES) : 0;
+  fed = 0;
+  wantsInput = false;
+  return events != 0 && (bodies != 0 || !withBodies);
+}
+
+export function vcpusAt(): usize {
+  return VCPUS;
+}
+
+export function eventsAt(): usize {
+  return events;
+}
+
+export function bodiesAt(): usize {
+  return bodies;
+}
+
+/** The harness has put every event before `ticks` into the rings (NEVER: there are no more). */
+export function setFed(ticks: u64): void {
+  fed = ticks;
+  wantsInput = false;
+}
+
+/** Steps the guest at t: executes the writes that are due. */
+export function stepGuest(t: u64): void {
+  if (!guestRuns) {
+    enter(0, A_GUEST, STARVED, t);
+    return;
+  }
+  enter(0, A_GUEST, BUSY, t);
+  while (true) {
+    let best = NEVER;
+    let who: u32 = 0;
+    for (let v: u32 = 0; v < vcpus; v++) {
+      const c = vcpu(v);
+      const late = wall ? 0 : c.skew + heldUp;
+      const at = c.head == c.tail ? (fed == NEVER ? NEVER : fed + late) : load<u64>(event(v, c.head)) + late;
+      if (at < best) {
+        best = at;
+        who = v;
+      }
+    }
+    if (best > t) {
+      setDue(0, U_GUEST, best);
+      return;
+    }
+    if (vcpu(who).head == vcpu(who).tail) {
+      wantsInput = true;
+      setDue(0, U_GUEST, t);
+      return;
+    }
+    write(who, t);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function event(v: u32, index: u32): usize {
+  return events + <usize>(v * ring + (index & (ring - 1))) * EVENT_BYTES;
+}
+
+function write(v: u32, t: u64): void {
+  const c = vcpu(v);
+  const e = event(v, c.head);
+  const pfn = load<u32>(e, 8);
+  const flags = load<u32>(e, 16);
+  newVersion(pfn);
+  if ((flags & EVENT_SAME) == 0) {
+    setWord(pfn, load<u32>(e, 12));
+    if (carries(pfn)) {
+      if ((flags & EVENT_ZERO) != 0) memory.fill(sourcePage(pfn), 0, PAGE_BYTES);
+      else memory.copy(sourcePage(pfn), bodies + <usize>(v * ring + (c.head & (ring - 1))) * PAGE_BYTES, PAGE_BYTES);
+    }
+  }
+  c.head++;
+  c.consumed++;
+  const marked = markDirty(pfn);
+  addSeries(SERIES_DIRTY, t, 1);
+  if ((flags & EVENT_FREE) != 0) {
+    count(0, C_FREES, 1);
+    return;
+  }
+  count(0, C_WRITES, 1);
+  if (!marked || faultTicks == 0) return;
+  count(0, C_FAULTS, 1);
+  count(0, C_STALL_TICKS, faultTicks);
+  c.skew += faultTicks;
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// The dirty bits of the source guest and its write protection: one bit a page each. A tracker's kind says what setting
+// and clearing them costs; that is charged by who sets (guest) and who clears (front-end).
+import { BATCH_PAGES, G_PAGES } from "../abi";
+import { reserve } from "./memory";
+import { g32 } from "./params";
+
+let bits: usize = 0;
+let tracking: bool = false;
+let dirtyPages: u32 = 0;
+let everDirty: u64 = 0;
+/** True while the source guest runs. */
+export let guestRuns: bool = true;
+/** Ticks by which all vCPUs have been held up together (TLB flushes). */
+export let heldUp: u64 = 0;
+
+export function setGuestRuns(runs: bool): void {
+  guestRuns = runs;
+}
+
+/** Holds all vCPUs up. */
+export function holdUp(ticks: u64): void {
+  heldUp += ticks;
+}
+
+export function buildDirty(): bool {
+  // whole batches, so that a batch may be copied as it stands
+  const pages = <u64>g32(G_PAGES);
+  bits = reserve(((pages + BATCH_PAGES - 1) / BATCH_PAGES) * (BATCH_PAGES / 8));
+  tracking = false;
+  dirtyPages = 0;
+  everDirty = 0;
+  guestRuns = true;
+  heldUp = 0;
+  return bits != 0;
+}
+
+/** Starts tracking with every page clean and, where the tracker protects, protected. */
+export function startTracking(): void {
+  tracking = true;
+}
+
+// @ts-ignore: decorator
+@inline
+export function isTracking(): bool {
+  return tracking;
+}
+
+// @ts-ignore: decorator
+@inline
+export function isDirty(pfn: u32): bool {
+  return (load<u32>(bits + ((<usize>pfn >> 5) << 2)) & (<u32>1 << (pfn & 31))) != 0;
+}
+
+/** Marks a page; true when it was clean (with write protection: the write faults). */
+export function markDirty(pfn: u32): bool {
+  if (!tracking) return false;
+  const at = bits + ((<usize>pfn >> 5) << 2);
+  const word = load<u32>(at);
+  const bit = <u32>1 << (pfn & 31);
+  if (word & bit) return false;
+  store<u32>(at, word | bit);
+  dirtyPages++;
+  everDirty++;
+  return true;
+}
+
+/** Pages marked now. */
+// @ts-ignore: decorator
+@inline
+export function dirtyCount(): u32 {
+  return dirtyPages;
+}
+
+/** Marks set since tracking began. */
+// @ts-ignore: decorator
+@inline
+export function marksSet(): u64 {
+  return everDirty;
+}
+
+/** Marked pages of a batch. */
+export function batchCount(batch: u32): u32 {
+  const at = bits + <usize>batch * (BATCH_PAGES / 8);
+  let n: u32 = 0;
+  for (let i: u32 = 0; i < BATCH_PAGES / 8; i += 8) n += <u32>popcnt(load<u64>(at + i));
+  return n;
+}
+
+/** Reads and clears the marks of a batch in one instant: copies them to `to`; returns how many there were. */
+export function collectBatch(batch: u32, to: usize): u32 {
+  const at = bits + <usize>batch * (BATCH_PAGES / 8);
+  const n = batchCount(batch);
+  memory.copy(to, at, BATCH_PAGES / 8);
+  memory.fill(at, 0, BATCH_PAGES / 8);
+  dirtyPages -= n;
+  return n;
+}

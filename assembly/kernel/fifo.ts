@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bounded queues between units. An entry is a job number and the time from which it may be seen (a registered edge).
+// Room may be reserved before the work is begun, so that a unit that has started can always finish.
+//
+//   fifo record, 64 bytes: | items usize | cap | head | count | reserved | consumer | producer | second | side | - |
+//   item, 16 bytes:        | ready u64 | job u32 | - |
+import { QUEUES } from "../abi";
+import { reserve } from "./memory";
+import { now, wake } from "./schedule";
+
+/** An event for the firmware that is a message, and one that says a round is complete; others are jobs. */
+export const EVENT_MESSAGE: u32 = 0x80000000;
+export const EVENT_ROUND: u32 = 0x40000000;
+/** Marks a queue end without a unit that must be woken. */
+export const NOBODY: u32 = 0xffff;
+
+@unmanaged
+class Fifo {
+  items: usize;
+  cap: u32;
+  head: u32;
+  count: u32;
+  reserved: u32;
+  consumer: u32;
+  producer: u32;
+  second: u32;
+  side: u32;
+}
+
+const FIFOS = memory.data(4096, 16);
+const FIFOS_MAX: u32 = 64;
+
+// @ts-ignore: decorator
+@inline
+function record(f: u32): Fifo {
+  return changetype<Fifo>(FIFOS + (f << 6));
+}
+
+export function fifosReset(): void {
+  memory.fill(FIFOS, 0, 4096);
+}
+
+/** Number of a side's queue. */
+// @ts-ignore: decorator
+@inline
+export function queue(side: u32, index: u32): u32 {
+  return side * QUEUES + index;
+}
+
+/** Makes a queue of `cap` entries, a power of two. The consumer is woken by a push, the producers by a pop. */
+export function buildFifo(side: u32, index: u32, cap: u32, producer: u32, second: u32, consumer: u32): void {
+  assert(popcnt(cap) == 1, "capacity of a queue is a power of two");
+  const f = record(queue(side, index));
+  f.items = reserve(<u64>cap << 4);
+  f.cap = cap;
+  f.side = side;
+  f.producer = producer;
+  f.second = second;
+  f.consumer = consumer;
+  f.head = 0;
+  f.count = 0;
+  f.reserved = 0;
+}
+
+// @ts-ignore: decorator
+@inline
+export function room(f: u32): u32 {
+  const q = record(f);
+  return q.cap - q.count - q.reserved;
+}
+
+/** Reserves n entries that a later push will fill. */
+// @ts-ignore: decorator
+@inline
+export function hold(f: u32, n: u32): void {
+  const q = record(f);
+  q.reserved += n;
+  assert(q.count + q.reserved <= q.cap, "queue over-reserved");
+}
+
+/** Appends; the consumer sees it from `ready` on. */
+export function push(f: u32, job: u32, ready: u64): void {
+  const q = record(f);
+  assert(q.count + q.reserved < q.cap, "queue overflow");
+  const at = q.items + (((q.head + q.count) & (q.cap - 1)) << 4);
+  store<u64>(at, ready);
+  store<u32>(at, job, 8);
+  q.count++;
+  if (q.consumer != NOBODY) wake(q.side, q.consumer, ready);
+}
+
+/** Appends into a reserved entry. */
+export function pushHeld(f: u32, job: u32, ready: u64): void {
+  record(f).reserved--;
+  push(f, job, ready);
+}
+
+// @ts-ignore: decorator
+@inline
+export function length(f: u32): u32 {
+  return record(f).count;
+}
+
+/** True when the head may be seen at t; when it may be seen later, the consumer is woken then. */
+export function ready(f: u32, t: u64): bool {
+  const q = record(f);
+  if (q.count == 0) return false;
+  const at = load<u64>(q.items + (q.head << 4));
+  if (at <= t) return true;
+  wake(q.side, q.consumer, at);
+  return false;
+}
+
+/** The oldest job; only when the queue is not empty. */
+// @ts-ignore: decorator
+@inline
+export function head(f: u32): u32 {
+  const q = record(f);
+  return load<u32>(q.items + (q.head << 4), 8);
+}
+
+/** Takes the head and wakes the producer: there is room again. */
+export function pop(f: u32): u32 {
+  const q = record(f);
+  assert(q.count != 0, "pop of an empty queue");
+  const job = load<u32>(q.items + (q.head << 4), 8);
+  q.head = (q.head + 1) & (q.cap - 1);
+  q.count--;
+  if (q.producer != NOBODY) wake(q.side, q.producer, now);
+  if (q.second != NOBODY) wake(q.side, q.second, now);
+  return job;
+}
+
+/** How many entries may be seen at t, up to a limit. */
+export function readyCount(f: u32, t: u64, most: u32): u32 {
+  const q = record(f);
+  let n: u32 = 0;
+  while (n < q.count && n < most) {
+    if (load<u64>(q.items + (((q.head + n) & (q.cap - 1)) << 4)) > t) break;
+    n++;
+  }
+  return n;
+}
+
+/** Entries left and reserved in all queues: zero when everything is home. */
+export function fifosLeft(): u32 {
+  let n: u32 = 0;
+  for (let i: u32 = 0; i < FIFOS_MAX; i++) n += record(i).count + record(i).reserved;
+  return n;
+}

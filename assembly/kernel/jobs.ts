@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// Job records: what moves through a card. A job is one page, one chunk of device state or one control record.
+import { I_JOBS, JOBS_MAX, PAGE_BYTES } from "../abi";
+import { reserve } from "./memory";
+import { now, wake } from "./schedule";
+import { broken } from "./stats";
+
+/** Kinds of job, and of the record that carries it. */
+export const JOB_PAGE: u32 = 1;
+export const JOB_ZERO: u32 = 2;
+export const JOB_DEVICE: u32 = 3;
+export const JOB_ROUND_END: u32 = 4;
+export const JOB_PLACED: u32 = 5;
+export const JOB_RESUMED: u32 = 6;
+
+/** No SRAM slot. */
+export const NO_SLOT: u32 = 0xffffffff;
+
+//  64 bytes: | started u64 | nonce u64 | pfn | version | word | kind | bytes | wait | slotIn | slotOut | round |
+//            | first version | issued u16, received u16 | flags |
+@unmanaged
+export class Job {
+  started: u64; // when the page's first request was issued, or the record arrived
+  nonce: u64; // of the record
+  pfn: u32; // page number; byte offset for device state; round for control records
+  version: u32; // of the page, fixed at its last completion
+  word: u32; // content word
+  kind: u32;
+  bytes: u32; // payload of the record as it stands: 4096 before compression
+  wait: u32; // requests not yet complete
+  slotIn: u32; // SRAM slot with the page
+  slotOut: u32; // SRAM slot with the coded page
+  round: u32;
+  firstVersion: u32; // when the first request was issued
+  issued: u16; // bytes requested so far
+  link: u16; // 1 for a record that was received
+  flags: u32; // bit 0 coded, bit 1 carries bytes, bit 2 of the final round
+}
+
+/** Flags of a job. */
+export const CODED: u32 = 1;
+export const CARRIED: u32 = 2;
+export const FINAL: u32 = 4;
+
+if (offsetof<Job>() != 64) ERROR("job record is not 64 bytes");
+
+//  pool record of a side: | jobs | free list | free count |
+const POOL = memory.data(64, 16);
+const WAITERS = memory.data(16, 8);
+
+@unmanaged
+class Pool {
+  jobs: usize;
+  free: usize;
+  left: u32;
+  slots: usize;
+  slotFree: usize;
+  slotsLeft: u32;
+  slotsTotal: u32;
+}
+
+// @ts-ignore: decorator
+@inline
+function pool(side: u32): Pool {
+  return changetype<Pool>(POOL + (side << 5));
+}
+
+/** Lays out the jobs of a side and its staging SRAM of `slots` pages. */
+export function buildJobs(side: u32, slots: u32): bool {
+  const q = pool(side);
+  q.jobs = reserve(<u64>JOBS_MAX * 64);
+  q.free = reserve(<u64>JOBS_MAX * 4);
+  q.left = JOBS_MAX;
+  for (let i: u32 = 0; i < JOBS_MAX; i++) store<u32>(q.free + (i << 2), JOBS_MAX - 1 - i);
+  q.slots = reserve(<u64>slots * PAGE_BYTES);
+  q.slotFree = reserve(<u64>slots * 4);
+  q.slotsLeft = slots;
+  q.slotsTotal = slots;
+  for (let i: u32 = 0; i < slots; i++) store<u32>(q.slotFree + (i << 2), slots - 1 - i);
+  return q.slots != 0 && q.slotFree != 0 && q.jobs != 0;
+}
+
+// @ts-ignore: decorator
+@inline
+export function job(side: u32, index: u32): Job {
+  return changetype<Job>(pool(side).jobs + (index << 6));
+}
+
+/** Jobs that can be taken. */
+// @ts-ignore: decorator
+@inline
+export function jobsLeft(side: u32): u32 {
+  return pool(side).left;
+}
+
+/** Names the four units of a side that may wait for an SRAM slot. */
+export function setSlotWaiters(index: u32, unit: u32): void {
+  store<u32>(WAITERS + (index << 2), unit);
+}
+
+/** Takes a job record, cleared. */
+export function takeJob(side: u32, kind: u32): u32 {
+  const q = pool(side);
+  assert(q.left != 0, "no job record");
+  const index = load<u32>(q.free + (--q.left << 2));
+  const j = changetype<Job>(q.jobs + (index << 6));
+  memory.fill(changetype<usize>(j), 0, 64);
+  j.kind = kind;
+  j.slotIn = NO_SLOT;
+  j.slotOut = NO_SLOT;
+  return index;
+}
+
+/** Gives a job record back. */
+export function freeJob(side: u32, index: u32): void {
+  const q = pool(side);
+  const j = changetype<Job>(q.jobs + (index << 6));
+  if (j.kind == 0 || q.left >= JOBS_MAX) broken(I_JOBS, index, q.left, now);
+  j.kind = 0;
+  store<u32>(q.free + (q.left++ << 2), index);
+}
+
+// @ts-ignore: decorator
+@inline
+export function slotsLeft(side: u32): u32 {
+  return pool(side).slotsLeft;
+}
+
+// @ts-ignore: decorator
+@inline
+export function takeSlot(side: u32): u32 {
+  const q = pool(side);
+  assert(q.slotsLeft != 0, "no SRAM slot");
+  return load<u32>(q.slotFree + (--q.slotsLeft << 2));
+}
+
+export function freeSlot(side: u32, slot: u32): void {
+  const q = pool(side);
+  assert(slot < q.slotsTotal && q.slotsLeft < q.slotsTotal, "SRAM slot returned twice");
+  store<u32>(q.slotFree + (q.slotsLeft++ << 2), slot);
+  for (let i: u32 = 0; i < 4; i++) wake(side, load<u32>(WAITERS + (i << 2)), now);
+}
+
+// @ts-ignore: decorator
+@inline
+export function slotAt(side: u32, slot: u32): usize {
+  return pool(side).slots + <usize>slot * PAGE_BYTES;
+}
+
+/** Jobs and slots that are not home. */
+export function jobsOut(side: u32): u32 {
+  const q = pool(side);
+  return JOBS_MAX - q.left + (q.slotsTotal - q.slotsLeft);
+}

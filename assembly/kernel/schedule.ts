@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which unit is stepped when. Each side (a server with its card) has a local clock and a table of due times in the
+// order of its units, downstream first. A side steps every unit that is due at its earliest due time, in that order,
+// and jumps to the next. A unit may wake a later unit of the order at the present time (it has freed room), any unit
+// at a future time; an earlier unit that is woken at the present time acts at its next edge. So the order of events
+// at one time is (target unit, source unit, sequence at the source), whoever was executed first.
+//
+// Built with NAIVE the due times of clocked units are ignored: every unit is stepped at every edge of its clock, and
+// units without a clock at every time that is visited. That build is the oracle of this one.
+import { UNITS } from "../abi";
+import { NEVER, NO_CLOCK, edgeAt } from "./time";
+
+const DUE = memory.data(512, 16);
+const CLOCK_OF = memory.data(256, 16);
+
+if (<u32>(UNITS * 16) > 512) ERROR("due table too small");
+
+/** Time of the step that is being executed. */
+export let now: u64 = 0;
+/** Side and unit that is being stepped. */
+export let currentSide: u32 = 0;
+export let currentUnit: u32 = 0;
+
+export function setNow(t: u64): void {
+  now = t;
+}
+
+export function setCurrent(side: u32, unit: u32): void {
+  currentSide = side;
+  currentUnit = unit;
+}
+
+export function scheduleReset(): void {
+  for (let i: u32 = 0; i < 2 * UNITS; i++) store<u64>(DUE + (i << 3), NEVER);
+  now = 0;
+}
+
+export function setClock(side: u32, unit: u32, domain: u32): void {
+  store<u32>(CLOCK_OF + ((side * UNITS + unit) << 2), domain);
+}
+
+// @ts-ignore: decorator
+@inline
+export function clockOf(side: u32, unit: u32): u32 {
+  return load<u32>(CLOCK_OF + ((side * UNITS + unit) << 2));
+}
+
+// @ts-ignore: decorator
+@inline
+export function dueOf(side: u32, unit: u32): u64 {
+  return load<u64>(DUE + ((side * UNITS + unit) << 3));
+}
+
+// @ts-ignore: decorator
+@inline
+export function setDue(side: u32, unit: u32, t: u64): void {
+  store<u64>(DUE + ((side * UNITS + unit) << 3), t);
+}
+
+/** Asks for a step of the unit at its first edge at or after t; an earlier request stands. */
+export function wake(side: u32, unit: u32, t: u64): void {
+  const at = DUE + ((side * UNITS + unit) << 3);
+  if (t >= load<u64>(at)) return;
+  const domain = clockOf(side, unit);
+  const late = t <= now && side == currentSide && unit <= currentUnit;
+  if (domain != NO_CLOCK) {
+    t = edgeAt(domain, late ? now + 1 : t);
+    if (t >= load<u64>(at)) return;
+  } else {
+    assert(!late, "a unit without a clock woken in its past");
+  }
+  store<u64>(at, t);
+}
+
+/** Earliest due time of a side. */
+export function earliest(side: u32): u64 {
+  const base = DUE + side * UNITS * 8;
+  let best = load<u64>(base);
+  for (let i: u32 = 1; i < UNITS; i++) {
+    const t = load<u64>(base + (i << 3));
+    if (t < best) best = t;
+  }
+  return best;
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run counts: time accounts (each interval charged when it ends, never a remainder), counters, log-linear
+// histograms, and the first invariant that broke.
+//
+//   account record, 176 bytes: | since u64 | state u32 | in use u32 | sums u64 x 20 |
+//   histogram record, 4 KiB:   | count u64 | sum u64 | max u64 | min u64 | buckets u64 x 508 |
+import { ACCOUNTS, COUNTERS, HISTOGRAMS, I_ACCOUNTING, STATES } from "../abi";
+
+const ACCOUNT_BYTES: u32 = 176;
+const HISTOGRAM_BYTES: u32 = 4096;
+const ACCOUNT = memory.data(33792, 16);
+const COUNTER = memory.data(1024, 16);
+const HISTOGRAM = memory.data(65536, 16);
+
+if (<u32>(ACCOUNTS * 2 * 176) > 33792) ERROR("accounts");
+if (<u32>(COUNTERS * 16) > 1024) ERROR("counters");
+if (<u32>(HISTOGRAMS * 2 * 4096) > 65536) ERROR("histograms");
+if (STATES * 8 + 16 != 176) ERROR("account record");
+
+/** The first broken invariant: its number (0 when none), the two values, its time. */
+export let brokenInvariant: u32 = 0;
+export let brokenLeft: u64 = 0;
+export let brokenRight: u64 = 0;
+export let brokenAt: u64 = 0;
+/** True once the reported interval has ended: the drain phase is not counted. */
+export let booksClosed: bool = false;
+
+export function statsReset(): void {
+  memory.fill(ACCOUNT, 0, 33792);
+  memory.fill(COUNTER, 0, 1024);
+  memory.fill(HISTOGRAM, 0, 65536);
+  brokenInvariant = 0;
+  brokenLeft = 0;
+  brokenRight = 0;
+  brokenAt = 0;
+  booksClosed = false;
+}
+
+/** Records that an invariant broke; the first one stands and ends the run. */
+export function broken(invariant: u32, left: u64, right: u64, t: u64): void {
+  if (brokenInvariant != 0) return;
+  brokenInvariant = invariant;
+  brokenLeft = left;
+  brokenRight = right;
+  brokenAt = t;
+}
+
+/** Begins an account in a state. */
+export function openAccount(side: u32, account: u32, state: u32): void {
+  const at = ACCOUNT + (side * ACCOUNTS + account) * ACCOUNT_BYTES;
+  store<u64>(at, 0);
+  store<u32>(at, state, 8);
+  store<u32>(at, 1, 12);
+}
+
+/** The account's unit is in `state` from t on; the interval that ends is charged to the state it was in. */
+export function enter(side: u32, account: u32, state: u32, t: u64): void {
+  const at = ACCOUNT + (side * ACCOUNTS + account) * ACCOUNT_BYTES;
+  const was = load<u32>(at, 8);
+  if (was == state || booksClosed) return;
+  const sum = at + 16 + (was << 3);
+  store<u64>(sum, load<u64>(sum) + (t - load<u64>(at)));
+  store<u64>(at, t);
+  store<u32>(at, state, 8);
+}
+
+/** Ends the reported interval at t: charges what is open and holds every account against the elapsed time. */
+export function closeBooks(t: u64): void {
+  for (let i: u32 = 0; i < 2 * ACCOUNTS; i++) {
+    const at = ACCOUNT + i * ACCOUNT_BYTES;
+    if (load<u32>(at, 12) == 0) continue;
+    const sum = at + 16 + (load<u32>(at, 8) << 3);
+    store<u64>(sum, load<u64>(sum) + (t - load<u64>(at)));
+    let total: u64 = 0;
+    for (let s: u32 = 0; s < STATES; s++) total += load<u64>(at + 16 + (s << 3));
+    if (total != t) broken(I_ACCOUNTING, total, t, t);
+  }
+  booksClosed = true;
+}
+
+// @ts-ignore: decorator
+@inline
+export function count(side: u32, counter: u32, n: u64): void {
+  const at = COUNTER + ((side * COUNTERS + counter) << 3);
+  if (!booksClosed) store<u64>(at, load<u64>(at) + n);
+}
+
+/** Value of a counter. */
+// @ts-ignore: decorator
+@inline
+export function counted(side: u32, counter: u32): u64 {
+  return load<u64>(COUNTER + ((side * COUNTERS + counter) << 3));
+}
+
+/** Puts a duration into a histogram: exact below 8 ticks, then 8 buckets an octave. */
+export function sample(side: u32, histogram: u32, value: u64): void {
+  if (booksClosed) return;
+  const at = HISTOGRAM + (side * HISTOGRAMS + histogram) * HISTOGRAM_BYTES;
+  const n = load<u64>(at);
+  store<u64>(at, n + 1);
+  store<u64>(at, load<u64>(at, 8) + value, 8);
+  if (value > load<u64>(at, 16)) store<u64>(at, value, 16);
+  if (n == 0 || value < load<u64>(at, 24)) store<u64>(at, value, 24);
+  let bucket = <u32>value;
+  if (value >= 8) {
+    const octave = 63 - <u32>clz<u64>(value);
+    bucket = (octave - 2) * 8 + (<u32>(value >> (octave - 3)) & 7);
+  }
+  const slot = at + 32 + (bucket << 3);
+  store<u64>(slot, load<u64>(slot) + 1);
+}
+
+export function accountsAt(): usize {
+  return ACCOUNT;
+}
+
+export function countersAt(): usize {
+  return COUNTER;
+}
+
+export function histogramsAt(): usize {
+  return HISTOGRAM;
+}

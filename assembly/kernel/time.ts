@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Time. One tick is 2^-10 ps. A clock domain has a rational period num/den ticks; edge k lies at ceil(k * num / den),
+// so an edge is never early and no drift builds up.
+//
+//   domain record, 24 bytes: | num u64 | den u64 | - |
+
+/** A time that never comes. */
+export const NEVER: u64 = u64.MAX_VALUE;
+
+/** Domain number of units that have no clock: wires, memory, guests. */
+export const NO_CLOCK: u32 = 0xffff;
+
+const DOMAINS = memory.data(192, 16);
+
+export function setDomain(domain: u32, num: u64, den: u64): void {
+  store<u64>(DOMAINS + domain * 24, num);
+  store<u64>(DOMAINS + domain * 24, den, 8);
+}
+
+// @ts-ignore: decorator
+@inline
+export function periodNum(domain: u32): u64 {
+  return load<u64>(DOMAINS + domain * 24);
+}
+
+// @ts-ignore: decorator
+@inline
+function periodDen(domain: u32): u64 {
+  return load<u64>(DOMAINS + domain * 24, 8);
+}
+
+/** First edge of the domain at or after t: the least ceil(k * num / den) >= t. */
+export function edgeAt(domain: u32, t: u64): u64 {
+  const num = periodNum(domain);
+  const den = periodDen(domain);
+  if (den == 1) {
+    const past = t % num;
+    return past == 0 ? t : t - past + num;
+  }
+  const whole = t / num;
+  const rest = t - whole * num;
+  if (rest == 0) return t;
+  const k = ((rest - 1) * den) / num + 1;
+  return whole * num + (k * num + den - 1) / den;
+}
+
+/** The edge `cycles` after the edge t. */
+export function edgeAfter(domain: u32, t: u64, cycles: u64): u64 {
+  const num = periodNum(domain);
+  const den = periodDen(domain);
+  if (den == 1) return t + cycles * num;
+  const whole = t / num;
+  const k = ((t - whole * num) * den) / num + cycles;
+  return whole * num + (k / den) * num + ((k % den) * num + den - 1) / den;
+}
+
+/** Ticks that n bytes take at a rational rate of num/den ticks a byte, rounded up to a whole tick. */
+// @ts-ignore: decorator
+@inline
+export function spanTicks(n: u64, num: u64, den: u64): u64 {
+  return den == 1 ? n * num : (n * num + den - 1) / den;
+}
+
+/** a * b <= c * d, exactly. */
+export function productAtMost(a: u64, b: u64, c: u64, d: u64): bool {
+  const left = high(a, b);
+  const right = high(c, d);
+  return left < right || (left == right && a * b <= c * d);
+}
+
+/** Upper 64 bits of a product. */
+function high(a: u64, b: u64): u64 {
+  const al = a & 0xffffffff;
+  const ah = a >> 32;
+  const bl = b & 0xffffffff;
+  const bh = b >> 32;
+  const mid = ah * bl + ((al * bl) >> 32);
+  const cross = al * bh + (mid & 0xffffffff);
+  return ah * bh + (mid >> 32) + (cross >> 32);
+}

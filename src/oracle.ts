@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What the destination must hold when the guest resumes: the trace replayed anew, as far as each vCPU of the source had
+ * come when it was suspended. Nothing of the migration's own books is used.
+ */
+import * as abi from "../assembly/abi.ts";
+import type { Core } from "./core.ts";
+import { vcpuOf } from "./feeder.ts";
+import type { ResolvedScenario } from "./scenario/types.ts";
+import { type GuestStream, KEEP_CONTENT } from "./trace/events.ts";
+
+/** Outcome of a comparison. */
+export interface Comparison {
+  pagesCompared: number;
+  pagesDifferent: number;
+  /** First page that differs, or null. */
+  firstDifferent: number | null;
+}
+
+const ABSENT = 0xffffffff;
+
+/** Which memory is compared: the destination's, or (after a failure) the source's own. */
+export type Subject = "destination" | "source";
+
+function carried(scenario: ResolvedScenario, pfn: number): boolean {
+  const { mode, sampleEvery } = scenario.content;
+  return mode === "full" || (mode === "sampled" && pfn % sampleEvery === 0);
+}
+
+/** Replays a fresh stream up to the writes that the source's vCPUs executed; compares versions, and bytes where carried. */
+export function compare(core: Core, stream: GuestStream, scenario: ResolvedScenario, subject: Subject): Comparison {
+  const { pages } = stream;
+  const vcpus = scenario.guest.vcpus;
+  const every = scenario.content.mode === "full" ? 1 : scenario.content.sampleEvery;
+  const bytes = scenario.content.mode === "sized" ? 0 : Math.ceil(pages / every) * abi.PAGE_BYTES;
+  const image = new Uint8Array(bytes);
+  const versions = new Uint32Array(pages);
+  const place = (pfn: number, body: Uint8Array | null): void => {
+    if (!carried(scenario, pfn)) return;
+    const at = Math.floor(pfn / every) * abi.PAGE_BYTES;
+    if (body === null) image.fill(0, at, at + abi.PAGE_BYTES);
+    else image.set(body, at);
+  };
+  if (bytes > 0) {
+    for (const block of stream.initial()) {
+      for (let i = 0; i < block.count; i++) {
+        if (block.contentIds[i] !== 0) place(block.firstPfn + i, block.content(i));
+      }
+    }
+  }
+  const left = Array.from({ length: vcpus }, (_, v) => Number(core.u64(core.address("vcpusAt") + v * 32 + 8)));
+  let total = left.reduce((a, b) => a + b, 0);
+  while (total > 0) {
+    const batch = stream.next();
+    if (batch === null) throw new Error("the guest executed more writes than its trace holds");
+    for (let i = 0; i < batch.count; i++) {
+      const pfn = batch.pfns[i]!;
+      const v = vcpuOf(pfn, vcpus);
+      if (left[v]! === 0) continue;
+      left[v]!--;
+      total--;
+      versions[pfn]!++;
+      const id = batch.contentIds[i]!;
+      if (id !== KEEP_CONTENT && bytes > 0) place(pfn, id === 0 ? null : batch.content(i));
+    }
+  }
+  return difference(core, versions, image, scenario, subject);
+}
+
+function difference(
+  core: Core,
+  versions: Uint32Array,
+  image: Uint8Array,
+  scenario: ResolvedScenario,
+  subject: Subject,
+): Comparison {
+  const destination = subject === "destination";
+  const held = core.address(destination ? "placedVersionsAt" : "sourceVersionsAt") >>> 2;
+  const bodies = core.address(destination ? "placedImageAt" : "sourceImageAt");
+  const every = scenario.content.mode === "full" ? 1 : scenario.content.sampleEvery;
+  let different = 0;
+  let first: number | null = null;
+  for (let pfn = 0; pfn < versions.length; pfn++) {
+    const version = core.u32[held + pfn]!;
+    let same = version === versions[pfn] && version !== ABSENT;
+    if (same && carried(scenario, pfn)) {
+      const at = Math.floor(pfn / every) * abi.PAGE_BYTES;
+      const mine = core.u8.subarray(bodies + at, bodies + at + abi.PAGE_BYTES);
+      same = Buffer.compare(mine, image.subarray(at, at + abi.PAGE_BYTES)) === 0;
+    }
+    if (!same) {
+      different++;
+      first ??= pfn;
+    }
+  }
+  return { pagesCompared: versions.length, pagesDifferent: different, firstDifferent: first };
+}

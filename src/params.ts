@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+/** From a resolved scenario to the parameter block of the core: one line a parameter. */
+import * as abi from "../assembly/abi.ts";
+import type { Core } from "./core.ts";
+import type { Ratio, ResolvedScenario, ResolvedSide } from "./scenario/types.ts";
+
+/** Never, in ticks. */
+export const NEVER = 0xffff_ffff_ffff_ffffn;
+const UNLIMITED = 0x3fff_ffff;
+const CONTENT = { full: abi.CONTENT_FULL, sized: abi.CONTENT_SIZED, sampled: abi.CONTENT_SAMPLED } as const;
+const ADDRESSES = {
+  bitmap: abi.ADDRESSES_BITMAP,
+  list: abi.ADDRESSES_LIST,
+  runs: abi.ADDRESSES_RUNS,
+} as const;
+const POLICY = { drop: 0, stall: 1, coalesce: 2 } as const;
+/** Delayed acknowledgement of Linux (TCP_DELACK_MIN), 40 ms. */
+const DELACK_TICKS = 40_000_000n * 1_024_000n;
+
+/** Events a vCPU's ring holds: fewer where bodies lie beside them. */
+export function ringEvents(scenario: ResolvedScenario): number {
+  return scenario.content.mode === "sized" ? 8192 : 512;
+}
+
+/** Symbols after which ACK and UpdateFC are due: PCIe Base Specification 3.0 tables 3-7 to 3-9 as a formula. */
+export function dllpLimitSymbols(generation: number, lanes: number, mps: number): number {
+  const factor = mps <= 256 ? (lanes <= 4 ? 1.4 : lanes <= 8 ? 2.5 : 3.0) : lanes <= 8 ? 1.0 : 2.0;
+  const delay = generation === 1 ? 19 : generation === 2 ? 70 : 115;
+  return Math.floor(((mps + 28) * factor) / lanes + delay);
+}
+
+/** Period and length in ticks of SKP ordered sets. */
+function skp(generation: number, lanes: number, ticksPerByte: number): [period: number, length: number] {
+  const symbol = ticksPerByte * lanes;
+  // 8b/10b: 4 symbols a lane every 1538; 128b/130b: one 16-byte set a lane every 370 blocks of 16
+  return generation <= 2 ? [1538 * symbol, 4 * symbol] : [370 * 16 * symbol, 16 * symbol];
+}
+
+/** Clocks from the last payload beat to the tag: AES pipeline, GHASH tree, last exclusive-or. */
+export function gcmLatencyCycles(rounds: number, crypto: ResolvedSide["card"]["crypto"]): number {
+  const lanes = crypto.bitsPerCycle / 128;
+  return rounds * crypto.stagesPerRound + 2 + crypto.ghashLatencyCycles * (Math.log2(lanes) + 1) + crypto.tagCycles;
+}
+
+/** Reads that fetch one descriptor batch. */
+function descriptorReads(side: ResolvedSide): number {
+  return Math.ceil((side.card.dma.descriptorBatch * side.card.dma.descriptorBytes) / side.pcie.mrrsBytes);
+}
+
+/** Tags kept for VSOCK, and for descriptors: every batch being fetched has its own. */
+export function keptTags(side: ResolvedSide): { vsock: number; descriptors: number } {
+  const ring = side.card.dma.ring === "host";
+  return { vsock: 4, descriptors: ring ? side.card.dma.prefetchBatches * descriptorReads(side) : 0 };
+}
+
+/** Writes the parameter block. */
+export function setParams(core: Core, s: ResolvedScenario, pages: number, quantum: bigint | null): void {
+  const ratio = (r: Ratio | null): [number, number] => r ?? [0, 1];
+  const g = new Map<number, number | bigint>();
+  const propagation = BigInt(s.link.rttTicks) / 2n;
+  g.set(abi.G_PAGES, pages);
+  g.set(abi.G_CONTENT, CONTENT[s.content.mode]);
+  g.set(abi.G_SAMPLE_EVERY, Math.max(1, s.content.sampleEvery));
+  g.set(abi.G_SEED, s.seed);
+  g.set(abi.G_VCPUS, s.guest.vcpus);
+  g.set(abi.G_CLOCK_WALL, s.guest.clock === "wall" ? 1 : 0);
+  g.set(abi.G_RING_EVENTS, ringEvents(s));
+  g.set(abi.G_DEVICE_BYTES, s.guest.deviceStateBytes);
+  g.set(abi.G_START_AT, BigInt(s.migration.startAtTicks));
+  g.set(abi.G_TRACKER, s.tracker.kind === "bitmap" ? abi.TRACKER_BITMAP : abi.TRACKER_WRITE_PROTECT);
+  g.set(abi.G_ADDRESSES, ADDRESSES[s.internal.addresses]);
+  g.set(abi.G_PAGES_OVER_VSOCK, s.internal.pages === "vsock" ? 1 : 0);
+  g.set(abi.G_COMPRESS, s.compress.engine === "off" ? 0 : 1);
+  g.set(abi.G_ENCRYPT_BITS, s.encrypt.keyBits);
+  g.set(abi.G_DOWNTIME_LIMIT, BigInt(s.migration.downtimeLimitTicks));
+  g.set(abi.G_ROUNDS_MAX, s.migration.maxRounds);
+  g.set(abi.G_TIMEOUT, s.migration.timeoutTicks === null ? 0 : BigInt(s.migration.timeoutTicks));
+  g.set(abi.G_FORCE, s.migration.onTimeout === "force" ? 1 : 0);
+  const [num, den] = s.link.ticksPerByte;
+  g.set(abi.G_NET_TICKS_NUM, num).set(abi.G_NET_TICKS_DEN, den);
+  g.set(abi.G_NET_PROPAGATION, propagation);
+  g.set(abi.G_NET_MTU, s.link.mtuBytes);
+  g.set(abi.G_NET_WINDOW, s.link.windowBytes);
+  const [capNum, capDen] = ratio(s.link.rateCapTicksPerByte);
+  g.set(abi.G_NET_CAP_NUM, capNum).set(abi.G_NET_CAP_DEN, capDen);
+  const weighted = s.link.arbitration === "weighted";
+  g.set(abi.G_NET_WEIGHT_A, weighted ? s.link.weights.state : 0);
+  g.set(abi.G_NET_WEIGHT_B, weighted ? s.link.weights.pages : 0);
+  g.set(abi.G_NET_DELACK, DELACK_TICKS);
+  g.set(abi.G_SERIES_WINDOW, 1_024_000_000);
+  g.set(abi.G_QUANTUM, quantum ?? (propagation > 0n ? propagation : 0n));
+  for (const [index, value] of g) core.setGlobalParam(index, value);
+  setSide(core, 0, s.sides.source, s);
+  setSide(core, 1, s.sides.destination, s);
+}
+
+function setSide(core: Core, index: number, side: ResolvedSide, s: ResolvedScenario): void {
+  const p = (key: number, value: number): void => core.setSideParam(index, key, value);
+  const pair = (key: number, [num, den]: Ratio): void => {
+    p(key, num);
+    p(key + 1, den);
+  };
+  pair(abi.S_CARD_NUM, side.card.ticksPerCycle);
+  pair(abi.S_CTL_NUM, side.card.control.ticksPerCycle);
+  setPcie(p, side, s);
+  setHost(p, pair, side);
+  setEngines(p, side, s);
+  setLz(p, side);
+  const control = side.card.control;
+  p(abi.S_CORES, control.cores);
+  p(abi.S_CTL_ADDRESS, control.addressBatchCycles);
+  p(abi.S_CTL_ADDRESS_PAGE, control.addressPageCycles);
+  p(abi.S_CTL_DESC, control.descriptorBatchCycles);
+  p(abi.S_CTL_RECORD, control.pageRecordCycles);
+  p(abi.S_CTL_ROUND_END, control.roundEndCycles);
+  p(abi.S_CTL_INTERRUPT, control.interruptCycles);
+  pair(abi.S_DRAM_NUM, side.card.dram.ticksPerByte);
+}
+
+type Put = (key: number, value: number) => void;
+
+function setPcie(p: Put, side: ResolvedSide, s: ResolvedScenario): void {
+  const { pcie } = side;
+  const kept = keptTags(side);
+  const symbol = pcie.ticksPerByte * pcie.lanes;
+  const [period, length] = skp(pcie.generation, pcie.lanes, pcie.ticksPerByte);
+  const explicit = s.internal.dll === "explicit";
+  p(abi.S_PCIE_TICKS_PER_BYTE, pcie.ticksPerByte);
+  p(abi.S_PCIE_LANES, pcie.lanes);
+  p(abi.S_PCIE_MPS, pcie.mpsBytes);
+  p(abi.S_PCIE_MRRS, pcie.mrrsBytes);
+  p(abi.S_PCIE_RCB, pcie.rcbBytes);
+  p(abi.S_PCIE_COMBINE_ABOVE, pcie.combineAboveBytes);
+  p(abi.S_PCIE_FLIGHT, pcie.flightTicks);
+  p(abi.S_PCIE_TAGS, pcie.tags);
+  p(abi.S_PCIE_TAGS_VSOCK, kept.vsock);
+  p(abi.S_PCIE_TAGS_DESC, kept.descriptors);
+  p(abi.S_PCIE_CPL_BYTES, pcie.completionBufferBytes);
+  p(abi.S_PCIE_CPL_HEADERS, pcie.completionHeaders);
+  p(abi.S_PCIE_PH, pcie.hostCredits.ph || UNLIMITED);
+  p(abi.S_PCIE_PD, pcie.hostCredits.pd || UNLIMITED);
+  p(abi.S_PCIE_NPH, pcie.hostCredits.nph || UNLIMITED);
+  p(abi.S_PCIE_DOWN_PH, pcie.cardCredits.ph || UNLIMITED);
+  p(abi.S_PCIE_DOWN_PD, pcie.cardCredits.pd || UNLIMITED);
+  p(abi.S_PCIE_LIMIT, dllpLimitSymbols(pcie.generation, pcie.lanes, pcie.mpsBytes) * symbol);
+  p(abi.S_PCIE_DLL, explicit ? abi.DLL_EXPLICIT : abi.DLL_NONE);
+  p(abi.S_PCIE_SKP_PERIOD, explicit ? period : 0);
+  p(abi.S_PCIE_SKP_TICKS, length);
+  p(abi.S_PCIE_REPLAY_BYTES, pcie.replayBufferBytes);
+}
+
+function setHost(p: Put, pair: (key: number, r: Ratio) => void, side: ResolvedSide): void {
+  const { host, pcie } = side;
+  const [cycleNum, cycleDen] = host.cpu.ticksPerCycle;
+  // guest memory is far larger than the cache: every read misses; both flights are part of the published latency
+  const latency = host.memory.readLatencyTicks + host.memory.missAdderTicks - 2 * pcie.flightTicks;
+  p(abi.S_MEM_READ_LATENCY, Math.max(0, latency));
+  pair(abi.S_MEM_READ_NUM, host.memory.ticksPerByte);
+  pair(abi.S_MEM_WRITE_NUM, host.memory.ticksPerByte);
+  p(abi.S_HOST_FAULT, host.tracker.writeFaultTicks);
+  p(abi.S_HOST_WORD, Math.ceil((host.tracker.scanWordCycles * cycleNum) / cycleDen));
+  p(abi.S_HOST_PROTECT_PAGE, host.tracker.protectPageTicks);
+  p(abi.S_HOST_TLB_FLUSH, host.tracker.tlbFlushTicks);
+  p(abi.S_HOST_MESSAGE, host.vsock.messageCostTicks);
+  pair(abi.S_HOST_COPY_NUM, host.memory.copyTicksPerByte);
+  p(abi.S_HOST_INTERRUPT, host.frontend.interruptTicks);
+  p(abi.S_HOST_SUSPEND, host.frontend.suspendTicks);
+  p(abi.S_HOST_RESUME, host.frontend.resumeTicks);
+  p(abi.S_HOST_DEVICE_KIB, host.frontend.deviceStatePerKibTicks);
+}
+
+function setEngines(p: Put, side: ResolvedSide, s: ResolvedScenario): void {
+  const { card } = side;
+  p(abi.S_SCANNER_WORDS, card.scanner.wordsPerCycle);
+  p(abi.S_READ_QUEUES, card.dma.readQueues);
+  p(abi.S_DESC_BYTES, card.dma.descriptorBytes);
+  p(abi.S_DESC_BATCH, card.dma.descriptorBatch);
+  p(abi.S_DESC_RING_ON_HOST, card.dma.ring === "host" ? 1 : 0);
+  p(abi.S_DESC_PREFETCH, card.dma.prefetchBatches);
+  p(abi.S_SRAM_SLOTS, Math.floor(card.dma.stagingSramBytes / abi.PAGE_BYTES));
+  p(abi.S_READ_ISSUE, Math.max(1, card.dma.readIssueCycles));
+  p(abi.S_WRITE_ISSUE, Math.max(1, card.dma.writeIssueCycles));
+  p(abi.S_ZERO_CYCLES, Math.ceil(abi.PAGE_BYTES / card.zeroFilter.bytesPerCycle));
+  p(abi.S_UNLZ_ENGINES, card.decompressor.engines);
+  p(abi.S_UNLZ_BYTES, card.decompressor.bytesPerCycle);
+  p(abi.S_UNLZ_SETUP, card.decompressor.setupCycles);
+  p(abi.S_GCM_ENGINES, card.crypto.engines);
+  p(abi.S_GCM_BITS, card.crypto.bitsPerCycle);
+  p(abi.S_GCM_LATENCY, gcmLatencyCycles(s.encrypt.rounds, card.crypto));
+  p(abi.S_GCM_KEY_LOAD, card.crypto.keyLoadCycles);
+  p(abi.S_GCM_KEY_SLOTS, card.crypto.keySlots);
+}
+
+function setLz(p: Put, side: ResolvedSide): void {
+  const lz = side.card.compressor;
+  p(abi.S_LZ_ENGINES, lz.engines);
+  p(abi.S_LZ_SETUP, lz.setupCycles);
+  p(abi.S_LZ_FILL, lz.fillLatencyCycles);
+  p(abi.S_LZ_PWS, lz.pws);
+  p(abi.S_LZ_HASH_LOG, lz.hashLog);
+  p(abi.S_LZ_BANKS, lz.banks);
+  p(abi.S_LZ_PORTS, lz.ports);
+  p(abi.S_LZ_POLICY, POLICY[lz.policy]);
+  p(abi.S_LZ_MATCH_CAP, lz.matchCap);
+  p(abi.S_LZ_MULTI, 1);
+  p(abi.S_LZ_INTRA, 0);
+  p(abi.S_LZ_BAIL, lz.bailMarginBytes);
+  p(abi.S_LZ_OUT_BYTES, lz.outBytesPerClock);
+  p(abi.S_LZ_TOKENS, lz.tokensPerClock);
+  p(abi.S_LZ_FIFO, lz.outFifoBytes);
+}

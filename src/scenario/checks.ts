@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Checks that concern several keys at once, or a key and its preset. Each adds its problems and returns. */
+import { ticksPerByte, toRatio, type Values } from "./fill.ts";
+import { TAGS_MAX } from "./keys.ts";
+import type { Problems } from "./problems.ts";
+import type { Scenario } from "./schema.ts";
+import type { Path } from "./source.ts";
+import { compare, formatQuantity, parseQuantity, show, ticksPer, UnitError } from "./units.ts";
+
+const PAGE_BYTES = 4096n;
+/** Above this memory two images do not fit in the core; model.md of the project states the limit. */
+const FULL_BYTES_MAX = 1536n * 1024n * 1024n;
+
+function pathOf(base: Path, key: string): Path {
+  return [...base, ...key.split(".")];
+}
+
+/** Values that have no exact integer form. */
+export function convert(values: Values, problems: Problems): void {
+  for (const [key, message] of values.failures()) problems.add(pathOf(values.path, key), message);
+}
+
+/** One server and its card: tags, buffers and credits that could never work. */
+export function checkSide(side: { host: Values; card: Values }, problems: Problems): void {
+  const { host, card } = side;
+  convert(host, problems);
+  convert(card, problems);
+  const generation = card.whole("pcie.generation");
+  const tagsMax = TAGS_MAX[generation] ?? 0;
+  const tags = card.whole("pcie.tags");
+  if (tags > tagsMax) {
+    const what = `${tags} is more than PCIe Gen${generation} has; write at most ${tagsMax}`;
+    problems.add(pathOf(card.path, "pcie.tags"), what);
+  }
+  const mrrs = Math.min(host.whole("pcie.mrrs"), card.whole("pcie.mrrs"));
+  if (card.whole("pcie.completionBuffer") < mrrs) {
+    problems.add(
+      pathOf(card.path, "pcie.completionBuffer"),
+      `does not hold one read; write at least ${mrrs} B`,
+    );
+  }
+  const mps = Math.min(host.whole("pcie.mps"), card.whole("pcie.mps"));
+  for (const values of [host, card]) {
+    const pd = values.whole("pcie.pdCredits");
+    if (pd === 0 || pd * 16 >= mps) continue;
+    const what = `${pd} do not admit one TLP of ${mps} B; write at least ${mps / 16}, or 0 for unlimited`;
+    problems.add(pathOf(values.path, "pcie.pdCredits"), what);
+  }
+}
+
+function checkMix(mix: object | undefined, path: Path, problems: Problems): void {
+  if (mix === undefined) return;
+  const sum = Object.values(mix).reduce((total: number, part) => total + Number(part), 0);
+  if (sum !== 100) problems.add(path, `zero, text and random add up to ${sum}; make it 100`);
+}
+
+function checkGenerate(scenario: Scenario, problems: Problems): void {
+  const { generate } = scenario.guest;
+  if (generate === undefined) return;
+  const path = ["guest", "generate"];
+  const memory = parseQuantity(generate.memory, "bytes").num;
+  const workingSet = parseQuantity(generate.workingSet, "bytes").num;
+  for (const [key, bytes] of Object.entries({ memory, workingSet })) {
+    if (bytes % PAGE_BYTES === 0n) continue;
+    problems.add([...path, key], "is no whole number of 4 KiB pages; write a multiple of 4 KiB");
+  }
+  if (workingSet > memory) {
+    problems.add([...path, "workingSet"], `is larger than memory; write at most ${show(generate.memory)}`);
+  }
+  if (scenario.content === "full" && memory > FULL_BYTES_MAX) {
+    problems.add([...path, "memory"], "is above 1536 MiB, the limit of content full; use content sized");
+  }
+  if (scenario.guest.mix !== undefined && generate.mix !== undefined) {
+    problems.add(["guest", "mix"], "is also given in generate; keep one", "key");
+  }
+  checkMix(generate.mix, [...path, "mix"], problems);
+  try {
+    const rate = parseQuantity(generate.rate, "events");
+    if (rate.num > 0n) toRatio(ticksPer(rate));
+  } catch (error) {
+    if (!(error instanceof UnitError)) throw error;
+    problems.add([...path, "rate"], `${show(generate.rate)} ${error.message}`);
+  }
+}
+
+/** The guest: one source of writes, a mix that adds up, whole pages. */
+export function checkGuest(scenario: Scenario, problems: Problems): void {
+  const { trace, generate, mix } = scenario.guest;
+  if (trace === undefined && generate === undefined) {
+    problems.add(
+      ["guest"],
+      "has no writes; give trace: FILE or generate: { memory, rate, workingSet }",
+      "key",
+    );
+  }
+  if (trace !== undefined && generate !== undefined) {
+    problems.add(["guest", "generate"], "stands beside trace; keep one of the two", "key");
+  }
+  checkMix(mix, ["guest", "mix"], problems);
+  checkGenerate(scenario, problems);
+}
+
+/** The link: no faster than the ports, weights only where they count, a cap that is exact. */
+export function checkLink(
+  scenario: Scenario,
+  link: Values,
+  source: Values,
+  destination: Values,
+  problems: Problems,
+): void {
+  for (const [side, card] of Object.entries({ source, destination })) {
+    const port = card.exact("port.rate");
+    if (compare(link.exact("rate"), port) <= 0) continue;
+    const most = formatQuantity(port, "rate");
+    problems.add(["link", "rate"], `is faster than the ${side} card's port; write at most ${most}`);
+  }
+  const { arbitration, weights, rateCap } = scenario.link;
+  if (weights !== undefined && arbitration !== "weighted") {
+    problems.add(["link", "weights"], "have no effect here; write arbitration: weighted", "key");
+  }
+  if (rateCap === "none") return;
+  try {
+    ticksPerByte(parseQuantity(rateCap, "rate"));
+  } catch (error) {
+    if (!(error instanceof UnitError)) throw error;
+    problems.add(["link", "rateCap"], `${show(rateCap)} ${error.message}`);
+  }
+}
+
+/** Engines that the scenario needs and a card lacks. */
+export function checkCrypto(
+  scenario: Scenario,
+  source: Values,
+  destination: Values,
+  problems: Problems,
+): void {
+  const need = (key: string, card: Values, engines: string, side: string): void => {
+    if (card.whole(engines) > 0) return;
+    problems.add([key], `the ${side} card has no engine for it (${engines} is 0); write ${key}: off`);
+  };
+  if (scenario.compress !== "off" && scenario.compress.engine !== "off") {
+    need("compress", source, "compressor.engines", "source");
+    need("compress", destination, "decompressor.engines", "destination");
+  }
+  if (scenario.encrypt !== "off" && scenario.encrypt.cipher !== "off") {
+    need("encrypt", source, "crypto.engines", "source");
+    need("encrypt", destination, "crypto.engines", "destination");
+  }
+}

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+/** From presets and their overrides to the typed, all-integer records of types.ts. */
+import { dimensionOf, exactOf } from "./fields.ts";
+import { KEY_TABLES, TAGS_MAX } from "./keys.ts";
+import { loadPreset, type Preset } from "./presets.ts";
+import type { Path } from "./source.ts";
+import type {
+  Ratio,
+  ResolvedCard,
+  ResolvedCredits,
+  ResolvedHost,
+  ResolvedLink,
+  ResolvedPcie,
+} from "./types.ts";
+import { divide, type Rational, show, ticksOf, ticksPer, UnitError } from "./units.ts";
+
+const DEN_MAX = 2n ** 32n;
+
+/** A rational as a pair of safe integers. @throws UnitError when it does not fit */
+export function toRatio(value: Rational): Ratio {
+  if (value.num > BigInt(Number.MAX_SAFE_INTEGER) || value.den >= DEN_MAX) {
+    throw new UnitError("has too many digits to be exact in ticks; write fewer");
+  }
+  return [Number(value.num), Number(value.den)];
+}
+
+/** A time as a safe integer of ticks; times above 8.7 s do not fit. @throws UnitError */
+function toTicks(seconds: Rational): number {
+  const ticks = ticksOf(seconds);
+  if (ticks > BigInt(Number.MAX_SAFE_INTEGER)) throw new UnitError("is too long here; write at most 8.7 s");
+  return Number(ticks);
+}
+
+/** Ticks per byte of a rate in bit/s. @throws UnitError */
+export function ticksPerByte(bitsPerSecond: Rational): Ratio {
+  return toRatio(ticksPer(divide(bitsPerSecond, { num: 8n, den: 1n })));
+}
+
+/** The values of a preset with overrides in place, read by dotted key. Values have been checked before. */
+export class Values {
+  readonly preset: string;
+  /** Where the scenario names this preset; problems are reported there. */
+  readonly path: Path;
+  readonly #preset: Preset;
+  readonly #overrides: ReadonlyMap<string, unknown>;
+
+  constructor(preset: Preset, overrides: ReadonlyMap<string, unknown>, path: Path) {
+    this.preset = preset.name;
+    this.path = path;
+    this.#preset = preset;
+    this.#overrides = overrides;
+  }
+
+  /** The same preset with more overrides on top. */
+  with(overrides: ReadonlyMap<string, unknown>): Values {
+    return new Values(this.#preset, new Map([...this.#overrides, ...overrides]), this.path);
+  }
+
+  /** The value as written: the override's, else the preset's. */
+  raw(key: string): unknown {
+    return this.#overrides.get(key) ?? this.#preset.values[key]?.value;
+  }
+
+  /** The exact value in the base unit of the key's dimension. */
+  exact(key: string): Rational {
+    const spec = KEY_TABLES[this.#preset.kind][key];
+    if (spec === undefined) throw new Error(`no key ${key} in the table of ${this.#preset.kind}`);
+    return exactOf(spec, this.raw(key));
+  }
+
+  /** A whole number: counts, bytes, cycles, widths. */
+  whole(key: string): number {
+    return Number(this.exact(key).num);
+  }
+
+  ticks(key: string): number {
+    return toTicks(this.exact(key));
+  }
+
+  /** Ticks per cycle of a clock. */
+  perCycle(key: string): Ratio {
+    return toRatio(ticksPer(this.exact(key)));
+  }
+
+  /** Ticks per byte of a rate. */
+  perByte(key: string): Ratio {
+    return ticksPerByte(this.exact(key));
+  }
+
+  word<T extends string>(key: string): T {
+    return String(this.raw(key)) as T;
+  }
+
+  /** The keys whose conversion to integers fails, with the reason; empty when all is well. */
+  failures(): [key: string, message: string][] {
+    const failures: [string, string][] = [];
+    for (const [key, spec] of Object.entries(KEY_TABLES[this.#preset.kind])) {
+      const dimension = dimensionOf(spec);
+      try {
+        if (dimension === "time") this.ticks(key);
+        if (dimension === "rate") this.perByte(key);
+        if (dimension === "clock") this.perCycle(key);
+      } catch (error) {
+        if (!(error instanceof UnitError)) throw error;
+        failures.push([key, `${show(this.raw(key))} ${error.message}`]);
+      }
+    }
+    return failures;
+  }
+}
+
+/** Overrides as written, nested, to dotted keys. */
+export function flatten(overrides: object, prefix = ""): Map<string, unknown> {
+  const flat = new Map<string, unknown>();
+  for (const [key, value] of Object.entries(overrides)) {
+    if (value === undefined || (prefix === "" && key === "preset")) continue;
+    if (typeof value === "object" && value !== null) {
+      for (const [inner, innerValue] of flatten(value, `${prefix}${key}.`)) flat.set(inner, innerValue);
+    } else {
+      flat.set(`${prefix}${key}`, value);
+    }
+  }
+  return flat;
+}
+
+/** A preset by reference: its name, or { preset: NAME, ...overrides }. @throws ScenarioError */
+export function valuesOf(kind: Preset["kind"], reference: string | { preset: string }, path: Path): Values {
+  const name = typeof reference === "string" ? reference : reference.preset;
+  const overrides = typeof reference === "string" ? new Map<string, unknown>() : flatten(reference);
+  return new Values(loadPreset(kind, name), overrides, path);
+}
+
+/** Ticks per byte of a lane: 8b/10b for Gen1 and Gen2, 128b/130b above. Whole for x1 to x16. */
+const LANE_TICKS_PER_BYTE: Readonly<Record<number, number>> = {
+  1: 4_096_000,
+  2: 2_048_000,
+  3: 1_040_000,
+  4: 520_000,
+  5: 260_000,
+};
+
+/** Ticks per byte of a link after line coding. @throws RangeError for a generation that is not 1 to 5 */
+export function pcieTicksPerByte(generation: number, lanes: number): number {
+  const lane = LANE_TICKS_PER_BYTE[generation];
+  if (lane === undefined) throw new RangeError(`PCIe generation ${generation}`);
+  return lane / lanes;
+}
+
+function credits(values: Values): ResolvedCredits {
+  return {
+    ph: values.whole("pcie.phCredits"),
+    pd: values.whole("pcie.pdCredits"),
+    nph: values.whole("pcie.nphCredits"),
+  };
+}
+
+/** What a host and a card agree on: lower generation, narrower width, smaller MPS and MRRS. */
+export function fillPcie(host: Values, card: Values): ResolvedPcie {
+  const lower = (key: string): number => Math.min(host.whole(key), card.whole(key));
+  const generation = lower("pcie.generation");
+  const lanes = lower("pcie.lanes");
+  return {
+    generation,
+    lanes,
+    ticksPerByte: pcieTicksPerByte(generation, lanes),
+    mpsBytes: lower("pcie.mps"),
+    mrrsBytes: lower("pcie.mrrs"),
+    rcbBytes: host.whole("pcie.rcb"),
+    combineAboveBytes: host.whole("pcie.combineAbove"),
+    tags: Math.min(card.whole("pcie.tags"), TAGS_MAX[generation] ?? 0),
+    completionBufferBytes: card.whole("pcie.completionBuffer"),
+    completionHeaders: card.whole("pcie.completionHeaders"),
+    replayBufferBytes: card.whole("pcie.replayBuffer"),
+    flightTicks: host.ticks("pcie.flight"),
+    hostCredits: credits(host),
+    cardCredits: credits(card),
+  };
+}
+
+export function fillHost(values: Values): ResolvedHost {
+  return {
+    preset: values.preset,
+    cpu: { cores: values.whole("cpu.cores"), ticksPerCycle: values.perCycle("cpu.clock") },
+    memory: {
+      ticksPerByte: values.perByte("memory.bandwidth"),
+      readLatencyTicks: values.ticks("memory.readLatency"),
+      missAdderTicks: values.ticks("memory.missAdder"),
+      copyTicksPerByte: values.perByte("memory.copyRate"),
+    },
+    tracker: {
+      writeFaultTicks: values.ticks("tracker.writeFault"),
+      scanWordCycles: values.whole("tracker.scanWordCycles"),
+      protectPageTicks: values.ticks("tracker.protectPage"),
+      tlbFlushTicks: values.ticks("tracker.tlbFlush"),
+    },
+    frontend: {
+      suspendTicks: values.ticks("frontend.suspend"),
+      resumeTicks: values.ticks("frontend.resume"),
+      interruptTicks: values.ticks("frontend.interrupt"),
+      deviceStatePerKibTicks: values.ticks("frontend.deviceStatePerKiB"),
+    },
+    vsock: {
+      messageCostTicks: values.ticks("vsock.messageCost"),
+    },
+  };
+}
+
+function fillCompressor(values: Values): ResolvedCard["compressor"] {
+  const whole = (key: string): number => values.whole(`compressor.${key}`);
+  return {
+    engines: whole("engines"),
+    pws: whole("pws"),
+    hashLog: whole("hashLog"),
+    banks: whole("banks"),
+    ports: whole("ports"),
+    policy: values.word("compressor.policy"),
+    matchCap: whole("matchCap"),
+    tokensPerClock: whole("tokensPerClock"),
+    outBytesPerClock: whole("outBytesPerClock"),
+    outFifoBytes: whole("outFifoBytes"),
+    fillLatencyCycles: whole("fillLatency"),
+    setupCycles: whole("setupCycles"),
+    bailMarginBytes: whole("bailMargin"),
+  };
+}
+
+function fillControl(values: Values): ResolvedCard["control"] {
+  const whole = (key: string): number => values.whole(`control.${key}`);
+  return {
+    cores: whole("cores"),
+    ticksPerCycle: values.perCycle("control.clock"),
+    addressBatchCycles: whole("addressBatchCycles"),
+    addressPageCycles: whole("addressPageCycles"),
+    descriptorBatchCycles: whole("descriptorBatchCycles"),
+    pageRecordCycles: whole("pageRecordCycles"),
+    roundEndCycles: whole("roundEndCycles"),
+    interruptCycles: whole("interruptCycles"),
+  };
+}
+
+export function fillCard(values: Values): ResolvedCard {
+  return {
+    preset: values.preset,
+    ticksPerCycle: values.perCycle("clock"),
+    dma: {
+      readQueues: values.whole("dma.readQueues"),
+      prefetchBatches: values.whole("dma.prefetchBatches"),
+      readIssueCycles: values.whole("dma.readIssue"),
+      writeIssueCycles: values.whole("dma.writeIssue"),
+      descriptorBytes: values.whole("dma.descriptorBytes"),
+      descriptorBatch: values.whole("dma.descriptorBatch"),
+      stagingSramBytes: values.whole("dma.stagingSram"),
+      ring: values.word("dma.ring"),
+    },
+    scanner: { wordsPerCycle: values.whole("scanner.wordsPerCycle") },
+    zeroFilter: { bytesPerCycle: values.whole("zeroFilter.bytesPerCycle") },
+    compressor: fillCompressor(values),
+    decompressor: {
+      engines: values.whole("decompressor.engines"),
+      bytesPerCycle: values.whole("decompressor.bytesPerCycle"),
+      setupCycles: values.whole("decompressor.setupCycles"),
+    },
+    crypto: {
+      engines: values.whole("crypto.engines"),
+      bitsPerCycle: values.whole("crypto.bitsPerCycle"),
+      keySlots: values.whole("crypto.keySlots"),
+      stagesPerRound: values.whole("crypto.stagesPerRound"),
+      ghashLatencyCycles: values.whole("crypto.ghashLatency"),
+      tagCycles: values.whole("crypto.tagCycles"),
+      keyLoadCycles: values.whole("crypto.keyLoad"),
+    },
+    control: fillControl(values),
+    dram: { ticksPerByte: values.perByte("dram.bandwidth") },
+    tcp: { receiveWindowBytes: values.whole("tcp.receiveWindow") },
+    port: { ticksPerByte: values.perByte("port.rate") },
+  };
+}
+
+/** The part of a link that its preset decides. */
+export function fillEthernet(
+  values: Values,
+): Pick<
+  ResolvedLink,
+  | "preset"
+  | "ticksPerByte"
+  | "rttTicks"
+  | "mtuBytes"
+  | "preambleBytes"
+  | "gapBytes"
+  | "fcsBytes"
+  | "headerBytes"
+  | "minFrameBytes"
+> {
+  return {
+    preset: values.preset,
+    ticksPerByte: values.perByte("rate"),
+    rttTicks: values.ticks("rtt"),
+    mtuBytes: values.whole("mtu"),
+    preambleBytes: values.whole("preamble"),
+    gapBytes: values.whole("gap"),
+    fcsBytes: values.whole("fcs"),
+    headerBytes: values.whole("header"),
+    minFrameBytes: values.whole("minFrame"),
+  };
+}

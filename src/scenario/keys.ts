@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Every number a preset holds: its key, what it measures, its limits, what it means.
+ *
+ * This table is the one place where a preset key is declared. The schema of overrides, the check of preset
+ * files and the output of `dpusim presets` are made from it. Keys are dotted; in a scenario they nest.
+ */
+import type { Dimension } from "./units.ts";
+
+/** The four kinds of preset files, and the folder of each below sim/. */
+export const PRESET_FOLDERS = {
+  card: "cards",
+  host: "hosts",
+  link: "links",
+  placement: "placements",
+} as const;
+
+export type PresetKind = keyof typeof PRESET_FOLDERS;
+
+/**
+ * What a key holds. `count` is a bare whole number; `octets` is a number of bytes that custom writes without
+ * a unit (MPS, MTU), so both 256 and '256 B' are read; `choice` is one of `values`; the rest are quantities.
+ * `min` and `max` are in the base unit of the dimension. `powerOfTwo` and `values` narrow further.
+ */
+export interface KeySpec {
+  readonly measure: "count" | "octets" | "choice" | Dimension;
+  readonly min?: number;
+  readonly max?: number;
+  readonly powerOfTwo?: true;
+  readonly values?: readonly (number | string)[];
+  readonly text: string;
+}
+
+export type KeyTable = Readonly<Record<string, KeySpec>>;
+
+const LANES = [1, 2, 4, 8, 16] as const;
+const MPS = [128, 256, 512, 1024, 2048, 4096] as const;
+const MRRS = MPS;
+
+/** The most tags of a requester by generation: 8 bits up to Gen3, 10 bits (768 usable) above. */
+export const TAGS_MAX: Readonly<Record<number, number>> = { 1: 256, 2: 256, 3: 256, 4: 768, 5: 768 };
+
+function credits(what: string, max: number): KeySpec {
+  return { measure: "count", min: 0, max, text: `${what} advertised by the receiver; 0 means unlimited` };
+}
+
+const PCIE: KeyTable = {
+  "pcie.generation": { measure: "count", values: [1, 2, 3, 4, 5], text: "PCI Express generation" },
+  "pcie.lanes": { measure: "count", values: LANES, text: "lanes" },
+  "pcie.mps": { measure: "octets", values: MPS, text: "maximum payload size of a TLP" },
+  "pcie.mrrs": { measure: "octets", values: MRRS, text: "maximum read request size" },
+  "pcie.phCredits": credits("posted header credits", 32768),
+  "pcie.pdCredits": credits("posted data credits of 16 B", 1048576),
+  "pcie.nphCredits": credits("non-posted header credits", 32768),
+};
+
+function cycles(text: string, max = 1_000_000): KeySpec {
+  return { measure: "cycles", min: 0, max, text };
+}
+
+/** Cards. */
+export const CARD_KEYS: KeyTable = {
+  ...PCIE,
+  "pcie.tags": { measure: "count", min: 1, max: 768, text: "read requests in flight at most" },
+  "pcie.completionBuffer": {
+    measure: "bytes",
+    min: 4096,
+    max: 2 ** 26,
+    text: "bytes reserved for completions before a read is issued",
+  },
+  "pcie.completionHeaders": {
+    measure: "count",
+    min: 64,
+    max: 65536,
+    text: "completion headers reserved before a read is issued",
+  },
+  "pcie.replayBuffer": {
+    measure: "bytes",
+    min: 4096,
+    max: 65536,
+    text: "TLP bytes kept until they are acknowledged, each way",
+  },
+  clock: { measure: "clock", min: 1e6, max: 1e10, text: "clock of the card's engines" },
+  "dma.readQueues": { measure: "count", min: 1, max: 8, text: "DMA read queues" },
+  "dma.prefetchBatches": {
+    measure: "count",
+    min: 1,
+    max: 16,
+    powerOfTwo: true,
+    text: "descriptor batches being fetched at most",
+  },
+  "dma.readIssue": cycles("clocks between two read requests", 1000),
+  "dma.writeIssue": cycles("clocks between two write requests", 1000),
+  "dma.descriptorBytes": { measure: "octets", values: [8, 16, 32, 64], text: "size of a DMA descriptor" },
+  "dma.descriptorBatch": { measure: "count", min: 1, max: 64, text: "descriptors fetched together" },
+  "dma.stagingSram": {
+    measure: "bytes",
+    min: 131072,
+    max: 2 ** 28,
+    text: "SRAM for page bodies, reserved before the read is issued",
+  },
+  "dma.ring": { measure: "choice", values: ["host", "card"], text: "memory that holds the descriptor rings" },
+  "scanner.wordsPerCycle": {
+    measure: "count",
+    min: 1,
+    max: 64,
+    text: "64-bit bitmap words examined per clock",
+  },
+  "zeroFilter.bytesPerCycle": {
+    measure: "bytesPerCycle",
+    min: 1,
+    max: 4096,
+    text: "width of the zero filter",
+  },
+  "compressor.engines": {
+    measure: "count",
+    min: 0,
+    max: 16,
+    text: "LZ4 encoders; 0 means the card has none",
+  },
+  "compressor.pws": {
+    measure: "count",
+    values: [4, 8, 16, 32],
+    text: "window: positions examined per clock",
+  },
+  "compressor.hashLog": { measure: "count", min: 6, max: 12, text: "log2 of the hash table's entries" },
+  "compressor.banks": {
+    measure: "count",
+    min: 1,
+    max: 256,
+    powerOfTwo: true,
+    text: "banks of the hash table",
+  },
+  "compressor.ports": { measure: "count", min: 1, max: 8, text: "accesses per bank and clock" },
+  "compressor.policy": {
+    measure: "choice",
+    values: ["drop", "stall", "coalesce"],
+    text: "what happens to an access that finds no free port",
+  },
+  "compressor.matchCap": {
+    measure: "octets",
+    min: 0,
+    max: 4096,
+    text: "longest match; 0 means no cap",
+  },
+  "compressor.tokensPerClock": { measure: "count", min: 1, max: 32, text: "LZ4 sequences packed per clock" },
+  "compressor.outBytesPerClock": { measure: "bytesPerCycle", min: 1, max: 256, text: "width of the packer" },
+  "compressor.outFifoBytes": { measure: "octets", min: 16, max: 65536, text: "FIFO behind the packer" },
+  "compressor.fillLatency": cycles("hash 2, read 2, compare 3, select 3, encode 4: pipeline depth"),
+  "compressor.setupCycles": cycles("job set-up that is not hidden behind the previous page"),
+  "compressor.bailMargin": {
+    measure: "octets",
+    min: 0,
+    max: 4095,
+    text: "a page goes out raw when LZ4 saves no more than this",
+  },
+  "decompressor.engines": {
+    measure: "count",
+    min: 0,
+    max: 16,
+    text: "LZ4 decoders; 0 means the card has none",
+  },
+  "decompressor.bytesPerCycle": { measure: "bytesPerCycle", min: 1, max: 256, text: "output of one decoder" },
+  "decompressor.setupCycles": cycles("job set-up that is not hidden behind the previous page"),
+  "crypto.engines": {
+    measure: "count",
+    min: 0,
+    max: 16,
+    text: "AES-GCM engines in each direction; 0 means none",
+  },
+  "crypto.bitsPerCycle": {
+    measure: "bitsPerCycle",
+    values: [128, 256, 512, 1024, 2048],
+    text: "width of one AES-GCM engine",
+  },
+  "crypto.keySlots": { measure: "count", min: 1, max: 65536, text: "expanded keys the card holds" },
+  "crypto.stagesPerRound": { measure: "count", min: 1, max: 8, text: "registers per AES round" },
+  "crypto.ghashLatency": cycles("one multiplication in GF(2^128)", 64),
+  "crypto.tagCycles": cycles("the last exclusive-or of the tag", 64),
+  "crypto.keyLoad": cycles("expansion of a key that is in no slot, on the engine's time"),
+  "control.cores": { measure: "count", min: 1, max: 16, text: "cores of the control processor" },
+  "control.clock": { measure: "clock", min: 1e6, max: 1e10, text: "clock of the control processor" },
+  "control.addressBatchCycles": cycles("handler of one address batch"),
+  "control.addressPageCycles": cycles("that handler, for each page"),
+  "control.descriptorBatchCycles": cycles("handler of one descriptor batch"),
+  "control.pageRecordCycles": cycles("handler of one page record"),
+  "control.roundEndCycles": cycles("handler of the end of a round"),
+  "control.interruptCycles": cycles("entry and exit of an interrupt"),
+  "dram.bandwidth": { measure: "rate", min: 1e9, max: 1e14, text: "bandwidth of the card's DRAM" },
+  "tcp.receiveWindow": { measure: "bytes", min: 65536, max: 2 ** 30, text: "receive window per connection" },
+  "port.rate": { measure: "rate", min: 1e6, max: 1e12, text: "rate of the network port" },
+};
+
+/** Servers. */
+export const HOST_KEYS: KeyTable = {
+  ...PCIE,
+  "pcie.rcb": { measure: "octets", values: [64, 128], text: "read completion boundary of the root complex" },
+  "pcie.flight": {
+    measure: "time",
+    min: 1e-9,
+    max: 1e-5,
+    text: "both PHYs and the wire, one way; part of memory.readLatency, once each way",
+  },
+  "pcie.combineAbove": {
+    measure: "octets",
+    min: 0,
+    max: 4096,
+    text: "reads longer than this are completed in pieces of MPS, others in pieces of RCB",
+  },
+  "cpu.cores": { measure: "count", min: 1, max: 256, text: "cores of one socket" },
+  "cpu.clock": { measure: "clock", min: 1e8, max: 1e10, text: "clock of a core" },
+  "memory.bandwidth": { measure: "rate", min: 1e9, max: 1e14, text: "peak bandwidth of one socket's DRAM" },
+  "memory.readLatency": {
+    measure: "time",
+    min: 0,
+    max: 1e-4,
+    text: "from a read request's last byte to its completion's first, data in the last-level cache",
+  },
+  "memory.missAdder": {
+    measure: "time",
+    min: 0,
+    max: 1e-4,
+    text: "added when the data is not in that cache",
+  },
+  "memory.copyRate": { measure: "rate", min: 1e8, max: 1e13, text: "memcpy of one core" },
+  "tracker.writeFault": {
+    measure: "time",
+    min: 0,
+    max: 1e-3,
+    text: "stall of a vCPU that writes a protected page",
+  },
+  "tracker.scanWordCycles": cycles("read and clear of one 64-bit word of the dirty bitmap", 1000),
+  "tracker.protectPage": {
+    measure: "time",
+    min: 0,
+    max: 1e-4,
+    text: "write protection (or clearing of the dirty bit) of one page",
+  },
+  "tracker.tlbFlush": {
+    measure: "time",
+    min: 0,
+    max: 1e-3,
+    text: "TLB flush of all vCPUs after a batch has been protected; all of them stall",
+  },
+  "frontend.interrupt": { measure: "time", min: 0, max: 1e-3, text: "from MSI-X to the driver's handler" },
+  "frontend.deviceStatePerKiB": { measure: "time", min: 0, max: 1e-3, text: "setting 1 KiB of device state" },
+  "frontend.suspend": {
+    measure: "time",
+    min: 0,
+    max: 1,
+    text: "stopping the vCPUs and reading device state",
+  },
+  "frontend.resume": { measure: "time", min: 0, max: 1, text: "setting device state and starting the vCPUs" },
+  "vsock.messageCost": {
+    measure: "time",
+    min: 0,
+    max: 1e-3,
+    text: "host software per VSOCK message, each way",
+  },
+};
+
+/** Network links. */
+export const LINK_KEYS: KeyTable = {
+  rate: { measure: "rate", min: 1e6, max: 1e12, text: "rate on the wire, after line coding" },
+  rtt: { measure: "time", min: 0, max: 2, text: "propagation there and back" },
+  mtu: { measure: "octets", min: 576, max: 9216, text: "largest IP packet" },
+  preamble: { measure: "octets", min: 0, max: 64, text: "preamble and start of frame" },
+  gap: { measure: "octets", min: 0, max: 64, text: "gap between frames" },
+  fcs: { measure: "octets", min: 0, max: 16, text: "frame check sequence" },
+  header: { measure: "octets", min: 0, max: 64, text: "Ethernet header" },
+  minFrame: { measure: "octets", min: 0, max: 256, text: "shortest frame, header to FCS" },
+};
+
+/** The tables by kind; a placement has stages instead of numbers. */
+export const KEY_TABLES: Readonly<Record<Exclude<PresetKind, "placement">, KeyTable>> = {
+  card: CARD_KEYS,
+  host: HOST_KEYS,
+  link: LINK_KEYS,
+};

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Scenario file, overrides and presets to one resolved scenario. Checks across keys stand in checks.ts. */
+import { basename, dirname, extname, resolve } from "node:path";
+import { checkCrypto, checkGuest, checkLink, checkSide, convert } from "./checks.ts";
+import {
+  fillCard,
+  fillEthernet,
+  fillHost,
+  fillPcie,
+  flatten,
+  ticksPerByte,
+  toRatio,
+  Values,
+  valuesOf,
+} from "./fill.ts";
+import { LINK_KEYS } from "./keys.ts";
+import { applyOverrides, type Override, parseSet } from "./overrides.ts";
+import { findFile } from "./paths.ts";
+import { loadPlacement, loadPreset, presetNameProblem } from "./presets.ts";
+import { Problems } from "./problems.ts";
+import {
+  DEFAULT_CARD,
+  DEFAULT_HOST,
+  knownKeysAt,
+  type Scenario,
+  scenarioSchema,
+  sideSchema,
+} from "./schema.ts";
+import { type Path, readSource, type Source } from "./source.ts";
+import type { ResolvedGuest, ResolvedLink, ResolvedScenario, ResolvedSide } from "./types.ts";
+import { parseDecimal, parseQuantity, ticksOf, ticksPer } from "./units.ts";
+
+/** What may be laid over a scenario file. */
+export interface LoadOptions {
+  /** `--set` texts, "a.b=1", in order. */
+  readonly sets?: readonly string[];
+  /** Options of the command by dotted key, such as { content: "sized", seed: 7 }; they win over sets. */
+  readonly overrides?: Readonly<Record<string, unknown>>;
+  /** Whether the scenario may name files outside its project. */
+  readonly allowOutside?: boolean;
+}
+
+/** A scenario ready to run. */
+export interface LoadedScenario {
+  readonly scenario: ResolvedScenario;
+  /** Absolute path of the trace, links followed; null when the guest generates its writes. */
+  readonly traceFile: string | null;
+  /** `name` of the file, else the file's own name without its ending. */
+  readonly name: string;
+}
+
+type Reference = string | { preset: string };
+type Written = { host?: unknown; card?: unknown };
+
+const PAGE_BYTES = 4096;
+const DEFAULT_MIX = { zero: 30, text: 40, random: 30 };
+
+/**
+ * Finds the presets of a side; adds a problem and returns null when one is not there.
+ * What a side does not say it inherits, and then its problems are those of the other side.
+ */
+function sideValues(
+  written: Written,
+  path: Path,
+  problems: Problems,
+  inherited: Written = {},
+  inheritedPath: Path = path,
+): { host: Values; card: Values } | null {
+  const find = (kind: "host" | "card", fallback: string): Values | null => {
+    const reference = (written[kind] ?? inherited[kind] ?? fallback) as Reference;
+    const at = [...(written[kind] === undefined ? inheritedPath : path), kind];
+    const name = typeof reference === "string" ? reference : reference.preset;
+    const problem = presetNameProblem(kind, name);
+    if (problem === null) return valuesOf(kind, reference, at);
+    problems.add(typeof reference === "string" ? at : [...at, "preset"], problem);
+    return null;
+  };
+  const host = find("host", DEFAULT_HOST);
+  const card = find("card", DEFAULT_CARD);
+  return host === null || card === null ? null : { host, card };
+}
+
+function fillSide({ host, card }: { host: Values; card: Values }): ResolvedSide {
+  return { host: fillHost(host), card: fillCard(card), pcie: fillPcie(host, card) };
+}
+
+/** The source's card with the overrides of `compress`; a value given in both places is refused. */
+function withCompress(scenario: Scenario, card: Values, problems: Problems): Values {
+  if (scenario.compress === "off") return card;
+  const { engine: _engine, ...own } = scenario.compress as { engine: string };
+  const overrides = new Map<string, unknown>();
+  const written = scenario.source.card as Reference | undefined;
+  const present = typeof written === "object" ? flatten(written) : new Map<string, unknown>();
+  for (const [key, value] of flatten(own)) {
+    const dotted = `compressor.${key}`;
+    if (present.has(dotted))
+      problems.add(["compress", key], `is also given as source.card.${dotted}; keep one`);
+    overrides.set(dotted, value);
+  }
+  return card.with(overrides);
+}
+
+function linkValues(scenario: Scenario, problems: Problems): Values | null {
+  const name = scenario.link.preset;
+  const problem = presetNameProblem("link", name);
+  if (problem !== null) {
+    problems.add(["link", "preset"], problem);
+    return null;
+  }
+  const written = scenario.link as Readonly<Record<string, unknown>>;
+  const own = Object.keys(LINK_KEYS).filter((key) => written[key] !== undefined);
+  return new Values(loadPreset("link", name), new Map(own.map((key) => [key, written[key]])), ["link"]);
+}
+
+function fillLink(scenario: Scenario, values: Values, destination: ResolvedSide): ResolvedLink {
+  const { window, rateCap, arbitration, weights } = scenario.link;
+  return {
+    ...fillEthernet(values),
+    transport: "tcp",
+    congestion: "none",
+    streams: 1,
+    loss: 0,
+    jitter: 0,
+    windowBytes:
+      window === undefined
+        ? destination.card.tcp.receiveWindowBytes
+        : Number(parseQuantity(window, "bytes").num),
+    rateCapTicksPerByte: rateCap === "none" ? null : ticksPerByte(parseQuantity(rateCap, "rate")),
+    arbitration: arbitration as ResolvedLink["arbitration"],
+    weights: weights === undefined ? { state: 1, pages: 1 } : (weights as ResolvedLink["weights"]),
+  };
+}
+
+function fillGuest(scenario: Scenario): ResolvedGuest {
+  const { guest } = scenario;
+  const { generate } = guest;
+  const bytes = (value: unknown): number => Number(parseQuantity(value, "bytes").num);
+  const rate = generate === undefined ? null : parseQuantity(generate.rate, "events");
+  return {
+    writes: generate === undefined ? "trace" : "generate",
+    generate:
+      generate === undefined
+        ? null
+        : {
+            memoryPages: bytes(generate.memory) / PAGE_BYTES,
+            ticksPerWrite: rate === null || rate.num === 0n ? null : toRatio(ticksPer(rate)),
+            workingSetPages: bytes(generate.workingSet) / PAGE_BYTES,
+            pattern: generate.pattern as "uniform" | "hot" | "sequential" | "zipf",
+          },
+    mix: { ...((generate?.mix ?? guest.mix ?? DEFAULT_MIX) as ResolvedGuest["mix"]) },
+    vcpus: guest.vcpus as number,
+    deviceStateBytes: bytes(guest.deviceState),
+    clock: guest.clock as ResolvedGuest["clock"],
+    atEnd: guest.atEnd as ResolvedGuest["atEnd"],
+    tile: guest.tile as number,
+    speed: toRatio(parseDecimal(guest.speed)),
+  };
+}
+
+function fillMigration(scenario: Scenario): ResolvedScenario["migration"] {
+  const { migration } = scenario;
+  const ticks = (value: unknown): string => String(ticksOf(parseQuantity(value, "time")));
+  return {
+    algorithm: "precopy",
+    downtimeLimitTicks: ticks(migration.downtimeLimit),
+    maxRounds: migration.maxRounds as number,
+    residual: "before-resume",
+    timeoutTicks: migration.timeout === "none" ? null : ticks(migration.timeout),
+    onTimeout: migration.onTimeout as "fail" | "force",
+    throttle: "off",
+    startAtTicks: ticks(migration.startAt),
+  };
+}
+
+function fillEncrypt(scenario: Scenario): ResolvedScenario["encrypt"] {
+  const cipher = scenario.encrypt === "off" ? "off" : scenario.encrypt.cipher;
+  const [keyBits, rounds] =
+    cipher === "aes-128-gcm" ? [128, 10] : cipher === "aes-256-gcm" ? [256, 14] : [0, 0];
+  return { cipher: cipher as "off", keyBits, rounds, decrypt: "eager" };
+}
+
+function fillContent(scenario: Scenario): ResolvedScenario["content"] {
+  const mode = scenario.content as ResolvedScenario["content"]["mode"];
+  const sampleEvery = mode === "full" ? 1 : mode === "sized" ? 0 : (scenario.sampleEvery as number);
+  return { mode, sampleEvery };
+}
+
+/**
+ * Resolves parsed data that fits the schema.
+ * @throws ScenarioError with every problem found
+ */
+function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenario {
+  const source = sideValues(scenario.source, ["source"], problems);
+  const destination = sideValues(scenario.destination, ["destination"], problems, scenario.source, [
+    "source",
+  ]);
+  const link = linkValues(scenario, problems);
+  problems.done();
+  if (source === null || destination === null || link === null) throw new Error("presets without a problem");
+  source.card = withCompress(scenario, source.card, problems);
+  checkSide(source, problems);
+  checkSide(destination, problems);
+  checkGuest(scenario, problems);
+  checkLink(scenario, link, source.card, destination.card, problems);
+  checkCrypto(scenario, source.card, destination.card, problems);
+  convert(link, problems);
+  problems.done();
+  const sides = { source: fillSide(source), destination: fillSide(destination) };
+  const { name, stages } = loadPlacement(scenario.placement);
+  return {
+    schema: "dpusim.scenario/1",
+    guest: fillGuest(scenario),
+    sides,
+    internal: scenario.internal as ResolvedScenario["internal"],
+    placement: { name, stages },
+    tracker: scenario.tracker as ResolvedScenario["tracker"],
+    compress: { engine: scenario.compress === "off" ? "off" : scenario.compress.engine },
+    delta: "off",
+    encrypt: fillEncrypt(scenario),
+    link: fillLink(scenario, link, sides.destination),
+    migration: fillMigration(scenario),
+    tenant: "off",
+    firmware: "built-in",
+    faults: [],
+    content: fillContent(scenario),
+    seed: scenario.seed as number,
+  };
+}
+
+function overridesOf(options: LoadOptions): Override[] {
+  const sets = (options.sets ?? []).map(parseSet);
+  const own = Object.entries(options.overrides ?? {})
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => ({ key, value, label: `--${key}` }));
+  return [...sets, ...own];
+}
+
+/**
+ * Resolves a source: the text of a scenario and where it lies.
+ * @param source parsed text
+ * @param folder what the paths in it are relative to
+ * @param fallbackName the name of a scenario that gives none
+ * @throws ScenarioError
+ */
+export function resolveSource(
+  source: Source,
+  folder: string,
+  fallbackName: string,
+  options: LoadOptions = {},
+): LoadedScenario {
+  const { data, origin } = applyOverrides(source.data, overridesOf(options));
+  const place = (path: Path, what?: "key" | "value"): string => origin(path) ?? source.place(path, what);
+  const problems = new Problems(data, place, knownKeysAt);
+  const parsed = problems.check(scenarioSchema.safeParse(data));
+  const scenario = resolveScenario(parsed, problems);
+  let traceFile: string | null = null;
+  if (parsed.guest.trace !== undefined) {
+    const found = findFile(parsed.guest.trace, folder, options.allowOutside ?? false);
+    if ("problem" in found) problems.add(["guest", "trace"], found.problem);
+    else traceFile = found.file;
+  }
+  problems.done();
+  return { scenario, traceFile, name: parsed.name ?? fallbackName };
+}
+
+/**
+ * Reads a scenario file, lays overrides over it, and resolves it.
+ * Precedence, weakest first: presets, the file, `--set` in order, options of the command.
+ * @param path the file, as the user typed it; error lines begin with it
+ * @throws ScenarioError with one line for each problem
+ */
+export function loadScenario(path: string, options: LoadOptions = {}): LoadedScenario {
+  const name = basename(path, extname(path));
+  return resolveSource(readSource(path), dirname(resolve(path)), name, options);
+}
+
+/**
+ * A server and its card alone, for probes: preset names, or { preset: NAME, ...overrides }.
+ * @param written for example { host: "snb-e5-2630", card: { preset: "dpu-ref", pcie: { tags: 32 } } }
+ * @param label what error lines begin with
+ * @throws ScenarioError
+ */
+export function resolveSide(written: { host?: unknown; card?: unknown }, label: string): ResolvedSide {
+  const problems = new Problems(
+    written,
+    () => label,
+    (path) => knownKeysAt(["source", ...path]),
+  );
+  const side = problems.check(sideSchema.safeParse(written));
+  const values = sideValues(side, [], problems);
+  problems.done();
+  if (values === null) throw new Error("presets without a problem");
+  checkSide(values, problems);
+  problems.done();
+  return fillSide(values);
+}

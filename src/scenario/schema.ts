@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The scenario file, `dpusim.scenario/1`, as a strict zod schema: structure, defaults, and what this version
+ * supports. Meaning across keys (presets, limits of a card, paths) is checked in resolve.ts.
+ */
+import * as z from "zod";
+import { emptyList, field, overrideFields, supported } from "./fields.ts";
+import { CARD_KEYS, HOST_KEYS, type KeySpec, LINK_KEYS } from "./keys.ts";
+import { parseDecimal, show, UnitError } from "./units.ts";
+
+/** The schema name of this version. */
+const SCENARIO_SCHEMA = "dpusim.scenario/1";
+
+/** The presets of a side that names none. */
+export const DEFAULT_HOST = "snb-e5-2630";
+export const DEFAULT_CARD = "dpu-ref";
+const DEFAULT_LINK = "ethernet-100g";
+
+const count = (min: number, max: number, text: string) => field({ measure: "count", min, max, text });
+const choice = (values: readonly string[], text: string) => field({ measure: "choice", values, text });
+const time = (max: number, text: string) => field({ measure: "time", min: 0, max, text });
+
+const HOURS = 3600;
+const TIME_MAX = 2.5 * HOURS;
+
+/** A field that is either a word or a quantity. */
+function wordOr(word: string, spec: KeySpec): z.ZodType<string | number> {
+  const quantity = field(spec);
+  return z
+    .custom<string | number>()
+    .superRefine((input, context) => {
+      const issue = input === word ? undefined : quantity.safeParse(input).error?.issues[0];
+      if (issue !== undefined) context.addIssue({ code: "custom", message: `${issue.message}, or ${word}` });
+    })
+    .meta({
+      anyOf: [{ const: word }, z.toJSONSchema(quantity, { unrepresentable: "any" })],
+      description: spec.text,
+    });
+}
+
+const text = (what: string, max: number) =>
+  z
+    .string({ error: ({ input }) => `${show(input)} is not text; write ${what}` })
+    .min(1, { error: `is empty; write ${what}` })
+    .max(max, { error: `is longer than ${max} characters` });
+
+const presetName = z
+  .string({
+    error: ({ input }) =>
+      `${input === undefined ? "is missing" : `${show(input)} is no name`}; write a preset's name`,
+  })
+  .max(64)
+  .meta({ description: "name of a preset; `dpusim presets` lists them" });
+
+function side(keys: typeof CARD_KEYS, what: string) {
+  return z.union([presetName, z.strictObject({ preset: presetName, ...overrideFields(keys) })], {
+    error: ({ input }) =>
+      `${show(input)} is no ${what}; write a preset's name or { preset: NAME, ...overrides }`,
+  });
+}
+
+/** A server and its card, as a scenario names them. */
+export const sideSchema = z.strictObject({
+  host: side(HOST_KEYS, "host").optional(),
+  card: side(CARD_KEYS, "card").optional(),
+});
+
+const mix = z.strictObject({
+  zero: count(0, 100, "per cent of pages that are all zero").default(0),
+  text: count(0, 100, "per cent of pages that hold text").default(0),
+  random: count(0, 100, "per cent of pages that hold random bytes").default(0),
+});
+
+const speed = z
+  .custom<string | number>()
+  .superRefine((input, context) => {
+    try {
+      const value = parseDecimal(input);
+      const bad = value.num * 1000n < value.den || value.num > 1000000n * value.den;
+      if (bad) throw new UnitError(`${show(input)} is out of range; write 0.001 to 1000000`);
+    } catch (error) {
+      context.addIssue({ code: "custom", message: (error as Error).message });
+    }
+  })
+  .meta({
+    type: "number",
+    minimum: 0.001,
+    maximum: 1000000,
+    description: "factor on the speed of the trace",
+  });
+
+const generate = z.strictObject({
+  memory: field({
+    measure: "bytes",
+    min: 4096,
+    max: 2 ** 40,
+    text: "memory of the guest, whole 4 KiB pages",
+  }),
+  rate: field({ measure: "events", min: 0, max: 1e9, text: "page writes per second" }),
+  workingSet: field({ measure: "bytes", min: 4096, max: 2 ** 40, text: "memory that is written" }),
+  pattern: choice(["uniform", "hot", "sequential", "zipf"], "which page is written next").default("uniform"),
+  mix: mix.optional(),
+});
+
+const guest = z.strictObject({
+  trace: text("the path of a trace file", 4096).optional(),
+  generate: generate.optional(),
+  vcpus: count(1, 64, "virtual processors").default(1),
+  deviceState: field({ measure: "bytes", min: 1, max: 2 ** 28, text: "device state" }).default("2 MiB"),
+  clock: choice(["guest", "wall"], "whether stalls shift later writes (guest) or not (wall)").default(
+    "guest",
+  ),
+  atEnd: choice(["idle", "loop", "fail"], "what the guest does after the trace ends").default("idle"),
+  tile: count(1, 4096, "copies of the trace's memory side by side").default(1),
+  speed: speed.default(1),
+  mix: mix.optional(),
+  devices: emptyList("virtual functions of the guest").default([]),
+});
+
+const internal = z.strictObject({
+  transport: supported(["vsock"], [], "control messages between host and card").default("vsock"),
+  pages: choice(["dma", "vsock"], "how page bodies cross PCIe").default("dma"),
+  addresses: choice(["bitmap", "list", "runs"], "form of the dirty-page addresses").default("bitmap"),
+  dll: supported(["explicit", "none"], ["pciebench", "ack-per-tlp"], "data link layer").default("explicit"),
+  iommu: supported(["off"], ["4KiB", "2MiB"], "address translation").default("off"),
+});
+
+const compressorFields = Object.fromEntries(
+  Object.entries(CARD_KEYS)
+    .filter(([key]) => key.startsWith("compressor."))
+    .map(([key, spec]) => [key.slice("compressor.".length), field(spec).optional()]),
+);
+
+const FUTURE_ENGINES = ["lz4-sw", "deflate-hw", "zstd-sw"];
+const compress = z.union(
+  [
+    z.literal("off"),
+    z.strictObject({
+      engine: supported(["lz4-hw", "off"], FUTURE_ENGINES, "compressor").default("lz4-hw"),
+      ...compressorFields,
+    }),
+  ],
+  { error: ({ input }) => `${show(input)} is not known here; write off or { engine: lz4-hw }` },
+);
+
+const encrypt = z.union(
+  [
+    z.literal("off"),
+    z.strictObject({
+      cipher: choice(["aes-128-gcm", "aes-256-gcm", "off"], "cipher of every record").default("aes-128-gcm"),
+      decrypt: supported(["eager"], ["demand"], "when the destination decrypts").default("eager"),
+    }),
+  ],
+  { error: ({ input }) => `${show(input)} is not known here; write off or { cipher: aes-128-gcm }` },
+);
+
+const link = z.strictObject({
+  preset: presetName.default(DEFAULT_LINK),
+  ...overrideFields(LINK_KEYS),
+  transport: supported(["tcp"], ["udp"], "transport of both data links").default("tcp"),
+  congestion: supported(
+    ["none"],
+    ["reno", "cubic"],
+    "congestion control: none starts slowly and never backs off",
+  ).default("none"),
+  streams: supported([1], "any", "connections per data link").default(1),
+  loss: supported([0], "any", "share of packets lost").default(0),
+  jitter: supported([0], "any", "variation of the delay").default(0),
+  buffer: supported(["1 MiB"], "any", "queue at the link; inert without loss").default("1 MiB"),
+  window: field({
+    measure: "bytes",
+    min: 65536,
+    max: 2 ** 30,
+    text: "receive window; default: the card's",
+  }).optional(),
+  rateCap: wordOr("none", { measure: "rate", min: 1000, max: 1e12, text: "cap on the bytes sent" }).default(
+    "none",
+  ),
+  arbitration: choice(["strict", "weighted"], "between the data links: state first, or by weight").default(
+    "strict",
+  ),
+  weights: z
+    .strictObject({
+      state: count(1, 255, "weight of the device-state link").default(1),
+      pages: count(1, 255, "weight of the page link").default(1),
+    })
+    .optional(),
+});
+
+const migration = z.strictObject({
+  algorithm: supported(["precopy"], ["postcopy", "hybrid"], "algorithm").default("precopy"),
+  downtimeLimit: time(TIME_MAX, "stop when the rest fits in this time").default("300 ms"),
+  maxRounds: count(1, 100000, "rounds at most").default(30),
+  residual: supported(["before-resume"], ["after-resume", "on-demand"], "when the rest moves").default(
+    "before-resume",
+  ),
+  timeout: wordOr("none", { measure: "time", min: 1e-9, max: TIME_MAX, text: "longest migration" }).default(
+    "none",
+  ),
+  onTimeout: choice(["fail", "force"], "what happens at the limit of rounds or time").default("fail"),
+  throttle: supported(["off"], "any", "slowing of the guest's writes").default("off"),
+  startAt: time(TIME_MAX, "guest time at which the migration starts").default("0 s"),
+});
+
+const group = supported([1], "any", "pages made writable by one fault").default(1);
+const tracker = z.strictObject({
+  kind: supported(
+    ["write-protect", "bitmap"],
+    ["pml", "dirty-ring", "wilson-ring", "ring", "iommu", "device", "union"],
+    "how dirty pages are found",
+  ).default("write-protect"),
+  group,
+});
+
+/** The scenario as written in a file. */
+export const scenarioSchema = z.strictObject({
+  schema: supported([SCENARIO_SCHEMA], [], "format of this file"),
+  name: text("a name", 200).optional(),
+  guest,
+  source: sideSchema.prefault({}),
+  destination: sideSchema.prefault({}),
+  internal: internal.prefault({}),
+  placement: supported(
+    ["huawei"],
+    ["goggin", "reuther", "tarasuk-levin", "wilson", "nelson", "qemu"],
+    "which part runs each stage",
+  ).default("huawei"),
+  tracker: tracker.prefault({}),
+  compress: compress.prefault({}),
+  delta: supported(["off"], "any", "delta coding").default("off"),
+  encrypt: encrypt.prefault({}),
+  link: link.prefault({}),
+  migration: migration.prefault({}),
+  tenant: supported(["off"], "any", "competing I/O").default("off"),
+  firmware: supported(["built-in"], "any", "firmware of the cards").default("built-in"),
+  faults: emptyList("what breaks and when").default([]),
+  content: choice(["full", "sized", "sampled"], "which page bodies are carried").default("full"),
+  sampleEvery: count(1, 1_000_000, "with content sampled: one page in so many is carried").default(64),
+  seed: count(0, 2 ** 32 - 1, "seed of everything random").default(1),
+});
+
+/** The scenario with its defaults, before presets are filled in. */
+export type Scenario = z.output<typeof scenarioSchema>;
+
+/** The JSON Schema (2020-12) of the scenario file, for editors and other tools. */
+export function scenarioJsonSchema(reused: "ref" | "inline" = "ref"): Record<string, unknown> {
+  const schema = z.toJSONSchema(scenarioSchema, { io: "input", unrepresentable: "any", reused });
+  return { ...schema, title: SCENARIO_SCHEMA, description: "A dpusim scenario" };
+}
+
+let exported: Record<string, unknown> | undefined;
+
+/** The keys that may stand in the mapping at a path of a scenario; for did-you-mean. */
+export function knownKeysAt(path: readonly (string | number)[]): string[] {
+  exported ??= scenarioJsonSchema("inline");
+  type Node = { properties?: Record<string, Node>; anyOf?: Node[] };
+  let nodes: Node[] = [exported as Node];
+  for (const step of path) {
+    nodes = nodes
+      .flatMap((node) => [node, ...(node.anyOf ?? [])])
+      .flatMap((node) => node.properties?.[step] ?? []);
+  }
+  const mappings = nodes.flatMap((node) => [node, ...(node.anyOf ?? [])]);
+  return mappings.flatMap((node) => Object.keys(node.properties ?? {}));
+}

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The resolved scenario: every default spelt out, every preset filled in, every quantity an integer.
+ *
+ * It is plain JSON: numbers are safe integers, times that can pass 8.7 s are decimal strings of ticks, ratios
+ * are pairs. It holds no path and no name, so that its hash says what was simulated, not where the file lay.
+ * A tick is 2^-10 ps; a second is 1 024 000 000 000 000 ticks.
+ */
+import type { Placement } from "./presets.ts";
+
+/** An exact ratio num / den in lowest terms; num < 2^53, 0 < den < 2^32. */
+export type Ratio = [num: number, den: number];
+
+/** Receive credits one end of the PCIe link advertises: headers are TLPs, data is 16 B; 0 is unlimited. */
+export interface ResolvedCredits {
+  ph: number;
+  pd: number;
+  nph: number;
+}
+
+/** The link between a host and its card, as the two agree on it. */
+export interface ResolvedPcie {
+  /** 1 to 5: the lower of the two. */
+  generation: number;
+  /** 1, 2, 4, 8 or 16: the narrower of the two. */
+  lanes: number;
+  /** Ticks per byte after line coding (8b/10b or 128b/130b), before SKP: 130000 for Gen3 x8. */
+  ticksPerByte: number;
+  /** Maximum payload of a TLP in bytes: the smaller of the two. */
+  mpsBytes: number;
+  /** Maximum read request in bytes: the smaller of the two. */
+  mrrsBytes: number;
+  /** Read completion boundary of the host in bytes: 64 or 128. */
+  rcbBytes: number;
+  /** Reads longer than this many bytes are completed in pieces of MPS, others in pieces of RCB. */
+  combineAboveBytes: number;
+  /** Reads in flight at most: the card's tags, and no more than the agreed generation allows. */
+  tags: number;
+  /** Bytes the card reserves for completions before it issues a read. */
+  completionBufferBytes: number;
+  /** Completion headers the card reserves before it issues a read. */
+  completionHeaders: number;
+  /** TLP bytes kept until they are acknowledged, each way. */
+  replayBufferBytes: number;
+  /** Both PHYs and the wire, one way. */
+  flightTicks: number;
+  /** What the host's root port advertises: it limits writes and reads of the card. */
+  hostCredits: ResolvedCredits;
+  /** What the card advertises: it limits doorbells and other host writes. Completions are unlimited. */
+  cardCredits: ResolvedCredits;
+}
+
+export interface ResolvedHost {
+  /** Name of the preset it started from. */
+  preset: string;
+  cpu: {
+    cores: number;
+    /** Ticks per clock cycle of a core. */
+    ticksPerCycle: Ratio;
+  };
+  memory: {
+    /** Ticks per byte at the DRAM's peak bandwidth. */
+    ticksPerByte: Ratio;
+    /** From a read request's last byte to its completion's first, data in the last-level cache. */
+    readLatencyTicks: number;
+    /** Added to it when the data is not there. */
+    missAdderTicks: number;
+    /** Ticks per byte that one core copies. */
+    copyTicksPerByte: Ratio;
+  };
+  tracker: {
+    /** Stall of a vCPU that writes a protected page. */
+    writeFaultTicks: number;
+    /** Core cycles to read and clear one 64-bit word of the dirty bitmap. */
+    scanWordCycles: number;
+    /** Write protection, or clearing of the dirty bit, of one page. */
+    protectPageTicks: number;
+    /** Flush of all vCPUs' TLBs after a batch has been protected. */
+    tlbFlushTicks: number;
+  };
+  frontend: {
+    /** Stopping the vCPUs and reading device state. */
+    suspendTicks: number;
+    /** Setting device state and starting the vCPUs. */
+    resumeTicks: number;
+    /** From MSI-X to the driver's handler. */
+    interruptTicks: number;
+    /** Setting 1 KiB of device state. */
+    deviceStatePerKibTicks: number;
+  };
+  vsock: {
+    /** Host software per message, each way. */
+    messageCostTicks: number;
+  };
+}
+
+export interface ResolvedCard {
+  /** Name of the preset it started from. */
+  preset: string;
+  /** Ticks per clock cycle of the engines. */
+  ticksPerCycle: Ratio;
+  dma: {
+    readQueues: number;
+    /** Descriptor batches being fetched at most. */
+    prefetchBatches: number;
+    /** Clocks between two read requests, and between two write requests. */
+    readIssueCycles: number;
+    writeIssueCycles: number;
+    descriptorBytes: number;
+    /** Descriptors fetched together. */
+    descriptorBatch: number;
+    /** Memory for page bodies, reserved before a read is issued. */
+    stagingSramBytes: number;
+    /** Where the descriptor rings lie. */
+    ring: "host" | "card";
+  };
+  scanner: {
+    /** 64-bit words per clock. */
+    wordsPerCycle: number;
+  };
+  zeroFilter: { bytesPerCycle: number };
+  /** The LZ4 encoders, with the overrides of `compress` in place. */
+  compressor: {
+    /** 0: the card has none. */
+    engines: number;
+    /** Window: positions per clock. */
+    pws: number;
+    /** log2 of the table's entries. */
+    hashLog: number;
+    banks: number;
+    /** Accesses per bank and clock. */
+    ports: number;
+    policy: "drop" | "stall" | "coalesce";
+    /** Longest match in bytes; 0 is no cap. */
+    matchCap: number;
+    tokensPerClock: number;
+    outBytesPerClock: number;
+    outFifoBytes: number;
+    fillLatencyCycles: number;
+    setupCycles: number;
+    /** A page goes out raw when LZ4 saves no more than this many bytes. */
+    bailMarginBytes: number;
+  };
+  decompressor: {
+    /** 0: the card has none. */
+    engines: number;
+    bytesPerCycle: number;
+    setupCycles: number;
+  };
+  crypto: {
+    /** Engines in each direction; 0: the card has none. */
+    engines: number;
+    bitsPerCycle: number;
+    keySlots: number;
+    stagesPerRound: number;
+    ghashLatencyCycles: number;
+    tagCycles: number;
+    /** Expansion of a key that is in no slot, on the engine's time. */
+    keyLoadCycles: number;
+  };
+  control: {
+    cores: number;
+    ticksPerCycle: Ratio;
+    addressBatchCycles: number;
+    addressPageCycles: number;
+    descriptorBatchCycles: number;
+    pageRecordCycles: number;
+    roundEndCycles: number;
+    interruptCycles: number;
+  };
+  dram: { ticksPerByte: Ratio };
+  tcp: { receiveWindowBytes: number };
+  port: { ticksPerByte: Ratio };
+}
+
+/** A server, its card, and the PCIe link between them. */
+export interface ResolvedSide {
+  host: ResolvedHost;
+  card: ResolvedCard;
+  pcie: ResolvedPcie;
+}
+
+/** Per cent of pages of each class; the sum is 100. */
+export interface ResolvedMix {
+  zero: number;
+  text: number;
+  random: number;
+}
+
+export interface ResolvedGuest {
+  /** Whether the writes come from a trace or a generator. */
+  writes: "trace" | "generate";
+  /** The generator; null with a trace. Pages are 4096 bytes. */
+  generate: {
+    memoryPages: number;
+    /** Mean ticks between two page writes; null when the guest writes nothing. */
+    ticksPerWrite: Ratio | null;
+    workingSetPages: number;
+    pattern: "uniform" | "hot" | "sequential" | "zipf";
+  } | null;
+  /** Bodies of a generator's pages, and of a trace that has none. */
+  mix: ResolvedMix;
+  vcpus: number;
+  deviceStateBytes: number;
+  clock: "guest" | "wall";
+  atEnd: "idle" | "loop" | "fail";
+  /** Copies of the trace's memory side by side. */
+  tile: number;
+  /** Factor on the trace's speed: a recorded time t is played at t / speed. */
+  speed: Ratio;
+}
+
+export interface ResolvedLink {
+  /** Name of the preset it started from. */
+  preset: string;
+  /** Ticks per byte on the wire: 81920 for 100 Gbit/s. */
+  ticksPerByte: Ratio;
+  /** Propagation there and back. */
+  rttTicks: number;
+  /** Largest IP packet. */
+  mtuBytes: number;
+  preambleBytes: number;
+  gapBytes: number;
+  fcsBytes: number;
+  headerBytes: number;
+  minFrameBytes: number;
+  transport: "tcp";
+  congestion: "none";
+  streams: 1;
+  loss: 0;
+  jitter: 0;
+  /** Receive window of each connection: `link.window`, else the destination card's. */
+  windowBytes: number;
+  /** Ticks per byte of the cap on what is sent; null without a cap. */
+  rateCapTicksPerByte: Ratio | null;
+  /** strict: device state first; weighted: by the weights below. */
+  arbitration: "strict" | "weighted";
+  weights: { state: number; pages: number };
+}
+
+export interface ResolvedScenario {
+  schema: "dpusim.scenario/1";
+  guest: ResolvedGuest;
+  sides: { source: ResolvedSide; destination: ResolvedSide };
+  internal: {
+    transport: "vsock";
+    pages: "dma" | "vsock";
+    addresses: "bitmap" | "list" | "runs";
+    dll: "explicit" | "none";
+    iommu: "off";
+  };
+  placement: { name: string; stages: Placement["stages"] };
+  tracker: {
+    kind: "write-protect" | "bitmap";
+    /** Pages made writable by one fault. */
+    group: 1;
+  };
+  compress: { engine: "lz4-hw" | "off" };
+  delta: "off";
+  encrypt: {
+    cipher: "aes-128-gcm" | "aes-256-gcm" | "off";
+    /** 128, 256, or 0 when off. */
+    keyBits: number;
+    /** AES rounds: 10, 14, or 0 when off. */
+    rounds: number;
+    decrypt: "eager";
+  };
+  link: ResolvedLink;
+  migration: {
+    algorithm: "precopy";
+    /** Decimal ticks. */
+    downtimeLimitTicks: string;
+    maxRounds: number;
+    residual: "before-resume";
+    /** Decimal ticks, or null for none. */
+    timeoutTicks: string | null;
+    onTimeout: "fail" | "force";
+    throttle: "off";
+    /** Guest time of the start in decimal ticks. */
+    startAtTicks: string;
+  };
+  tenant: "off";
+  firmware: "built-in";
+  faults: [];
+  content: {
+    mode: "full" | "sized" | "sampled";
+    /** One page in so many has its body carried: 1 in full, 0 (none) in sized. */
+    sampleEvery: number;
+  };
+  /** Unsigned 32 bit. */
+  seed: number;
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// `dpusim trace verify`: every rule of the format, with the page contents replayed and hashed.
+import { sha256 } from "./digest.ts";
+import { epochBody, Kind } from "./epoch.ts";
+import { TraceError } from "./errors.ts";
+import { readCheckpoint } from "./grammar.ts";
+import { loadChunk, type MdtTrace, openMdt } from "./mdt-reader.ts";
+import { epochs, initialPages, loadInitial } from "./replay.ts";
+import { drawPool, SampledIndex } from "./sampled-index.ts";
+import type { ShadowImage } from "./shadow.ts";
+import type { ByteSource } from "./source.ts";
+
+/** What was verified. Hashes are lower-case hex, null where the trace has no contents to prove. */
+export interface Verification {
+  readonly file: string;
+  readonly sha256: string;
+  readonly contents: MdtTrace["contents"];
+  readonly pages: number;
+  readonly epochs: number;
+  readonly events: number;
+  readonly checkpoints: number;
+  readonly initialImageSha256: string | null;
+  readonly finalImageSha256: string | null;
+  readonly allVersionsSha256: string | null;
+  /** Versions of a complete trace: initial pages and one per listed page. */
+  readonly versions: number | null;
+}
+
+/**
+ * Verifies a whole trace file. Throws TraceError for the first fault: damage, truncation (with the last whole
+ * epoch), a broken rule, or contents that do not hash to what the metadata and checkpoints say.
+ */
+export function verifyTrace(source: ByteSource, name: string): Verification {
+  const trace = openMdt(source, name);
+  const base = {
+    file: name,
+    sha256: trace.sha256,
+    contents: trace.contents,
+    pages: trace.pages,
+    epochs: trace.epochs,
+    events: trace.events,
+  };
+  if (trace.contents === "complete") return { ...base, ...verifyComplete(trace) };
+  replayRest(trace);
+  const none = { initialImageSha256: null, finalImageSha256: null, allVersionsSha256: null, versions: null };
+  return { ...base, ...none, checkpoints: 0 };
+}
+
+/** Replays a sampled trace: its lists must fit its epochs, its bodies must decode. */
+function replayRest(trace: MdtTrace): void {
+  let before = -1;
+  for (const epoch of epochs(trace, new SampledIndex(trace))) before = epoch.index;
+  drawPool(trace);
+  if (before + 1 !== trace.epochs) throw new TraceError(trace.name, 0, "the file changed while it was read");
+}
+
+function hashImage(image: ShadowImage, pages: number): string {
+  const running = sha256();
+  for (let pfn = 0; pfn < pages; pfn++) running.update(image.page(pfn));
+  return running.hex();
+}
+
+interface Checkpoint {
+  readonly at: number;
+  readonly imageSha256: string;
+}
+
+function checkpointsOf(trace: MdtTrace): Map<number, Checkpoint> {
+  const found = new Map<number, Checkpoint>();
+  for (let k = 0; k < trace.chunks.length; k++) {
+    if (trace.chunks.type(k) !== "MARK") continue;
+    const mark = readCheckpoint(loadChunk(trace, k).raw);
+    if (mark !== null) found.set(mark.epoch, { at: trace.chunks.at(k), imageSha256: mark.imageSha256 });
+  }
+  return found;
+}
+
+function verifyComplete(
+  trace: MdtTrace,
+): Omit<Verification, "file" | "sha256" | "contents" | "pages" | "epochs" | "events"> {
+  const { name, pages, metadata } = trace;
+  const image = loadInitial(trace);
+  const all = sha256();
+  let versions = 0;
+  for (const { pfn } of initialPages(trace)) {
+    all.update(image.page(pfn));
+    versions++;
+  }
+  const last = trace.epochs > 0 ? trace.epochs - 1 : undefined;
+  const demand = (what: string, given: unknown, actual: string, at = 64, good = last): void => {
+    if (given === undefined || given === actual) return;
+    throw new TraceError(name, at, `${what} is ${String(given)}, the contents hash to ${actual}`, good);
+  };
+  const initialImageSha256 = hashImage(image, pages);
+  demand("initialImageSha256", metadata.initialImageSha256, initialImageSha256);
+  const checkpoints = checkpointsOf(trace);
+  for (const epoch of epochs(trace, null, image)) {
+    for (let i = 0; i < epoch.pfns.length; i++) {
+      const body = epoch.kinds[i] === Kind.body ? epochBody(epoch, i) : null;
+      all.update(body ?? image.page(epoch.pfns[i]!));
+    }
+    versions += epoch.pfns.length;
+    const mark = checkpoints.get(epoch.index);
+    if (mark === undefined) continue;
+    const good = epoch.index > 0 ? epoch.index - 1 : undefined;
+    demand(`imageSha256 of epoch ${epoch.index}`, mark.imageSha256, hashImage(image, pages), mark.at, good);
+  }
+  const finalImageSha256 = hashImage(image, pages);
+  demand("finalImageSha256", metadata.finalImageSha256, finalImageSha256);
+  const allVersionsSha256 = all.hex();
+  demand("allVersionsSha256", metadata.allVersionsSha256, allVersionsSha256);
+  return { checkpoints: checkpoints.size, initialImageSha256, finalImageSha256, allVersionsSha256, versions };
+}

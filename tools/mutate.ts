@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// `npm run mutate -- [WORD…] [--optimize 0..3] [--timeout SECONDS]`: makes each mistake of mutations.ts in a
+// copy of the core, compiles it and runs the probe, test/lib/mutant.ts, on it. The probe must accept the core
+// as it is and reject the copy.
+import { createHash } from "node:crypto";
+import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { mutations } from "./mutations.ts";
+import { indent, inTemporaryFolder, isMain, mapAtMost, projectRoot, run, runPackage } from "./process.ts";
+
+/** One mistake. */
+export interface Mutation {
+  name: string;
+  /** The file that has it, as a path of the project (`assembly/…`). */
+  file: string;
+  /** Text that occurs once in the file. */
+  find: string;
+  replace: string;
+  /** The invariant or test that is expected to notice. */
+  caughtBy: string;
+  /** What the probe is to run: its first argument. Without it the probe runs what it runs by default. */
+  test?: string;
+}
+
+export interface MutateOptions {
+  /** The folder with assembly/ and asconfig.json. */
+  root: string;
+  mutations: readonly Mutation[];
+  /** Absolute path of the probe; it finds the core in DPUSIM_CORE_WASM and exits 0 when all is well. */
+  probe: string;
+  /** asc's optimize level of the cores probed. */
+  optimizeLevel: number;
+  /** How long one probe may take. */
+  timeoutMs: number;
+  print: (text: string) => void;
+}
+
+type Compiled = { ok: true; wasm: string; hash: string } | { ok: false; reason: string };
+type Outcome = { caught: boolean; detail: string; durationMs: number };
+
+/** Compiles the core of `root`, with `mutation` when one is given, in `folder`. */
+async function compile(options: MutateOptions, folder: string, mutation: Mutation | null): Promise<Compiled> {
+  cpSync(join(options.root, "assembly"), join(folder, "assembly"), { recursive: true });
+  if (mutation !== null) {
+    const path = join(folder, mutation.file);
+    if (!existsSync(path)) return { ok: false, reason: `${mutation.file} is missing` };
+    const parts = readFileSync(path, "utf8").split(mutation.find);
+    if (parts.length !== 2) {
+      return { ok: false, reason: `\`find\` occurs ${parts.length - 1} times in ${mutation.file}, not once` };
+    }
+    if (mutation.find === mutation.replace) return { ok: false, reason: "`replace` equals `find`" };
+    writeFileSync(path, parts.join(mutation.replace));
+  }
+  const config = JSON.parse(readFileSync(join(options.root, "asconfig.json"), "utf8"));
+  const { textFile: _text, ...lean } = config.targets.lean;
+  const mutant = { ...lean, outFile: "core.wasm", optimizeLevel: options.optimizeLevel };
+  writeFileSync(join(folder, "asconfig.json"), JSON.stringify({ ...config, targets: { mutant } }));
+  const args = ["--config", "asconfig.json", "--target", "mutant", "--bindings", ""];
+  const result = await runPackage("assemblyscript/bin/asc.js", args, { cwd: folder });
+  if (result.code !== 0) return { ok: false, reason: `does not compile:\n${indent(result.output, 2)}` };
+  const wasm = join(folder, "core.wasm");
+  return { ok: true, wasm, hash: createHash("sha256").update(readFileSync(wasm)).digest("hex") };
+}
+
+function runProbe(options: MutateOptions, wasm: string, test: string | undefined) {
+  const args = ["--import", "tsx", options.probe, ...(test === undefined ? [] : [test])];
+  const env = { DPUSIM_CORE_WASM: wasm, NO_COLOR: "1", FORCE_COLOR: undefined };
+  return run(process.execPath, args, { cwd: projectRoot, env, timeoutMs: options.timeoutMs });
+}
+
+/** The core as it is must pass every kind of probe; returns its hash, or null after saying what is wrong. */
+async function checkBaseline(options: MutateOptions): Promise<string | null> {
+  return await inTemporaryFolder(async (folder) => {
+    const compiled = await compile(options, folder, null);
+    if (!compiled.ok) {
+      options.print(`FAIL the core without a mistake: ${compiled.reason}`);
+      return null;
+    }
+    const kinds = [...new Set(options.mutations.map(({ test }) => test))];
+    const passes = await mapAtMost(2, kinds, async (kind) => {
+      const { code, output, timedOut } = await runProbe(options, compiled.wasm, kind);
+      if (code === 0) return true;
+      const reason = timedOut ? "did not end" : `exit code ${code}`;
+      options.print(`FAIL the probe ${kind ?? ""} rejects the core without a mistake: ${reason}`);
+      options.print(indent(output, 7));
+      return false;
+    });
+    return passes.every(Boolean) ? compiled.hash : null;
+  });
+}
+
+async function tryMutation(options: MutateOptions, mutation: Mutation, baseline: string): Promise<Outcome> {
+  return await inTemporaryFolder(async (folder) => {
+    const compiled = await compile(options, folder, mutation);
+    if (!compiled.ok) return { caught: false, detail: compiled.reason, durationMs: 0 };
+    if (compiled.hash === baseline) {
+      return { caught: false, detail: "compiles to the same core: no mistake at all", durationMs: 0 };
+    }
+    const { code, output, timedOut, durationMs } = await runProbe(options, compiled.wasm, mutation.test);
+    const lastLine = output.trim().split("\n").at(-1) ?? "";
+    if (timedOut) {
+      const detail = `did not end in ${options.timeoutMs / 1000} s: a watchdog is no test`;
+      return { caught: false, detail, durationMs };
+    }
+    return { caught: code !== 0, detail: lastLine === "" ? `exit code ${code}` : lastLine, durationMs };
+  });
+}
+
+/** Tries the mutations two at a time, prints a row each, and counts. */
+export async function mutate(options: MutateOptions): Promise<{ caught: number; survived: number }> {
+  const total = options.mutations.length;
+  const baseline = total === 0 ? null : await checkBaseline(options);
+  if (baseline === null) return { caught: 0, survived: total };
+  const width = Math.max(...options.mutations.map(({ name }) => name.length));
+  const outcomes = await mapAtMost(2, options.mutations, async (mutation) => {
+    const outcome = await tryMutation(options, mutation, baseline);
+    const mark = outcome.caught ? "caught  " : "SURVIVED";
+    const seconds = (outcome.durationMs / 1000).toFixed(1).padStart(5);
+    options.print(`${mark} ${mutation.name.padEnd(width)} ${seconds} s  expected: ${mutation.caughtBy}`);
+    options.print(indent(`by: ${outcome.detail}`, 9));
+    return outcome;
+  });
+  const caught = outcomes.filter((outcome) => outcome.caught).length;
+  return { caught, survived: total - caught };
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { optimize: { type: "string", default: "3" }, timeout: { type: "string", default: "60" } },
+  });
+  const wanted = ({ name }: Mutation): boolean =>
+    positionals.length === 0 || positionals.some((word) => name.includes(word));
+  const chosen = mutations.filter(wanted);
+  if (chosen.length === 0) console.log("FAIL no mutation to try");
+  const counts = await mutate({
+    root: projectRoot,
+    mutations: chosen,
+    probe: join(projectRoot, "test/lib/mutant.ts"),
+    optimizeLevel: Number(values.optimize),
+    timeoutMs: Number(values.timeout) * 1000,
+    print: (text) => console.log(text),
+  });
+  console.log(`${counts.caught} caught, ${counts.survived} survived`);
+  process.exitCode = counts.survived > 0 || counts.caught === 0 ? 1 : 0;
+}
+
+if (isMain(import.meta.url)) await main();
