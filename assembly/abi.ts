@@ -412,3 +412,16 @@ export const SERIES_GOODPUT: u32 = 0;
 export const SERIES_DIRTY: u32 = 1;
 export const SERIES_PLACED: u32 = 2;
 export const SERIES: u32 = 3;
+
+// --- events of the timeline (instrumented build) ---------------------------------------------------------------------------
+export const T_PUT: u32 = 1; // which port; t ready; a bytes; b address, c time of the put
+export const T_TLP: u32 = 2; // which port; t start; a bytes on the wire; b data bytes, c tag or argument
+export const T_DLLP: u32 = 3; // which direction; t start; a 0 ACK, 1 UpdateFC-P, 2 UpdateFC-NP; b amount, c data units
+export const T_SKP: u32 = 4; // which direction; t start; a ticks
+export const T_ANSWER: u32 = 5; // which requester; t arrival of the last byte; a tag; b bytes
+export const T_APPEND: u32 = 6; // which link; t from which the wire sees it; a bytes
+export const T_TAKEN: u32 = 7; // which link, side = the receiver; t from which the wire sees it; a bytes
+export const T_FRAME: u32 = 8; // which link; t start; a payload bytes; b acknowledgement, c right edge
+export const T_ARRIVE: u32 = 9; // which link, side = the receiver; t arrival; a payload bytes; b acknowledgement, c right edge
+export const T_STAGE: u32 = 10; // which unit; t start; a page number; b end, c kind of job
+export const T_RECORD_BYTES: u32 = 32;

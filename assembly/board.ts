@@ -34,7 +34,7 @@ import { lz4hwConfigure } from "./codec/lz4hw";
 import { buildFirmware, onHandler, poll } from "./firmware/builtin";
 import { buildFrontend, endedAt, handledAt, stepFrontend } from "./host/frontend";
 import { buildGuest, stepGuest, wantsInput } from "./host/guest";
-import { buildDirty, setGuestRuns } from "./kernel/dirty";
+import { buildDirty, guestRuns, setGuestRuns } from "./kernel/dirty";
 import { NOBODY, buildFifo, fifosLeft, fifosReset, pop, queue, ready } from "./kernel/fifo";
 import { buildJobs, jobsOut, setSlotWaiters } from "./kernel/jobs";
 import { logReset, logged, note } from "./kernel/log";
@@ -50,12 +50,13 @@ import { buildProgress } from "./kernel/progress";
 import { mix } from "./kernel/random";
 import { buildRecords } from "./kernel/record";
 import {
-  dueOf, earliest, scheduleReset, setClock, setCurrent, setDue, setNow, wake,
+  clockOf, dueOf, earliest, scheduleReset, setClock, setCurrent, setDue, setNow, wake,
 } from "./kernel/schedule";
 import { buildServer } from "./kernel/server";
 import { broken, brokenInvariant, closeBooks, openAccount, statsReset } from "./kernel/stats";
 import { LINK_A, LINK_B, buildStream, stream, streamsLeft } from "./kernel/stream";
-import { NEVER, NO_CLOCK, setDomain } from "./kernel/time";
+import { NEVER, NO_CLOCK, edgeAt, setDomain } from "./kernel/time";
+import { timelineReset } from "./kernel/timeline";
 
 /** Why build() refused: 0 built, 1 memory, 2 compressor parameters. */
 export const BUILD_OK: u32 = 0;
@@ -75,10 +76,12 @@ export function build(): u32 {
   arenaReset();
   statsReset();
   scheduleReset();
+  memory.fill(VISITED, 0, 16);
   fifosReset();
   poolsReset();
   orderReset();
   logReset(g(G_SERIES_WINDOW));
+  timelineReset();
   endAt = NEVER;
   clock = 0;
   draining = false;
@@ -229,6 +232,9 @@ function buildUnits(side: u32): void {
   else for (let i: u32 = 0; i < p32(side, S_UNLZ_ENGINES); i++) openAccount(side, A_UNLZ + i, STARVED);
 }
 
+// last time the naive scheduler visited each side
+const VISITED = memory.data(16, 8);
+
 /** True for units that act at edges of the card clock. */
 function clocked(u: u32): bool {
   return u != U_NET_RX && u != U_NET_TX && u != U_UP && u != U_DOWN && u != U_MEMORY && u != U_FRONTEND && u != U_GUEST;
@@ -257,15 +263,34 @@ export function run(until: u64): u32 {
   return STOP_INVARIANT;
 }
 
+/** First time after `t` at which the naive scheduler visits a side: a due time, or the next edge of a clock. */
+function nextVisit(side: u32): u64 {
+  let best = earliest(side);
+  if (isDefined(NAIVE)) {
+    const visited = load<u64>(VISITED + (side << 3));
+    for (let domain = side * 2; domain < side * 2 + 2; domain++) {
+      const edge = edgeAt(domain, visited + 1);
+      if (edge < best) best = edge;
+    }
+  }
+  return best;
+}
+
 /** Steps everything that is due on a side up to and including `to`. */
 function runTo(side: u32, to: u64): void {
   while (brokenInvariant == 0) {
-    const t = earliest(side);
+    const t = nextVisit(side);
     if (t > to) return;
     setNow(t);
     clock = t;
+    if (isDefined(NAIVE)) store<u64>(VISITED + (side << 3), t);
     for (let u: u32 = 0; u < UNITS; u++) {
-      if (dueOf(side, u) > t) continue;
+      if (isDefined(NAIVE)) {
+        // every unit at every edge of its clock, units without one at every visit
+        const domain = clockOf(side, u);
+        if (domain != NO_CLOCK && edgeAt(domain, t) != t) continue;
+        if (side != 0 && u == U_GUEST) continue;
+      } else if (dueOf(side, u) > t) continue;
       setCurrent(side, u);
       setDue(side, u, NEVER);
       step(side, u, t);
@@ -323,6 +348,7 @@ function stepMemory(side: u32, t: u64): void {
 /** The front-end; when the migration has ended its time is noted and the end of the books is set. */
 function stepHost(side: u32, t: u64): void {
   stepFrontend(side, t);
+  if (side == 0 && !guestRuns) wake(0, U_GUEST, t);
   if (handledAt == t) wake(side, U_CONTROL, t);
   if (endedAt == 0 || endAt != NEVER) return;
   note(L_ENDED, t);

@@ -25,7 +25,7 @@ interface Exports extends Record<string, unknown> {
   run(until: bigint): number;
   notHome(): number;
   clockNow(): bigint;
-  setFed(ticks: bigint): void;
+  inputGiven(): void;
   contentWord(page: number): number;
   scratch(): number;
   seriesWindow(): bigint;
@@ -151,9 +151,9 @@ export class Core {
     return this.#exports.run(until);
   }
 
-  /** Every event before `ticks` is in the rings. */
-  setFed(ticks: bigint): void {
-    this.#exports.setFed(ticks);
+  /** The rings are full enough to go on. */
+  inputGiven(): void {
+    this.#exports.inputGiven();
   }
 
   /** Content word of a page body. */

@@ -112,7 +112,17 @@ export class Feeder {
       else this.#spread(batch);
     }
     if (this.#ended && this.endedAt === null) this.endedAt = this.#fed;
-    this.#core.setFed(this.#ended ? NEVER : this.#fed);
+    for (let v = 0; v < this.#lanes.length; v++) {
+      this.#core.setU64(this.#core.address("vcpusAt") + v * 32 + 24, this.#fedUntil(this.#lanes[v]!));
+    }
+    this.#core.inputGiven();
+  }
+
+  /** The time before which a vCPU has been given every event. */
+  #fedUntil(lane: Lane): bigint {
+    const part = lane.batches[0];
+    if (part !== undefined) return part.batch.timeTicks[part.order[part.at]!]!;
+    return this.#ended ? NEVER : this.#fed;
   }
 
   #isEmpty(v: number): boolean {

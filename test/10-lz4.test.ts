@@ -162,7 +162,13 @@ software("gives one block for one input, whatever was encoded before and whereve
     encode("lz4Compress", pages[offset * 11]!);
     assert.ok(encode("lz4Compress", page, bound(pageBytes), offset).equals(first), `offset ${offset}`);
   }
-  // At a low address candidates of older epochs have no address: the table is cleared.
+  // At a low address, here below the static data, older candidates would have none: the table is cleared.
+  const few = page.subarray(0, 900);
+  const expected = encode("lz4Compress", few);
+  encode("lz4Compress", pages[77]!);
+  view.set(few, 64);
+  const size = core.lz4Compress(64, few.length, blockAt, bound(few.length));
+  assert.ok(expected.equals(view.subarray(blockAt, blockAt + size)), "low address");
   assert.is(encode("lz4Compress", Buffer.alloc(65_537)).length, 0, "above 64 KiB is refused");
 });
 
@@ -213,6 +219,17 @@ decoder("refuses what is not a block", () => {
     ["match beyond the area", [0x1f, 1, 1, 0, 255, 255, 255, 0, 0x10, 1]],
   ];
   for (const [what, bytes] of bad) assert.is(decode(Buffer.from(bytes), 600), null, what);
+  // Once more far from both ends, where the decoder is quick: 70 literals before, 70 after.
+  const literals = [0xf0, 55, ...Array(70).fill(9)];
+  for (const [offset, length] of [
+    [0, null],
+    [71, null],
+    [70, 144],
+    [1, 144],
+  ] as const) {
+    const block = Buffer.from([...literals, offset, 0, ...literals]);
+    assert.is(decode(block, 600)?.length ?? null, length, `offset ${offset}`);
+  }
   assert.equal(decode(Buffer.from([0]), 0), Buffer.alloc(0), "the empty block is a block");
 });
 

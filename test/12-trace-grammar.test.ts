@@ -208,6 +208,16 @@ test("refuses a page that was given back, is SAME, and was not zero: found in re
   );
 });
 
+test("refuses a checkpoint that does not hash to the memory of its epoch", () => {
+  const chunks = good();
+  chunks.splice(6, 0, mark(0, 1000));
+  refused(
+    file(chunks),
+    /imageSha256 of epoch 0 is 0{64}, the contents hash to [0-9a-f]{64} \(no whole/,
+    (b) => verifyTrace(bytesSource(b), "f"),
+  );
+});
+
 test("unknown chunks and lower-case ones are skipped after ZMAP, refused before it", () => {
   const chunks = good();
   const unknown = { type: "xtra", timeUs: 1000, items: 9, raw: [1, 2, 3], codec: 3, rawBytes: 77 };

@@ -56,17 +56,17 @@ test("random damage anywhere is refused", () => {
   }
 });
 
-test("a hash that does not fit is a refusal, by name", () => {
-  // one digit of finalImageSha256 changed, the checksums of metadata and header made right again
-  const wrong = Buffer.from(bytes);
-  const at = wrong.indexOf(metadata.finalImageSha256);
-  wrong[at] = wrong[at] === 0x30 ? 0x31 : 0x30;
-  resign(wrong);
-  assert.throws(
-    () => verifyTrace(bytesSource(wrong), "x"),
-    /^x: offset 64: finalImageSha256 is .* \(last whole epoch 32\)$/,
-  );
-});
+for (const key of ["initialImageSha256", "finalImageSha256", "allVersionsSha256"]) {
+  test(`a wrong ${key} is a refusal, by name`, () => {
+    // one digit of the hash changed, the checksums of metadata and header made right again
+    const wrong = Buffer.from(bytes);
+    const at = wrong.indexOf(metadata[key]);
+    wrong[at] = wrong[at] === 0x30 ? 0x31 : 0x30;
+    resign(wrong);
+    const reason = new RegExp(`^x: offset 64: ${key} is .* \\(last whole epoch 32\\)$`);
+    assert.throws(() => verifyTrace(bytesSource(wrong), "x"), reason);
+  });
+}
 
 function resign(file: Buffer): void {
   file.writeUInt32LE(crc(file.subarray(64, 64 + file.readUInt32LE(48))), 52);

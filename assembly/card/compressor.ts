@@ -11,7 +11,7 @@
 // Numbers: card preset `compressor.*` and `decompressor.*`.
 import {
   A_LZ, A_UNLZ, BLOCKED, BUSY, C_LZ_BYTES_OUT, C_LZ_PAGES, C_LZ_RAW, I_TAG, PAGE_BYTES, Q_LZ, Q_PLACE, Q_RECORD,
-  Q_UNLZ, STARVED, S_LZ_ENGINES, S_LZ_FILL, S_LZ_SETUP, S_UNLZ_BYTES, S_UNLZ_ENGINES, S_UNLZ_SETUP, U_COMPRESS, U_UNLZ,
+  Q_UNLZ, STARVED, S_LZ_ENGINES, S_LZ_FILL, S_LZ_SETUP, S_UNLZ_BYTES, S_UNLZ_ENGINES, S_UNLZ_SETUP, T_STAGE, U_COMPRESS, U_UNLZ,
   WORD_CYCLES_MASK, WORD_CYCLES_SHIFT, WORD_SIZE_MASK, W_SRAM,
 } from "../abi";
 import { lz4Decompress } from "../codec/lz4";
@@ -24,6 +24,7 @@ import { POOL_LZ, POOL_UNLZ, engineBusy, engineDone, engineFree, engineJob, engi
 import { wake } from "../kernel/schedule";
 import { broken, count, enter } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
+import { happened } from "../kernel/timeline";
 
 /** Steps the compressor at a card clock edge: hands on what is done, begins what waits. */
 export function stepCompressor(side: u32, t: u64): void {
@@ -63,6 +64,7 @@ export function stepCompressor(side: u32, t: u64): void {
       const cycles = compress(side, job(side, index)) + p32(side, S_LZ_SETUP);
       const done = edgeAfter(clock, t, cycles);
       engineStart(side, POOL_LZ, e, index, done);
+      happened(T_STAGE, side, U_COMPRESS, t, job(side, index).pfn, done, job(side, index).kind);
       enter(side, A_LZ + e, BUSY, t);
       wake(side, U_COMPRESS, done);
     }
@@ -130,6 +132,7 @@ export function stepDecompressor(side: u32, t: u64): void {
       const bytes = p32(side, S_UNLZ_BYTES);
       const done = edgeAfter(clock, t, p32(side, S_UNLZ_SETUP) + (out + bytes - 1) / bytes);
       engineStart(side, POOL_UNLZ, e, index, done);
+      happened(T_STAGE, side, U_UNLZ, t, job(side, index).pfn, done, job(side, index).kind);
       enter(side, A_UNLZ + e, BUSY, t);
       wake(side, U_UNLZ, done);
     }

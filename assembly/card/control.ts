@@ -14,7 +14,7 @@ import {
   A_CORE, BLOCKED, BUSY, C_HANDLERS, F_ADDRESSES, F_DESCRIPTORS, F_INTERRUPT, F_PAGE_RECORD, F_ROUND_END, G_ENCRYPT_BITS,
   Q_ADDRESS, Q_EVENT, Q_FETCH, Q_FOUND, Q_FRAME, Q_OPEN, Q_OWN, Q_PENDING, Q_PLACE, Q_READ, Q_RECORD, Q_SCAN, Q_SEAL, Q_UNLZ, STARVED,
   S_CORES, S_CTL_ADDRESS, S_CTL_ADDRESS_PAGE, S_CTL_DESC, S_CTL_INTERRUPT, S_CTL_RECORD, S_CTL_ROUND_END, S_DESC_BATCH,
-  S_DESC_RING_ON_HOST, S_READ_QUEUES, U_CONTROL,
+  S_DESC_RING_ON_HOST, S_READ_QUEUES, T_STAGE, U_CONTROL,
 } from "../abi";
 import { EVENT_MESSAGE, head, hold, pop, queue, ready, readyCount, room } from "../kernel/fifo";
 import { CODED, JOB_DEVICE, JOB_PAGE, JOB_ZERO, Job, job } from "../kernel/jobs";
@@ -24,6 +24,7 @@ import { POOL_CORES, engineBusy, engineDone, engineFree, engineJob, engineStart 
 import { wake } from "../kernel/schedule";
 import { count, enter } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
+import { happened } from "../kernel/timeline";
 
 
 //  what a core runs: | handler u32 | count u32 | queue u32 | - |
@@ -90,6 +91,7 @@ function start(side: u32, core: u32, handler: u32, argument: u32, n: u32, q: u32
   store<u32>(at, q, 8);
   const done = edgeAfter(side * 2 + 1, t, cycles);
   engineStart(side, POOL_CORES, core, argument, done);
+  happened(T_STAGE, side, U_CONTROL, t, argument, done, handler);
   enter(side, A_CORE + core, BUSY, t);
   count(side, C_HANDLERS, 1);
   wake(side, U_CONTROL, done);

@@ -12,7 +12,7 @@
 import {
   A_OPEN, A_SEAL, BLOCKED, BUSY, C_KEY_MISSES, C_RECORDS_OPENED, C_RECORDS_SEALED, H_RECORD_OPEN, I_NONCE, I_SEQUENCE,
   I_TAG, Q_EVENT, Q_FRAME, Q_OPEN, Q_PLACE, Q_SEAL, Q_UNLZ, RECORD_HEADER_BYTES, STARVED, S_GCM_BITS, S_GCM_ENGINES,
-  S_GCM_KEY_LOAD, S_GCM_KEY_SLOTS, S_GCM_LATENCY, U_OPEN, U_SEAL,
+  S_GCM_KEY_LOAD, S_GCM_KEY_SLOTS, S_GCM_LATENCY, T_STAGE, U_OPEN, U_SEAL,
 } from "../abi";
 import { gcmOpen, gcmSeal } from "../codec/gcm";
 import { pop, push, queue, ready, room } from "../kernel/fifo";
@@ -23,6 +23,7 @@ import { tagAt, writeHeader } from "../kernel/record";
 import { wake } from "../kernel/schedule";
 import { broken, count, enter, sample } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
+import { happened } from "../kernel/timeline";
 
 //  key record, 24 bytes: | next nonce u64 | highest nonce used u64 | slot (1 + number, 0 none) | last use u32 |
 @unmanaged
@@ -102,6 +103,7 @@ export function stepSeal(side: u32, t: u64): void {
     const done = edgeAfter(clock, t, cycles(side, j, k));
     seal(side, j, link, k, t);
     engineStart(side, POOL_SEAL, e, index, done);
+    happened(T_STAGE, side, U_SEAL, t, j.pfn, done, j.kind);
     enter(side, A_SEAL + e, BUSY, t);
     wake(side, U_SEAL, done);
   }
@@ -159,6 +161,7 @@ export function stepOpen(side: u32, t: u64): void {
     const done = edgeAfter(clock, t, cycles(side, j, k));
     open(side, j, link, k, t);
     engineStart(side, POOL_OPEN, e, index, done);
+    happened(T_STAGE, side, U_OPEN, t, j.pfn, done, j.kind);
     enter(side, A_OPEN + e, BUSY, t);
     wake(side, U_OPEN, done);
   }

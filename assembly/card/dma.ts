@@ -14,7 +14,7 @@
 import {
   A_DESC, A_READ, BLOCKED, BUSY, C_READ_PAGES, C_READ_REQUESTS, C_READ_TORN, H_PAGE_READ, H_REQUEST,
   I_CLEARED_BEFORE_READ, I_CONSERVED, PAGE_BYTES, Q_DESC_ANSWER, Q_FETCH, Q_PENDING, Q_READ, Q_READ_ANSWER, Q_ZERO,
-  READ_QUEUES_MAX, R_DATA, R_DESC, STARVED, S_PCIE_MRRS, S_PCIE_RCB, S_READ_ISSUE, S_READ_QUEUES, S_SRAM_SLOTS, U_READ,
+  READ_QUEUES_MAX, R_DATA, R_DESC, STARVED, S_PCIE_MRRS, S_PCIE_RCB, S_READ_ISSUE, S_READ_QUEUES, S_SRAM_SLOTS, T_STAGE, U_READ,
   W_COMPLETION_BUFFER, W_PCIE, W_SRAM, W_TAGS,
 } from "../abi";
 import { isDirty } from "../kernel/dirty";
@@ -26,6 +26,7 @@ import { UP_READ, bufferFits, finishRead, issueRead, issuedAt, portRoom, tagByte
 import { wake } from "../kernel/schedule";
 import { broken, count, enter, sample } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
+import { happened } from "../kernel/timeline";
 
 const NONE: u32 = 0xffffffff;
 
@@ -122,6 +123,7 @@ function pickQueue(side: u32, e: Engine, t: u64): u32 {
 function begin(side: u32, j: Job, t: u64): void {
   j.slotIn = takeSlot(side);
   j.started = t;
+  happened(T_STAGE, side, U_READ, t, j.pfn, 0, j.kind);
   j.issued = 0;
   j.firstVersion = sourceVersion(j.pfn);
   j.wait = PAGE_BYTES;

@@ -11,7 +11,7 @@
 // Numbers: card preset `dram.bandwidth`; records as kernel/record.ts.
 import {
   A_FRAMER, A_RECEIVE, BLOCKED, BUSY, C_DEVICE_BYTES, C_RECORD_BYTES_A, G_ENCRYPT_BITS, G_NET_WINDOW, H_PAGE_TOTAL, Q_FRAME, Q_RECORD,
-  RECORD_HEADER_BYTES, RECORD_TAG_BYTES, STARVED, S_DRAM_DEN, S_DRAM_NUM, S_SRAM_SLOTS, U_FRAMER, U_NET_TX, U_RECEIVE, W_SRAM,
+  RECORD_HEADER_BYTES, RECORD_TAG_BYTES, STARVED, S_DRAM_DEN, S_DRAM_NUM, S_SRAM_SLOTS, T_APPEND, T_STAGE, T_TAKEN, U_FRAMER, U_NET_TX, U_RECEIVE, W_SRAM,
   W_WINDOW,
 } from "../abi";
 import { head, hold, pop, pushHeld, queue, ready, room } from "../kernel/fifo";
@@ -26,6 +26,7 @@ import {
   LINK_A, LINK_B, Stream, append, recordAt, recordBytes, recordThere, ringRead, ringWrite, stream, tableFits, takeOut,
 } from "../kernel/stream";
 import { edgeAfter, edgeAt, spanTicks } from "../kernel/time";
+import { happened } from "../kernel/timeline";
 
 //  copier of a direction, 24 bytes: | done u64 | job u32 | busy u32 | link u32 | - |
 @unmanaged
@@ -90,6 +91,7 @@ export function stepFramer(side: u32, t: u64): void {
   f.link = link;
   f.total = total;
   f.done = copyDone(side, t, total);
+  happened(T_STAGE, side, U_FRAMER, t, j.pfn, f.done, j.kind);
   enter(side, A_FRAMER, BUSY, t);
   wake(side, U_FRAMER, f.done);
 }
@@ -101,6 +103,7 @@ function finishFrame(side: u32, f: Copier, t: u64): void {
   const from = s.appended;
   const seen = edgeAfter(side * 2, t, 1);
   const r = append(s, f.total, seen);
+  happened(T_APPEND, side, f.link, seen, f.total, 0, 0);
   r.nonce = j.nonce;
   r.pfn = j.pfn;
   r.version = j.version;
@@ -135,6 +138,7 @@ export function stepReceive(side: u32, t: u64): void {
     }
     const s = stream(1 - side, f.link);
     takeOut(s, f.total, edgeAfter(side * 2, t, 1));
+    happened(T_TAKEN, side, f.link, s.takenFrom, f.total, 0, 0);
     wake(side, U_NET_TX, s.takenFrom);
     pushHeld(queue(side, Q_RECORD), f.index, edgeAfter(side * 2, t, 1));
     f.busy = 0;
@@ -173,6 +177,7 @@ function begin(side: u32, f: Copier, s: Stream, link: u32, t: u64): void {
   f.total = recordBytes(r.bytes, tagBytes());
   f.done = copyDone(side, t, f.total);
   if ((j.flags & CARRIED) != 0) unload(side, j, s, s.position);
+  happened(T_STAGE, side, U_RECEIVE, t, j.pfn, f.done, j.kind);
   enter(side, A_RECEIVE, BUSY, t);
   wake(side, U_RECEIVE, f.done);
 }

@@ -10,7 +10,7 @@
 // Numbers: card preset `dma.*`.
 import {
   A_PLACE, BUSY, C_PLACED_PAGES, C_PLACED_SKIPPED, C_PLACED_ZERO, H_PLACE, I_CONSERVED, I_NO_OLDER_COPY, LAND_PAGE,
-  PAGE_BYTES, Q_LANDED, Q_PLACE, R_DATA, SERIES_PLACED, STARVED, S_PCIE_MPS, S_WRITE_ISSUE, U_PLACE, W_PCIE,
+  PAGE_BYTES, Q_LANDED, Q_PLACE, R_DATA, SERIES_PLACED, STARVED, S_PCIE_MPS, S_WRITE_ISSUE, T_STAGE, U_MEMORY, U_PLACE, W_PCIE,
 } from "../abi";
 import { addSeries } from "../kernel/log";
 import { pop, queue, ready } from "../kernel/fifo";
@@ -22,6 +22,7 @@ import { placedAdd } from "../kernel/progress";
 import { wake } from "../kernel/schedule";
 import { broken, count, enter, sample } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
+import { happened } from "../kernel/timeline";
 
 @unmanaged
 class Writer {
@@ -118,6 +119,7 @@ export function landPages(side: u32, t: u64): void {
     const j = job(side, index);
     setVersion(side, j, t);
     sample(side, H_PLACE, t - j.started);
+    happened(T_STAGE, side, U_MEMORY, t, j.pfn, t, j.kind);
     freeJob(side, index);
   }
 }

@@ -7,7 +7,7 @@
 // Leaves out: early exit at the first byte that is not zero (a pipeline reads on).
 // Numbers: card preset `zeroFilter.bytesPerCycle`.
 import {
-  A_ZERO, BLOCKED, BUSY, C_ZERO_PAGES, G_COMPRESS, PAGE_BYTES, Q_LZ, Q_RECORD, Q_ZERO, STARVED, S_ZERO_CYCLES, U_ZERO, WORD_ZERO,
+  A_ZERO, BLOCKED, BUSY, C_ZERO_PAGES, G_COMPRESS, PAGE_BYTES, Q_LZ, Q_RECORD, Q_ZERO, STARVED, S_ZERO_CYCLES, T_STAGE, U_ZERO, WORD_ZERO,
 } from "../abi";
 import { pop, push, queue, ready, room } from "../kernel/fifo";
 import { CARRIED, JOB_DEVICE, JOB_ZERO, Job, NO_SLOT, freeSlot, job, slotAt } from "../kernel/jobs";
@@ -16,6 +16,7 @@ import { g32, p32 } from "../kernel/params";
 import { wake } from "../kernel/schedule";
 import { count, enter } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
+import { happened } from "../kernel/timeline";
 
 @unmanaged
 class Filter {
@@ -56,6 +57,7 @@ export function stepZero(side: u32, t: u64): void {
   f.index = pop(queue(side, Q_ZERO));
   f.busy = 1;
   f.done = edgeAfter(side * 2, t, p32(side, S_ZERO_CYCLES));
+  happened(T_STAGE, side, U_ZERO, t, job(side, f.index).pfn, f.done, job(side, f.index).kind);
   enter(side, A_ZERO, BUSY, t);
   wake(side, U_ZERO, f.done);
 }

@@ -20,7 +20,7 @@ import {
   A_DOWN, A_UP, BUSY, C_DOWN_DATA_BYTES, C_DOWN_DLLP_BYTES, C_DOWN_SKP, C_DOWN_TLPS, C_DOWN_TLP_BYTES,
   C_UP_DATA_BYTES, C_UP_DLLP_BYTES, C_UP_SKP, C_UP_TLPS, C_UP_TLP_BYTES, DLL_EXPLICIT, I_CREDITS, STARVED, S_PCIE_COMBINE_ABOVE,
   S_PCIE_DLL, S_PCIE_DOWN_PD, S_PCIE_DOWN_PH, S_PCIE_FLIGHT, S_PCIE_LIMIT, S_PCIE_MPS, S_PCIE_MRRS, S_PCIE_NPH, S_PCIE_PD, S_PCIE_PH,
-  S_PCIE_RCB, S_PCIE_REPLAY_BYTES, S_PCIE_SKP_PERIOD, S_PCIE_SKP_TICKS, S_PCIE_TICKS_PER_BYTE, U_DOWN, U_UP,
+  S_PCIE_RCB, S_PCIE_REPLAY_BYTES, S_PCIE_SKP_PERIOD, S_PCIE_SKP_TICKS, S_PCIE_TICKS_PER_BYTE, T_DLLP, T_SKP, T_TLP, U_DOWN, U_UP,
   W_CREDIT_NPH, W_CREDIT_PD, W_CREDIT_PH, W_REPLAY,
 } from "../abi";
 import { push } from "../kernel/fifo";
@@ -34,6 +34,7 @@ import { wake } from "../kernel/schedule";
 import { admit, startOf } from "../kernel/server";
 import { broken, count, enter } from "../kernel/stats";
 import { NEVER } from "../kernel/time";
+import { happened } from "../kernel/timeline";
 
 /** Directions. */
 export const UP: u32 = 0;
@@ -292,6 +293,7 @@ function skp(side: u32, dir: u32, w: Way, t: u64): bool {
     w.skpNext += w.skpPeriod;
     if (w.free > t) {
       count(side, dir == UP ? C_UP_SKP : C_DOWN_SKP, 1);
+      happened(T_SKP, side, dir, start, <u32>w.skpTicks, 0, 0);
       again(side, dir, w.free);
       return true;
     }
@@ -326,6 +328,7 @@ function sendDllp(side: u32, dir: u32, w: Way, back: Way, a: u32, b: u32, t: u64
   w.free = t + DLLP_BYTES * w.ticksPerByte;
   count(side, dir == UP ? C_UP_DLLP_BYTES : C_DOWN_DLLP_BYTES, DLLP_BYTES);
   const at = w.free + w.flight;
+  happened(T_DLLP, side, dir, t, a >> 30, a & 0x3fffffff, b);
   ringPut(back.returns, at, a, b);
   wake(side, unitOf(1 - dir), at);
 }
@@ -417,6 +420,7 @@ function send(side: u32, dir: u32, w: Way, t: u64): void {
   const bytes = wireBytes(w, cls, e);
   w.free = t + bytes * w.ticksPerByte;
   const arrival = w.free + w.flight;
+  happened(T_TLP, side, index, t, bytes, cls == COMPLETION ? chunk(w, e) : e.bytes, e.cookie);
   w.classNext = cls == COMPLETION ? POSTED : cls + 1;
   count(side, dir == UP ? C_UP_TLPS : C_DOWN_TLPS, 1);
   count(side, dir == UP ? C_UP_TLP_BYTES : C_DOWN_TLP_BYTES, bytes);

@@ -18,7 +18,7 @@
 import {
   A_NET, BUSY, C_NET_ACKS, C_NET_FRAMES, C_NET_PAYLOAD_A, C_NET_WIRE_BYTES, G_NET_CAP_DEN, G_NET_CAP_NUM, G_NET_DELACK,
   G_NET_MTU, G_NET_PROPAGATION, G_NET_TICKS_DEN, G_NET_TICKS_NUM, G_NET_WEIGHT_A, G_NET_WEIGHT_B, G_NET_WINDOW,
-  I_CONSERVED, SERIES_GOODPUT, STARVED, U_FRAMER, U_NET_RX, U_NET_TX, U_RECEIVE, W_CWND, W_RATE_CAP, W_WINDOW,
+  I_CONSERVED, SERIES_GOODPUT, STARVED, T_ARRIVE, T_FRAME, U_FRAMER, U_NET_RX, U_NET_TX, U_RECEIVE, W_CWND, W_RATE_CAP, W_WINDOW,
 } from "../abi";
 import { addSeries } from "../kernel/log";
 import { reserve } from "../kernel/memory";
@@ -27,6 +27,7 @@ import { wake } from "../kernel/schedule";
 import { broken, count, enter } from "../kernel/stats";
 import { LINK_A, LINK_B, stream, takenAt, visible } from "../kernel/stream";
 import { NEVER } from "../kernel/time";
+import { happened } from "../kernel/timeline";
 
 const FRAME_OVERHEAD: u32 = 38;
 const FRAME_MIN: u32 = 46;
@@ -200,6 +201,8 @@ function sendFrame(side: u32, m: Mac, link: u32, payload: u32, t: u64): void {
   count(side, C_NET_WIRE_BYTES, wire);
   if (payload == 0) count(side, C_NET_ACKS, 1);
   else count(side, C_NET_PAYLOAD_A + link, payload);
+  happened(T_FRAME, side, link, t, payload, c.acked, c.advertised);
+  happened(T_ARRIVE, 1 - side, link, m.free + propagation, payload, c.acked, c.advertised);
   if (side == 0) addSeries(SERIES_GOODPUT, t, payload);
   arrive(1 - side, m.free + propagation, link, c.next, c.acked, c.advertised);
   wake(side, U_NET_TX, m.free);

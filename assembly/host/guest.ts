@@ -4,7 +4,8 @@
 // Models: one write a listed page and epoch, on the page's vCPU; a write that faults stalls its vCPU, and what that
 //   vCPU does afterwards shifts later (clock guest); stalls of all vCPUs by TLB flushes.
 // In and out: events from one ring a vCPU, filled by the harness in order of time; page versions, contents and dirty
-//   marks. An empty ring stops the run with STOP_INPUT at the time up to which the harness has filled it.
+//   marks. An empty ring stops the run with STOP_INPUT at the time up to which the harness has
+//   filled it.
 // How long: a write that finds its page clean under write protection costs `writeFault`; with a dirty bitmap nothing.
 // Leaves out: what the guest does between writes; reads.
 // Numbers: host preset `writeFault`, `tlbFlush`.
@@ -23,14 +24,14 @@ import { setDue } from "../kernel/schedule";
 import { count, enter } from "../kernel/stats";
 import { NEVER } from "../kernel/time";
 
-//  vCPU, 32 bytes: | skew u64 | head u32 | tail u32 | consumed u64 | - |
+//  vCPU, 32 bytes: | skew u64 | consumed u64 | head u32 | tail u32 | fed u64 |
 @unmanaged
 class Vcpu {
-  skew: u64;
-  consumed: u64;
+  skew: u64; // by which this vCPU is late
+  consumed: u64; // writes executed
   head: u32;
   tail: u32;
-  stalled: u64;
+  fed: u64; // the harness has given every event of this vCPU before this time
 }
 
 const VCPUS = memory.data(2048, 16);
@@ -39,7 +40,6 @@ let events: usize = 0;
 let bodies: usize = 0;
 let ring: u32 = 0;
 let vcpus: u32 = 0;
-let fed: u64 = 0;
 let wall: bool = false;
 let faultTicks: u64 = 0;
 /** True when the guest needs events that the harness has not given yet. */
@@ -61,7 +61,6 @@ export function buildGuest(withBodies: bool): bool {
   memory.fill(VCPUS, 0, 2048);
   events = reserve(<u64>vcpus * ring * EVENT_BYTES);
   bodies = withBodies ? reserve(<u64>vcpus * ring * PAGE_BYTES) : 0;
-  fed = 0;
   wantsInput = false;
   return events != 0 && (bodies != 0 || !withBodies);
 }
@@ -78,9 +77,8 @@ export function bodiesAt(): usize {
   return bodies;
 }
 
-/** The harness has put every event before `ticks` into the rings (NEVER: there are no more). */
-export function setFed(ticks: u64): void {
-  fed = ticks;
+/** The harness has filled the rings, and said in each vCPU's `fed` up to which time (NEVER: there is no more). */
+export function inputGiven(): void {
   wantsInput = false;
 }
 
@@ -97,7 +95,7 @@ export function stepGuest(t: u64): void {
     for (let v: u32 = 0; v < vcpus; v++) {
       const c = vcpu(v);
       const late = wall ? 0 : c.skew + heldUp;
-      const at = c.head == c.tail ? (fed == NEVER ? NEVER : fed + late) : load<u64>(event(v, c.head)) + late;
+      const at = c.head == c.tail ? (c.fed == NEVER ? NEVER : c.fed + late) : load<u64>(event(v, c.head)) + late;
       if (at < best) {
         best = at;
         who = v;

@@ -5,11 +5,12 @@
 //
 //   entry, 32 bytes: | ready u64 | address u32 | bytes u32 | cookie u32 | flags u32 | after u32 | done u32 |
 //   port, 48 bytes:  | items | mask | head | count | side | owner unit | producer unit | - |
-import { I_CONSERVED, I_TAG_IN_USE, I_TLP_RULES, TAGS_MAX } from "../abi";
+import { I_CONSERVED, I_TAG_IN_USE, I_TLP_RULES, TAGS_MAX, T_ANSWER, T_PUT } from "../abi";
 import { NOBODY, push } from "./fifo";
 import { reserve } from "./memory";
 import { now, wake } from "./schedule";
 import { broken } from "./stats";
+import { happened } from "./timeline";
 
 /** Ports of a side. A requester r posts at UP_POSTED + r and reads at UP_READ + r. */
 export const UP_POSTED: u32 = 0;
@@ -105,6 +106,7 @@ export function put(side: u32, index: u32, address: u32, bytes: u32, cookie: u32
   e.after = load<u32>(ORDER + (side << 3));
   if (index < UP_READ) store<u32>(ORDER + (side << 3), e.after + 1);
   q.count++;
+  happened(T_PUT, side, index, ready, bytes, address, now);
   wake(side, q.owner, ready);
 }
 
@@ -210,6 +212,7 @@ export function answer(side: u32, r: u32, index: u32, bytes: u32, t: u64): void 
   const g = tag(side, index);
   if (g.used == 0) broken(I_TAG_IN_USE, index, 0, t);
   if (g.bytes != bytes) broken(I_CONSERVED, bytes, g.bytes, t);
+  happened(T_ANSWER, side, r, t, index, bytes, 0);
   push(requester(side, r).answers, index, t);
 }
 

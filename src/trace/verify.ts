@@ -86,9 +86,9 @@ function verifyComplete(
     all.update(image.page(pfn));
     versions++;
   }
-  const last = trace.epochs > 0 ? trace.epochs - 1 : undefined;
-  const demand = (what: string, given: unknown, actual: string, at = 64, good = last): void => {
+  const demand = (what: string, given: unknown, actual: string, at = 64, whole = trace.epochs): void => {
     if (given === undefined || given === actual) return;
+    const good = whole > 0 ? whole - 1 : undefined;
     throw new TraceError(name, at, `${what} is ${String(given)}, the contents hash to ${actual}`, good);
   };
   const initialImageSha256 = hashImage(image, pages);
@@ -102,8 +102,8 @@ function verifyComplete(
     versions += epoch.pfns.length;
     const mark = checkpoints.get(epoch.index);
     if (mark === undefined) continue;
-    const good = epoch.index > 0 ? epoch.index - 1 : undefined;
-    demand(`imageSha256 of epoch ${epoch.index}`, mark.imageSha256, hashImage(image, pages), mark.at, good);
+    const what = `imageSha256 of epoch ${epoch.index}`;
+    demand(what, mark.imageSha256, hashImage(image, pages), mark.at, epoch.index);
   }
   const finalImageSha256 = hashImage(image, pages);
   demand("finalImageSha256", metadata.finalImageSha256, finalImageSha256);
