@@ -57,7 +57,7 @@ export function openAccount(side: u32, account: u32, state: u32): void {
 export function enter(side: u32, account: u32, state: u32, t: u64): void {
   const at = ACCOUNT + (side * ACCOUNTS + account) * ACCOUNT_BYTES;
   const was = load<u32>(at, 8);
-  if (was == state || booksClosed) return;
+  if (was == state || booksClosed || load<u32>(at, 12) == 0) return;
   const sum = at + 16 + (was << 3);
   store<u64>(sum, load<u64>(sum) + (t - load<u64>(at)));
   store<u64>(at, t);

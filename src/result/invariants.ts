@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Names of what is always true, by the core's numbers, and of what the harness adds to them. */
+import * as abi from "../../assembly/abi.ts";
+
+export const INVARIANTS: Readonly<Record<number, string>> = {
+  [abi.I_DESTINATION_EQUALS_SOURCE]: "destination-equals-source",
+  [abi.I_DEVICE_STATE]: "device-state-equal",
+  [abi.I_CLEARED_BEFORE_READ]: "mark-cleared-before-read",
+  [abi.I_NO_OLDER_COPY]: "no-older-copy-placed",
+  [abi.I_CONSERVED]: "everything-home",
+  [abi.I_NONCE]: "nonce-used-once",
+  [abi.I_TAG]: "record-authentic",
+  [abi.I_ACCOUNTING]: "accounts-sum-to-elapsed",
+  [abi.I_TAG_IN_USE]: "pcie-tag-used-once",
+  [abi.I_CREDITS]: "pcie-credits-conserved",
+  [abi.I_SRAM]: "sram-conserved",
+  [abi.I_JOBS]: "jobs-conserved",
+  [abi.I_SEQUENCE]: "records-in-sequence",
+  [abi.I_TLP_RULES]: "tlp-rules",
+};
+
+/** Checked by the harness: memory at the source after a migration that did not complete. */
+export const SOURCE_INTACT = "source-intact";
+/** Checked by the harness: no analytic bound is beaten. */
+export const BOUNDS_HOLD = "bounds-hold";
+
+/** The name of a broken invariant. */
+export function invariantName(number: number): string {
+  return INVARIANTS[number] ?? `invariant-${number}`;
+}

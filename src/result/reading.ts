@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Everything that the core has counted, read once and exactly: the raw material of a result. */
+import * as abi from "../../assembly/abi.ts";
+import type { Core } from "../core.ts";
+
+/** Ticks of a nanosecond. */
+const TICKS_PER_NS = abi.TICKS_PER_NS;
+const ACCOUNT_BYTES = 16 + 8 * abi.STATES;
+const HISTOGRAM_BYTES = 4096;
+const BUCKETS = (HISTOGRAM_BYTES - 32) / 8;
+
+/** Durations in ticks: exact below 8, then 8 buckets an octave. */
+export interface Histogram {
+  readonly count: bigint;
+  readonly sum: bigint;
+  readonly max: bigint;
+  readonly min: bigint;
+  readonly buckets: readonly bigint[];
+}
+
+/** A run's numbers. First index of every table: 0 source, 1 destination. */
+export interface Reading {
+  /** End of the reported interval in ticks. */
+  readonly elapsedTicks: bigint;
+  /** Whether the core has closed its books: then every account sums to `elapsedTicks` by its own arithmetic. */
+  readonly closed: boolean;
+  readonly counters: readonly (readonly bigint[])[];
+  /** Ticks by accounting state; null for a unit that the board does not have. */
+  readonly accounts: readonly (readonly (readonly bigint[] | null)[])[];
+  readonly histograms: readonly (readonly Histogram[])[];
+  readonly log: readonly bigint[];
+  /** One row a round, by RL_ constants. */
+  readonly rounds: readonly (readonly bigint[])[];
+  readonly seriesWindowTicks: bigint;
+  readonly series: readonly (readonly number[])[];
+}
+
+/** Nanoseconds, to the picosecond. */
+export function nsOf(ticks: bigint): number {
+  return Math.round((Number(ticks) / TICKS_PER_NS) * 1000) / 1000;
+}
+
+function words(core: Core, address: number, count: number): bigint[] {
+  return Array.from({ length: count }, (_, i) => core.u64(address + 8 * i));
+}
+
+/** An account's sums; an interval that is still open at the end is charged to the state it is in. */
+function account(core: Core, address: number, end: bigint, closed: boolean): bigint[] | null {
+  if (core.u32[(address >>> 2) + 3] === 0) return null;
+  const sums = words(core, address + 16, abi.STATES);
+  const since = core.u64(address);
+  if (!closed && end > since) sums[core.u32[(address >>> 2) + 2]!]! += end - since;
+  return sums;
+}
+
+function histogram(core: Core, address: number): Histogram {
+  const [count, sum, max, min] = words(core, address, 4) as [bigint, bigint, bigint, bigint];
+  const buckets = count === 0n ? [] : words(core, address + 32, BUCKETS);
+  return { count, sum, max, min, buckets };
+}
+
+/** Reads a core that has stopped. `end` is the time of the end when the core has not closed its books. */
+export function readCore(core: Core, end: bigint): Reading {
+  const log = words(core, core.address("logAt"), abi.L_COUNT);
+  const closed = log[abi.L_BOOKS] !== 0n;
+  const elapsedTicks = closed ? log[abi.L_BOOKS]! : end;
+  const sides = [0, 1];
+  const accountsAt = core.address("accountsAt");
+  const countersAt = core.address("countersAt");
+  const histogramsAt = core.address("histogramsAt");
+  const seriesAt = core.address("seriesAt");
+  const at = (side: number, index: number): number => accountsAt + (side * abi.ACCOUNTS + index) * ACCOUNT_BYTES;
+  const histogramAt = (side: number, index: number): number =>
+    histogramsAt + (side * abi.HISTOGRAMS + index) * HISTOGRAM_BYTES;
+  const windowTicks = BigInt.asUintN(64, core.fn("seriesWindow")() as bigint);
+  const bins = Math.min(abi.SERIES_BINS, Number((elapsedTicks + windowTicks - 1n) / windowTicks));
+  return {
+    elapsedTicks,
+    closed,
+    log,
+    counters: sides.map((side) => words(core, countersAt + side * abi.COUNTERS * 8, abi.COUNTERS)),
+    accounts: sides.map((side) =>
+      Array.from({ length: abi.ACCOUNTS }, (_, i) => account(core, at(side, i), elapsedTicks, closed)),
+    ),
+    histograms: sides.map((side) =>
+      Array.from({ length: abi.HISTOGRAMS }, (_, i) => histogram(core, histogramAt(side, i))),
+    ),
+    rounds: Array.from({ length: Number(log[abi.L_ROUNDS]) }, (_, round) =>
+      words(core, core.address("roundsAt") + round * abi.RL_COUNT * 8, abi.RL_COUNT),
+    ),
+    seriesWindowTicks: windowTicks,
+    series: Array.from({ length: abi.SERIES }, (_, i) =>
+      words(core, seriesAt + i * abi.SERIES_BINS * 8, bins).map(Number),
+    ),
+  };
+}
