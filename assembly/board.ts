@@ -50,7 +50,7 @@ import { buildProgress } from "./kernel/progress";
 import { mix } from "./kernel/random";
 import { buildRecords } from "./kernel/record";
 import {
-  clockOf, dueOf, earliest, scheduleReset, setClock, setCurrent, setDue, setNow, wake,
+  beginTurn, clockOf, earliest, nextDue, nextPresent, scheduleReset, setClock, setCurrent, setDue, setNow, wake,
 } from "./kernel/schedule";
 import { buildServer } from "./kernel/server";
 import { broken, brokenInvariant, closeBooks, openAccount, statsReset } from "./kernel/stats";
@@ -266,31 +266,48 @@ export function run(until: u64): u32 {
 /** First time after `t` at which the naive scheduler visits a side: a due time, or the next edge of a clock. */
 function nextVisit(side: u32): u64 {
   let best = earliest(side);
-  if (isDefined(NAIVE)) {
-    const visited = load<u64>(VISITED + (side << 3));
-    for (let domain = side * 2; domain < side * 2 + 2; domain++) {
-      const edge = edgeAt(domain, visited + 1);
-      if (edge < best) best = edge;
-    }
+  const visited = load<u64>(VISITED + (side << 3));
+  for (let domain = side * 2; domain < side * 2 + 2; domain++) {
+    const edge = edgeAt(domain, visited + 1);
+    if (edge < best) best = edge;
   }
   return best;
 }
 
 /** Steps everything that is due on a side up to and including `to`. */
 function runTo(side: u32, to: u64): void {
+  if (isDefined(NAIVE)) {
+    runNaive(side, to);
+    return;
+  }
+  beginTurn(side);
+  while (brokenInvariant == 0) {
+    const t = nextDue(side);
+    if (t > to) break;
+    setNow(t);
+    clock = t;
+    for (let u = nextPresent(); u < UNITS; u = nextPresent()) {
+      setCurrent(side, u);
+      setDue(side, u, NEVER);
+      step(side, u, t);
+    }
+    if (side == 0 && wantsInput) break;
+  }
+  setCurrent(2, UNITS);
+}
+
+/** The oracle: every unit at every edge of its clock, units without one at every visit. */
+function runNaive(side: u32, to: u64): void {
   while (brokenInvariant == 0) {
     const t = nextVisit(side);
     if (t > to) return;
     setNow(t);
     clock = t;
-    if (isDefined(NAIVE)) store<u64>(VISITED + (side << 3), t);
+    store<u64>(VISITED + (side << 3), t);
     for (let u: u32 = 0; u < UNITS; u++) {
-      if (isDefined(NAIVE)) {
-        // every unit at every edge of its clock, units without one at every visit
-        const domain = clockOf(side, u);
-        if (domain != NO_CLOCK && edgeAt(domain, t) != t) continue;
-        if (side != 0 && u == U_GUEST) continue;
-      } else if (dueOf(side, u) > t) continue;
+      const domain = clockOf(side, u);
+      if (domain != NO_CLOCK && edgeAt(domain, t) != t) continue;
+      if (side != 0 && u == U_GUEST) continue;
       setCurrent(side, u);
       setDue(side, u, NEVER);
       step(side, u, t);

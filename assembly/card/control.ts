@@ -47,6 +47,9 @@ export let retiredArgument: u32 = 0;
 export let retiredCount: u32 = 0;
 export let retiredQueue: u32 = 0;
 
+/** No state has been found yet. */
+const NOTHING: u32 = 0xffffffff;
+
 /** Takes the next handler that has ended by t. */
 export function retire(side: u32, t: u64): u32 {
   const n = p32(side, S_CORES);
@@ -69,8 +72,14 @@ export function retire(side: u32, t: u64): u32 {
 /** Begins handlers on idle cores at the control clock edge t. */
 export function dispatch(side: u32, t: u64): void {
   const n = p32(side, S_CORES);
+  let idle = NOTHING;
   for (let c: u32 = 0; c < n; c++) {
     if (engineBusy(side, POOL_CORES, c)) continue;
+    if (idle != NOTHING) {
+      // what one core could not begin, the next cannot either
+      enter(side, A_CORE + c, idle, t);
+      continue;
+    }
     const state = dispatchEvent(side, c, t);
     if (state == BUSY) continue;
     const record = dispatchRecord(side, c, t);
@@ -80,7 +89,8 @@ export function dispatch(side: u32, t: u64): void {
     const address = dispatchAddress(side, c, t);
     if (address == BUSY) continue;
     const blocked = record == BLOCKED || found == BLOCKED || address == BLOCKED;
-    enter(side, A_CORE + c, blocked ? BLOCKED : STARVED, t);
+    idle = blocked ? BLOCKED : STARVED;
+    enter(side, A_CORE + c, idle, t);
   }
 }
 
@@ -130,10 +140,11 @@ function behindRecord(side: u32, j: Job): u32 {
 function dispatchFound(side: u32, core: u32, t: u64): u32 {
   const q = queue(side, Q_FOUND);
   if (!ready(q, t)) return STARVED;
-  const n = readyCount(q, t, p32(side, S_DESC_BATCH));
   const turn = load<u32>(TURN + (side << 2));
   const to = queue(side, Q_READ + turn);
-  if (room(to) < n || room(queue(side, Q_FETCH)) == 0 || room(queue(side, Q_PENDING)) < n) return BLOCKED;
+  if (room(to) == 0 || room(queue(side, Q_FETCH)) == 0) return BLOCKED;
+  const n = readyCount(q, t, p32(side, S_DESC_BATCH));
+  if (room(to) < n || room(queue(side, Q_PENDING)) < n) return BLOCKED;
   hold(to, n);
   if (p32(side, S_DESC_RING_ON_HOST) != 0) {
     hold(queue(side, Q_FETCH), 1);

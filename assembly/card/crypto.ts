@@ -35,6 +35,10 @@ class Key {
 }
 
 const KEYS = memory.data(192, 16);
+/** Records may overtake each other between engines by this many at most. */
+const REPLAY_WINDOW: u64 = 1024;
+// one bit a record number of the window, for each link a side receives
+const SEEN = memory.data(512, 16);
 const IV = memory.data(16, 16);
 let uses: u32 = 0;
 
@@ -47,6 +51,7 @@ function key(side: u32, sealing: bool, link: u32): Key {
 
 export function buildCrypto(): void {
   memory.fill(KEYS, 0, 192);
+  memory.fill(SEEN, 0, 512);
   uses = 0;
 }
 
@@ -167,6 +172,24 @@ export function stepOpen(side: u32, t: u64): void {
   }
 }
 
+/** Anti-replay window: true for a record number that is new; `next` is the lowest that has not been seen. */
+function fresh(side: u32, link: u32, k: Key, nonce: u64): bool {
+  if (k.next == 0) k.next = 1;
+  if (nonce < k.next || nonce >= k.next + REPLAY_WINDOW) return false;
+  const bits = SEEN + ((side * 2 + link) << 7);
+  const at = bits + (<usize>((nonce & (REPLAY_WINDOW - 1)) >> 6) << 3);
+  const bit = <u64>1 << (nonce & 63);
+  if ((load<u64>(at) & bit) != 0) return false;
+  store<u64>(at, load<u64>(at) | bit);
+  while (true) {
+    const low = bits + (<usize>((k.next & (REPLAY_WINDOW - 1)) >> 6) << 3);
+    const mask = <u64>1 << (k.next & 63);
+    if ((load<u64>(low) & mask) == 0) return true;
+    store<u64>(low, load<u64>(low) & ~mask);
+    k.next++;
+  }
+}
+
 /** The queue behind decryption. */
 function behind(j: Job): u32 {
   if (j.kind == JOB_PAGE || j.kind == JOB_DEVICE) return (j.flags & CODED) != 0 ? Q_UNLZ : Q_PLACE;
@@ -174,8 +197,7 @@ function behind(j: Job): u32 {
 }
 
 function open(side: u32, j: Job, link: u32, k: Key, t: u64): void {
-  k.next += 1;
-  if (j.nonce != k.next) broken(I_SEQUENCE, j.nonce, k.next, t);
+  if (!fresh(side, link, k, j.nonce)) broken(I_SEQUENCE, j.nonce, k.next, t);
   count(side, C_RECORDS_OPENED, 1);
   if ((j.flags & CARRIED) == 0 || j.slotIn == NO_SLOT) return;
   const at = slotAt(side, j.slotIn);

@@ -181,7 +181,7 @@ export function stepPcie(side: u32, dir: u32, t: u64): void {
   const pDue = w.dll == DLL_EXPLICIT ? ringDue(back.freedP) : NEVER;
   const nDue = w.dll == DLL_EXPLICIT ? ringDue(back.freedN) : NEVER;
   const dllp = after(ackDue, w.limit) <= t || after(pDue, w.limit) <= t || after(nDue, w.limit) <= t;
-  const cause = choose(side, dir, w, t);
+  const cause = dllp ? BUSY : choose(side, dir, w, t);
   if (!dllp && chosen == 0) {
     enter(side, account, cause, t);
     idle(side, dir, w, min3(ackDue, pDue, nDue), t);

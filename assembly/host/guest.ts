@@ -20,7 +20,7 @@ import { addSeries } from "../kernel/log";
 import { reserve } from "../kernel/memory";
 import { carries, newVersion, setWord, sourcePage } from "../kernel/pages";
 import { g, g32, p } from "../kernel/params";
-import { setDue } from "../kernel/schedule";
+import { setDue, wake } from "../kernel/schedule";
 import { count, enter } from "../kernel/stats";
 import { NEVER } from "../kernel/time";
 
@@ -102,7 +102,7 @@ export function stepGuest(t: u64): void {
       }
     }
     if (best > t) {
-      setDue(0, U_GUEST, best);
+      wake(0, U_GUEST, best);
       return;
     }
     if (vcpu(who).head == vcpu(who).tail) {

@@ -13,11 +13,11 @@ import { NEVER, NO_CLOCK, edgeAt } from "./time";
 const DUE = memory.data(512, 16);
 const CLOCK_OF = memory.data(256, 16);
 
-if (<u32>(UNITS * 16) > 512) ERROR("due table too small");
+if (<u32>(UNITS * 16) > 512 || UNITS > 31) ERROR("due table too small");
 
 /** Time of the step that is being executed. */
 export let now: u64 = 0;
-/** Side and unit that is being stepped. */
+/** Side and unit that are being stepped. */
 export let currentSide: u32 = 0;
 export let currentUnit: u32 = 0;
 
@@ -70,6 +70,89 @@ export function wake(side: u32, unit: u32, t: u64): void {
     assert(!late, "a unit without a clock woken in its past");
   }
   store<u64>(at, t);
+  if (side == currentSide) remember(unit, t);
+}
+
+// What has been woken on the side that is being stepped since the due table was last read: the two earliest times, and
+// who is due at the first of them. Most steps are followed by one of these, and the table need not be read again.
+let soon: u64 = NEVER;
+let soonWho: u32 = 0;
+let later: u64 = NEVER;
+/** No unit that is not remembered is due before this. */
+let others: u64 = NEVER;
+/** Units that are due at `now` and have not been stepped. */
+let present: u32 = 0;
+
+// @ts-ignore: decorator
+@inline
+function remember(unit: u32, t: u64): void {
+  const bit = <u32>1 << unit;
+  if (t <= now) {
+    present |= bit;
+  } else if (t < soon) {
+    if (soon < later) later = soon;
+    soon = t;
+    soonWho = bit;
+  } else if (t == soon) {
+    soonWho |= bit;
+  } else if (t < later) {
+    later = t;
+  }
+}
+
+/** Begins a turn of a side: the table must be read, it may have changed from outside. */
+export function beginTurn(side: u32): void {
+  currentSide = side;
+  currentUnit = UNITS;
+  others = 0;
+  soon = NEVER;
+  later = NEVER;
+  present = 0;
+}
+
+/** The next time at which something is due on the side; who is due then is taken by nextPresent(). */
+export function nextDue(side: u32): u64 {
+  if (soon < others && soon < later) {
+    const t = soon;
+    present = soonWho;
+    if (later < others) others = later;
+    soon = NEVER;
+    later = NEVER;
+    return t;
+  }
+  return readTable(side);
+}
+
+function readTable(side: u32): u64 {
+  const base = DUE + side * UNITS * 8;
+  let best = NEVER;
+  let next = NEVER;
+  let who: u32 = 0;
+  for (let i: u32 = 0; i < UNITS; i++) {
+    const t = load<u64>(base + (i << 3));
+    if (t < best) {
+      next = best;
+      best = t;
+      who = <u32>1 << i;
+    } else if (t == best) {
+      who |= <u32>1 << i;
+    } else if (t < next) {
+      next = t;
+    }
+  }
+  present = who;
+  others = next;
+  soon = NEVER;
+  later = NEVER;
+  return best;
+}
+
+/** Takes the first unit, in the order of units, that is due now; UNITS when there is none left. */
+export function nextPresent(): u32 {
+  if (present == 0) return UNITS;
+  const unit = <u32>ctz<u32>(present);
+  present &= present - 1;
+  return unit;
 }
 
 /** Earliest due time of a side. */

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Lower bounds on a run's time, from the bytes that it moved. What cannot be known is left out in the run's favour, so
+ * a bound is never above the truth: a run that beats one shows a fault of the simulator.
+ *
+ * Counters tick when a unit begins something, so what may still be under way at the end (one TLP, one frame, one job
+ * an engine) is taken off. Times are in ticks, as doubles: the result is shown to the picosecond and compared with a
+ * margin of 1e-9.
+ */
+import * as abi from "../../assembly/abi.ts";
+import { gcmLatencyCycles, keptTags } from "../params.ts";
+import type { Ratio, ResolvedScenario, ResolvedSide } from "../scenario/types.ts";
+import type { Reading } from "./reading.ts";
+
+/** Bounds in ticks; null where the run has no such stage. */
+export interface Bounds {
+  readonly link: number;
+  readonly pcie: number;
+  readonly compress: number | null;
+  readonly encrypt: number | null;
+}
+
+const IP_TCP_BYTES = 52;
+const FRAME_BYTES = 38;
+const RECORD_BYTES = 16;
+const WRITE_HEADER_BYTES = 24;
+const READ_BYTES = 24;
+const COMPLETION_HEADER_BYTES = 20;
+
+const value = ([num, den]: Ratio): number => num / den;
+
+/** A counter of a side as a double, less what may be under way at the end. */
+function counted(reading: Reading, side: number, counter: number, less = 0): number {
+  return Math.max(0, Number(reading.counters[side]![counter]!) - less);
+}
+
+/**
+ * Link. With P payload bytes on a data link, MSS = MTU - 52, r ticks a byte, D one way, W the window:
+ * frames take sum over links of (P + 90 ceil(P / MSS)) r, in one transmitter; a byte W behind another is sent one
+ * round trip after it at the earliest, floor((P - 1) / W) 2 D; the last byte needs D more to arrive. A rate cap
+ * spaces the starts of data frames by wire bytes x cap.
+ */
+function linkBound(reading: Reading, s: ResolvedScenario, completed: boolean): number {
+  const { link } = s;
+  const mss = link.mtuBytes - IP_TCP_BYTES;
+  const propagation = Math.floor(link.rttTicks / 2);
+  const rate = value(link.ticksPerByte);
+  let wire = 0;
+  let trips = 0;
+  for (const counter of [abi.C_NET_PAYLOAD_A, abi.C_NET_PAYLOAD_B]) {
+    const payload = counted(reading, 0, counter, completed ? 0 : mss);
+    wire += payload + Math.ceil(payload / mss) * (IP_TCP_BYTES + FRAME_BYTES);
+    if (payload > 0) trips = Math.max(trips, Math.floor((payload - 1) / link.windowBytes));
+  }
+  const framing = wire * rate;
+  const cap = link.rateCapTicksPerByte;
+  const capped = cap === null ? 0 : (wire - mss - IP_TCP_BYTES - FRAME_BYTES) * value(cap);
+  const arrival = completed && wire > 0 ? propagation : 0;
+  return Math.max(framing, capped, trips * 2 * propagation) + arrival;
+}
+
+/** Period and length of SKP in ticks, as the link's encoding fixes them (PCIe Base Specification 3.0, 4.2.7). */
+function skp(side: ResolvedSide): [number, number] {
+  const { generation, lanes, ticksPerByte } = side.pcie;
+  const symbol = ticksPerByte * lanes;
+  return generation <= 2 ? [1538 * symbol, 4 * symbol] : [370 * 16 * symbol, 16 * symbol];
+}
+
+/** Time of bytes on one PCIe wire: of every period P an SKP of length L is lost, but for one at the edge. */
+function wireTicks(bytes: number, side: ResolvedSide, explicit: boolean): number {
+  const ticks = bytes * side.pcie.ticksPerByte;
+  if (!explicit) return ticks;
+  const [period, length] = skp(side);
+  return Math.max(0, ((ticks - length) * period) / (period - length));
+}
+
+/**
+ * PCIe of one side. Down: D data bytes in completions of at most MPS (or RCB where longer requests are not combined),
+ * 20 B each. Up: writes of at most MPS with 24 B each, and a read request of 24 B for each MRRS of page data.
+ * Reads: N = min(tags, completion buffer) requests are out at a time, each holds its tag for request + latency +
+ * completions, so n of them take floor(n / N) holds.
+ */
+function pcieBound(reading: Reading, index: number, s: ResolvedScenario): number {
+  const side = index === 0 ? s.sides.source : s.sides.destination;
+  const { pcie, host } = side;
+  const explicit = s.internal.dll === "explicit";
+  const cut = pcie.mrrsBytes > pcie.combineAboveBytes ? pcie.mpsBytes : pcie.rcbBytes;
+  const down = counted(reading, index, abi.C_DOWN_DATA_BYTES, cut);
+  const downBytes = down + COMPLETION_HEADER_BYTES * Math.ceil(down / cut);
+  const up = counted(reading, index, abi.C_UP_DATA_BYTES, pcie.mpsBytes);
+  const pageBytes = counted(reading, index, abi.C_READ_PAGES) * abi.PAGE_BYTES;
+  const upBytes =
+    up + WRITE_HEADER_BYTES * Math.ceil(up / pcie.mpsBytes) + READ_BYTES * Math.ceil(pageBytes / pcie.mrrsBytes);
+  const request = Math.min(pcie.mrrsBytes, abi.PAGE_BYTES);
+  const kept = keptTags(side);
+  const byTags = pcie.tags - kept.vsock - kept.descriptors;
+  // three quarters of the completion buffer are the page reads'
+  const byBuffer = Math.floor((6 * Math.floor(pcie.completionBufferBytes / 8)) / request);
+  const outstanding = Math.max(1, Math.min(byTags, byBuffer));
+  const latency = Math.max(2 * pcie.flightTicks, host.memory.readLatencyTicks + host.memory.missAdderTicks);
+  const completion = request + COMPLETION_HEADER_BYTES * Math.ceil(request / cut);
+  const hold = latency + (READ_BYTES + completion) * pcie.ticksPerByte;
+  const holds = Math.floor(pageBytes / request / outstanding) * hold;
+  return Math.max(wireTicks(downBytes, side, explicit), wireTicks(upBytes, side, explicit), holds);
+}
+
+/**
+ * Compressor: a job of n bytes takes an engine for setup + ceil(n / window) clocks at least; decompressor: setup +
+ * ceil(n / bytes per clock). Jobs are pages, but for the last piece of the device state, which is left out.
+ */
+function compressBound(reading: Reading, s: ResolvedScenario, completed: boolean): number | null {
+  if (s.compress.engine === "off") return null;
+  const { source, destination } = s.sides;
+  const lz = source.card.compressor;
+  const jobs = counted(reading, 0, abi.C_LZ_PAGES, 1 + (completed ? 0 : lz.engines));
+  const job = lz.setupCycles + Math.ceil(abi.PAGE_BYTES / lz.pws);
+  const encode = Math.ceil(jobs / Math.max(1, lz.engines)) * job * value(source.card.ticksPerCycle);
+  if (!completed) return encode;
+  const unlz = destination.card.decompressor;
+  const coded = Math.max(0, jobs - counted(reading, 0, abi.C_LZ_RAW));
+  const one = unlz.setupCycles + Math.ceil(abi.PAGE_BYTES / unlz.bytesPerCycle);
+  const decode = Math.ceil(coded / Math.max(1, unlz.engines)) * one * value(destination.card.ticksPerCycle);
+  return Math.max(encode, decode);
+}
+
+/**
+ * Crypto, each way: a record of n bytes takes an engine of b bits a clock for ceil(128 / b) + ceil(8 n / b) + 1
+ * clocks; the sum over r records of N bytes is at least r (ceil(128 / b) + 1) + 8 N / b. The last record's pipeline
+ * latency is added once.
+ */
+function encryptBound(reading: Reading, s: ResolvedScenario, completed: boolean): number | null {
+  if (s.encrypt.cipher === "off") return null;
+  let bound = 0;
+  for (const [index, side] of [s.sides.source, s.sides.destination].entries()) {
+    const { crypto } = side.card;
+    const counter = index === 0 ? abi.C_RECORDS_SEALED : abi.C_RECORDS_OPENED;
+    const all = counted(reading, index, counter);
+    const records = Math.max(0, all - crypto.engines);
+    const sent = counted(reading, 0, abi.C_RECORD_BYTES_A) + counted(reading, 0, abi.C_RECORD_BYTES_B);
+    const sentRecords = counted(reading, 0, abi.C_RECORDS_SEALED);
+    // what the engines have certainly taken in: the records framed, less those that may still be under way
+    const framed = sent - sentRecords * (RECORD_BYTES + abi.RECORD_TAG_BYTES);
+    const bytes = completed ? Math.max(0, framed - crypto.engines * abi.PAGE_BYTES) : 0;
+    const clocks = records * (Math.ceil(128 / crypto.bitsPerCycle) + 1) + (8 * bytes) / crypto.bitsPerCycle;
+    const latency = all > 0 && completed ? gcmLatencyCycles(s.encrypt.rounds, crypto) : 0;
+    const ticks = (clocks / Math.max(1, crypto.engines) + latency) * value(side.card.ticksPerCycle);
+    bound = Math.max(bound, ticks);
+  }
+  return bound;
+}
+
+/** All bounds of a run. `completed`: everything that was sent has arrived and been placed. */
+export function boundsOf(reading: Reading, scenario: ResolvedScenario, completed: boolean): Bounds {
+  return {
+    link: linkBound(reading, scenario, completed),
+    pcie: Math.max(pcieBound(reading, 0, scenario), pcieBound(reading, 1, scenario)),
+    compress: compressBound(reading, scenario, completed),
+    encrypt: encryptBound(reading, scenario, completed),
+  };
+}
+
+/** Whether the elapsed ticks are no less than every bound. */
+export function boundsHold(bounds: Bounds, elapsedTicks: bigint): boolean {
+  const elapsed = Number(elapsedTicks) * (1 + 1e-9);
+  return Object.values(bounds).every((bound) => bound === null || elapsed >= bound);
+}

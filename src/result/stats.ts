@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The statistics of a run: one table of names, units and meanings, for `dpusim stats` and for results. */
+import * as abi from "../../assembly/abi.ts";
+import { ACCOUNTS, SIDES } from "./accounts.ts";
+import { type Histogram, nsOf, type Reading } from "./reading.ts";
+
+const SOURCE: readonly number[] = [0];
+const DESTINATION: readonly number[] = [1];
+const BOTH: readonly number[] = [0, 1];
+
+/** A statistic of a side. `at` is the number of its counter or histogram in the core. */
+interface Spec {
+  readonly name: string;
+  readonly at: number;
+  readonly unit: string;
+  readonly text: string;
+  readonly sides: readonly number[];
+}
+
+const row = (name: string, at: number, unit: string, sides: readonly number[], text: string): Spec => ({
+  name,
+  at,
+  unit,
+  text,
+  sides,
+});
+
+const COUNTERS: readonly Spec[] = [
+  row("pcie.up.tlps", abi.C_UP_TLPS, "TLPs", BOTH, "packets from card to host"),
+  row("pcie.up.tlpBytes", abi.C_UP_TLP_BYTES, "B", BOTH, "bytes of those packets on the wire"),
+  row("pcie.up.dataBytes", abi.C_UP_DATA_BYTES, "B", BOTH, "payload of those packets"),
+  row("pcie.up.dllpBytes", abi.C_UP_DLLP_BYTES, "B", BOTH, "ACK and UpdateFC from card to host"),
+  row("pcie.up.skpSets", abi.C_UP_SKP, "sets", BOTH, "SKP ordered sets that held up a packet"),
+  row("pcie.down.tlps", abi.C_DOWN_TLPS, "TLPs", BOTH, "packets from host to card"),
+  row("pcie.down.tlpBytes", abi.C_DOWN_TLP_BYTES, "B", BOTH, "bytes of those packets on the wire"),
+  row("pcie.down.dataBytes", abi.C_DOWN_DATA_BYTES, "B", BOTH, "payload of those packets"),
+  row("pcie.down.dllpBytes", abi.C_DOWN_DLLP_BYTES, "B", BOTH, "ACK and UpdateFC from host to card"),
+  row("pcie.down.skpSets", abi.C_DOWN_SKP, "sets", BOTH, "SKP ordered sets that held up a packet"),
+  row("guest.writes", abi.C_WRITES, "writes", SOURCE, "page writes of the vCPUs"),
+  row("guest.frees", abi.C_FREES, "pages", SOURCE, "pages given back by the guest"),
+  row("guest.faults", abi.C_FAULTS, "faults", SOURCE, "writes to a protected page"),
+  row("guest.stallNs", abi.C_STALL_TICKS, "ns", SOURCE, "time that vCPUs stood in write faults, summed over vCPUs"),
+  row("host.busyNs", abi.C_HOST_TICKS, "ns", BOTH, "time of the front-end's core, work in hand at the end included whole"),
+  row("host.dirtyPages", abi.C_DIRTY_COLLECTED, "pages", SOURCE, "pages whose addresses went to the card"),
+  row("vsock.toCard", abi.C_VSOCK_TO_CARD, "messages", BOTH, "messages from the front-end"),
+  row("vsock.toHost", abi.C_VSOCK_TO_HOST, "messages", BOTH, "messages to the front-end"),
+  row("vsock.bytes", abi.C_VSOCK_BYTES, "B", BOTH, "payload of both"),
+  row("control.handlers", abi.C_HANDLERS, "calls", BOTH, "handlers that the firmware ran"),
+  row("card.dma.descriptors.fetches", abi.C_DESC_FETCHES, "batches", SOURCE, "descriptor batches fetched"),
+  row("card.dma.read.requests", abi.C_READ_REQUESTS, "reads", SOURCE, "read requests of the DMA engine"),
+  row("card.dma.read.pages", abi.C_READ_PAGES, "pages", SOURCE, "pages read from the guest's memory"),
+  row("card.dma.read.torn", abi.C_READ_TORN, "pages", SOURCE, "pages written by the guest while they were read; they are dirty again"),
+  row("card.zero.pages", abi.C_ZERO_PAGES, "pages", SOURCE, "all-zero pages, sent as a header alone"),
+  row("card.compressor.pages", abi.C_LZ_PAGES, "pages", SOURCE, "pages and 4 KiB pieces of device state that were compressed"),
+  row("card.compressor.raw", abi.C_LZ_RAW, "pages", SOURCE, "those that did not shrink"),
+  row("card.compressor.bytesOut", abi.C_LZ_BYTES_OUT, "B", SOURCE, "bytes after compression, raw pages included"),
+  row("card.compressor.stallCycles", abi.C_LZ_STALL_CYCLES, "cycles", SOURCE, "clocks lost to bank conflicts and output"),
+  row("card.compressor.memoHits", abi.C_MEMO_HITS, "pages", SOURCE, "sizes taken from the memo"),
+  row("card.compressor.memoMisses", abi.C_MEMO_MISSES, "pages", SOURCE, "sizes that had to be computed"),
+  row("card.crypto.sealed", abi.C_RECORDS_SEALED, "records", BOTH, "records encrypted"),
+  row("card.crypto.opened", abi.C_RECORDS_OPENED, "records", BOTH, "records authenticated and decrypted"),
+  row("card.crypto.keyMisses", abi.C_KEY_MISSES, "loads", BOTH, "keys that were in no slot"),
+  row("link.recordBytes.state", abi.C_RECORD_BYTES_A, "B", BOTH, "records given to data link A (device state)"),
+  row("link.recordBytes.pages", abi.C_RECORD_BYTES_B, "B", BOTH, "records given to data link B (pages)"),
+  row("link.deviceBytes", abi.C_DEVICE_BYTES, "B", SOURCE, "device state sent, after compression"),
+  row("link.frames", abi.C_NET_FRAMES, "frames", BOTH, "Ethernet frames sent"),
+  row("link.wireBytes", abi.C_NET_WIRE_BYTES, "B", BOTH, "bytes of those frames with preamble and gap"),
+  row("link.payloadBytes.state", abi.C_NET_PAYLOAD_A, "B", BOTH, "TCP payload of data link A"),
+  row("link.payloadBytes.pages", abi.C_NET_PAYLOAD_B, "B", BOTH, "TCP payload of data link B"),
+  row("link.acks", abi.C_NET_ACKS, "frames", BOTH, "frames that carry an acknowledgement alone"),
+  row("card.dma.write.pages", abi.C_PLACED_PAGES, "pages", DESTINATION, "pages placed in the destination's memory"),
+  row("card.dma.write.zeroPages", abi.C_PLACED_ZERO, "pages", DESTINATION, "all-zero pages placed, written or not"),
+  row("card.dma.write.skippedPages", abi.C_PLACED_SKIPPED, "pages", DESTINATION, "all-zero pages that fresh memory made unnecessary to write"),
+];
+
+const HISTOGRAMS: readonly Spec[] = [
+  row("card.dma.read.requestNs", abi.H_REQUEST, "ns", SOURCE, "one read request, from issue to its last byte"),
+  row("card.dma.read.pageNs", abi.H_PAGE_READ, "ns", SOURCE, "one page read, from the first request to the last byte"),
+  row("card.pageNs", abi.H_PAGE_TOTAL, "ns", SOURCE, "one page in the source card, from the first request to the send buffer"),
+  row("card.crypto.openNs", abi.H_RECORD_OPEN, "ns", DESTINATION, "one record from the receive buffer through decryption"),
+  row("card.dma.write.pageNs", abi.H_PLACE, "ns", DESTINATION, "one page from the receive buffer to the destination's memory"),
+  row("vsock.messageNs", abi.H_MESSAGE, "ns", BOTH, "one message, from sending to delivery"),
+];
+
+/** A value with its unit. */
+export interface Count {
+  unit: string;
+  value: number;
+}
+
+/** A distribution of times. Percentiles are interpolated within buckets an eighth of an octave wide. */
+export interface Distribution {
+  unit: "ns";
+  count: number;
+  mean: number;
+  p50: number;
+  p99: number;
+  p999: number;
+  max: number;
+}
+
+/** Lower edge of a bucket in ticks: 8 buckets an octave, exact below 8. */
+export function bucketEdge(bucket: number): number {
+  if (bucket < 8) return bucket;
+  return (8 + (bucket % 8)) * 2 ** (Math.floor(bucket / 8) - 1);
+}
+
+/** The value in ticks below which a share of the samples lies, interpolated within its bucket. */
+export function percentile(histogram: Histogram, share: number): number {
+  const rank = share * Number(histogram.count);
+  let below = 0;
+  for (const [bucket, n] of histogram.buckets.entries()) {
+    if (n === 0n) continue;
+    if (below + Number(n) >= rank) {
+      const low = bucketEdge(bucket);
+      const within = low + ((bucketEdge(bucket + 1) - low) * (rank - below)) / Number(n);
+      return Math.min(Number(histogram.max), Math.max(Number(histogram.min), within));
+    }
+    below += Number(n);
+  }
+  return Number(histogram.max);
+}
+
+function distribution(histogram: Histogram): Distribution {
+  const ns = (ticks: number): number => Math.round((ticks / abi.TICKS_PER_NS) * 1000) / 1000;
+  const count = Number(histogram.count);
+  const at = (share: number): number => (count === 0 ? 0 : ns(percentile(histogram, share)));
+  const mean = count === 0 ? 0 : ns(Number(histogram.sum) / count);
+  return { unit: "ns", count, mean, p50: at(0.5), p99: at(0.99), p999: at(0.999), max: nsOf(histogram.max) };
+}
+
+/** Every statistic of a run by its full name, `source.card.dma.read.pages`. */
+export function statsOf(reading: Reading): Record<string, Count | Distribution> {
+  const stats: Record<string, Count | Distribution> = {};
+  for (const [side, sideName] of SIDES.entries()) {
+    for (const { name, at, unit, sides } of COUNTERS) {
+      if (!sides.includes(side)) continue;
+      const value = reading.counters[side]![at]!;
+      stats[`${sideName}.${name}`] = { unit, value: unit === "ns" ? nsOf(value) : Number(value) };
+    }
+    for (const { name, at, sides } of HISTOGRAMS) {
+      if (sides.includes(side)) stats[`${sideName}.${name}`] = distribution(reading.histograms[side]![at]!);
+    }
+  }
+  return stats;
+}
+
+/** A line of the catalogue of what a result holds. */
+export interface CatalogueEntry {
+  readonly name: string;
+  readonly unit: string;
+  readonly text: string;
+}
+
+/** All statistics and accounting units, in the order in which a page meets them. */
+export function statsCatalogue(): CatalogueEntry[] {
+  const entries: CatalogueEntry[] = [];
+  for (const [side, sideName] of SIDES.entries()) {
+    for (const { name, count, text } of ACCOUNTS) {
+      const full = `${sideName}.${name}${count === 1 ? "" : ".N"}`;
+      entries.push({ name: full, unit: "ticks", text: `${text}: time busy, starved, blocked, waiting by cause` });
+    }
+    const kinds: [readonly Spec[], string][] = [
+      [COUNTERS, ""],
+      [HISTOGRAMS, ": count, mean, p50, p99, p999, max"],
+    ];
+    for (const [table, more] of kinds) {
+      for (const { name, unit, text, sides } of table) {
+        if (sides.includes(side)) entries.push({ name: `${sideName}.${name}`, unit, text: text + more });
+      }
+    }
+  }
+  return entries;
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Small runs of a core whose every event is recorded, for the reference models.
+import * as abi from "../../assembly/abi.ts";
+import { Core, coreModule, type Variant } from "../../src/core.ts";
+import { Feeder } from "../../src/feeder.ts";
+import { setParams } from "../../src/params.ts";
+import type { ResolvedScenario } from "../../src/scenario/types.ts";
+import type { GuestStream } from "../../src/trace/events.ts";
+import { generatedStream } from "../../src/trace/stream-generate.ts";
+import { resolveText } from "./scenario.ts";
+
+/** One event of the instrumented build (`T_` constants of the ABI). Times are ticks, exact below 8.7 s. */
+export interface Happening {
+  kind: number;
+  side: number;
+  which: number;
+  t: number;
+  a: number;
+  b: number;
+  c: number;
+}
+
+/** A parameter block in numbers: `G_` and `S_` constants index it. */
+export interface Params {
+  global: number[];
+  sides: [number[], number[]];
+}
+
+/** A finished run. */
+export interface Run {
+  core: Core;
+  scenario: ResolvedScenario;
+  params: Params;
+  /** Stop reason of the last `run`. */
+  stop: number;
+  /** In the order in which the core recorded them; empty for other builds than the instrumented. */
+  events: Happening[];
+}
+
+/** What to run: scenario text after the guest, and parameters that no scenario reaches. */
+export interface RunOptions {
+  variant?: Variant;
+  /** Overrides, key=value. */
+  sets?: string[];
+  /** `[G_ constant, value]`. */
+  globals?: [number, number][];
+  /** `[side, S_ constant, value]`. */
+  sideParams?: [number, number, number][];
+}
+
+const DELACK_TICKS = 100_000 * abi.TICKS_PER_NS;
+const UNTIL_TICKS = 9_000_000_000_000_000n;
+const RING_RECORDS = 1 << 20;
+
+/** The timeline of a core. Throws when the ring has lost events or a time is no safe integer. */
+export function timelineOf(core: Core): Happening[] {
+  const count = Number(core.fn("timelineCount")());
+  if (count > RING_RECORDS) throw new Error(`the timeline lost ${count - RING_RECORDS} events`);
+  const at = core.address("timelineAt");
+  const view = new DataView(core.u8.buffer);
+  const long = (where: number): number => Number(view.getBigUint64(where, true));
+  return Array.from({ length: count }, (_, i) => {
+    const from = at + i * abi.T_RECORD_BYTES;
+    const happening = {
+      t: long(from),
+      kind: view.getUint16(from + 8, true),
+      side: view.getUint8(from + 10),
+      which: view.getUint8(from + 11),
+      a: view.getUint32(from + 12, true),
+      b: long(from + 16),
+      c: long(from + 24),
+    };
+    if (happening.t > Number.MAX_SAFE_INTEGER) throw new Error("a time beyond 8.7 s");
+    return happening;
+  });
+}
+
+/** Reads back the parameters that a core was given. */
+export function paramsOf(core: Core): Params {
+  const block = (at: number, count: number): number[] =>
+    Array.from({ length: count }, (_, i) => Number(core.u64(at + i * 8)));
+  const side = (i: number): number[] => block(Number(core.fn("sideParams")(i)) >>> 0, abi.S_COUNT);
+  return { global: block(core.address("globalParams"), abi.G_COUNT), sides: [side(0), side(1)] };
+}
+
+/** The generated guest that a scenario asks for; at a rate of 0 its writes end at once. */
+export function streamFor(scenario: ResolvedScenario): GuestStream {
+  const { generate, mix } = scenario.guest;
+  if (generate === null) throw new Error("the scenario has no generated guest");
+  const perSecond = generate.ticksPerWrite === null ? 0 : 1.024e15 / (generate.ticksPerWrite[0] / generate.ticksPerWrite[1]);
+  const workload = {
+    memoryBytes: generate.memoryPages * abi.PAGE_BYTES,
+    workingSetBytes: generate.workingSetPages * abi.PAGE_BYTES,
+    ratePerSecond: perSecond,
+    pattern: generate.pattern,
+    mix,
+  };
+  const stream = generatedStream(workload, scenario.seed);
+  return perSecond > 0 ? stream : silent(stream);
+}
+
+function silent(stream: GuestStream): GuestStream {
+  return {
+    pages: stream.pages,
+    pageBytes: stream.pageBytes,
+    stableContents: stream.stableContents,
+    atEnd: stream.atEnd,
+    endTicks: 0n,
+    stableContent: (id) => stream.stableContent(id),
+    fork: () => silent(stream.fork()),
+    initial: () => stream.initial(),
+    next: () => null,
+  };
+}
+
+/** Runs scenario text to its end, drained. */
+export function runText(text: string, options: RunOptions = {}): Run {
+  const scenario = resolveText(text, { sets: options.sets ?? [] });
+  return runScenario(scenario, streamFor(scenario), options);
+}
+
+/** Runs a resolved scenario to its end, drained. Throws when the board cannot be built. */
+export function runScenario(scenario: ResolvedScenario, stream: GuestStream, options: RunOptions = {}): Run {
+  const core = new Core(coreModule(options.variant ?? "instrumented"));
+  setParams(core, scenario, stream.pages, null);
+  core.setGlobalParam(abi.G_NET_DELACK, DELACK_TICKS);
+  for (const [index, value] of options.globals ?? []) core.setGlobalParam(index, value);
+  for (const [side, index, value] of options.sideParams ?? []) core.setSideParam(side, index, value);
+  const built = core.build();
+  if (built !== 0) throw new Error(`build gave ${built}`);
+  const feeder = new Feeder(core, stream.fork(), scenario);
+  feeder.loadImage();
+  const device = core.address("deviceState");
+  for (let i = 0; i < scenario.guest.deviceStateBytes; i++) core.u8[device + i] = (i * 7 + (i >>> 8)) & 255;
+  feeder.feed();
+  let stop = core.run(UNTIL_TICKS);
+  while (stop === abi.STOP_INPUT) {
+    feeder.feed();
+    stop = core.run(UNTIL_TICKS);
+  }
+  const events = (options.variant ?? "instrumented") === "instrumented" ? timelineOf(core) : [];
+  return { core, scenario, params: paramsOf(core), stop, events };
+}
+
+/** Events of one kind, in order; of one side when given. */
+export function of(run: Run, kind: number, side?: number): Happening[] {
+  return run.events.filter((e) => e.kind === kind && (side === undefined || e.side === side));
+}
