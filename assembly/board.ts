@@ -36,7 +36,7 @@ import { buildFrontend, endedAt, handledAt, stepFrontend } from "./host/frontend
 import { buildGuest, stepGuest, wantsInput } from "./host/guest";
 import { buildDirty, guestRuns, setGuestRuns } from "./kernel/dirty";
 import { NOBODY, buildFifo, fifosLeft, fifosReset, pop, queue, ready } from "./kernel/fifo";
-import { buildJobs, jobsOut, setSlotWaiters } from "./kernel/jobs";
+import { buildJobs, jobsOut } from "./kernel/jobs";
 import { logReset, logged, note } from "./kernel/log";
 import { arenaReset, arenaTop } from "./kernel/memory";
 import { TO_CARD, buildMessages, freeMessage, messagesOut } from "./kernel/message";
@@ -109,10 +109,6 @@ export function build(): u32 {
     wirePorts(side);
     buildUnits(side);
   }
-  setSlotWaiters(0, U_COMPRESS);
-  setSlotWaiters(1, U_READ);
-  setSlotWaiters(2, U_UNLZ);
-  setSlotWaiters(3, U_RECEIVE);
   wake(0, U_FRONTEND, 0);
   wake(0, U_GUEST, 0);
   return arenaTop() == 0 ? BUILD_MEMORY : BUILD_OK;
@@ -141,42 +137,41 @@ function buildKeys(): void {
 }
 
 function wireQueues(side: u32): void {
-  const none = NOBODY;
-  buildFifo(side, Q_DOORBELL, 128, none, none, U_VSOCK);
-  buildFifo(side, Q_VSOCK_ANSWER, 1024, none, none, U_VSOCK);
-  buildFifo(side, Q_EVENT, 64, U_VSOCK, U_OPEN, U_CONTROL);
-  buildFifo(side, Q_ADDRESS, 32, U_VSOCK, none, U_CONTROL);
-  buildFifo(side, Q_SCAN, 16, U_CONTROL, none, U_SCANNER);
-  buildFifo(side, Q_FOUND, 256, U_SCANNER, none, U_CONTROL);
-  buildFifo(side, Q_FETCH, p32(side, S_DESC_PREFETCH), U_CONTROL, none, U_DESC);
-  buildFifo(side, Q_PENDING, 2048, U_CONTROL, none, none);
-  buildFifo(side, Q_DESC_ANSWER, 1024, none, none, U_DESC);
-  for (let q: u32 = 0; q < READ_QUEUES_MAX; q++) buildFifo(side, Q_READ + q, 64, U_CONTROL, none, U_READ);
-  buildFifo(side, Q_READ_ANSWER, 1024, none, none, U_READ);
-  buildFifo(side, Q_ZERO, 64, U_READ, U_VSOCK, U_ZERO);
-  buildFifo(side, Q_LZ, 32, U_ZERO, none, U_COMPRESS);
-  buildFifo(side, Q_RECORD, 64, side == 0 ? U_ZERO : U_RECEIVE, side == 0 ? U_COMPRESS : none, U_CONTROL);
-  buildFifo(side, Q_OWN, 64, none, none, U_CONTROL);
-  buildFifo(side, Q_SEAL, 32, U_CONTROL, none, U_SEAL);
-  buildFifo(side, Q_FRAME, 32, U_SEAL, U_CONTROL, U_FRAMER);
-  buildFifo(side, Q_OPEN, 32, U_CONTROL, none, U_OPEN);
-  buildFifo(side, Q_UNLZ, 32, U_OPEN, U_CONTROL, U_UNLZ);
-  buildFifo(side, Q_PLACE, 32, U_UNLZ, U_OPEN, U_PLACE);
-  buildFifo(side, Q_LANDED, 4096, none, none, U_MEMORY);
-  buildFifo(side, Q_MSIX, 64, none, none, U_FRONTEND);
-  buildFifo(side, Q_USED, 128, none, none, U_MEMORY);
-  buildFifo(side, Q_TO_HOST, MESSAGE_SLOTS, none, none, U_VSOCK);
+  buildFifo(side, Q_DOORBELL, 128, U_VSOCK);
+  buildFifo(side, Q_VSOCK_ANSWER, 1024, U_VSOCK);
+  buildFifo(side, Q_EVENT, 64, U_CONTROL);
+  buildFifo(side, Q_ADDRESS, 32, U_CONTROL);
+  buildFifo(side, Q_SCAN, 16, U_SCANNER);
+  buildFifo(side, Q_FOUND, 256, U_CONTROL);
+  buildFifo(side, Q_FETCH, p32(side, S_DESC_PREFETCH), U_DESC);
+  buildFifo(side, Q_PENDING, 2048, NOBODY);
+  buildFifo(side, Q_DESC_ANSWER, 1024, U_DESC);
+  for (let q: u32 = 0; q < READ_QUEUES_MAX; q++) buildFifo(side, Q_READ + q, 64, U_READ);
+  buildFifo(side, Q_READ_ANSWER, 1024, U_READ);
+  buildFifo(side, Q_ZERO, 64, U_ZERO);
+  buildFifo(side, Q_LZ, 32, U_COMPRESS);
+  buildFifo(side, Q_RECORD, 64, U_CONTROL);
+  buildFifo(side, Q_OWN, 64, U_CONTROL);
+  buildFifo(side, Q_SEAL, 32, U_SEAL);
+  buildFifo(side, Q_FRAME, 32, U_FRAMER);
+  buildFifo(side, Q_OPEN, 32, U_OPEN);
+  buildFifo(side, Q_UNLZ, 32, U_UNLZ);
+  buildFifo(side, Q_PLACE, 32, U_PLACE);
+  buildFifo(side, Q_LANDED, 4096, U_MEMORY);
+  buildFifo(side, Q_MSIX, 64, U_FRONTEND);
+  buildFifo(side, Q_USED, 128, U_MEMORY);
+  buildFifo(side, Q_TO_HOST, MESSAGE_SLOTS, U_VSOCK);
 }
 
 function wirePorts(side: u32): void {
-  buildPort(side, UP_POSTED + R_DATA, TLP_QUEUE_DEPTH, U_UP, U_PLACE);
-  buildPort(side, UP_POSTED + R_VSOCK, TLP_QUEUE_DEPTH, U_UP, U_VSOCK);
-  buildPort(side, UP_POSTED + R_DESC, 512, U_UP, NOBODY);
-  buildPort(side, UP_READ + R_DATA, TLP_QUEUE_DEPTH, U_UP, U_READ);
-  buildPort(side, UP_READ + R_VSOCK, TLP_QUEUE_DEPTH, U_UP, U_VSOCK);
-  buildPort(side, UP_READ + R_DESC, 512, U_UP, NOBODY);
-  buildPort(side, DOWN_POSTED, 64, U_DOWN, NOBODY);
-  buildPort(side, DOWN_COMPLETION, TAGS_MAX, U_DOWN, NOBODY);
+  buildPort(side, UP_POSTED + R_DATA, TLP_QUEUE_DEPTH, U_UP);
+  buildPort(side, UP_POSTED + R_VSOCK, TLP_QUEUE_DEPTH, U_UP);
+  buildPort(side, UP_POSTED + R_DESC, 512, U_UP);
+  buildPort(side, UP_READ + R_DATA, TLP_QUEUE_DEPTH, U_UP);
+  buildPort(side, UP_READ + R_VSOCK, TLP_QUEUE_DEPTH, U_UP);
+  buildPort(side, UP_READ + R_DESC, 512, U_UP);
+  buildPort(side, DOWN_POSTED, 64, U_DOWN);
+  buildPort(side, DOWN_COMPLETION, TAGS_MAX, U_DOWN);
   // tags and completion buffer: VSOCK and descriptors have their own, what is left is the data's
   const vsock = p32(side, S_PCIE_TAGS_VSOCK);
   const desc = p32(side, S_PCIE_TAGS_DESC);

@@ -16,8 +16,8 @@ import {
 } from "../abi";
 import { lz4Decompress } from "../codec/lz4";
 import { lz4hwCompress, lz4hwCycles } from "../codec/lz4hw";
-import { pop, push, queue, ready, room } from "../kernel/fifo";
-import { CARRIED, CODED, JOB_DEVICE, Job, NO_SLOT, freeSlot, job, slotAt, slotsLeft, takeSlot } from "../kernel/jobs";
+import { pop, push, queue, ready, lacks } from "../kernel/fifo";
+import { CARRIED, CODED, JOB_DEVICE, Job, NO_SLOT, freeSlot, job, slotAt, slotsShort, takeSlot } from "../kernel/jobs";
 import { sizedByWord } from "../kernel/pages";
 import { p32 } from "../kernel/params";
 import { POOL_LZ, POOL_UNLZ, engineBusy, engineDone, engineFree, engineJob, engineStart } from "../kernel/pool";
@@ -37,7 +37,7 @@ export function stepCompressor(side: u32, t: u64): void {
       wake(side, U_COMPRESS, done);
       continue;
     }
-    if (room(queue(side, Q_RECORD)) == 0) {
+    if (lacks(queue(side, Q_RECORD), 1)) {
       enter(side, A_LZ + e, BLOCKED, t);
       continue;
     }
@@ -57,14 +57,14 @@ export function stepCompressor(side: u32, t: u64): void {
     if (engineBusy(side, POOL_LZ, e)) continue;
     if (!ready(queue(side, Q_LZ), t)) {
       enter(side, A_LZ + e, STARVED, t);
-    } else if (slotsLeft(side) == 0) {
+    } else if (slotsShort(side, 1)) {
       enter(side, A_LZ + e, W_SRAM, t);
     } else {
       const index = pop(queue(side, Q_LZ));
       const cycles = compress(side, job(side, index)) + p32(side, S_LZ_SETUP);
       const done = edgeAfter(clock, t, cycles);
       engineStart(side, POOL_LZ, e, index, done);
-      happened(T_STAGE, side, U_COMPRESS, t, job(side, index).pfn, done, job(side, index).kind);
+      if (isDefined(TIMELINE)) happened(T_STAGE, side, U_COMPRESS, t, job(side, index).pfn, done, job(side, index).kind);
       enter(side, A_LZ + e, BUSY, t);
       wake(side, U_COMPRESS, done);
     }
@@ -108,7 +108,7 @@ export function stepDecompressor(side: u32, t: u64): void {
       wake(side, U_UNLZ, engineDone(side, POOL_UNLZ, e));
       continue;
     }
-    if (room(queue(side, Q_PLACE)) == 0) {
+    if (lacks(queue(side, Q_PLACE), 1)) {
       enter(side, A_UNLZ + e, BLOCKED, t);
       continue;
     }
@@ -124,7 +124,7 @@ export function stepDecompressor(side: u32, t: u64): void {
     if (engineBusy(side, POOL_UNLZ, e)) continue;
     if (!ready(queue(side, Q_UNLZ), t)) {
       enter(side, A_UNLZ + e, STARVED, t);
-    } else if (slotsLeft(side) == 0) {
+    } else if (slotsShort(side, 1)) {
       enter(side, A_UNLZ + e, W_SRAM, t);
     } else {
       const index = pop(queue(side, Q_UNLZ));
@@ -132,7 +132,7 @@ export function stepDecompressor(side: u32, t: u64): void {
       const bytes = p32(side, S_UNLZ_BYTES);
       const done = edgeAfter(clock, t, p32(side, S_UNLZ_SETUP) + (out + bytes - 1) / bytes);
       engineStart(side, POOL_UNLZ, e, index, done);
-      happened(T_STAGE, side, U_UNLZ, t, job(side, index).pfn, done, job(side, index).kind);
+      if (isDefined(TIMELINE)) happened(T_STAGE, side, U_UNLZ, t, job(side, index).pfn, done, job(side, index).kind);
       enter(side, A_UNLZ + e, BUSY, t);
       wake(side, U_UNLZ, done);
     }

@@ -16,7 +16,7 @@ import {
   S_CORES, S_CTL_ADDRESS, S_CTL_ADDRESS_PAGE, S_CTL_DESC, S_CTL_INTERRUPT, S_CTL_RECORD, S_CTL_ROUND_END, S_DESC_BATCH,
   S_DESC_RING_ON_HOST, S_READ_QUEUES, T_STAGE, U_CONTROL,
 } from "../abi";
-import { EVENT_MESSAGE, head, hold, pop, queue, ready, readyCount, room } from "../kernel/fifo";
+import { EVENT_MESSAGE, head, hold, pop, queue, ready, readyCount, lacks } from "../kernel/fifo";
 import { CODED, JOB_DEVICE, JOB_PAGE, JOB_ZERO, Job, job } from "../kernel/jobs";
 import { ON_CARD, message } from "../kernel/message";
 import { g32, p32 } from "../kernel/params";
@@ -101,7 +101,7 @@ function start(side: u32, core: u32, handler: u32, argument: u32, n: u32, q: u32
   store<u32>(at, q, 8);
   const done = edgeAfter(side * 2 + 1, t, cycles);
   engineStart(side, POOL_CORES, core, argument, done);
-  happened(T_STAGE, side, U_CONTROL, t, argument, done, handler);
+  if (isDefined(TIMELINE)) happened(T_STAGE, side, U_CONTROL, t, argument, done, handler);
   enter(side, A_CORE + core, BUSY, t);
   count(side, C_HANDLERS, 1);
   wake(side, U_CONTROL, done);
@@ -122,7 +122,7 @@ function dispatchRecord(side: u32, core: u32, t: u64): u32 {
   if (!ready(q, t)) return STARVED;
   const index = head(q);
   const to = behindRecord(side, job(side, index));
-  if (room(queue(side, to)) == 0) return BLOCKED;
+  if (lacks(queue(side, to), 1)) return BLOCKED;
   hold(queue(side, to), 1);
   pop(q);
   return start(side, core, F_PAGE_RECORD, index, 1, to, p32(side, S_CTL_RECORD), t);
@@ -142,9 +142,9 @@ function dispatchFound(side: u32, core: u32, t: u64): u32 {
   if (!ready(q, t)) return STARVED;
   const turn = load<u32>(TURN + (side << 2));
   const to = queue(side, Q_READ + turn);
-  if (room(to) == 0 || room(queue(side, Q_FETCH)) == 0) return BLOCKED;
+  if (lacks(to, 1) || lacks(queue(side, Q_FETCH), 1)) return BLOCKED;
   const n = readyCount(q, t, p32(side, S_DESC_BATCH));
-  if (room(to) < n || room(queue(side, Q_PENDING)) < n) return BLOCKED;
+  if (lacks(to, n) || lacks(queue(side, Q_PENDING), n)) return BLOCKED;
   hold(to, n);
   if (p32(side, S_DESC_RING_ON_HOST) != 0) {
     hold(queue(side, Q_FETCH), 1);
@@ -165,7 +165,7 @@ function dispatchFound(side: u32, core: u32, t: u64): u32 {
 function dispatchAddress(side: u32, core: u32, t: u64): u32 {
   const q = queue(side, Q_ADDRESS);
   if (!ready(q, t)) return STARVED;
-  if (room(queue(side, Q_SCAN)) == 0) return BLOCKED;
+  if (lacks(queue(side, Q_SCAN), 1)) return BLOCKED;
   hold(queue(side, Q_SCAN), 1);
   const slot = pop(q);
   const pages = <u32>message(side, ON_CARD, slot).c;

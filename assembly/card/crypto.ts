@@ -15,7 +15,7 @@ import {
   S_GCM_KEY_LOAD, S_GCM_KEY_SLOTS, S_GCM_LATENCY, T_STAGE, U_OPEN, U_SEAL,
 } from "../abi";
 import { gcmOpen, gcmSeal } from "../codec/gcm";
-import { pop, push, queue, ready, room } from "../kernel/fifo";
+import { pop, push, queue, ready, lacks } from "../kernel/fifo";
 import { CARRIED, CODED, JOB_DEVICE, JOB_PAGE, JOB_ZERO, Job, NO_SLOT, job, slotAt } from "../kernel/jobs";
 import { p32 } from "../kernel/params";
 import { POOL_OPEN, POOL_SEAL, engineBusy, engineDone, engineFree, engineJob, engineStart } from "../kernel/pool";
@@ -86,7 +86,7 @@ export function stepSeal(side: u32, t: u64): void {
       wake(side, U_SEAL, done);
       continue;
     }
-    if (room(queue(side, Q_FRAME)) == 0) {
+    if (lacks(queue(side, Q_FRAME), 1)) {
       enter(side, A_SEAL + e, BLOCKED, t);
       continue;
     }
@@ -108,7 +108,7 @@ export function stepSeal(side: u32, t: u64): void {
     const done = edgeAfter(clock, t, cycles(side, j, k));
     seal(side, j, link, k, t);
     engineStart(side, POOL_SEAL, e, index, done);
-    happened(T_STAGE, side, U_SEAL, t, j.pfn, done, j.kind);
+    if (isDefined(TIMELINE)) happened(T_STAGE, side, U_SEAL, t, j.pfn, done, j.kind);
     enter(side, A_SEAL + e, BUSY, t);
     wake(side, U_SEAL, done);
   }
@@ -143,7 +143,7 @@ export function stepOpen(side: u32, t: u64): void {
     const index = engineJob(side, POOL_OPEN, e);
     const j = job(side, index);
     const to = queue(side, behind(j));
-    if (room(to) == 0) {
+    if (lacks(to, 1)) {
       enter(side, A_OPEN + e, BLOCKED, t);
       continue;
     }
@@ -166,7 +166,7 @@ export function stepOpen(side: u32, t: u64): void {
     const done = edgeAfter(clock, t, cycles(side, j, k));
     open(side, j, link, k, t);
     engineStart(side, POOL_OPEN, e, index, done);
-    happened(T_STAGE, side, U_OPEN, t, j.pfn, done, j.kind);
+    if (isDefined(TIMELINE)) happened(T_STAGE, side, U_OPEN, t, j.pfn, done, j.kind);
     enter(side, A_OPEN + e, BUSY, t);
     wake(side, U_OPEN, done);
   }

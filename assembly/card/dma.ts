@@ -18,11 +18,11 @@ import {
   W_COMPLETION_BUFFER, W_PCIE, W_SRAM, W_TAGS,
 } from "../abi";
 import { isDirty } from "../kernel/dirty";
-import { hold, length, pop, pushHeld, queue, ready, room } from "../kernel/fifo";
-import { CARRIED, Job, job, slotAt, slotsLeft, takeSlot } from "../kernel/jobs";
+import { hold, length, pop, pushHeld, queue, ready, lacks } from "../kernel/fifo";
+import { CARRIED, Job, job, slotAt, slotsShort, takeSlot } from "../kernel/jobs";
 import { carries, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
 import { p32 } from "../kernel/params";
-import { UP_READ, bufferFits, finishRead, issueRead, issuedAt, portRoom, tagBytes, tagsFree } from "../kernel/port";
+import { UP_READ, bufferFits, finishRead, issueRead, issuedAt, portFull, tagBytes, tagsFree } from "../kernel/port";
 import { wake } from "../kernel/schedule";
 import { broken, count, enter, sample } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
@@ -87,7 +87,7 @@ export function stepRead(side: u32, t: u64): void {
     enter(side, A_READ, W_TAGS, t);
   } else if (!bufferFits(side, R_DATA, n, headers)) {
     enter(side, A_READ, W_COMPLETION_BUFFER, t);
-  } else if (portRoom(side, UP_READ + R_DATA) == 0) {
+  } else if (portFull(side, UP_READ + R_DATA)) {
     enter(side, A_READ, W_PCIE, t);
   } else {
     request(side, e, q, j, n, headers, t);
@@ -102,11 +102,11 @@ function pickQueue(side: u32, e: Engine, t: u64): u32 {
     if (q >= e.queues) q -= e.queues;
     if (load<u32>(current(side, q)) != NONE) return q;
     if (!ready(queue(side, Q_READ + q), t)) continue;
-    if (room(queue(side, Q_ZERO)) == 0) {
+    if (lacks(queue(side, Q_ZERO), 1)) {
       cause = BLOCKED;
       continue;
     }
-    if (slotsLeft(side) <= e.kept) {
+    if (slotsShort(side, e.kept + 1)) {
       cause = W_SRAM;
       continue;
     }
@@ -123,7 +123,7 @@ function pickQueue(side: u32, e: Engine, t: u64): u32 {
 function begin(side: u32, j: Job, t: u64): void {
   j.slotIn = takeSlot(side);
   j.started = t;
-  happened(T_STAGE, side, U_READ, t, j.pfn, 0, j.kind);
+  if (isDefined(TIMELINE)) happened(T_STAGE, side, U_READ, t, j.pfn, 0, j.kind);
   j.issued = 0;
   j.firstVersion = sourceVersion(j.pfn);
   j.wait = PAGE_BYTES;

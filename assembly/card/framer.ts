@@ -14,9 +14,9 @@ import {
   RECORD_HEADER_BYTES, RECORD_TAG_BYTES, STARVED, S_DRAM_DEN, S_DRAM_NUM, S_SRAM_SLOTS, T_APPEND, T_STAGE, T_TAKEN, U_FRAMER, U_NET_TX, U_RECEIVE, W_SRAM,
   W_WINDOW,
 } from "../abi";
-import { head, hold, pop, pushHeld, queue, ready, room } from "../kernel/fifo";
+import { head, hold, pop, pushHeld, queue, ready, lacks } from "../kernel/fifo";
 import {
-  CARRIED, CODED, JOB_DEVICE, Job, NO_SLOT, freeJob, freeSlot, job, slotAt, slotsLeft, takeJob, takeSlot,
+  CARRIED, CODED, JOB_DEVICE, Job, NO_SLOT, freeJob, freeSlot, job, slotAt, slotsShort, takeJob, takeSlot,
 } from "../kernel/jobs";
 import { g, g32, p, p32 } from "../kernel/params";
 import { tagAt, writeHeader } from "../kernel/record";
@@ -91,7 +91,7 @@ export function stepFramer(side: u32, t: u64): void {
   f.link = link;
   f.total = total;
   f.done = copyDone(side, t, total);
-  happened(T_STAGE, side, U_FRAMER, t, j.pfn, f.done, j.kind);
+  if (isDefined(TIMELINE)) happened(T_STAGE, side, U_FRAMER, t, j.pfn, f.done, j.kind);
   enter(side, A_FRAMER, BUSY, t);
   wake(side, U_FRAMER, f.done);
 }
@@ -103,7 +103,7 @@ function finishFrame(side: u32, f: Copier, t: u64): void {
   const from = s.appended;
   const seen = edgeAfter(side * 2, t, 1);
   const r = append(s, f.total, seen);
-  happened(T_APPEND, side, f.link, seen, f.total, 0, 0);
+  if (isDefined(TIMELINE)) happened(T_APPEND, side, f.link, seen, f.total, 0, 0);
   r.nonce = j.nonce;
   r.pfn = j.pfn;
   r.version = j.version;
@@ -138,7 +138,7 @@ export function stepReceive(side: u32, t: u64): void {
     }
     const s = stream(1 - side, f.link);
     takeOut(s, f.total, edgeAfter(side * 2, t, 1));
-    happened(T_TAKEN, side, f.link, s.takenFrom, f.total, 0, 0);
+    if (isDefined(TIMELINE)) happened(T_TAKEN, side, f.link, s.takenFrom, f.total, 0, 0);
     wake(side, U_NET_TX, s.takenFrom);
     pushHeld(queue(side, Q_RECORD), f.index, edgeAfter(side * 2, t, 1));
     f.busy = 0;
@@ -147,9 +147,9 @@ export function stepReceive(side: u32, t: u64): void {
   const s = stream(1 - side, link);
   if (!recordThere(s)) {
     enter(side, A_RECEIVE, STARVED, t);
-  } else if (room(queue(side, Q_RECORD)) == 0) {
+  } else if (lacks(queue(side, Q_RECORD), 1)) {
     enter(side, A_RECEIVE, BLOCKED, t);
-  } else if (slotsLeft(side) <= p32(side, S_SRAM_SLOTS) / 4) {
+  } else if (slotsShort(side, p32(side, S_SRAM_SLOTS) / 4 + 1)) {
     enter(side, A_RECEIVE, W_SRAM, t);
   } else {
     hold(queue(side, Q_RECORD), 1);
@@ -177,7 +177,7 @@ function begin(side: u32, f: Copier, s: Stream, link: u32, t: u64): void {
   f.total = recordBytes(r.bytes, tagBytes());
   f.done = copyDone(side, t, f.total);
   if ((j.flags & CARRIED) != 0) unload(side, j, s, s.position);
-  happened(T_STAGE, side, U_RECEIVE, t, j.pfn, f.done, j.kind);
+  if (isDefined(TIMELINE)) happened(T_STAGE, side, U_RECEIVE, t, j.pfn, f.done, j.kind);
   enter(side, A_RECEIVE, BUSY, t);
   wake(side, U_RECEIVE, f.done);
 }

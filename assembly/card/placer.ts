@@ -17,7 +17,7 @@ import { pop, queue, ready } from "../kernel/fifo";
 import { CARRIED, JOB_DEVICE, JOB_ZERO, Job, NO_SLOT, freeJob, freeSlot, job, slotAt } from "../kernel/jobs";
 import { ABSENT, carries, devicePlace, placedPage, placedVersion, setPlaced } from "../kernel/pages";
 import { p32 } from "../kernel/params";
-import { UP_POSTED, portRoom, put } from "../kernel/port";
+import { UP_POSTED, portFull, put } from "../kernel/port";
 import { placedAdd } from "../kernel/progress";
 import { wake } from "../kernel/schedule";
 import { broken, count, enter, sample } from "../kernel/stats";
@@ -54,7 +54,7 @@ export function stepPlacer(side: u32, t: u64): void {
     return;
   }
   if (w.busy == 0 && !begin(side, w, t)) return;
-  if (portRoom(side, UP_POSTED + R_DATA) == 0) {
+  if (portFull(side, UP_POSTED + R_DATA)) {
     enter(side, A_PLACE, W_PCIE, t);
     return;
   }
@@ -119,7 +119,7 @@ export function landPages(side: u32, t: u64): void {
     const j = job(side, index);
     setVersion(side, j, t);
     sample(side, H_PLACE, t - j.started);
-    happened(T_STAGE, side, U_MEMORY, t, j.pfn, t, j.kind);
+    if (isDefined(TIMELINE)) happened(T_STAGE, side, U_MEMORY, t, j.pfn, t, j.kind);
     freeJob(side, index);
   }
 }

@@ -10,7 +10,7 @@
 import {
   A_SCANNER, BATCH_PAGES, BLOCKED, BUSY, Q_FOUND, Q_SCAN, STARVED, S_SCANNER_WORDS, U_SCANNER, U_VSOCK,
 } from "../abi";
-import { head, pop, push, queue, ready, room } from "../kernel/fifo";
+import { head, pop, push, queue, ready, lacks } from "../kernel/fifo";
 import { JOB_PAGE, job, takeJob } from "../kernel/jobs";
 import { ON_CARD, bitsOf, freeMessage, message } from "../kernel/message";
 import { p32 } from "../kernel/params";
@@ -76,7 +76,7 @@ export function stepScanner(side: u32, t: u64): void {
     enter(side, A_SCANNER, STARVED, t);
     return;
   }
-  if (room(queue(side, Q_FOUND)) == 0) {
+  if (lacks(queue(side, Q_FOUND), 1)) {
     enter(side, A_SCANNER, BLOCKED, t);
     return;
   }

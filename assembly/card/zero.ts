@@ -9,7 +9,7 @@
 import {
   A_ZERO, BLOCKED, BUSY, C_ZERO_PAGES, G_COMPRESS, PAGE_BYTES, Q_LZ, Q_RECORD, Q_ZERO, STARVED, S_ZERO_CYCLES, T_STAGE, U_ZERO, WORD_ZERO,
 } from "../abi";
-import { pop, push, queue, ready, room } from "../kernel/fifo";
+import { pop, push, queue, ready, lacks } from "../kernel/fifo";
 import { CARRIED, JOB_DEVICE, JOB_ZERO, Job, NO_SLOT, freeSlot, job, slotAt } from "../kernel/jobs";
 import { sizedByWord } from "../kernel/pages";
 import { g32, p32 } from "../kernel/params";
@@ -57,7 +57,7 @@ export function stepZero(side: u32, t: u64): void {
   f.index = pop(queue(side, Q_ZERO));
   f.busy = 1;
   f.done = edgeAfter(side * 2, t, p32(side, S_ZERO_CYCLES));
-  happened(T_STAGE, side, U_ZERO, t, job(side, f.index).pfn, f.done, job(side, f.index).kind);
+  if (isDefined(TIMELINE)) happened(T_STAGE, side, U_ZERO, t, job(side, f.index).pfn, f.done, job(side, f.index).kind);
   enter(side, A_ZERO, BUSY, t);
   wake(side, U_ZERO, f.done);
 }
@@ -67,7 +67,7 @@ function finish(side: u32, f: Filter, t: u64): bool {
   const j = job(side, f.index);
   const zero = j.kind != JOB_DEVICE && isZero(side, j);
   const to = queue(side, zero || g32(G_COMPRESS) == 0 ? Q_RECORD : Q_LZ);
-  if (room(to) == 0) return false;
+  if (lacks(to, 1)) return false;
   if (zero) {
     j.kind = JOB_ZERO;
     j.bytes = 0;

@@ -27,7 +27,7 @@ import { push } from "../kernel/fifo";
 import { reserve } from "../kernel/memory";
 import { p, p32 } from "../kernel/params";
 import {
-  DOWN_COMPLETION, DOWN_POSTED, Entry, Port, REQUESTERS, UP_POSTED, UP_READ, answer, busRule, port, portHead,
+  DOWN_COMPLETION, DOWN_POSTED, Entry, Port, REQUESTERS, UP_POSTED, UP_READ, answer, busRule, filled, port, portHead,
   postedGone, put, setPostedGone, take,
 } from "../kernel/port";
 import { wake } from "../kernel/schedule";
@@ -267,12 +267,10 @@ function idle(side: u32, dir: u32, w: Way, first: u64, t: u64): void {
     const at = load<u64>(ringHead(w.returns));
     if (at < due) due = at;
   }
-  const from = dir == UP ? UP_POSTED : DOWN_POSTED;
-  const to = dir == UP ? UP_READ + REQUESTERS : DOWN_COMPLETION + 1;
-  for (let i = from; i < to; i++) {
-    const q = port(side, i);
-    if (q.count == 0) continue;
-    const at = portHead(q).ready;
+  let mask = filled(side) & (dir == UP ? UP_PORTS : DOWN_PORTS);
+  while (mask != 0) {
+    const at = portHead(port(side, <u32>ctz<u32>(mask))).ready;
+    mask &= mask - 1;
     if (at > t && at < due) due = at;
   }
   if (due != NEVER) again(side, dir, due);
@@ -335,6 +333,10 @@ function sendDllp(side: u32, dir: u32, w: Way, back: Way, a: u32, b: u32, t: u64
 
 // --- transactions ----------------------------------------------------------------------------------------------------
 
+/** The ports of a direction, a bit each. */
+const UP_PORTS: u32 = 0x3f;
+const DOWN_PORTS: u32 = 0xc0;
+
 /** What choose() found: the port to send from plus one, 0 when nothing can go. */
 let chosen: u32 = 0;
 
@@ -342,6 +344,7 @@ let chosen: u32 = 0;
 function choose(side: u32, dir: u32, w: Way, t: u64): u32 {
   let cause = STARVED;
   chosen = 0;
+  if ((filled(side) & (dir == UP ? UP_PORTS : DOWN_PORTS)) == 0) return STARVED;
   for (let i: u32 = 0; i < 3; i++) {
     let cls = w.classNext + i;
     if (cls >= 3) cls -= 3;
@@ -365,6 +368,7 @@ function chooseIn(side: u32, dir: u32, w: Way, cls: u32, t: u64): u32 {
   if (cls == COMPLETION) return STARVED;
   let cause = STARVED;
   const first = cls == POSTED ? UP_POSTED : UP_READ;
+  if (((filled(side) >> first) & 7) == 0) return STARVED;
   const turn = w.readNext;
   for (let i: u32 = 0; i < REQUESTERS; i++) {
     let r = turn + i;
@@ -420,7 +424,7 @@ function send(side: u32, dir: u32, w: Way, t: u64): void {
   const bytes = wireBytes(w, cls, e);
   w.free = t + bytes * w.ticksPerByte;
   const arrival = w.free + w.flight;
-  happened(T_TLP, side, index, t, bytes, cls == COMPLETION ? chunk(w, e) : e.bytes, e.cookie);
+  if (isDefined(TIMELINE)) happened(T_TLP, side, index, t, bytes, cls == COMPLETION ? chunk(w, e) : e.bytes, e.cookie);
   w.classNext = cls == COMPLETION ? POSTED : cls + 1;
   count(side, dir == UP ? C_UP_TLPS : C_DOWN_TLPS, 1);
   count(side, dir == UP ? C_UP_TLP_BYTES : C_DOWN_TLP_BYTES, bytes);
@@ -441,7 +445,7 @@ function sendCompletion(side: u32, w: Way, q: Port, e: Entry, arrival: u64): voi
   e.done += n;
   if (e.done < e.bytes) return;
   answer(side, e.flags, e.cookie, e.done, arrival);
-  take(q);
+  take(q, DOWN_COMPLETION);
 }
 
 function sendRead(side: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32): void {
@@ -452,7 +456,7 @@ function sendRead(side: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32
   const there = admit(side * 2, arrival, e.bytes);
   freed(side, UP, w, w.freedN, startOf(side * 2), 1, 0);
   put(side, DOWN_COMPLETION, e.address, e.bytes, e.cookie, e.flags, there);
-  take(q);
+  take(q, index);
 }
 
 function sendPosted(side: u32, dir: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32): void {
@@ -469,7 +473,7 @@ function sendPosted(side: u32, dir: u32, w: Way, q: Port, e: Entry, arrival: u64
   }
   freed(side, dir, w, w.freedP, landed, 1, units);
   if (e.flags != 0) push(load<u32>(LANDINGS + ((side * 8 + dir * 4 + e.flags) << 2)), e.cookie, landed);
-  take(q);
+  take(q, index);
 }
 
 /** The receiver frees credits at `at`: they come back with an UpdateFC, or one flight later without a data link. */

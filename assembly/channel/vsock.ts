@@ -16,14 +16,14 @@ import {
   M_ADDRESSES, M_DEVICE, M_PAGES, PAGE_BYTES, Q_ADDRESS, Q_DOORBELL, Q_EVENT, Q_TO_HOST, Q_VSOCK_ANSWER, Q_ZERO, R_VSOCK,
   STARVED, S_PCIE_MPS, S_PCIE_MRRS, S_PCIE_RCB, S_SRAM_SLOTS, U_VSOCK, VSOCK_HEADER_BYTES, W_ACK, W_PCIE, W_SRAM, W_TAGS,
 } from "../abi";
-import { EVENT_MESSAGE, head, hold, pop, push, pushHeld, queue, ready, room } from "../kernel/fifo";
-import { CARRIED, JOB_DEVICE, JOB_PAGE, job, slotAt, slotsLeft, takeJob, takeSlot } from "../kernel/jobs";
+import { EVENT_MESSAGE, head, hold, pop, push, pushHeld, queue, ready, lacks } from "../kernel/fifo";
+import { CARRIED, JOB_DEVICE, JOB_PAGE, job, slotAt, slotsShort, takeJob, takeSlot } from "../kernel/jobs";
 import {
   Message, ON_CARD, TO_CARD, TO_HOST, bitsOf, bodyOf, copyMessage, freeMessage, message, takeMessage,
 } from "../kernel/message";
 import { carries, deviceState } from "../kernel/pages";
 import { p32 } from "../kernel/params";
-import { UP_POSTED, UP_READ, bufferFits, finishRead, issueRead, portRoom, put, tagsFree } from "../kernel/port";
+import { UP_POSTED, UP_READ, bufferFits, finishRead, issueRead, portFull, put, tagsFree } from "../kernel/port";
 import { wake } from "../kernel/schedule";
 import { count, enter, sample } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
@@ -132,8 +132,8 @@ function findRoom(side: u32, q: Virtqueue, t: u64): u32 {
   const pages = chunksOf(m);
   const to = queue(side, m.kind == M_ADDRESSES ? Q_ADDRESS : pages != 0 ? Q_ZERO : Q_EVENT);
   const need: u32 = pages == 0 ? 1 : pages;
-  if (room(to) < need) return BLOCKED;
-  if (pages != 0 && slotsLeft(side) < p32(side, S_SRAM_SLOTS) / 4 + pages) return W_SRAM;
+  if (lacks(to, need)) return BLOCKED;
+  if (pages != 0 && slotsShort(side, p32(side, S_SRAM_SLOTS) / 4 + pages)) return W_SRAM;
   q.copy = takeMessage(side, ON_CARD, m.kind);
   if (q.copy == MESSAGE_SLOTS) return BLOCKED;
   hold(to, need);
@@ -254,7 +254,7 @@ function read(side: u32, direction: u32, q: Virtqueue, bytes: u32, t: u64): u32 
   if (tagsFree(side, R_VSOCK) == 0) return W_TAGS;
   const headers = ((address & (rcb - 1)) + n + rcb - 1) / rcb;
   if (!bufferFits(side, R_VSOCK, n, headers)) return W_TAGS;
-  if (portRoom(side, UP_READ + R_VSOCK) == 0) return W_PCIE;
+  if (portFull(side, UP_READ + R_VSOCK)) return W_PCIE;
   issueRead(side, R_VSOCK, address, n, headers, direction, edgeAfter(side * 2, t, 1));
   q.sent += n;
   q.open++;
@@ -263,7 +263,7 @@ function read(side: u32, direction: u32, q: Virtqueue, bytes: u32, t: u64): u32 
 
 /** Puts one write and goes to the next state; BUSY when it was put, else what it waits for. */
 function write(side: u32, q: Virtqueue, n: u32, flags: u32, cookie: u32, then: u32, t: u64): u32 {
-  if (portRoom(side, UP_POSTED + R_VSOCK) == 0) return W_PCIE;
+  if (portFull(side, UP_POSTED + R_VSOCK)) return W_PCIE;
   const address = q.state == PAYLOAD ? q.sent & 4095 : 0;
   put(side, UP_POSTED + R_VSOCK, address, n, cookie, flags, edgeAfter(side * 2, t, 1));
   q.state = then;

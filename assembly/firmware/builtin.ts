@@ -12,7 +12,7 @@ import {
   M_ROUND_END, M_START, PAGE_BYTES, Q_EVENT, Q_FETCH, Q_OWN, Q_PENDING, Q_READ, Q_SCAN, Q_TO_HOST, R_DESC, S_DESC_BYTES,
   S_DESC_RING_ON_HOST, S_PCIE_MPS, S_PCIE_MRRS, S_PCIE_RCB,
 } from "../abi";
-import { EVENT_MESSAGE, EVENT_ROUND, push, pushHeld, queue, room } from "../kernel/fifo";
+import { EVENT_MESSAGE, EVENT_ROUND, push, pushHeld, queue, lacks } from "../kernel/fifo";
 import { FINAL, JOB_PLACED, JOB_RESUMED, JOB_ROUND_END, freeJob, freeSlot, job, NO_SLOT, takeJob } from "../kernel/jobs";
 import { note } from "../kernel/log";
 import { Message, NO_MESSAGE, ON_CARD, TO_HOST, freeMessage, message, takeMessage } from "../kernel/message";
@@ -171,7 +171,7 @@ function roundDone(side: u32, q: Progress, t: u64): void {
 export function poll(side: u32, t: u64): void {
   const q = progress(side);
   if ((q.flags & ROUND_HERE) != 0 && (q.flags & ROUND_ANSWERING) == 0 && q.placed - q.roundBase == q.roundPages) {
-    if (room(queue(side, Q_EVENT)) != 0) {
+    if (!lacks(queue(side, Q_EVENT), 1)) {
       q.flags |= ROUND_ANSWERING;
       push(queue(side, Q_EVENT), EVENT_ROUND, t);
     }

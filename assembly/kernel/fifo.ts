@@ -2,11 +2,11 @@
 // Bounded queues between units. An entry is a job number and the time from which it may be seen (a registered edge).
 // Room may be reserved before the work is begun, so that a unit that has started can always finish.
 //
-//   fifo record, 64 bytes: | items usize | cap | head | count | reserved | consumer | producer | second | side | - |
+//   fifo record, 64 bytes: | items usize | cap | head | count | reserved | consumer | side | waiting | - |
 //   item, 16 bytes:        | ready u64 | job u32 | - |
 import { QUEUES } from "../abi";
 import { reserve } from "./memory";
-import { now, wake } from "./schedule";
+import { currentUnit, now, wake } from "./schedule";
 
 /** An event for the firmware that is a message, and one that says a round is complete; others are jobs. */
 export const EVENT_MESSAGE: u32 = 0x80000000;
@@ -22,9 +22,8 @@ class Fifo {
   count: u32;
   reserved: u32;
   consumer: u32;
-  producer: u32;
-  second: u32;
   side: u32;
+  waiting: u32; // units that found too little room, a bit each
 }
 
 const FIFOS = memory.data(4096, 16);
@@ -47,16 +46,15 @@ export function queue(side: u32, index: u32): u32 {
   return side * QUEUES + index;
 }
 
-/** Makes a queue of `cap` entries, a power of two. The consumer is woken by a push, the producers by a pop. */
-export function buildFifo(side: u32, index: u32, cap: u32, producer: u32, second: u32, consumer: u32): void {
+/** Makes a queue of `cap` entries, a power of two. The consumer is woken by a push, who waits for room by a pop. */
+export function buildFifo(side: u32, index: u32, cap: u32, consumer: u32): void {
   assert(popcnt(cap) == 1, "capacity of a queue is a power of two");
   const f = record(queue(side, index));
   f.items = reserve(<u64>cap << 4);
   f.cap = cap;
   f.side = side;
-  f.producer = producer;
-  f.second = second;
   f.consumer = consumer;
+  f.waiting = 0;
   f.head = 0;
   f.count = 0;
   f.reserved = 0;
@@ -64,9 +62,18 @@ export function buildFifo(side: u32, index: u32, cap: u32, producer: u32, second
 
 // @ts-ignore: decorator
 @inline
-export function room(f: u32): u32 {
-  const q = record(f);
+function room(q: Fifo): u32 {
   return q.cap - q.count - q.reserved;
+}
+
+/** True when fewer than n entries are free; the unit that asks is then woken by the next pop. */
+// @ts-ignore: decorator
+@inline
+export function lacks(f: u32, n: u32): bool {
+  const q = record(f);
+  if (room(q) >= n) return false;
+  q.waiting |= <u32>1 << currentUnit;
+  return true;
 }
 
 /** Reserves n entries that a later push will fill. */
@@ -102,9 +109,14 @@ export function length(f: u32): u32 {
 }
 
 /** True when the head may be seen at t; when it may be seen later, the consumer is woken then. */
+// @ts-ignore: decorator
+@inline
 export function ready(f: u32, t: u64): bool {
+  return record(f).count != 0 && readyHead(f, t);
+}
+
+function readyHead(f: u32, t: u64): bool {
   const q = record(f);
-  if (q.count == 0) return false;
   const at = load<u64>(q.items + (q.head << 4));
   if (at <= t) return true;
   wake(q.side, q.consumer, at);
@@ -119,16 +131,24 @@ export function head(f: u32): u32 {
   return load<u32>(q.items + (q.head << 4), 8);
 }
 
-/** Takes the head and wakes the producer: there is room again. */
+/** Takes the head; who waits for room is woken. */
 export function pop(f: u32): u32 {
   const q = record(f);
   assert(q.count != 0, "pop of an empty queue");
   const job = load<u32>(q.items + (q.head << 4), 8);
   q.head = (q.head + 1) & (q.cap - 1);
   q.count--;
-  if (q.producer != NOBODY) wake(q.side, q.producer, now);
-  if (q.second != NOBODY) wake(q.side, q.second, now);
+  if (q.waiting != 0) wakeWaiting(q);
   return job;
+}
+
+function wakeWaiting(q: Fifo): void {
+  let mask = q.waiting;
+  q.waiting = 0;
+  while (mask != 0) {
+    wake(q.side, <u32>ctz<u32>(mask), now);
+    mask &= mask - 1;
+  }
 }
 
 /** How many entries may be seen at t, up to a limit. */

@@ -2,7 +2,7 @@
 // Job records: what moves through a card. A job is one page, one chunk of device state or one control record.
 import { I_JOBS, JOBS_MAX, PAGE_BYTES } from "../abi";
 import { reserve } from "./memory";
-import { now, wake } from "./schedule";
+import { currentUnit, now, wake } from "./schedule";
 import { broken } from "./stats";
 
 /** Kinds of job, and of the record that carries it. */
@@ -46,7 +46,6 @@ if (offsetof<Job>() != 64) ERROR("job record is not 64 bytes");
 
 //  pool record of a side: | jobs | free list | free count |
 const POOL = memory.data(64, 16);
-const WAITERS = memory.data(16, 8);
 
 @unmanaged
 class Pool {
@@ -57,6 +56,7 @@ class Pool {
   slotFree: usize;
   slotsLeft: u32;
   slotsTotal: u32;
+  waiting: u32; // units that found too few slots, a bit each
 }
 
 // @ts-ignore: decorator
@@ -76,6 +76,7 @@ export function buildJobs(side: u32, slots: u32): bool {
   q.slotFree = reserve(<u64>slots * 4);
   q.slotsLeft = slots;
   q.slotsTotal = slots;
+  q.waiting = 0;
   for (let i: u32 = 0; i < slots; i++) store<u32>(q.slotFree + (i << 2), slots - 1 - i);
   return q.slots != 0 && q.slotFree != 0 && q.jobs != 0;
 }
@@ -91,11 +92,6 @@ export function job(side: u32, index: u32): Job {
 @inline
 export function jobsLeft(side: u32): u32 {
   return pool(side).left;
-}
-
-/** Names the four units of a side that may wait for an SRAM slot. */
-export function setSlotWaiters(index: u32, unit: u32): void {
-  store<u32>(WAITERS + (index << 2), unit);
 }
 
 /** Takes a job record, cleared. */
@@ -120,10 +116,14 @@ export function freeJob(side: u32, index: u32): void {
   store<u32>(q.free + (q.left++ << 2), index);
 }
 
+/** True when fewer than n SRAM slots are free; the unit that asks is then woken by the next one that is. */
 // @ts-ignore: decorator
 @inline
-export function slotsLeft(side: u32): u32 {
-  return pool(side).slotsLeft;
+export function slotsShort(side: u32, n: u32): bool {
+  const q = pool(side);
+  if (q.slotsLeft >= n) return false;
+  q.waiting |= <u32>1 << currentUnit;
+  return true;
 }
 
 // @ts-ignore: decorator
@@ -138,7 +138,12 @@ export function freeSlot(side: u32, slot: u32): void {
   const q = pool(side);
   assert(slot < q.slotsTotal && q.slotsLeft < q.slotsTotal, "SRAM slot returned twice");
   store<u32>(q.slotFree + (q.slotsLeft++ << 2), slot);
-  for (let i: u32 = 0; i < 4; i++) wake(side, load<u32>(WAITERS + (i << 2)), now);
+  let mask = q.waiting;
+  q.waiting = 0;
+  while (mask != 0) {
+    wake(side, <u32>ctz<u32>(mask), now);
+    mask &= mask - 1;
+  }
 }
 
 // @ts-ignore: decorator

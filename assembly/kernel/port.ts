@@ -4,11 +4,11 @@
 // buffer of its own, so that what it waits for depends on nobody else.
 //
 //   entry, 32 bytes: | ready u64 | address u32 | bytes u32 | cookie u32 | flags u32 | after u32 | done u32 |
-//   port, 48 bytes:  | items | mask | head | count | side | owner unit | producer unit | - |
+//   port, 48 bytes:  | items | mask | head | count | side | owner unit | waiting | - |
 import { I_CONSERVED, I_TAG_IN_USE, I_TLP_RULES, TAGS_MAX, T_ANSWER, T_PUT } from "../abi";
-import { NOBODY, push } from "./fifo";
+import { push } from "./fifo";
 import { reserve } from "./memory";
-import { now, wake } from "./schedule";
+import { currentUnit, now, wake } from "./schedule";
 import { broken } from "./stats";
 import { happened } from "./timeline";
 
@@ -39,11 +39,21 @@ export class Port {
   count: u32;
   side: u32;
   owner: u32;
-  producer: u32;
+  waiting: u32; // units that found no room, a bit each
   pad: u32;
 }
 
 const PORT = memory.data(768, 16);
+// one bit a port of a side: set while something is in it
+const FILLED = memory.data(8, 8);
+
+/** Ports of a side that hold something, a bit each. */
+// @ts-ignore: decorator
+@inline
+export function filled(side: u32): u32 {
+  return load<u32>(FILLED + (side << 2));
+}
+
 // posted transactions of a side put and gone: writes keep their order, reads do not pass them
 const ORDER = memory.data(16, 16);
 
@@ -60,6 +70,7 @@ export function setPostedGone(side: u32, n: u32): void {
 /** Starts the count of posted writes anew. */
 export function orderReset(): void {
   memory.fill(ORDER, 0, 16);
+  memory.fill(FILLED, 0, 8);
 }
 
 // @ts-ignore: decorator
@@ -68,7 +79,7 @@ export function port(side: u32, index: u32): Port {
   return changetype<Port>(PORT + (side * PORTS + index) * 48);
 }
 
-export function buildPort(side: u32, index: u32, depth: u32, owner: u32, producer: u32): void {
+export function buildPort(side: u32, index: u32, depth: u32, owner: u32): void {
   const q = port(side, index);
   q.items = reserve(<u64>depth << 5);
   q.mask = depth - 1;
@@ -76,14 +87,17 @@ export function buildPort(side: u32, index: u32, depth: u32, owner: u32, produce
   q.count = 0;
   q.side = side;
   q.owner = owner;
-  q.producer = producer;
+  q.waiting = 0;
 }
 
+/** True when a port is full; the unit that asks is then woken when the wire takes something out of it. */
 // @ts-ignore: decorator
 @inline
-export function portRoom(side: u32, index: u32): u32 {
+export function portFull(side: u32, index: u32): bool {
   const q = port(side, index);
-  return q.mask + 1 - q.count;
+  if (q.count <= q.mask) return false;
+  q.waiting |= <u32>1 << currentUnit;
+  return true;
 }
 
 // @ts-ignore: decorator
@@ -106,15 +120,24 @@ export function put(side: u32, index: u32, address: u32, bytes: u32, cookie: u32
   e.after = load<u32>(ORDER + (side << 3));
   if (index < UP_READ) store<u32>(ORDER + (side << 3), e.after + 1);
   q.count++;
+  store<u32>(FILLED + (side << 2), load<u32>(FILLED + (side << 2)) | (<u32>1 << index));
   happened(T_PUT, side, index, ready, bytes, address, now);
   wake(side, q.owner, ready);
 }
 
-/** Takes the head of a port and wakes who fills it. */
-export function take(q: Port): void {
+/** Takes the head of port `index` and wakes who waits for room in it. */
+export function take(q: Port, index: u32): void {
   q.head = (q.head + 1) & q.mask;
   q.count--;
-  if (q.producer != NOBODY) wake(q.side, q.producer, now);
+  if (q.count == 0) {
+    store<u32>(FILLED + (q.side << 2), load<u32>(FILLED + (q.side << 2)) & ~(<u32>1 << index));
+  }
+  let mask = q.waiting;
+  q.waiting = 0;
+  while (mask != 0) {
+    wake(q.side, <u32>ctz<u32>(mask), now);
+    mask &= mask - 1;
+  }
 }
 
 //  tag record, 24 bytes:       | issued u64 | cookie u32 | bytes u32 | headers u32 | in use u32 |

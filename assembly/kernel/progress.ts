@@ -45,5 +45,6 @@ export function placedAdd(side: u32, kind: u32, bytes: u32, t: u64): void {
     q.placed++;
     if (kind == JOB_ZERO) q.placedZero++;
   }
-  wake(side, q.watcher, t);
+  // nobody looks at the count of pages before the end of the round is known
+  if (kind == JOB_DEVICE || (q.flags & 1) != 0) wake(side, q.watcher, t);
 }

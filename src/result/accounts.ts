@@ -23,7 +23,12 @@ export const ACCOUNTS: readonly AccountSpec[] = [
   { at: abi.A_DOWN, count: 1, name: "pcie.down", text: "PCIe wire from host to card" },
   { at: abi.A_CORE, count: abi.CORES_MAX, name: "control.core", text: "a core of the control processor" },
   { at: abi.A_SCANNER, count: 1, name: "card.scanner", text: "dirty bits to page jobs" },
-  { at: abi.A_DESC, count: 1, name: "card.dma.descriptors", text: "descriptor fetcher: busy while a fetch is out" },
+  {
+    at: abi.A_DESC,
+    count: 1,
+    name: "card.dma.descriptors",
+    text: "descriptor fetcher: busy while a fetch is out",
+  },
   { at: abi.A_READ, count: 1, name: "card.dma.read", text: "DMA read engine" },
   { at: abi.A_ZERO, count: 1, name: "card.zero", text: "zero filter" },
   { at: abi.A_LZ, count: abi.ENGINES_MAX, name: "card.compressor", text: "a compressor engine" },
@@ -71,7 +76,11 @@ export function unitsOf(accounts: readonly (readonly (readonly bigint[] | null)[
         const ticks = accounts[side]?.[at + i];
         if (ticks === null || ticks === undefined) continue;
         const full = `${sideName}.${name}`;
-        units.push(count === 1 ? { name: full, pool: full, ticks } : { name: `${full}.${i}`, pool: `${full}.*`, ticks });
+        units.push(
+          count === 1
+            ? { name: full, pool: full, ticks }
+            : { name: `${full}.${i}`, pool: `${full}.*`, ticks },
+        );
       }
     }
   }

@@ -38,7 +38,10 @@ function isLimit(unit: string, state: number): boolean {
  * Shares of the time `ticks`, greatest first, and the one that limits: the busiest unit, unless some unit waited for
  * a limit of its own clearly longer than that. Null when nothing was busy.
  */
-export function bottleneckOf(units: readonly Unit[], ticks: bigint): { limit: Share | null; shares: Share[] } {
+export function bottleneckOf(
+  units: readonly Unit[],
+  ticks: bigint,
+): { limit: Share | null; shares: Share[] } {
   const pools = new Map<string, Unit[]>();
   for (const unit of units) pools.set(unit.pool, [...(pools.get(unit.pool) ?? []), unit]);
   const busy: Share[] = [];

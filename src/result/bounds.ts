@@ -90,7 +90,9 @@ function pcieBound(reading: Reading, index: number, s: ResolvedScenario): number
   const up = counted(reading, index, abi.C_UP_DATA_BYTES, pcie.mpsBytes);
   const pageBytes = counted(reading, index, abi.C_READ_PAGES) * abi.PAGE_BYTES;
   const upBytes =
-    up + WRITE_HEADER_BYTES * Math.ceil(up / pcie.mpsBytes) + READ_BYTES * Math.ceil(pageBytes / pcie.mrrsBytes);
+    up +
+    WRITE_HEADER_BYTES * Math.ceil(up / pcie.mpsBytes) +
+    READ_BYTES * Math.ceil(pageBytes / pcie.mrrsBytes);
   const request = Math.min(pcie.mrrsBytes, abi.PAGE_BYTES);
   const kept = keptTags(side);
   const byTags = pcie.tags - kept.vsock - kept.descriptors;

@@ -69,7 +69,8 @@ export function readCore(core: Core, end: bigint): Reading {
   const countersAt = core.address("countersAt");
   const histogramsAt = core.address("histogramsAt");
   const seriesAt = core.address("seriesAt");
-  const at = (side: number, index: number): number => accountsAt + (side * abi.ACCOUNTS + index) * ACCOUNT_BYTES;
+  const at = (side: number, index: number): number =>
+    accountsAt + (side * abi.ACCOUNTS + index) * ACCOUNT_BYTES;
   const histogramAt = (side: number, index: number): number =>
     histogramsAt + (side * abi.HISTOGRAMS + index) * HISTOGRAM_BYTES;
   const windowTicks = BigInt.asUintN(64, core.fn("seriesWindow")() as bigint);

@@ -39,8 +39,20 @@ const COUNTERS: readonly Spec[] = [
   row("guest.writes", abi.C_WRITES, "writes", SOURCE, "page writes of the vCPUs"),
   row("guest.frees", abi.C_FREES, "pages", SOURCE, "pages given back by the guest"),
   row("guest.faults", abi.C_FAULTS, "faults", SOURCE, "writes to a protected page"),
-  row("guest.stallNs", abi.C_STALL_TICKS, "ns", SOURCE, "time that vCPUs stood in write faults, summed over vCPUs"),
-  row("host.busyNs", abi.C_HOST_TICKS, "ns", BOTH, "time of the front-end's core, work in hand at the end included whole"),
+  row(
+    "guest.stallNs",
+    abi.C_STALL_TICKS,
+    "ns",
+    SOURCE,
+    "time that vCPUs stood in write faults, summed over vCPUs",
+  ),
+  row(
+    "host.busyNs",
+    abi.C_HOST_TICKS,
+    "ns",
+    BOTH,
+    "time of the front-end's core, work in hand at the end included whole",
+  ),
   row("host.dirtyPages", abi.C_DIRTY_COLLECTED, "pages", SOURCE, "pages whose addresses went to the card"),
   row("vsock.toCard", abi.C_VSOCK_TO_CARD, "messages", BOTH, "messages from the front-end"),
   row("vsock.toHost", abi.C_VSOCK_TO_HOST, "messages", BOTH, "messages to the front-end"),
@@ -49,18 +61,48 @@ const COUNTERS: readonly Spec[] = [
   row("card.dma.descriptors.fetches", abi.C_DESC_FETCHES, "batches", SOURCE, "descriptor batches fetched"),
   row("card.dma.read.requests", abi.C_READ_REQUESTS, "reads", SOURCE, "read requests of the DMA engine"),
   row("card.dma.read.pages", abi.C_READ_PAGES, "pages", SOURCE, "pages read from the guest's memory"),
-  row("card.dma.read.torn", abi.C_READ_TORN, "pages", SOURCE, "pages written by the guest while they were read; they are dirty again"),
+  row(
+    "card.dma.read.torn",
+    abi.C_READ_TORN,
+    "pages",
+    SOURCE,
+    "pages written by the guest while they were read; they are dirty again",
+  ),
   row("card.zero.pages", abi.C_ZERO_PAGES, "pages", SOURCE, "all-zero pages, sent as a header alone"),
-  row("card.compressor.pages", abi.C_LZ_PAGES, "pages", SOURCE, "pages and 4 KiB pieces of device state that were compressed"),
+  row(
+    "card.compressor.pages",
+    abi.C_LZ_PAGES,
+    "pages",
+    SOURCE,
+    "pages and 4 KiB pieces of device state that were compressed",
+  ),
   row("card.compressor.raw", abi.C_LZ_RAW, "pages", SOURCE, "those that did not shrink"),
-  row("card.compressor.bytesOut", abi.C_LZ_BYTES_OUT, "B", SOURCE, "bytes after compression, raw pages included"),
-  row("card.compressor.stallCycles", abi.C_LZ_STALL_CYCLES, "cycles", SOURCE, "clocks lost to bank conflicts and output"),
+  row(
+    "card.compressor.bytesOut",
+    abi.C_LZ_BYTES_OUT,
+    "B",
+    SOURCE,
+    "bytes after compression, raw pages included",
+  ),
+  row(
+    "card.compressor.stallCycles",
+    abi.C_LZ_STALL_CYCLES,
+    "cycles",
+    SOURCE,
+    "clocks lost to bank conflicts and output",
+  ),
   row("card.compressor.memoHits", abi.C_MEMO_HITS, "pages", SOURCE, "sizes taken from the memo"),
   row("card.compressor.memoMisses", abi.C_MEMO_MISSES, "pages", SOURCE, "sizes that had to be computed"),
   row("card.crypto.sealed", abi.C_RECORDS_SEALED, "records", BOTH, "records encrypted"),
   row("card.crypto.opened", abi.C_RECORDS_OPENED, "records", BOTH, "records authenticated and decrypted"),
   row("card.crypto.keyMisses", abi.C_KEY_MISSES, "loads", BOTH, "keys that were in no slot"),
-  row("link.recordBytes.state", abi.C_RECORD_BYTES_A, "B", BOTH, "records given to data link A (device state)"),
+  row(
+    "link.recordBytes.state",
+    abi.C_RECORD_BYTES_A,
+    "B",
+    BOTH,
+    "records given to data link A (device state)",
+  ),
   row("link.recordBytes.pages", abi.C_RECORD_BYTES_B, "B", BOTH, "records given to data link B (pages)"),
   row("link.deviceBytes", abi.C_DEVICE_BYTES, "B", SOURCE, "device state sent, after compression"),
   row("link.frames", abi.C_NET_FRAMES, "frames", BOTH, "Ethernet frames sent"),
@@ -68,17 +110,65 @@ const COUNTERS: readonly Spec[] = [
   row("link.payloadBytes.state", abi.C_NET_PAYLOAD_A, "B", BOTH, "TCP payload of data link A"),
   row("link.payloadBytes.pages", abi.C_NET_PAYLOAD_B, "B", BOTH, "TCP payload of data link B"),
   row("link.acks", abi.C_NET_ACKS, "frames", BOTH, "frames that carry an acknowledgement alone"),
-  row("card.dma.write.pages", abi.C_PLACED_PAGES, "pages", DESTINATION, "pages placed in the destination's memory"),
-  row("card.dma.write.zeroPages", abi.C_PLACED_ZERO, "pages", DESTINATION, "all-zero pages placed, written or not"),
-  row("card.dma.write.skippedPages", abi.C_PLACED_SKIPPED, "pages", DESTINATION, "all-zero pages that fresh memory made unnecessary to write"),
+  row(
+    "card.dma.write.pages",
+    abi.C_PLACED_PAGES,
+    "pages",
+    DESTINATION,
+    "pages placed in the destination's memory",
+  ),
+  row(
+    "card.dma.write.zeroPages",
+    abi.C_PLACED_ZERO,
+    "pages",
+    DESTINATION,
+    "all-zero pages placed, written or not",
+  ),
+  row(
+    "card.dma.write.skippedPages",
+    abi.C_PLACED_SKIPPED,
+    "pages",
+    DESTINATION,
+    "all-zero pages that fresh memory made unnecessary to write",
+  ),
 ];
 
 const HISTOGRAMS: readonly Spec[] = [
-  row("card.dma.read.requestNs", abi.H_REQUEST, "ns", SOURCE, "one read request, from issue to its last byte"),
-  row("card.dma.read.pageNs", abi.H_PAGE_READ, "ns", SOURCE, "one page read, from the first request to the last byte"),
-  row("card.pageNs", abi.H_PAGE_TOTAL, "ns", SOURCE, "one page in the source card, from the first request to the send buffer"),
-  row("card.crypto.openNs", abi.H_RECORD_OPEN, "ns", DESTINATION, "one record from the receive buffer through decryption"),
-  row("card.dma.write.pageNs", abi.H_PLACE, "ns", DESTINATION, "one page from the receive buffer to the destination's memory"),
+  row(
+    "card.dma.read.requestNs",
+    abi.H_REQUEST,
+    "ns",
+    SOURCE,
+    "one read request, from issue to its last byte",
+  ),
+  row(
+    "card.dma.read.pageNs",
+    abi.H_PAGE_READ,
+    "ns",
+    SOURCE,
+    "one page read, from the first request to the last byte",
+  ),
+  row(
+    "card.pageNs",
+    abi.H_PAGE_TOTAL,
+    "ns",
+    SOURCE,
+    "one page in the source card, from the first request to the send buffer",
+  ),
+  row(
+    "card.crypto.openNs",
+    abi.H_RECORD_OPEN,
+    "ns",
+    DESTINATION,
+    "one record from the receive buffer through decryption",
+  ),
+  row(
+    "card.dma.write.pageNs",
+    abi.H_PLACE,
+    "ns",
+    DESTINATION,
+    "one page from the receive buffer to the destination's memory",
+  ),
   row("vsock.messageNs", abi.H_MESSAGE, "ns", BOTH, "one message, from sending to delivery"),
 ];
 
@@ -158,7 +248,11 @@ export function statsCatalogue(): CatalogueEntry[] {
   for (const [side, sideName] of SIDES.entries()) {
     for (const { name, count, text } of ACCOUNTS) {
       const full = `${sideName}.${name}${count === 1 ? "" : ".N"}`;
-      entries.push({ name: full, unit: "ticks", text: `${text}: time busy, starved, blocked, waiting by cause` });
+      entries.push({
+        name: full,
+        unit: "ticks",
+        text: `${text}: time busy, starved, blocked, waiting by cause`,
+      });
     }
     const kinds: [readonly Spec[], string][] = [
       [COUNTERS, ""],

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Drives a simulation from the command line: opens the trace, shows progress, lets Ctrl-C in. */
+import { relative } from "node:path";
+import { Core, coreModule, type Variant } from "../core.ts";
+import type { Result } from "../result/schema.ts";
+import type { ResolvedScenario } from "../scenario/types.ts";
+import { RunRefused, simulation } from "../simulate.ts";
+import { guestStream } from "../stream.ts";
+import { type MdtTrace, openMdt } from "../trace/mdt-reader.ts";
+import { type FileSource, fileSource } from "../trace/source-file.ts";
+import { buildId } from "./build-id.ts";
+import { fileError, InputError, Interrupted } from "./errors.ts";
+import { meter } from "./progress.ts";
+
+const VARIANTS: readonly Variant[] = ["lean", "instrumented", "debug", "naive"];
+const PAUSE_EVERY_MS = 50;
+
+/** The variant of a `--core` option. @throws InputError */
+export function variantOf(text: string): Variant {
+  const found = VARIANTS.find((one) => one === text);
+  if (found === undefined)
+    throw new InputError(`--core ${text}: is not known; there are ${VARIANTS.join(", ")}`);
+  return found;
+}
+
+/** A path as short as it can be said from here. */
+export function shortPath(path: string): string {
+  const here = relative("", path);
+  return here !== "" && here.length < path.length && !here.startsWith("../../..") ? here : path;
+}
+
+/** Opens a trace file. @throws InputError, TraceError */
+export function openTrace(file: string): { trace: MdtTrace; source: FileSource } {
+  let source: FileSource;
+  try {
+    source = fileSource(file);
+  } catch (error) {
+    throw fileError(shortPath(file), error);
+  }
+  try {
+    return { trace: openMdt(source, shortPath(file)), source };
+  } catch (error) {
+    source.close();
+    throw fileError(shortPath(file), error);
+  }
+}
+
+/** What a run from the command line needs. */
+export interface Execution {
+  readonly scenario: ResolvedScenario;
+  /** The trace file, null when the guest generates its writes. */
+  readonly traceFile: string | null;
+  readonly traceHint: string | null;
+  readonly version: string;
+  readonly variant: Variant;
+  /** Where a key of the scenario was written, for refusals: `file:line:column`. */
+  readonly place: (key: string) => string;
+}
+
+/** Runs a scenario. @throws InputError, TraceError, Interrupted, SimulatorFault */
+export async function execute(execution: Execution): Promise<Result> {
+  const { scenario, traceFile, place } = execution;
+  const opened = traceFile === null ? null : openTrace(traceFile);
+  let interrupted = false;
+  const onInterrupt = (): void => {
+    interrupted = true;
+  };
+  process.on("SIGINT", onInterrupt);
+  const shown = await meter();
+  try {
+    const stream = guestStream(scenario, opened?.trace ?? null);
+    const origin = {
+      version: execution.version,
+      build: buildId(),
+      trace: opened?.trace.sha256 ?? null,
+      traceHint: execution.traceHint,
+    };
+    const core = new Core(coreModule(execution.variant));
+    const run = simulation({ core, scenario, stream, origin });
+    let pausedMs = Date.now();
+    for (;;) {
+      const step = run.next();
+      if (step.done) return step.value;
+      if (Date.now() - pausedMs < PAUSE_EVERY_MS) continue;
+      shown.show(step.value);
+      await new Promise((resolve) => setImmediate(resolve));
+      if (interrupted) throw new Interrupted();
+      pausedMs = Date.now();
+    }
+  } catch (error) {
+    if (error instanceof RunRefused)
+      throw new InputError(`${place(error.key)} ${error.key}: ${error.message}`);
+    throw error;
+  } finally {
+    shown.end();
+    process.off("SIGINT", onInterrupt);
+    opened?.source.close();
+  }
+}

@@ -1,0 +1,173 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: Apache-2.0
+/** The command line: what there is to call. Each command's code is loaded when it is called, and not before. */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, Option } from "commander";
+import { type ExitCode, exitCodeOf, reportError } from "./errors.ts";
+
+type Options = Record<string, unknown>;
+
+/** Version of the package: beside src/, or above dist/. */
+function version(): string {
+  for (const up of ["../../", "../../../"]) {
+    try {
+      return JSON.parse(readFileSync(new URL(`${up}package.json`, import.meta.url), "utf8")).version;
+    } catch {}
+  }
+  return "unknown";
+}
+
+let code: ExitCode = 0;
+
+/** A command that answers with text on stdout. */
+function prints(make: () => Promise<string>): () => Promise<void> {
+  return async () => void process.stdout.write(await make());
+}
+
+function collect(value: string, all: string[]): string[] {
+  return [...all, value];
+}
+
+function addRun(program: Command): void {
+  program
+    .command("run")
+    .argument("<scenario>", "scenario file, YAML or JSON")
+    .summary("one migration: a table on stdout")
+    .description(
+      "Runs one migration and prints its result. Exit code 1 when it did not complete or a check failed.",
+    )
+    .option("--json <file>", "write the result as JSON; - is stdout, and then no table")
+    .option("--set <key=value>", "override a key of the scenario (repeatable)", collect, [])
+    .option("--content <mode>", "full, sized or sampled page bodies")
+    .option("--seed <n>", "seed of everything random")
+    .option("--allow-outside", "let the scenario name files outside its project")
+    .addOption(new Option("--core <variant>", "build of the core").default("lean").hideHelp())
+    .action(async (scenario: string, options: Options) => {
+      const { runCommand } = await import("./run.ts");
+      code = await runCommand(scenario, options as never, version());
+    });
+}
+
+function addTrace(program: Command): void {
+  const trace = program.command("trace").description("Trace files: look into, verify, generate.");
+  trace
+    .command("info")
+    .argument("<file>", "trace file")
+    .summary("what a trace holds")
+    .option("--json", "as JSON")
+    .action(async (file: string, options: Options) => {
+      const { traceInfoCommand } = await import("./trace.ts");
+      await prints(async () => traceInfoCommand(file, options.json === true))();
+    });
+  trace
+    .command("verify")
+    .argument("<file>", "trace file")
+    .summary("every rule of the format, contents against their hashes")
+    .option("--json", "as JSON")
+    .action(async (file: string, options: Options) => {
+      const { traceVerifyCommand } = await import("./trace.ts");
+      await prints(async () => traceVerifyCommand(file, options.json === true))();
+    });
+  trace
+    .command("generate")
+    .argument("<file>", "trace file to write")
+    .summary("a generated workload as a trace file")
+    .requiredOption("--memory <bytes>", "memory, e.g. 64MiB")
+    .requiredOption("--rate <rate>", "page writes, e.g. 4000/s")
+    .requiredOption("--working-set <bytes>", "memory that is written to, e.g. 8MiB")
+    .option("--pattern <name>", "uniform, hot, sequential or zipf", "uniform")
+    .option("--mix <z/t/r>", "per cent of zero, text and random pages", "30/40/30")
+    .option("--duration <time>", "length, a multiple of 20 ms", "1 s")
+    .option("--contents <kind>", "complete, or none for addresses alone", "complete")
+    .option("--seed <n>", "seed", "1")
+    .action(async (file: string, options: Options) => {
+      const { traceGenerateCommand } = await import("./trace-generate.ts");
+      await prints(async () => traceGenerateCommand(file, options as never))();
+    });
+}
+
+function addLists(program: Command): void {
+  program
+    .command("presets")
+    .argument("[name]", "a preset")
+    .description("Lists presets, or every value of one with unit, meaning and source.")
+    .action(async (name?: string) => {
+      const { presetsCommand } = await import("./presets.ts");
+      await prints(async () => presetsCommand(name))();
+    });
+  program
+    .command("stats")
+    .argument("[glob]", "names to show, e.g. 'source.card.*'")
+    .description("Lists the statistics and accounting units of a result with unit and meaning.")
+    .action(async (glob?: string) => {
+      const { statsCommand } = await import("./stats.ts");
+      await prints(async () => statsCommand(glob))();
+    });
+  program
+    .command("schema")
+    .argument("<format>", "scenario or result")
+    .description("Prints the JSON Schema of a format.")
+    .action(async (format: string) => {
+      const { schemaCommand } = await import("./schema.ts");
+      await prints(async () => schemaCommand(format))();
+    });
+}
+
+function addReplay(program: Command): void {
+  program
+    .command("replay")
+    .argument("<result>", "result file, JSON")
+    .description(
+      "Runs a result again from itself alone and compares bit for bit. Exit code 1 when they differ.",
+    )
+    .option("--trace <file>", "the trace, where it is not beside the result, here, or shipped")
+    .addOption(new Option("--core <variant>", "build of the core").default("lean").hideHelp())
+    .action(async (file: string, options: Options) => {
+      const { replayCommand } = await import("./replay.ts");
+      code = await replayCommand(file, options as never, version());
+    });
+}
+
+/** The program with all its commands. */
+function program(): Command {
+  const all = new Command("dpusim")
+    .description(
+      "Cycle-level simulator of SmartNICs/DPUs that carry the live migration of a virtual machine.",
+    )
+    .version(version(), "-V, --version", "the version")
+    .helpOption("-h, --help", "this help")
+    .helpCommand(false)
+    .configureOutput({ outputError: () => {} })
+    .exitOverride()
+    .showSuggestionAfterError(true);
+  addRun(all);
+  addTrace(all);
+  addLists(all);
+  addReplay(all);
+  const inherit = (command: Command): void => {
+    for (const one of command.commands) {
+      one.copyInheritedSettings(command);
+      inherit(one);
+    }
+  };
+  inherit(all);
+  return all;
+}
+
+async function main(): Promise<ExitCode> {
+  try {
+    await program().parseAsync(process.argv);
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    reportError(error);
+    return exitCodeOf(error);
+  }
+}
+
+// a reader that has seen enough, such as head, is no fault
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+process.exitCode = await main();

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+/** A result as text for a terminal of 100 columns: how it ended, rounds, where the time went, what was checked. */
+import Table from "cli-table3";
+import picocolors from "picocolors";
+import * as abi from "../../assembly/abi.ts";
+import type { Result } from "../result/schema.ts";
+import { amount, bitRate, grouped, mebibytes, milliseconds, percent, time } from "./format.ts";
+
+type Colors = ReturnType<typeof picocolors.createColors>;
+type Row = (string | number)[];
+
+const STATUS_COLOR = {
+  completed: "green",
+  "not-converged": "yellow",
+  cancelled: "yellow",
+  failed: "red",
+} as const;
+const NO_LINES = {
+  top: "",
+  "top-mid": "",
+  "top-left": "",
+  "top-right": "",
+  bottom: "",
+  "bottom-mid": "",
+  "bottom-left": "",
+  "bottom-right": "",
+  left: "",
+  "left-mid": "",
+  mid: "",
+  "mid-mid": "",
+  right: "",
+  "right-mid": "",
+  middle: "  ",
+};
+
+/** Rows in columns without lines: the first and those in `left` to the left, the others to the right. */
+function columns(head: Row, rows: readonly Row[], colors: Colors, left: readonly number[] = [0]): string {
+  const table = new Table({
+    chars: NO_LINES,
+    style: { "padding-left": 0, "padding-right": 0, head: [], border: [] },
+    colAligns: head.map((_, i) => (left.includes(i) ? "left" : "right")),
+    head: head.map((cell) => colors.dim(String(cell))),
+  });
+  table.push(...rows.map((row) => row.map(String)));
+  return table
+    .toString()
+    .split("\n")
+    .map((line) => `  ${line}`.trimEnd())
+    .join("\n");
+}
+
+function headline(result: Result, name: string, colors: Colors): string {
+  const { status, reason, totalTimeNs, downtimeNs } = result.migration;
+  const word = colors.bold(colors[STATUS_COLOR[status]](status));
+  const stop =
+    downtimeNs === null ? "the guest was never stopped" : `the guest stood still for ${time(downtimeNs)}`;
+  const why = reason === null ? "" : `\n  ${reason}`;
+  return `${colors.bold(name)}: ${word} after ${time(totalTimeNs)}, ${stop}${why}`;
+}
+
+function setting(result: Result): string {
+  const { guest, sides, link, compress, encrypt, internal, tracker, content } = result.scenario;
+  const { traceHint } = result.provenance;
+  const tiles = guest.tile > 1 ? `, ${guest.tile} copies` : "";
+  const from = traceHint === null ? `generated, ${guest.generate?.pattern}` : `${traceHint}${tiles}`;
+  const memory = `${mebibytes(result.migration.ram.total)} MiB`;
+  const side = (of: "source" | "destination"): string =>
+    `${sides[of].host.preset} + ${sides[of].card.preset}`;
+  const rate = bitRate((8 * 1024e12 * link.ticksPerByte[1]) / link.ticksPerByte[0]);
+  const rtt = time(link.rttTicks / abi.TICKS_PER_NS);
+  const lines = [
+    ["guest", `${memory}, ${amount(guest.vcpus, "vCPU")}, ${from}`],
+    ["from", `${side("source")} to ${side("destination")}`],
+    [
+      "link",
+      `${rate}, ${rtt} there and back, MTU ${link.mtuBytes}, window ${mebibytes(link.windowBytes)} MiB`,
+    ],
+    [
+      "path",
+      `${tracker.kind}, pages over ${internal.pages}, compress ${compress.engine}, encrypt ${encrypt.cipher}, content ${content.mode}`,
+    ],
+  ];
+  return lines.map(([key, text]) => `  ${key!.padEnd(6)} ${text}`).join("\n");
+}
+
+function rounds({ migration }: Result, colors: Colors): string {
+  const head = ["ROUND", "start ms", "time ms", "pages", "zero pages", "MiB on wire", "dirtied meanwhile"];
+  const rows: Row[] = migration.rounds.map((round, i) => {
+    const last = i === migration.rounds.length - 1 && migration.downtimeNs !== null;
+    return [
+      last ? `${round.index} (stopped)` : round.index,
+      milliseconds(round.startNs),
+      milliseconds(round.durationNs),
+      grouped(round.normalPages),
+      grouped(round.zeroPages),
+      mebibytes(round.bytesOnWire),
+      last ? "" : grouped(round.newDirtyPages),
+    ];
+  });
+  const shown =
+    rows.length <= 16 ? rows : [...rows.slice(0, 8), ["…", "", "", "", "", "", ""], ...rows.slice(-7)];
+  const sum = (key: "normalPages" | "zeroPages" | "bytesOnWire" | "newDirtyPages"): number =>
+    migration.rounds.reduce((total, round) => total + round[key], 0);
+  const bytes = mebibytes(sum("bytesOnWire"));
+  const dirtied = grouped(sum("newDirtyPages"));
+  const all = ["all", "", "", grouped(sum("normalPages")), grouped(sum("zeroPages")), bytes, dirtied];
+  return columns(head, [...shown, all], colors);
+}
+
+function phases({ migration, guest, hostCpu }: Result, colors: Colors): string {
+  const { setupNs, precopyNs, stopNs, deviceStateNs, residualNs } = migration.phases;
+  const share = (ns: number | null): string =>
+    ns === null ? "" : percent(ns / Math.max(1e-9, migration.totalTimeNs));
+  const row = (name: string, ns: number | null, note: string): Row => [
+    name,
+    ns === null ? "-" : milliseconds(ns),
+    share(ns),
+    note,
+  ];
+  const stalls = `${grouped(guest.writeFaults)} write faults slowed the guest by ${percent(guest.slowdown)}`;
+  const device = deviceStateNs === null ? "" : `device state there after ${time(deviceStateNs)}`;
+  const pages = residualNs === null ? "" : `last page placed after ${time(residualNs)}`;
+  const rows = [
+    row("setup", setupNs, "handshake, start of the tracker"),
+    row("pre-copy", precopyNs, stalls),
+    row("stopped", stopNs, [pages, device].filter((text) => text !== "").join(", ")),
+  ];
+  const { sourceCoreSeconds, destinationCoreSeconds } = hostCpu;
+  const cpu = `host CPU: ${time(1e9 * sourceCoreSeconds)} at the source, ${time(1e9 * destinationCoreSeconds)} at the destination`;
+  return `${columns(["TIME", "ms", "share", ""], rows, colors, [0, 3])}\n  ${cpu}`;
+}
+
+/** Shares of a pool's or unit's time since the start of the simulation. */
+function unitRows(result: Result, side: string): Row[] {
+  const pools = new Map<string, Result["units"][string][]>();
+  for (const [name, unit] of Object.entries(result.units)) {
+    if (!name.startsWith(`${side}.`) || name.endsWith(".guest")) continue;
+    const pool = name.slice(side.length + 1).replace(/\.\d+$/, ".*");
+    pools.set(pool, [...(pools.get(pool) ?? []), unit]);
+  }
+  const elapsed = Number(result.elapsedTicks);
+  return [...pools].flatMap(([name, members]) => {
+    const share = (of: (unit: Result["units"][string]) => number): number =>
+      members.reduce((sum, unit) => sum + of(unit), 0) / Math.max(1, elapsed * members.length);
+    const busy = share((unit) => Number(unit.busyTicks));
+    if (busy === 0) return [];
+    const causes = new Set(members.flatMap((unit) => Object.keys(unit.waitingTicks)));
+    const waits = [...causes]
+      .map((cause): [number, string] => [share((unit) => Number(unit.waitingTicks[cause] ?? 0)), cause])
+      .sort(([a], [b]) => b - a);
+    const waiting = waits.reduce((sum, [part]) => sum + part, 0);
+    const most = waits.length > 0 && waits[0]![0] >= 0.0005 ? `for ${waits[0]![1]}` : "";
+    const label = members.length > 1 ? `${name.slice(0, -2)} × ${members.length}` : name.replace(/\.\*$/, "");
+    const starved = percent(share((unit) => Number(unit.starvedTicks)));
+    const blocked = percent(share((unit) => Number(unit.blockedTicks)));
+    return [[`${side}.${label}`, percent(busy), starved, blocked, percent(waiting), most]];
+  });
+}
+
+function units(result: Result, colors: Colors): string {
+  const head = ["UNIT", "busy", "starved", "blocked", "waiting", "mostly"];
+  const rows = [...unitRows(result, "source"), ...unitRows(result, "destination")];
+  return columns(head, rows, colors, [0, 5]);
+}
+
+function limits({ bottleneck, bounds, link, migration }: Result, colors: Colors): string {
+  const { unit, cause, share } = bottleneck;
+  const what = cause === "busy" ? "busy" : `waiting for ${cause}`;
+  const limit =
+    unit === null
+      ? "nothing was busy"
+      : `${colors.bold(unit)} is ${what} for ${percent(share)} of the migration`;
+  const parts = [
+    ["link", bounds.linkNs],
+    ["pcie", bounds.pcieNs],
+    ["compress", bounds.compressNs],
+    ["encrypt", bounds.encryptNs],
+  ] as const;
+  const of = (ns: number): string => percent(ns / Math.max(1e-9, migration.totalTimeNs));
+  const texts = parts.flatMap(([name, ns]) => (ns === null ? [] : [`${name} ${time(ns)} (${of(ns)})`]));
+  return [
+    `  limit   ${limit}`,
+    `  link    ${bitRate(link.goodputBitsPerSecond)} of payload on average, ${percent(link.utilization)} of the wire's time`,
+    `  bounds  no faster than ${texts.join(", ")}`,
+  ].join("\n");
+}
+
+function checks({ check, migration, fingerprint }: Result, colors: Colors): string {
+  const subject = migration.status === "completed" ? "destination" : "source (intact after the failure)";
+  const equal = check.pagesDifferent === 0;
+  const compared = grouped(check.pagesCompared);
+  const pages = equal
+    ? `${compared} pages compared, none differs`
+    : colors.red(
+        `${grouped(check.pagesDifferent)} of ${compared} pages differ, first ${check.firstDifferentPage}`,
+      );
+  const device =
+    check.deviceStateEqual === null
+      ? ""
+      : check.deviceStateEqual
+        ? "; device state equal"
+        : colors.red("; device state differs");
+  const broken = check.invariants.filter(({ held }) => !held);
+  const held = `${check.invariants.length} checked, all held`;
+  const lines = [
+    `  memory      ${subject}: ${check.pagesCompared === 0 ? "not compared" : pages}${device}`,
+    `  contents    ${check.contentCapturedPercent} % recorded${check.contentCapturedPercent < 100 ? ", the rest are stand-ins: times are estimates" : ""}`,
+    `  invariants  ${broken.length === 0 ? colors.green(held) : colors.red(`${broken.length} broken`)}`,
+    ...broken.map((one) => {
+      const at = one.atTicks === undefined ? "" : ` at ${time(Number(one.atTicks) / abi.TICKS_PER_NS)}`;
+      return colors.red(`    ${one.name}${at}: ${one.left} against ${one.right}`);
+    }),
+    `  fingerprint ${fingerprint}`,
+  ];
+  return lines.join("\n");
+}
+
+/**
+ * The table of a result.
+ * @param name of the scenario
+ * @param color whether to colour; what the terminal and NO_COLOR say unless given
+ */
+export function resultTable(result: Result, name: string, color = picocolors.isColorSupported): string {
+  const colors = picocolors.createColors(color);
+  const parts = [
+    `${headline(result, name, colors)}\n${setting(result)}`,
+    rounds(result, colors),
+    phases(result, colors),
+    units(result, colors),
+    limits(result, colors),
+    checks(result, colors),
+  ];
+  return `${parts.join("\n\n")}\n`;
+}

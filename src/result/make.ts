@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Puts a result together from what the core counted and what the checks found. */
+import * as abi from "../../assembly/abi.ts";
+import type { Comparison } from "../oracle.ts";
+import type { ResolvedScenario } from "../scenario/types.ts";
+import { CAUSES, type Unit, unitsOf } from "./accounts.ts";
+import { bottleneckOf } from "./bottleneck.ts";
+import { type Bounds, boundsHold, boundsOf } from "./bounds.ts";
+import { hashJson } from "./canonical.ts";
+import { fingerprint } from "./fingerprint.ts";
+import { BOUNDS_HOLD, INVARIANTS, SOURCE_INTACT } from "./invariants.ts";
+import { migrationOf, type Outcome, span } from "./migration.ts";
+import { nsOf, type Reading } from "./reading.ts";
+import type { Invariant, Migration, Result } from "./schema.ts";
+import { statsOf } from "./stats.ts";
+
+/** Where a run's inputs came from; hashes in hex. */
+export interface Origin {
+  readonly version: string;
+  readonly build: string;
+  /** Of the trace file; null when the guest generates its writes. */
+  readonly trace: string | null;
+  readonly traceHint: string | null;
+}
+
+/** What the checks after a run found. */
+export interface Findings {
+  /** The core's number of the invariant that broke during the run, 0 for none, with its values and time. */
+  readonly broken: { number: number; left: bigint; right: bigint; at: bigint };
+  /** Memory against the replayed trace; null when an invariant broke before. */
+  readonly comparison: Comparison | null;
+  /** Whether the destination's device state is the source's; null unless the migration completed. */
+  readonly deviceStateEqual: boolean | null;
+  /** Things that were not home after the drain; null when there was no drain. */
+  readonly notHome: number | null;
+  /** Page versions given to the core with recorded contents, and with stand-ins. */
+  readonly captured: number;
+  readonly estimated: number;
+}
+
+/** All a result is made from. */
+export interface Ingredients {
+  readonly scenario: ResolvedScenario;
+  readonly origin: Origin;
+  /** The guest's memory in pages. */
+  readonly pages: number;
+  readonly reading: Reading;
+  readonly outcome: Outcome;
+  readonly findings: Findings;
+}
+
+function unitTimes({ ticks }: Unit): Result["units"][string] {
+  const waitingTicks: Record<string, string> = {};
+  for (const [state, cause] of Object.entries(CAUSES)) {
+    const n = ticks[Number(state)]!;
+    if (n !== 0n) waitingTicks[cause] = String(n);
+  }
+  return {
+    busyTicks: String(ticks[abi.BUSY]),
+    starvedTicks: String(ticks[abi.STARVED]),
+    blockedTicks: String(ticks[abi.BLOCKED]),
+    waitingTicks,
+  };
+}
+
+/** Units whose named times do not add up to the elapsed ticks: an account outside the table of causes shows here. */
+export function unbalanced(units: Result["units"], elapsedTicks: bigint): string[] {
+  return Object.entries(units)
+    .filter(([, unit]) => {
+      const waits = Object.values(unit.waitingTicks).map(BigInt);
+      const all = [unit.busyTicks, unit.starvedTicks, unit.blockedTicks].map(BigInt).concat(waits);
+      return all.reduce((sum, n) => sum + n, 0n) !== elapsedTicks;
+    })
+    .map(([name]) => name);
+}
+
+/** The list of invariants that were looked at, broken ones with their values. */
+function invariantsOf(input: Ingredients, units: Result["units"], bounds: Bounds): Invariant[] {
+  const { findings, reading, outcome } = input;
+  const { broken, comparison, deviceStateEqual, notHome } = findings;
+  const list: Invariant[] = [];
+  const held = (name: string, ok: boolean, left?: unknown, right?: unknown): void => {
+    if (ok) list.push({ name, held: true });
+    else list.push({ name, held: false, left: String(left), right: String(right) });
+  };
+  const whole = broken.number === 0;
+  for (const [key, name] of Object.entries(INVARIANTS)) {
+    const number = Number(key);
+    if (number === broken.number) {
+      const { left, right, at } = broken;
+      list.push({ name, held: false, atTicks: String(at), left: String(left), right: String(right) });
+    } else if (number === abi.I_DESTINATION_EQUALS_SOURCE) {
+      if (comparison === null) continue;
+      const subject = outcome.status === "completed" ? name : SOURCE_INTACT;
+      held(subject, comparison.pagesDifferent === 0, `${comparison.pagesDifferent} pages differ`, 0);
+    } else if (number === abi.I_DEVICE_STATE) {
+      if (deviceStateEqual !== null) held(name, deviceStateEqual, "differs", "equal");
+    } else if (number === abi.I_CONSERVED) {
+      if (notHome !== null) held(name, notHome === 0, notHome, 0);
+    } else if (number === abi.I_ACCOUNTING) {
+      const odd = whole ? unbalanced(units, reading.elapsedTicks) : [];
+      held(name, odd.length === 0, odd.join(" "), reading.elapsedTicks);
+    } else {
+      held(name, true);
+    }
+  }
+  if (whole) {
+    const { start } = span(reading);
+    const elapsed = reading.elapsedTicks - start;
+    held(BOUNDS_HOLD, boundsHold(bounds, elapsed), elapsed, JSON.stringify(bounds));
+  }
+  return list;
+}
+
+function checkOf(input: Ingredients, units: Result["units"], bounds: Bounds): Result["check"] {
+  const { comparison, deviceStateEqual, captured, estimated } = input.findings;
+  const versions = captured + estimated;
+  return {
+    pagesCompared: comparison?.pagesCompared ?? 0,
+    pagesDifferent: comparison?.pagesDifferent ?? 0,
+    firstDifferentPage: comparison?.firstDifferent ?? null,
+    deviceStateEqual,
+    contentCapturedPercent: versions === 0 ? 100 : Math.round((1e6 * captured) / versions) / 1e4,
+    invariants: invariantsOf(input, units, bounds),
+  };
+}
+
+function linkOf(reading: Reading, units: readonly Unit[], ticks: bigint): Result["link"] {
+  const n = (counter: number): number => Number(reading.counters[0]![counter]);
+  const payloadBytes = n(abi.C_NET_PAYLOAD_A) + n(abi.C_NET_PAYLOAD_B);
+  const totalNs = nsOf(ticks);
+  const busy = units.find(({ name }) => name === "source.link.tx")?.ticks[abi.BUSY] ?? 0n;
+  return {
+    goodputBitsPerSecond: totalNs > 0 ? Math.round((payloadBytes * 8e9) / totalNs) : 0,
+    wireBytes: n(abi.C_NET_WIRE_BYTES),
+    payloadBytes,
+    utilization: ticks === 0n ? 0 : Math.min(1, Math.round((1e6 * Number(busy)) / Number(ticks)) / 1e6),
+    dataLinks: {
+      state: { recordBytes: n(abi.C_RECORD_BYTES_A), payloadBytes: n(abi.C_NET_PAYLOAD_A) },
+      pages: { recordBytes: n(abi.C_RECORD_BYTES_B), payloadBytes: n(abi.C_NET_PAYLOAD_B) },
+    },
+  };
+}
+
+function guestOf(reading: Reading, s: ResolvedScenario): Result["guest"] {
+  const counters = reading.counters[0]!;
+  const { start, end } = span(reading);
+  const until = reading.log[abi.L_SUSPENDED] === 0n ? end : reading.log[abi.L_SUSPENDED]!;
+  const ran = Number(until - start) * s.guest.vcpus;
+  const stall = counters[abi.C_STALL_TICKS]!;
+  return {
+    slowdown: ran > 0 ? Math.round((1e6 * Number(stall)) / ran) / 1e6 : 0,
+    writeFaults: Number(counters[abi.C_FAULTS]),
+    falseDirtyPages: null,
+    stallNs: nsOf(stall),
+    firstTouchNs: null,
+  };
+}
+
+function seriesOf(reading: Reading): Result["series"] {
+  const windowNs = nsOf(reading.seriesWindowTicks);
+  const rate = (factor: number) => (n: number) => Math.round((n * factor * 1e9) / windowNs);
+  return {
+    windowNs,
+    goodput: reading.series[abi.SERIES_GOODPUT]!.map(rate(8)),
+    dirtyRate: reading.series[abi.SERIES_DIRTY]!.map(rate(1)),
+    placed: [...reading.series[abi.SERIES_PLACED]!],
+    pending: null,
+  };
+}
+
+function boundsSection(bounds: Bounds): Result["bounds"] {
+  const ns = (ticks: number): number => Math.floor((ticks / abi.TICKS_PER_NS) * 1000) / 1000;
+  const orNull = (ticks: number | null): number | null => (ticks === null ? null : ns(ticks));
+  return {
+    linkNs: ns(bounds.link),
+    pcieNs: ns(bounds.pcie),
+    compressNs: orNull(bounds.compress),
+    encryptNs: orNull(bounds.encrypt),
+    clairvoyantNs: null,
+    clairvoyantBytes: null,
+  };
+}
+
+/** Makes a result. Nothing in it depends on the machine, the wall clock or a path. */
+export function makeResult(input: Ingredients): Result {
+  const { scenario, origin, pages, reading, outcome } = input;
+  const list = unitsOf(reading.accounts);
+  const units = Object.fromEntries(list.map((unit) => [unit.name, unitTimes(unit)]));
+  const { start, end } = span(reading);
+  const bounds = boundsOf(reading, scenario, outcome.status === "completed");
+  const { limit, shares } = bottleneckOf(list, end - start);
+  const seconds = (side: number): number =>
+    Math.round(nsOf(reading.counters[side]![abi.C_HOST_TICKS]!)) / 1e9;
+  const migration: Migration = migrationOf(reading, scenario, pages, outcome);
+  return {
+    schema: "dpusim.result/1",
+    provenance: {
+      version: origin.version,
+      build: origin.build,
+      scenario: hashJson(scenario),
+      trace: origin.trace,
+      traceHint: origin.traceHint,
+      seed: scenario.seed,
+    },
+    fingerprint: fingerprint(reading),
+    scenario,
+    elapsedTicks: String(reading.elapsedTicks),
+    migration,
+    check: checkOf(input, units, bounds),
+    units,
+    bottleneck: { ...(limit ?? { unit: null, cause: null, share: 0 }), shares },
+    bounds: boundsSection(bounds),
+    link: linkOf(reading, list, end - start),
+    guest: guestOf(reading, scenario),
+    hostCpu: { sourceCoreSeconds: seconds(0), destinationCoreSeconds: seconds(1) },
+    series: seriesOf(reading),
+    guests: null,
+    stats: statsOf(reading),
+  };
+}
+
+/** Whether a result is what a user hopes for: completed, memory equal, every invariant held. */
+export function isGood(result: Result): boolean {
+  return result.migration.status === "completed" && isSound(result);
+}
+
+/** Whether nothing is wrong with the simulation itself, however the migration ended. */
+export function isSound({ check }: Result): boolean {
+  return (
+    check.pagesDifferent === 0 && check.deviceStateEqual !== false && check.invariants.every((i) => i.held)
+  );
+}

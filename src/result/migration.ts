@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The migration's own section of a result: status, times, rounds, and QEMU's names. */
+import * as abi from "../../assembly/abi.ts";
+import type { ResolvedScenario } from "../scenario/types.ts";
+import { nsOf, type Reading } from "./reading.ts";
+import type { Migration } from "./schema.ts";
+
+/** How a migration ended, and why. */
+export interface Outcome {
+  readonly status: Migration["status"];
+  readonly reason: string | null;
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  [abi.REASON_ROUNDS]: "the round limit was reached",
+  [abi.REASON_TIMEOUT]: "the time limit was reached",
+  [abi.REASON_TRACE_ENDED]: "the guest's trace ended",
+};
+
+/** The outcome as the core's log tells it; a run that was stopped from outside is `failed`. */
+export function loggedOutcome(reading: Reading): Outcome {
+  const status = Number(reading.log[abi.L_STATUS]);
+  const reason = REASONS[Number(reading.log[abi.L_REASON])] ?? null;
+  if (status === abi.STATUS_COMPLETED) {
+    return { status: "completed", reason: reason === null ? null : `${reason}; the stop was forced` };
+  }
+  if (status === abi.STATUS_NOT_CONVERGED) return { status: "not-converged", reason };
+  return { status: "failed", reason };
+}
+
+/** Start and end of the migration in ticks; both 0 when it never began. */
+export function span(reading: Reading): { start: bigint; end: bigint } {
+  const { log, elapsedTicks } = reading;
+  if (log[abi.L_STARTED] === 0n && log[abi.L_SETUP_DONE] === 0n && log[abi.L_ENDED] === 0n) {
+    return { start: elapsedTicks, end: elapsedTicks };
+  }
+  return { start: log[abi.L_STARTED]!, end: log[abi.L_ENDED] === 0n ? elapsedTicks : log[abi.L_ENDED]! };
+}
+
+/** Rounds of the log; what the source had not been told of the last one at the end follows from the totals. */
+function roundsOf(reading: Reading): Migration["rounds"] {
+  const { log, rounds } = reading;
+  const { end } = span(reading);
+  let normal = 0n;
+  let zero = 0n;
+  let wire = 0n;
+  return rounds.map((row, i) => {
+    const told = row[abi.RL_END] !== 0n;
+    const counters = reading.counters[0]!;
+    const left = {
+      normal: counters[abi.C_READ_PAGES]! - counters[abi.C_ZERO_PAGES]! - normal,
+      zero: counters[abi.C_ZERO_PAGES]! - zero,
+      wire: counters[abi.C_NET_WIRE_BYTES]! - wire,
+    };
+    const mine = told
+      ? { normal: row[abi.RL_NORMAL]!, zero: row[abi.RL_ZERO]!, wire: row[abi.RL_WIRE]! }
+      : left;
+    normal += mine.normal;
+    zero += mine.zero;
+    wire += mine.wire;
+    const placed = log[abi.L_RAM_DONE] === 0n ? end : log[abi.L_RAM_DONE]!;
+    const until = told ? row[abi.RL_END]! : placed;
+    const start = row[abi.RL_START]!;
+    return {
+      index: i + 1,
+      startNs: nsOf(start),
+      durationNs: nsOf(until > start ? until - start : 0n),
+      normalPages: Math.max(0, Number(mine.normal)),
+      zeroPages: Math.max(0, Number(mine.zero)),
+      bytesOnWire: Math.max(0, Number(mine.wire)),
+      newDirtyPages: Number(row[abi.RL_NEW_DIRTY]),
+    };
+  });
+}
+
+function ramOf(
+  reading: Reading,
+  pages: number,
+  outcome: Outcome,
+  rounds: Migration["rounds"],
+): Migration["ram"] {
+  const counters = reading.counters[0]!;
+  const { start, end } = span(reading);
+  const zero = Number(counters[abi.C_ZERO_PAGES]);
+  const normal = rounds.reduce((sum, { normalPages }) => sum + normalPages, 0);
+  const transferred = Number(counters[abi.C_RECORD_BYTES_B]);
+  const before = outcome.status === "completed" ? rounds.at(-2) : rounds.at(-1);
+  const marked = before === undefined ? 0 : before.newDirtyPages;
+  const seconds = (before?.durationNs ?? 0) / 1e9;
+  const totalNs = nsOf(end - start);
+  return {
+    transferred,
+    remaining: outcome.status === "completed" ? 0 : Number(reading.log[abi.L_PENDING_PAGES]) * abi.PAGE_BYTES,
+    total: pages * abi.PAGE_BYTES,
+    duplicate: zero,
+    normal,
+    "normal-bytes": normal * abi.PAGE_BYTES,
+    "dirty-sync-count": rounds.length,
+    "dirty-pages-rate": seconds > 0 ? Math.floor(marked / seconds) : 0,
+    mbps: totalNs > 0 ? Math.round((transferred * 8e6) / totalNs) / 1000 : 0,
+    "page-size": 4096,
+    "precopy-bytes": null,
+    "downtime-bytes": null,
+    "postcopy-bytes": null,
+    "postcopy-requests": null,
+  };
+}
+
+/** Builds the section. `pages` is the guest's memory in pages. */
+export function migrationOf(
+  reading: Reading,
+  s: ResolvedScenario,
+  pages: number,
+  outcome: Outcome,
+): Migration {
+  const { log } = reading;
+  const { start, end } = span(reading);
+  const at = (index: number): bigint | null => (log[index] === 0n ? null : log[index]!);
+  const from = (index: number, since: bigint | null): number | null => {
+    const time = at(index);
+    return time === null || since === null ? null : nsOf(time - since);
+  };
+  const suspended = at(abi.L_SUSPENDED);
+  const setupTimeNs = from(abi.L_SETUP_DONE, start);
+  const downtimeNs = from(abi.L_RESUMED, suspended);
+  const rounds = roundsOf(reading);
+  const residual = s.migration.residual === "before-resume" ? from(abi.L_RAM_DONE, suspended) : null;
+  return {
+    ...outcome,
+    totalTimeNs: nsOf(end - start),
+    downtimeNs,
+    setupTimeNs,
+    rounds,
+    phases: {
+      setupNs: setupTimeNs,
+      precopyNs: from(abi.L_SUSPENDED, at(abi.L_SETUP_DONE)),
+      stopNs: downtimeNs,
+      deviceStateNs: from(abi.L_DEVICE_DONE, suspended),
+      residualNs: residual,
+    },
+    ram: ramOf(reading, pages, outcome, rounds),
+  };
+}

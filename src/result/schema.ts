@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The result format `dpusim.result/1`: one zod schema, from which the type and the JSON Schema are made.
+ * Fields of features that this version does not have are null. Code that runs in a browser imports types alone.
+ */
+import * as z from "zod";
+import type { ResolvedScenario } from "../scenario/types.ts";
+
+export const RESULT_SCHEMA = "dpusim.result/1";
+
+const ns = z.number().min(0).describe("nanoseconds");
+const count = z.int().min(0);
+const bytes = z.int().min(0).describe("bytes");
+const ticks = z
+  .string()
+  .regex(/^(0|[1-9][0-9]*)$/)
+  .describe("decimal ticks of 2^-10 ps");
+const hash = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .describe("SHA-256 in hex");
+const share = z.number().min(0).max(1);
+const later = z.null().describe("not in this version");
+
+const provenance = z.strictObject({
+  version: z.string().describe("of dpusim"),
+  build: hash.describe("SHA-256 of the program's files and the core"),
+  scenario: hash.describe("SHA-256 of the resolved scenario as JSON with sorted keys"),
+  trace: hash.nullable().describe("SHA-256 of the trace file; null when the guest generates its writes"),
+  traceHint: z.string().nullable().describe("base name of the trace file"),
+  seed: count,
+});
+
+const round = z.strictObject({
+  index: count.describe("from 1; the last is that of the stop window when the migration completed"),
+  startNs: ns.describe("since the simulation's start"),
+  durationNs: ns.describe("until the peer's word that the round is placed has been handled"),
+  normalPages: count,
+  zeroPages: count,
+  bytesOnWire: bytes.describe("source to destination, both data links, with all framing"),
+  newDirtyPages: count.describe("pages marked dirty during the round"),
+});
+
+const migration = z.strictObject({
+  status: z.enum(["completed", "failed", "cancelled", "not-converged"]),
+  reason: z.string().nullable(),
+  totalTimeNs: ns.describe("from the start to the guest's resumption, or to the end of a failed migration"),
+  downtimeNs: ns.nullable().describe("from suspension to resumption; null when the guest was not suspended"),
+  setupTimeNs: ns.nullable().describe("handshake and start of the tracker; null when it was not done"),
+  rounds: z.array(round),
+  phases: z.strictObject({
+    setupNs: ns.nullable(),
+    precopyNs: ns.nullable().describe("from setup to suspension"),
+    stopNs: ns.nullable().describe("the downtime; setup, precopy and stop add up to the total"),
+    deviceStateNs: ns
+      .nullable()
+      .describe("from suspension until all device state is at the destination's host"),
+    residualNs: ns.nullable().describe("from suspension until the last page is placed"),
+  }),
+  ram: z
+    .strictObject({
+      transferred: bytes.describe("records of pages, with their headers, before TCP"),
+      remaining: bytes,
+      total: bytes,
+      duplicate: count.describe("all-zero pages"),
+      normal: count.describe("pages with contents"),
+      "normal-bytes": bytes,
+      "dirty-sync-count": count.describe("rounds begun"),
+      "dirty-pages-rate": count.describe("pages marked a second in the last round before the stop"),
+      mbps: z.number().min(0).describe("transferred x 8 / total time, 10^6 bit/s"),
+      "page-size": z.literal(4096),
+      "precopy-bytes": bytes.nullable(),
+      "downtime-bytes": bytes.nullable(),
+      "postcopy-bytes": later,
+      "postcopy-requests": later,
+    })
+    .describe("names of QEMU's query-migrate"),
+});
+
+const invariant = z.strictObject({
+  name: z.string(),
+  held: z.boolean(),
+  atTicks: ticks.optional().describe("when it broke"),
+  left: z.string().optional().describe("the first of the two values that should agree"),
+  right: z.string().optional(),
+});
+
+const check = z.strictObject({
+  pagesCompared: count,
+  pagesDifferent: count,
+  firstDifferentPage: count.nullable(),
+  deviceStateEqual: z.boolean().nullable().describe("null unless the migration completed"),
+  contentCapturedPercent: z.number().min(0).max(100),
+  invariants: z.array(invariant),
+});
+
+const unit = z.strictObject({
+  busyTicks: ticks,
+  starvedTicks: ticks.describe("nothing to do"),
+  blockedTicks: ticks.describe("the unit behind has no room"),
+  waitingTicks: z.record(z.string(), ticks).describe("by cause; causes that did not occur are left out"),
+});
+
+const limit = z.strictObject({ unit: z.string(), cause: z.string(), share });
+const bottleneck = z.strictObject({
+  ...limit.shape,
+  unit: z.string().nullable(),
+  cause: z.string().nullable(),
+  shares: z.array(limit).describe("greatest first"),
+});
+
+const bounds = z.strictObject({
+  linkNs: ns,
+  pcieNs: ns,
+  compressNs: ns.nullable(),
+  encryptNs: ns.nullable(),
+  clairvoyantNs: later,
+  clairvoyantBytes: later,
+});
+
+const dataLink = z.strictObject({ recordBytes: bytes, payloadBytes: bytes });
+const link = z.strictObject({
+  goodputBitsPerSecond: z.number().min(0).describe("TCP payload from source to destination / total time"),
+  wireBytes: bytes,
+  payloadBytes: bytes,
+  utilization: share.describe("of the source's transmitter"),
+  dataLinks: z.strictObject({ state: dataLink, pages: dataLink }),
+});
+
+const guest = z.strictObject({
+  slowdown: z.number().min(0).describe("stalls of all vCPUs / (vCPUs x time from start to suspension)"),
+  writeFaults: count,
+  falseDirtyPages: later,
+  stallNs: ns,
+  firstTouchNs: later,
+});
+
+const series = z.strictObject({
+  windowNs: ns,
+  goodput: z.array(z.number()).describe("TCP payload from the source, bit/s in each window"),
+  dirtyRate: z.array(z.number()).describe("page writes a second in each window"),
+  placed: z.array(z.number()).describe("pages placed in each window"),
+  pending: later,
+});
+
+const stat = z.union([
+  z.strictObject({ unit: z.string(), value: z.number() }),
+  z.strictObject({
+    unit: z.literal("ns"),
+    count,
+    mean: z.number(),
+    p50: z.number(),
+    p99: z.number(),
+    p999: z.number(),
+    max: z.number(),
+  }),
+]);
+
+/** The whole result. The resolved scenario inside is checked by its hash, not here. */
+export const resultSchema = z.strictObject({
+  schema: z.literal(RESULT_SCHEMA),
+  provenance,
+  fingerprint: hash.describe("over the list dpusim.fingerprint/1"),
+  scenario: z
+    .looseObject({ schema: z.literal("dpusim.scenario/1") })
+    .describe("resolved: every default spelt out"),
+  elapsedTicks: ticks,
+  migration,
+  check,
+  units: z.record(z.string(), unit).describe("each unit's times add up to elapsedTicks"),
+  bottleneck,
+  bounds,
+  link,
+  guest,
+  hostCpu: z.strictObject({ sourceCoreSeconds: z.number(), destinationCoreSeconds: z.number() }),
+  series,
+  guests: later,
+  stats: z.record(z.string(), stat),
+});
+
+/** A run's result, `dpusim.result/1`. Times in ns, ticks as decimal strings. */
+export type Result = Omit<z.output<typeof resultSchema>, "scenario"> & { scenario: ResolvedScenario };
+export type Migration = Result["migration"];
+export type Invariant = z.output<typeof invariant>;
+
+/** The JSON Schema (2020-12) of a result file. */
+export function resultJsonSchema(): Record<string, unknown> {
+  const schema = z.toJSONSchema(resultSchema, { io: "output", reused: "inline" });
+  return { ...schema, title: RESULT_SCHEMA, description: "A dpusim result" };
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * One migration: a scenario and its guest in, a Result out. No files, no wall clock: a browser's worker does the same.
+ */
+import * as abi from "../assembly/abi.ts";
+import type { Core } from "./core.ts";
+import { fillDeviceState } from "./device-state.ts";
+import { Feeder } from "./feeder.ts";
+import { compare } from "./oracle.ts";
+import { setParams } from "./params.ts";
+import { invariantName } from "./result/invariants.ts";
+import { type Findings, makeResult, type Origin } from "./result/make.ts";
+import { loggedOutcome, type Outcome } from "./result/migration.ts";
+import { readCore } from "./result/reading.ts";
+import type { Result } from "./result/schema.ts";
+import type { ResolvedScenario } from "./scenario/types.ts";
+import type { GuestStream } from "./trace/events.ts";
+
+/** Simulated time that no run may pass: 2.5 h, so that ticks stay below 2^63. */
+export const TIME_MAX_TICKS = 9000n * 1024n * 10n ** 12n;
+/** Two images of the guest lie in 4 GiB in `content: full`. */
+export const FULL_PAGES_MAX = (1536 * 2 ** 20) / abi.PAGE_BYTES;
+const SLICE_TICKS = 1024n * 10n ** 9n;
+
+/** A run that cannot be done as asked. `key` is the scenario's key that is in the way; the exit code is 2. */
+export class RunRefused extends Error {
+  override name = "RunRefused";
+  readonly key: string;
+  constructor(key: string, message: string) {
+    super(message);
+    this.key = key;
+  }
+}
+
+/** The simulator itself is at fault; the exit code is 3. */
+export class SimulatorFault extends Error {
+  override name = "SimulatorFault";
+}
+
+/** How far a run has come. */
+export interface Progress {
+  /** Simulated time in ns. */
+  readonly atNs: number;
+  /** Rounds begun. */
+  readonly round: number;
+  /** Pages and all-zero pages placed so far, each time they are placed. */
+  readonly placedPages: number;
+  /** What that number will be at the end of the round, as far as is known. */
+  readonly expectedPages: number;
+}
+
+/** What a run needs. */
+export interface SimulateInput {
+  /** A fresh core. */
+  readonly core: Core;
+  readonly scenario: ResolvedScenario;
+  /** The guest at its beginning; it is forked, not consumed. */
+  readonly stream: GuestStream;
+  readonly origin: Origin;
+  /** Length in ticks of the slices after which progress is told: 1 ms unless given. Changes no result. */
+  readonly sliceTicks?: bigint;
+  /** Longest time in ticks that a side may run ahead; the link's propagation unless given. Changes no result. */
+  readonly quantumTicks?: bigint;
+}
+
+/** The longest a run could take, in ticks: every round sends all of memory at the slowest of link and cap. */
+function longest(scenario: ResolvedScenario, pages: number): bigint {
+  const { migration, link } = scenario;
+  const start = BigInt(migration.startAtTicks);
+  if (migration.timeoutTicks !== null && migration.onTimeout === "fail") {
+    return start + BigInt(migration.timeoutTicks);
+  }
+  const cap = link.rateCapTicksPerByte;
+  const perByte = Math.max(link.ticksPerByte[0] / link.ticksPerByte[1], cap === null ? 0 : cap[0] / cap[1]);
+  const bytes = pages * abi.PAGE_BYTES + scenario.guest.deviceStateBytes;
+  const perRound = bytes * perByte + 2 * link.rttTicks;
+  const rounds = (migration.maxRounds + 1) * perRound;
+  return start + BigInt(Math.min(Number.MAX_SAFE_INTEGER, Math.ceil(rounds / 1e6))) * 1_000_000n;
+}
+
+function refuse(scenario: ResolvedScenario, pages: number): void {
+  if (scenario.content.mode === "full" && pages > FULL_PAGES_MAX) {
+    const mib = (n: number): number => Math.ceil((n * abi.PAGE_BYTES) / 2 ** 20);
+    throw new RunRefused(
+      "content",
+      `full carries every page twice and the guest has ${mib(pages)} MiB, at most ${mib(FULL_PAGES_MAX)}; use sized`,
+    );
+  }
+  if (longest(scenario, pages) <= TIME_MAX_TICKS) return;
+  const limited = scenario.migration.timeoutTicks !== null;
+  throw new RunRefused(
+    limited ? "migration.timeout" : "migration.maxRounds",
+    `the run could pass 2.5 h of simulated time; give ${limited ? "a shorter timeout" : "migration.timeout"}`,
+  );
+}
+
+function prepare(input: SimulateInput): Feeder {
+  const { core, scenario, stream } = input;
+  refuse(scenario, stream.pages);
+  setParams(core, scenario, stream.pages, input.quantumTicks ?? null);
+  const built = core.build();
+  if (built === 1) throw new RunRefused("content", `${scenario.content.mode} does not fit 4 GiB; use sized`);
+  if (built === 2) throw new RunRefused("compress", "the compressor's parameters do not go together");
+  if (built !== 0) throw new SimulatorFault(`the board was not built (${built})`);
+  const feeder = new Feeder(core, stream.fork(), scenario);
+  feeder.loadImage();
+  const at = core.address("deviceState");
+  fillDeviceState(core.u8.subarray(at, at + scenario.guest.deviceStateBytes), scenario.seed);
+  feeder.feed();
+  return feeder;
+}
+
+function progressOf(core: Core, pages: number, at: bigint): Progress {
+  const placedPages = core.counter(1, abi.C_PLACED_PAGES) + core.counter(1, abi.C_PLACED_ZERO);
+  const round = Number(core.logged(abi.L_ROUNDS));
+  const expectedPages = Math.max(pages, core.counter(0, abi.C_DIRTY_COLLECTED));
+  return { atNs: Number(at) / abi.TICKS_PER_NS, round, placedPages, expectedPages };
+}
+
+/** Why the run loop ended, and when. */
+interface Ended {
+  readonly stop: number;
+  readonly at: bigint;
+  /** The guest came to the end of its trace, which was to be a failure. */
+  readonly traceEnded: boolean;
+}
+
+/** Runs to the end, a slice at a time. */
+function* advance(input: SimulateInput, feeder: Feeder): Generator<Progress, Ended> {
+  const { core, scenario, stream } = input;
+  const slice = input.sliceTicks ?? SLICE_TICKS;
+  const failAt = scenario.guest.atEnd === "fail" ? stream.endTicks : null;
+  let until = 0n;
+  for (;;) {
+    until += slice;
+    const watching = failAt !== null && core.logged(abi.L_SUSPENDED) === 0n;
+    if (watching && until > failAt) until = failAt;
+    let stop = core.run(until);
+    while (stop === abi.STOP_INPUT) {
+      feeder.feed();
+      stop = core.run(until);
+    }
+    if (stop !== abi.STOP_UNTIL) return { stop, at: core.clockNow(), traceEnded: false };
+    if (
+      watching &&
+      until === failAt &&
+      core.logged(abi.L_SUSPENDED) === 0n &&
+      core.logged(abi.L_ENDED) === 0n
+    ) {
+      return { stop, at: until, traceEnded: true };
+    }
+    if (until > TIME_MAX_TICKS) {
+      throw new RunRefused(
+        "migration.timeout",
+        "the run passed 2.5 h of simulated time; give a shorter timeout",
+      );
+    }
+    yield progressOf(core, stream.pages, until);
+  }
+}
+
+function deviceStateEqual(core: Core, scenario: ResolvedScenario): boolean {
+  const expected = new Uint8Array(scenario.guest.deviceStateBytes);
+  fillDeviceState(expected, scenario.seed);
+  const at = core.address("devicePlace");
+  const placed = core.u8.subarray(at, at + expected.length);
+  return expected.every((byte, i) => placed[i] === byte);
+}
+
+function examine(input: SimulateInput, feeder: Feeder, ended: Ended, outcome: Outcome): Findings {
+  const { core, scenario, stream } = input;
+  const broken = {
+    number: Number(core.global("brokenInvariant")),
+    left: BigInt.asUintN(64, BigInt(core.global("brokenLeft"))),
+    right: BigInt.asUintN(64, BigInt(core.global("brokenRight"))),
+    at: BigInt.asUintN(64, BigInt(core.global("brokenAt"))),
+  };
+  const { captured, estimated } = feeder;
+  if (ended.stop === abi.STOP_INVARIANT) {
+    return { broken, comparison: null, deviceStateEqual: null, notHome: null, captured, estimated };
+  }
+  const completed = outcome.status === "completed";
+  const notHome = ended.stop === abi.STOP_DONE ? core.notHome() : null;
+  const comparison = compare(core, stream.fork(), scenario, completed ? "destination" : "source");
+  const equal = completed ? deviceStateEqual(core, scenario) : null;
+  return { broken, comparison, deviceStateEqual: equal, notHome, captured, estimated };
+}
+
+function outcomeOf(reading: ReturnType<typeof readCore>, ended: Ended, core: Core): Outcome {
+  if (ended.stop === abi.STOP_INVARIANT) {
+    const name = invariantName(Number(core.global("brokenInvariant")));
+    return { status: "failed", reason: `invariant ${name} broke` };
+  }
+  if (ended.traceEnded) return { status: "failed", reason: "the guest's trace ended before the migration" };
+  return loggedOutcome(reading);
+}
+
+/**
+ * A run that yields its progress after every slice of simulated time and returns the result; whoever drives it may
+ * stop at any slice.
+ * @throws RunRefused, SimulatorFault, TraceError, RangeError
+ */
+export function* simulation(input: SimulateInput): Generator<Progress, Result> {
+  const { core, scenario, stream, origin } = input;
+  const feeder = prepare(input);
+  const ended = yield* advance(input, feeder);
+  if (ended.stop === abi.STOP_DEADLOCK) {
+    throw new SimulatorFault(`nothing is due and the migration has not ended, at ${ended.at} ticks`);
+  }
+  const reading = readCore(core, ended.at);
+  const outcome = outcomeOf(reading, ended, core);
+  const findings = examine(input, feeder, ended, outcome);
+  return makeResult({ scenario, origin, pages: stream.pages, reading, outcome, findings });
+}
+
+/**
+ * Runs a simulation to its end.
+ * @param progress told after every slice of simulated time
+ */
+export function simulate(input: SimulateInput, progress?: (at: Progress) => void): Result {
+  const run = simulation(input);
+  for (;;) {
+    const step = run.next();
+    if (step.done) return step.value;
+    progress?.(step.value);
+  }
+}

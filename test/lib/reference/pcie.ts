@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The PCIe link of one card with its host memory, slowly: docs/model.md sections 2 and 3, and nothing else.
+ *
+ * In: everything that requesters put into the ports. Out: the start of every packet on both wires, what memory
+ * answered, and when answers arrived. Nothing changes between two of the times that `nextTime` lists, so the wires
+ * are looked at then and only then.
+ */
+import * as abi from "../../../assembly/abi.ts";
+
+/** A transaction put into a port: 0-2 posted up, 3-5 reads up, 6 posted down (7, completions, is predicted). */
+export interface Put {
+  port: number;
+  bytes: number;
+  address: number;
+  readyAt: number;
+}
+
+/** One packet on a wire. `kind` is a `T_` constant. `port` is 0 for DLLPs and SKPs. */
+export interface Packet {
+  kind: number;
+  startAt: number;
+  port: number;
+  /** Bytes on the wire of a TLP, 0-2 (ACK, UpdateFC-P, UpdateFC-NP) of a DLLP, ticks of an SKP. */
+  what: number;
+  /** Data bytes of a TLP; of a DLLP the bytes acknowledged or the headers. */
+  amount: number;
+  /** PD credits of an UpdateFC-P, else 0. */
+  units: number;
+}
+
+export interface Answer {
+  requester: number;
+  at: number;
+  bytes: number;
+}
+
+/** What the link must do. */
+export interface PcieRun {
+  /** Packets by wire (0 up, 1 down), in order of their start. */
+  wires: [Packet[], Packet[]];
+  /** Entries of the completion port: `readyAt` is when memory has the data. */
+  completions: Put[];
+  answers: Answer[];
+  /** When each write up had been served, each write down had arrived. */
+  landedUp: number[];
+  landedDown: number[];
+}
+
+const UP = 0;
+const DOWN = 1;
+const POSTED = 0;
+const NON_POSTED = 1;
+const COMPLETION = 2;
+const DLLP_BYTES = 8;
+const COMPLETION_PORT = 7;
+const ACK = 0;
+const UPDATE_P = 1;
+const UPDATE_NP = 2;
+
+interface Entry extends Put {
+  /** Place in the order of all puts. */
+  order: number;
+  requester: number;
+  sentBytes: number;
+}
+
+/** Something freed by a receiver, or something on its way back to a transmitter. */
+interface Amount {
+  at: number;
+  replay: number;
+  ph: number;
+  pd: number;
+  nph: number;
+}
+
+interface Wire {
+  freeAt: number;
+  skpAt: number;
+  classNext: number;
+  readNext: number;
+  ports: Map<number, Entry[]>;
+  /** What the transmitter may still take. */
+  room: Omit<Amount, "at">;
+  /** Returns that have not had their effect yet, in order. */
+  returns: Amount[];
+  /** What the receiver of this wire owes: the other wire carries it. */
+  unacknowledged: { at: number; bytes: number }[];
+  freedPosted: Amount[];
+  freedNonPosted: Amount[];
+  packets: Packet[];
+}
+
+/** Bytes on the wire: 24 + 4 ceil(n/4) a write, 24 a read request, 20 + 4 ceil(n/4) a completion. */
+export function tlpBytes(kind: "write" | "read" | "completion", dataBytes: number): number {
+  if (kind === "read") return 24;
+  return (kind === "write" ? 24 : 20) + 4 * Math.ceil(dataBytes / 4);
+}
+
+/** Length of the next packet of a completion that has `sent` of its bytes behind it. */
+export function completionPiece(p: readonly number[], address: number, bytes: number, sent: number): number {
+  const unit = bytes > p[abi.S_PCIE_COMBINE_ABOVE]! ? p[abi.S_PCIE_MPS]! : p[abi.S_PCIE_RCB]!;
+  return Math.min(bytes - sent, unit - ((address + sent) % unit));
+}
+
+/** Predicts a side's link from its parameters (`S_` constants) and the puts in their order. */
+export function predictPcie(p: readonly number[], puts: readonly Put[]): PcieRun {
+  return new Link(p, puts).run();
+}
+
+class Link {
+  readonly #p: readonly number[];
+  readonly #wires: [Wire, Wire];
+  readonly #explicit: boolean;
+  readonly #run: PcieRun;
+  #readServerAt = 0;
+  #writeServerAt = 0;
+
+  constructor(p: readonly number[], puts: readonly Put[]) {
+    this.#p = p;
+    this.#explicit = p[abi.S_PCIE_DLL] === abi.DLL_EXPLICIT;
+    const up = [p[abi.S_PCIE_PH]!, p[abi.S_PCIE_PD]!, p[abi.S_PCIE_NPH]!];
+    const down = [p[abi.S_PCIE_DOWN_PH]!, p[abi.S_PCIE_DOWN_PD]!, Infinity];
+    this.#wires = [this.#wire(up, [0, 1, 2, 3, 4, 5]), this.#wire(down, [6, COMPLETION_PORT])];
+    const [a, b] = this.#wires;
+    this.#run = { wires: [a.packets, b.packets], completions: [], answers: [], landedUp: [], landedDown: [] };
+    puts.forEach((put, order) => {
+      const wire = this.#wires[put.port === 6 ? DOWN : UP];
+      wire.ports.get(put.port)!.push({ ...put, order, requester: put.port - 3, sentBytes: 0 });
+    });
+  }
+
+  #wire(credits: number[], ports: number[]): Wire {
+    const replay = this.#explicit ? this.#p[abi.S_PCIE_REPLAY_BYTES]! : Infinity;
+    return {
+      freeAt: 0,
+      skpAt: this.#p[abi.S_PCIE_SKP_PERIOD]! || Infinity,
+      classNext: POSTED,
+      readNext: 3,
+      ports: new Map(ports.map((port) => [port, []])),
+      room: { replay, ph: credits[0]!, pd: credits[1]!, nph: credits[2]! },
+      returns: [],
+      unacknowledged: [],
+      freedPosted: [],
+      freedNonPosted: [],
+      packets: [],
+    };
+  }
+
+  run(): PcieRun {
+    for (let t = 0; t < Infinity; t = this.#nextTime(t)) {
+      for (const which of [UP, DOWN]) {
+        this.#takeReturns(this.#wires[which]!, t);
+        this.#step(which, t);
+      }
+    }
+    return this.#run;
+  }
+
+  /** The first time after t at which anything can be different. */
+  #nextTime(t: number): number {
+    let next = Infinity;
+    const maybe = (at: number | undefined): void => {
+      if (at !== undefined && at > t && at < next) next = at;
+    };
+    const limit = this.#p[abi.S_PCIE_LIMIT]!;
+    for (const wire of this.#wires) {
+      maybe(wire.freeAt);
+      for (const port of wire.ports.values()) maybe(port[0]?.readyAt);
+      maybe(wire.returns[0]?.at);
+      for (const owed of [wire.unacknowledged[0], wire.freedPosted[0], wire.freedNonPosted[0]]) {
+        if (owed !== undefined && this.#explicit) maybe(owed.at + limit);
+      }
+    }
+    return next;
+  }
+
+  #takeReturns(wire: Wire, t: number): void {
+    while (wire.returns.length > 0 && wire.returns[0]!.at <= t) {
+      const back = wire.returns.shift()!;
+      wire.room.replay += back.replay;
+      wire.room.ph += back.ph;
+      wire.room.pd += back.pd;
+      wire.room.nph += back.nph;
+    }
+  }
+
+  /** The wire's choice at t: SKP, ACK, UpdateFC-P, UpdateFC-NP, TLP. */
+  #step(which: number, t: number): void {
+    const wire = this.#wires[which]!;
+    if (wire.freeAt > t) return;
+    const dllp = this.#explicit ? this.#dueDllp(which, t) : null;
+    const port = dllp === null ? this.#nextPort(wire, t) : null;
+    if (dllp === null && port === null) return;
+    while (wire.skpAt <= t) {
+      const startAt = Math.max(wire.skpAt, wire.freeAt);
+      const ticks = this.#p[abi.S_PCIE_SKP_TICKS]!;
+      wire.skpAt += this.#p[abi.S_PCIE_SKP_PERIOD]!;
+      wire.freeAt = startAt + ticks;
+      if (wire.freeAt > t)
+        this.#record(wire, { kind: abi.T_SKP, startAt, port: 0, what: ticks, amount: 0, units: 0 });
+    }
+    if (wire.freeAt > t) return;
+    if (dllp !== null) this.#sendDllp(which, dllp, t);
+    else this.#sendTlp(which, port!, t);
+  }
+
+  #record(wire: Wire, packet: Packet): void {
+    wire.packets.push(packet);
+  }
+
+  /** The DLLP that is due on a wire: it speaks about what has arrived on the other. */
+  #dueDllp(which: number, t: number): number | null {
+    const other = this.#wires[1 - which]!;
+    const due = (owed: { at: number }[]): boolean =>
+      owed.length > 0 && owed[0]!.at + this.#p[abi.S_PCIE_LIMIT]! <= t;
+    if (due(other.unacknowledged)) return ACK;
+    if (due(other.freedPosted)) return UPDATE_P;
+    return due(other.freedNonPosted) ? UPDATE_NP : null;
+  }
+
+  #sendDllp(which: number, what: number, t: number): void {
+    const other = this.#wires[1 - which]!;
+    const duration = DLLP_BYTES * this.#p[abi.S_PCIE_TICKS_PER_BYTE]!;
+    const back: Amount = { at: t + duration + this.#p[abi.S_PCIE_FLIGHT]!, replay: 0, ph: 0, pd: 0, nph: 0 };
+    if (what === ACK) {
+      while (other.unacknowledged[0]! && other.unacknowledged[0].at <= t) {
+        back.replay += other.unacknowledged.shift()!.bytes;
+      }
+    } else {
+      const freed = what === UPDATE_P ? other.freedPosted : other.freedNonPosted;
+      while (freed.length > 0 && freed[0]!.at <= t) {
+        const one = freed.shift()!;
+        back.ph += one.ph;
+        back.pd += one.pd;
+        back.nph += one.nph;
+      }
+    }
+    other.returns.push(back);
+    const amount = [back.replay, back.ph, back.nph][what]!;
+    const wire = this.#wires[which]!;
+    this.#record(wire, { kind: abi.T_DLLP, startAt: t, port: 0, what, amount, units: back.pd });
+    wire.freeAt = t + duration;
+  }
+
+  /** The port whose first entry goes at t, classes and read ports in their turns. */
+  #nextPort(wire: Wire, t: number): number | null {
+    for (let i = 0; i < 3; i++) {
+      const port = this.#ofClass(wire, (wire.classNext + i) % 3, t);
+      if (port !== null) return port;
+    }
+    return null;
+  }
+
+  #ofClass(wire: Wire, kind: number, t: number): number | null {
+    const firstWrite = this.#firstWrite(wire);
+    if (kind === POSTED)
+      return firstWrite !== null && this.#mayGo(wire, firstWrite, t) ? firstWrite.port : null;
+    if (kind === COMPLETION) {
+      const head = wire.ports.get(COMPLETION_PORT)?.[0];
+      return head !== undefined && this.#mayGo(wire, head, t) ? COMPLETION_PORT : null;
+    }
+    for (let i = 0; i < 3; i++) {
+      const port = 3 + ((wire.readNext - 3 + i) % 3);
+      const head = wire.ports.get(port)?.[0];
+      if (head === undefined) continue;
+      const passes = firstWrite !== null && firstWrite.order < head.order;
+      if (!passes && this.#mayGo(wire, head, t)) return port;
+    }
+    return null;
+  }
+
+  /** The write that was put first of all that have not gone. */
+  #firstWrite(wire: Wire): Entry | null {
+    let first: Entry | null = null;
+    for (const port of [0, 1, 2, 6]) {
+      const head = wire.ports.get(port)?.[0];
+      if (head !== undefined && (first === null || head.order < first.order)) first = head;
+    }
+    return first;
+  }
+
+  /** Ready, and every gate open. */
+  #mayGo(wire: Wire, entry: Entry, t: number): boolean {
+    if (entry.readyAt > t) return false;
+    const needs = this.#needs(entry);
+    const { room } = wire;
+    return needs.replay <= room.replay && needs.ph <= room.ph && needs.pd <= room.pd && needs.nph <= room.nph;
+  }
+
+  #needs(entry: Entry): Omit<Amount, "at"> {
+    const kind =
+      entry.port === COMPLETION_PORT ? COMPLETION : entry.port >= 3 && entry.port <= 5 ? NON_POSTED : POSTED;
+    if (kind === NON_POSTED) return { replay: tlpBytes("read", 0), ph: 0, pd: 0, nph: 1 };
+    if (kind === COMPLETION) {
+      const data = completionPiece(this.#p, entry.address, entry.bytes, entry.sentBytes);
+      return { replay: tlpBytes("completion", data), ph: 0, pd: 0, nph: 0 };
+    }
+    return { replay: tlpBytes("write", entry.bytes), ph: 1, pd: Math.ceil(entry.bytes / 16), nph: 0 };
+  }
+
+  #sendTlp(which: number, port: number, t: number): void {
+    const wire = this.#wires[which]!;
+    const queue = wire.ports.get(port)!;
+    const entry = queue[0]!;
+    const needs = this.#needs(entry);
+    wire.room.replay -= needs.replay;
+    wire.room.ph -= needs.ph;
+    wire.room.pd -= needs.pd;
+    wire.room.nph -= needs.nph;
+    const duration = needs.replay * this.#p[abi.S_PCIE_TICKS_PER_BYTE]!;
+    wire.freeAt = t + duration;
+    const arriveAt = t + duration + this.#p[abi.S_PCIE_FLIGHT]!;
+    if (this.#explicit) wire.unacknowledged.push({ at: arriveAt, bytes: needs.replay });
+    let amount = entry.bytes;
+    if (port === COMPLETION_PORT) amount = this.#completed(entry, arriveAt);
+    else if (needs.nph === 1) this.#readArrives(wire, entry, arriveAt);
+    else this.#writeArrives(which, wire, entry, arriveAt);
+    if (port !== COMPLETION_PORT || entry.sentBytes === entry.bytes) queue.shift();
+    if (needs.nph === 1) wire.readNext = 3 + ((port - 3 + 1) % 3);
+    wire.classNext = port === COMPLETION_PORT ? POSTED : needs.nph === 1 ? COMPLETION : NON_POSTED;
+    this.#record(wire, { kind: abi.T_TLP, startAt: t, port, what: needs.replay, amount, units: 0 });
+  }
+
+  #completed(entry: Entry, arriveAt: number): number {
+    const data = completionPiece(this.#p, entry.address, entry.bytes, entry.sentBytes);
+    entry.sentBytes += data;
+    if (entry.sentBytes === entry.bytes) {
+      this.#run.answers.push({ requester: entry.requester, at: arriveAt, bytes: entry.bytes });
+    }
+    return data;
+  }
+
+  /** The read server: s = max(arrival, end before), the data is there ceil(n x ticks a byte) + latency later. */
+  #readArrives(wire: Wire, entry: Entry, arriveAt: number): void {
+    const p = this.#p;
+    const startAt = Math.max(arriveAt, this.#readServerAt);
+    this.#readServerAt = startAt + Math.ceil((entry.bytes * p[abi.S_MEM_READ_NUM]!) / p[abi.S_MEM_READ_DEN]!);
+    const readyAt = this.#readServerAt + p[abi.S_MEM_READ_LATENCY]!;
+    const { bytes, address, requester } = entry;
+    const put = { port: COMPLETION_PORT, bytes, address, readyAt };
+    this.#run.completions.push(put);
+    this.#wires[DOWN].ports.get(COMPLETION_PORT)!.push({ ...put, order: 0, requester, sentBytes: 0 });
+    this.#freed(wire, wire.freedNonPosted, { at: startAt, replay: 0, ph: 0, pd: 0, nph: 1 });
+  }
+
+  #writeArrives(which: number, wire: Wire, entry: Entry, arriveAt: number): void {
+    const p = this.#p;
+    let landedAt = arriveAt;
+    if (which === UP) {
+      const startAt = Math.max(arriveAt, this.#writeServerAt);
+      landedAt = startAt + Math.ceil((entry.bytes * p[abi.S_MEM_WRITE_NUM]!) / p[abi.S_MEM_WRITE_DEN]!);
+      this.#writeServerAt = landedAt;
+    }
+    (which === UP ? this.#run.landedUp : this.#run.landedDown).push(landedAt);
+    this.#freed(wire, wire.freedPosted, {
+      at: landedAt,
+      replay: 0,
+      ph: 1,
+      pd: Math.ceil(entry.bytes / 16),
+      nph: 0,
+    });
+  }
+
+  /** Freed by the receiver: owed by an UpdateFC, or back one flight later without a data link layer. */
+  #freed(wire: Wire, owed: Amount[], amount: Amount): void {
+    if (this.#explicit) {
+      owed.push(amount);
+      return;
+    }
+    wire.returns.push({ ...amount, at: amount.at + this.#p[abi.S_PCIE_FLIGHT]! });
+    wire.returns.sort((a, b) => a.at - b.at);
+  }
+}
