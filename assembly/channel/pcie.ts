@@ -83,6 +83,7 @@ class Way {
   mrrs: u32;
   rcb: u32;
   combineAbove: u32;
+  waits: u32; // 1 while something is held up by credits or the replay buffer
 }
 
 const KIND_ACK: u32 = 0;
@@ -184,9 +185,11 @@ export function stepPcie(side: u32, dir: u32, t: u64): void {
   const cause = dllp ? BUSY : choose(side, dir, w, t);
   if (!dllp && chosen == 0) {
     enter(side, account, cause, t);
+    w.waits = cause == STARVED ? 0 : 1;
     idle(side, dir, w, min3(ackDue, pDue, nDue), t);
     return;
   }
+  w.waits = 0;
   enter(side, account, BUSY, t);
   if (skp(side, dir, w, t)) return;
   if (after(ackDue, w.limit) <= t) sendAck(side, dir, w, back, t);
@@ -261,7 +264,9 @@ function collectFreed(w: Way, r: Ring, kind: u32, t: u64): void {
 /** Nothing can be sent: due again when something becomes ready or due. */
 function idle(side: u32, dir: u32, w: Way, first: u64, t: u64): void {
   let due = after(first, w.limit);
-  if (w.dll != DLL_EXPLICIT) {
+  if (w.waits == 0) {
+    // credits and acknowledgements that come now are taken when something is to be sent
+  } else if (w.dll != DLL_EXPLICIT) {
     due = after(min3(ringDue(w.freedP), ringDue(w.freedN), NEVER), w.flight);
   } else if (w.returns.head != w.returns.tail) {
     const at = load<u64>(ringHead(w.returns));
@@ -328,7 +333,7 @@ function sendDllp(side: u32, dir: u32, w: Way, back: Way, a: u32, b: u32, t: u64
   const at = w.free + w.flight;
   happened(T_DLLP, side, dir, t, a >> 30, a & 0x3fffffff, b);
   ringPut(back.returns, at, a, b);
-  wake(side, unitOf(1 - dir), at);
+  if (back.waits != 0) wake(side, unitOf(1 - dir), at);
 }
 
 // --- transactions ----------------------------------------------------------------------------------------------------
@@ -478,8 +483,9 @@ function sendPosted(side: u32, dir: u32, w: Way, q: Port, e: Entry, arrival: u64
 
 /** The receiver frees credits at `at`: they come back with an UpdateFC, or one flight later without a data link. */
 function freed(side: u32, dir: u32, w: Way, r: Ring, at: u64, headers: u32, units: u32): void {
-  if (w.dll != DLL_EXPLICIT) wake(side, unitOf(dir), at + w.flight);
-  else if (r.head == r.tail) wake(side, unitOf(1 - dir), at + w.limit);
+  if (w.dll != DLL_EXPLICIT) {
+    if (w.waits != 0) wake(side, unitOf(dir), at + w.flight);
+  } else if (r.head == r.tail) wake(side, unitOf(1 - dir), at + w.limit);
   ringPut(r, at, headers, units);
 }
 

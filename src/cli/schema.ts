@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `dpusim schema scenario|sweep|result`: the JSON Schema of a format. */
+import { resultJsonSchema } from "../result/schema.ts";
 import { scenarioJsonSchema } from "../scenario/schema.ts";
 import { ScenarioError, suggest } from "../scenario/source.ts";
 import { show } from "../scenario/units.ts";
@@ -7,7 +8,7 @@ import { show } from "../scenario/units.ts";
 const FORMATS: Readonly<Record<string, (() => object) | null>> = {
   scenario: scenarioJsonSchema,
   sweep: null,
-  result: null,
+  result: resultJsonSchema,
 };
 
 /**
@@ -22,6 +23,8 @@ export function schemaCommand(which: string): string {
   }
   const make = FORMATS[which];
   if (!make)
-    throw new ScenarioError([`schema ${which}: is not supported yet in this version; write scenario`]);
+    throw new ScenarioError([
+      `schema ${which}: is not supported yet in this version; write scenario or result`,
+    ]);
   return `${JSON.stringify(make(), null, 2)}\n`;
 }

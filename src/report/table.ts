@@ -181,7 +181,7 @@ function limits({ bottleneck, bounds, link, migration }: Result, colors: Colors)
   return [
     `  limit   ${limit}`,
     `  link    ${bitRate(link.goodputBitsPerSecond)} of payload on average, ${percent(link.utilization)} of the wire's time`,
-    `  bounds  no faster than ${texts.join(", ")}`,
+    `  bounds  ${texts.join(", ")}`,
   ].join("\n");
 }
 

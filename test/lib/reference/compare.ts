@@ -2,7 +2,7 @@
 // Compares a recorded run with the reference models, event by event, to the tick.
 import * as abi from "../../../assembly/abi.ts";
 import { type Happening, of, type Run } from "../timeline.ts";
-import { type Packet, type PcieRun, predictPcie, type Put } from "./pcie.ts";
+import { type Packet, type PcieRun, type Put, predictPcie } from "./pcie.ts";
 import { frameBytes, predictTcp, type StreamEvent } from "./tcp.ts";
 
 const COMPLETION_PORT = 7;
@@ -15,7 +15,10 @@ export function sameLists<T>(name: string, core: readonly T[], reference: readon
     const [mine, theirs] = [JSON.stringify(core[i]), JSON.stringify(reference[i])];
     if (mine === theirs) continue;
     const around = (list: readonly T[]): string =>
-      list.slice(Math.max(0, i - CONTEXT), i + 2).map((e) => JSON.stringify(e)).join("\n    ");
+      list
+        .slice(Math.max(0, i - CONTEXT), i + 2)
+        .map((e) => JSON.stringify(e))
+        .join("\n    ");
     const counts = `${core.length} in the core, ${reference.length} in the reference`;
     throw new Error(
       `${name} ${i} differs (${counts})\n  core\n    ${around(core)}\n  reference\n    ${around(reference)}`,
@@ -26,7 +29,9 @@ export function sameLists<T>(name: string, core: readonly T[], reference: readon
 
 /** What requesters put into the ports of a side, in order; the completion port is not theirs. */
 export function putsOf(run: Run, side: number): Put[] {
-  return of(run, abi.T_PUT, side).filter((e) => e.which !== COMPLETION_PORT).map(asPut);
+  return of(run, abi.T_PUT, side)
+    .filter((e) => e.which !== COMPLETION_PORT)
+    .map(asPut);
 }
 
 const asPut = (e: Happening): Put => ({ port: e.which, bytes: e.a, address: e.b, readyAt: e.t });
@@ -44,7 +49,12 @@ export function packetsOf(run: Run, side: number, wire: number): Packet[] {
     if (e.kind === abi.T_SKP) packets.push({ ...common, port: 0, amount: 0, units: 0 });
   }
   return packets.map(({ kind, startAt, port, what, amount, units }) => ({
-    kind, startAt, port, what, amount, units,
+    kind,
+    startAt,
+    port,
+    what,
+    amount,
+    units,
   }));
 }
 
@@ -56,7 +66,9 @@ export function checkPcie(run: Run, side: number): { predicted: PcieRun; compare
     const name = `packet on wire ${wire ? "down" : "up"} of side ${side}`;
     compared += sameLists(name, packetsOf(run, side, wire), predicted.wires[wire]!);
   }
-  const completions = of(run, abi.T_PUT, side).filter((e) => e.which === COMPLETION_PORT).map(asPut);
+  const completions = of(run, abi.T_PUT, side)
+    .filter((e) => e.which === COMPLETION_PORT)
+    .map(asPut);
   compared += sameLists(`completion of side ${side}`, completions, predicted.completions);
   const answers = of(run, abi.T_ANSWER, side).map((e) => ({ requester: e.which, at: e.t, bytes: e.b }));
   compared += sameLists(`answer of side ${side}`, answers, predicted.answers);
@@ -89,7 +101,11 @@ function streamEvents(run: Run, kind: number): StreamEvent[] {
 
 /** Compares every frame of both sides with the reference; returns how many there were. */
 export function checkTcp(run: Run): number {
-  const frames = predictTcp(run.params.global, streamEvents(run, abi.T_APPEND), streamEvents(run, abi.T_TAKEN));
+  const frames = predictTcp(
+    run.params.global,
+    streamEvents(run, abi.T_APPEND),
+    streamEvents(run, abi.T_TAKEN),
+  );
   let compared = 0;
   const asList = (e: Happening): number[] => [e.which, e.t, e.a, e.b, e.c];
   for (const side of [0, 1]) {
@@ -104,5 +120,7 @@ export function checkTcp(run: Run): number {
 
 /** Wire bytes of a side's frames that start before a time. */
 export function wireBytesBefore(run: Run, side: number, before: number): number {
-  return of(run, abi.T_FRAME, side).filter((e) => e.t < before).reduce((sum, e) => sum + frameBytes(e.a), 0);
+  return of(run, abi.T_FRAME, side)
+    .filter((e) => e.t < before)
+    .reduce((sum, e) => sum + frameBytes(e.a), 0);
 }
