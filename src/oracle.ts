@@ -28,7 +28,12 @@ function carried(scenario: ResolvedScenario, pfn: number): boolean {
 }
 
 /** Replays a fresh stream up to the writes that the source's vCPUs executed; compares versions, and bytes where carried. */
-export function compare(core: Core, stream: GuestStream, scenario: ResolvedScenario, subject: Subject): Comparison {
+export function compare(
+  core: Core,
+  stream: GuestStream,
+  scenario: ResolvedScenario,
+  subject: Subject,
+): Comparison {
   const { pages } = stream;
   const vcpus = scenario.guest.vcpus;
   const every = scenario.content.mode === "full" ? 1 : scenario.content.sampleEvery;
@@ -48,7 +53,9 @@ export function compare(core: Core, stream: GuestStream, scenario: ResolvedScena
       }
     }
   }
-  const left = Array.from({ length: vcpus }, (_, v) => Number(core.u64(core.address("vcpusAt") + v * 32 + 8)));
+  const left = Array.from({ length: vcpus }, (_, v) =>
+    Number(core.u64(core.address("vcpusAt") + v * 32 + 8)),
+  );
   let total = left.reduce((a, b) => a + b, 0);
   while (total > 0) {
     const batch = stream.next();
@@ -67,6 +74,12 @@ export function compare(core: Core, stream: GuestStream, scenario: ResolvedScena
   return difference(core, versions, image, scenario, subject);
 }
 
+/** Compares a page word by word. */
+function equalPages(a: Uint32Array, aAt: number, b: Uint32Array, bAt: number): boolean {
+  for (let i = 0; i < abi.PAGE_BYTES / 4; i++) if (a[aAt + i] !== b[bAt + i]) return false;
+  return true;
+}
+
 function difference(
   core: Core,
   versions: Uint32Array,
@@ -78,6 +91,7 @@ function difference(
   const held = core.address(destination ? "placedVersionsAt" : "sourceVersionsAt") >>> 2;
   const bodies = core.address(destination ? "placedImageAt" : "sourceImageAt");
   const every = scenario.content.mode === "full" ? 1 : scenario.content.sampleEvery;
+  const expected = new Uint32Array(image.buffer, image.byteOffset, image.length >>> 2);
   let different = 0;
   let first: number | null = null;
   for (let pfn = 0; pfn < versions.length; pfn++) {
@@ -85,8 +99,7 @@ function difference(
     let same = version === versions[pfn] && version !== ABSENT;
     if (same && carried(scenario, pfn)) {
       const at = Math.floor(pfn / every) * abi.PAGE_BYTES;
-      const mine = core.u8.subarray(bodies + at, bodies + at + abi.PAGE_BYTES);
-      same = Buffer.compare(mine, image.subarray(at, at + abi.PAGE_BYTES)) === 0;
+      same = equalPages(core.u32, (bodies + at) >>> 2, expected, at >>> 2);
     }
     if (!same) {
       different++;

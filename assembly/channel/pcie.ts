@@ -32,7 +32,7 @@ import {
 } from "../kernel/port";
 import { wake } from "../kernel/schedule";
 import { admit, startOf } from "../kernel/server";
-import { broken, count, enter } from "../kernel/stats";
+import { broken, count, enter, enterUntil } from "../kernel/stats";
 import { NEVER } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 
@@ -196,7 +196,16 @@ export function stepPcie(side: u32, dir: u32, t: u64): void {
   else if (after(pDue, w.limit) <= t) sendCredits(side, dir, w, back, back.freedP, KIND_P, t);
   else if (after(nDue, w.limit) <= t) sendCredits(side, dir, w, back, back.freedN, KIND_N, t);
   else send(side, dir, w, t);
-  again(side, dir, w.free);
+  if ((filled(side) & (dir == UP ? UP_PORTS : DOWN_PORTS)) != 0) {
+    again(side, dir, w.free);
+    return;
+  }
+  // nothing is left to send: due again with the next transaction, or the next DLLP
+  enterUntil(side, account, BUSY, t, w.free, STARVED);
+  const first = min3(ringDue(back.sent), ringDue(back.freedP), ringDue(back.freedN));
+  if (w.dll != DLL_EXPLICIT || first == NEVER) return;
+  const due = first + w.limit;
+  again(side, dir, due > w.free ? due : w.free);
 }
 
 // @ts-ignore: decorator

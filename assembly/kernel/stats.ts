@@ -2,17 +2,19 @@
 // What a run counts: time accounts (each interval charged when it ends, never a remainder), counters, log-linear
 // histograms, and the first invariant that broke.
 //
-//   account record, 176 bytes: | since u64 | state u32 | in use u32 | sums u64 x 20 |
+//   account record, 192 bytes: | since u64 | state u32 | in use u32 | sums u64 x 20 | from u64 | then u32 | - |
 //   histogram record, 4 KiB:   | count u64 | sum u64 | max u64 | min u64 | buckets u64 x 508 |
 import { ACCOUNTS, COUNTERS, HISTOGRAMS, I_ACCOUNTING, STATES } from "../abi";
 
-const ACCOUNT_BYTES: u32 = 176;
+const ACCOUNT_BYTES: u32 = 192;
+const FROM: usize = 176;
+const THEN: usize = 184;
 const HISTOGRAM_BYTES: u32 = 4096;
-const ACCOUNT = memory.data(33792, 16);
+const ACCOUNT = memory.data(36864, 16);
 const COUNTER = memory.data(1024, 16);
 const HISTOGRAM = memory.data(65536, 16);
 
-if (<u32>(ACCOUNTS * 2 * 176) > 33792) ERROR("accounts");
+if (<u32>(ACCOUNTS * 2 * 192) > 36864) ERROR("accounts");
 if (<u32>(COUNTERS * 16) > 1024) ERROR("counters");
 if (<u32>(HISTOGRAMS * 2 * 4096) > 65536) ERROR("histograms");
 if (STATES * 8 + 16 != 176) ERROR("account record");
@@ -26,7 +28,7 @@ export let brokenAt: u64 = 0;
 export let booksClosed: bool = false;
 
 export function statsReset(): void {
-  memory.fill(ACCOUNT, 0, 33792);
+  memory.fill(ACCOUNT, 0, 36864);
   memory.fill(COUNTER, 0, 1024);
   memory.fill(HISTOGRAM, 0, 65536);
   brokenInvariant = 0;
@@ -51,17 +53,42 @@ export function openAccount(side: u32, account: u32, state: u32): void {
   store<u64>(at, 0);
   store<u32>(at, state, 8);
   store<u32>(at, 1, 12);
+  store<u64>(at, u64.MAX_VALUE, FROM);
 }
 
 /** The account's unit is in `state` from t on; the interval that ends is charged to the state it was in. */
 export function enter(side: u32, account: u32, state: u32, t: u64): void {
   const at = ACCOUNT + (side * ACCOUNTS + account) * ACCOUNT_BYTES;
+  if (booksClosed || load<u32>(at, 12) == 0) return;
+  if (load<u64>(at, FROM) != u64.MAX_VALUE) settle(at, t);
   const was = load<u32>(at, 8);
-  if (was == state || booksClosed || load<u32>(at, 12) == 0) return;
+  if (was == state) return;
   const sum = at + 16 + (was << 3);
   store<u64>(sum, load<u64>(sum) + (t - load<u64>(at)));
   store<u64>(at, t);
   store<u32>(at, state, 8);
+}
+
+/**
+ * The unit is in `state` until `from`, and in `then` afterwards unless it is entered before: a unit that knows what it
+ * will wait for need not be stepped to say so.
+ */
+export function enterUntil(side: u32, account: u32, state: u32, t: u64, from: u64, then: u32): void {
+  enter(side, account, state, t);
+  const at = ACCOUNT + (side * ACCOUNTS + account) * ACCOUNT_BYTES;
+  store<u64>(at, from, FROM);
+  store<u32>(at, then, THEN);
+}
+
+/** Charges an announced change whose time has come, and forgets one whose time has not. */
+function settle(at: usize, t: u64): void {
+  const from = load<u64>(at, FROM);
+  store<u64>(at, u64.MAX_VALUE, FROM);
+  if (from > t) return;
+  const sum = at + 16 + (load<u32>(at, 8) << 3);
+  store<u64>(sum, load<u64>(sum) + (from - load<u64>(at)));
+  store<u64>(at, from);
+  store<u32>(at, load<u32>(at, THEN), 8);
 }
 
 /** Ends the reported interval at t: charges what is open and holds every account against the elapsed time. */
@@ -69,6 +96,7 @@ export function closeBooks(t: u64): void {
   for (let i: u32 = 0; i < 2 * ACCOUNTS; i++) {
     const at = ACCOUNT + i * ACCOUNT_BYTES;
     if (load<u32>(at, 12) == 0) continue;
+    settle(at, t);
     const sum = at + 16 + (load<u32>(at, 8) << 3);
     store<u64>(sum, load<u64>(sum) + (t - load<u64>(at)));
     let total: u64 = 0;

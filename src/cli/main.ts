@@ -49,7 +49,10 @@ function addRun(program: Command): void {
 }
 
 function addTrace(program: Command): void {
-  const trace = program.command("trace").description("Trace files: look into, verify, generate.");
+  const trace = program
+    .command("trace")
+    .description("Trace files: look into, verify, generate.")
+    .helpCommand(false);
   trace
     .command("info")
     .argument("<file>", "trace file")

@@ -108,7 +108,7 @@ const numberOf = (bytes: Uint8Array): bigint => bytes.reduce((sum, b) => (sum <<
 const bytesOf = (block: bigint): Uint8Array =>
   Uint8Array.from({ length: 16 }, (_, at) => Number((block >> BigInt(8 * (15 - at))) & 0xffn));
 
-/** GHASH (algorithm 2) over aad and text, each filled up with zeros to whole blocks, and both lengths in bits. */
+/** GHASH (algorithm 2) over aad and text, each filled up with zeros to blocks, and both lengths in bits. */
 function ghash(h: bigint, aad: Uint8Array, text: Uint8Array): bigint {
   let y = 0n;
   for (const part of [aad, text]) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The core's codecs as functions of byte arrays. Every call checks that the core wrote where it may, only there.
+// The core's codecs as functions of byte arrays. Every call checks that nothing was written but the target.
 import { Core, coreModule } from "../../../src/core.ts";
 import type { Sealed } from "./aes-gcm.ts";
 import type { Lz4HardwareConfig, Lz4HardwareResult } from "./lz4-hardware.ts";

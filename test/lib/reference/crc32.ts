@@ -4,7 +4,7 @@
 /** x^32 + x^26 + x^23 + … + x + 1 with its bits reversed: the coefficient of x^31 is bit 0. */
 const POLYNOMIAL = 0xedb88320;
 
-/** CRC-32 of `bytes`, going on from `seed`, the CRC of what came before (0 for nothing). An unsigned 32-bit number. */
+/** CRC-32 of `bytes` after what has the CRC `seed` (0 for nothing): an unsigned 32-bit number. */
 export function crc32Bitwise(seed: number, bytes: Uint8Array): number {
   let register = ~seed >>> 0;
   for (const byte of bytes) {

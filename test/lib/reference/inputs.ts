@@ -99,7 +99,7 @@ export function anyContents(draws: Draws, length: number): Uint8Array {
   return draws.oneOf(Object.values(KINDS))(draws, length);
 }
 
-/** Every whole 4 KiB body in the shipped recording of Redis: its initial image and all epochs, in that order. */
+/** Every 4 KiB body in the shipped recording of Redis: its initial image, then all epochs. */
 export function recordedPages(): Uint8Array[] {
   const path = new URL("../../../sim/traces/host-redis-small.mdt", import.meta.url).pathname;
   const source = fileSource(path);

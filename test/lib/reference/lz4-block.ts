@@ -80,8 +80,8 @@ function decode(block: Uint8Array, cap: number): Decoded {
 }
 
 /**
- * What `block` decodes to, at most `cap` bytes; null if it is malformed: it ends inside a sequence, a match is
- * the last thing in it, an offset is 0 or reaches before the first byte, or it holds more than `cap` bytes.
+ * What `block` decodes to, at most `cap` bytes; null if it is malformed: it ends inside a sequence or with a
+ * match, an offset is 0 or reaches before the first byte, or it holds more than `cap` bytes.
  */
 export function decodeLz4Block(block: Uint8Array, cap: number): Decoded | null {
   try {

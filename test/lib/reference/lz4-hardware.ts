@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The hardware LZ4 encoder, slowly: docs/lz4-hardware.md section by section. It encodes the whole job first and
-// asks afterwards what that would have cost and whether the machine would have given up.
+// The hardware LZ4 encoder, slowly: docs/lz4-hardware.md section by section. It encodes the whole job first
+// and asks afterwards what that would have cost and whether the machine would have given up.
 
 /** Section 1. Legal values are those of its table; they are not checked here. */
 export interface Lz4HardwareConfig {
