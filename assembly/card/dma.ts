@@ -24,7 +24,7 @@ import { carries, sourcePage, sourceVersion, sourceWord } from "../kernel/pages"
 import { p32 } from "../kernel/params";
 import { UP_READ, bufferFits, finishRead, issueRead, issuedAt, portFull, tagBytes, tagsFree } from "../kernel/port";
 import { wake } from "../kernel/schedule";
-import { broken, count, enter, sample } from "../kernel/stats";
+import { broken, count, enter, enterUntil, sample } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 
@@ -137,8 +137,25 @@ function request(side: u32, e: Engine, q: u32, j: Job, n: u32, headers: u32, t: 
   e.turn = q + 1 == e.queues ? 0 : q + 1;
   e.nextIssue = edgeAfter(side * 2, t, e.issue);
   count(side, C_READ_REQUESTS, 1);
+  // when it is known what the next request will wait for, who frees it wakes this unit
+  const cause = waitsFor(side, e);
+  if (cause != BUSY) {
+    enterUntil(side, A_READ, BUSY, t, e.nextIssue, cause);
+    return;
+  }
   enter(side, A_READ, BUSY, t);
   wake(side, U_READ, e.nextIssue);
+}
+
+/** What the request after this one waits for, BUSY when that is not known yet. */
+function waitsFor(side: u32, e: Engine): u32 {
+  const index = load<u32>(current(side, e.turn));
+  if (index == NONE) return BUSY;
+  if (tagsFree(side, R_DATA) == 0) return W_TAGS;
+  const left = PAGE_BYTES - job(side, index).issued;
+  const n = left < e.mrrs ? left : e.mrrs;
+  if (!bufferFits(side, R_DATA, n, (n + e.rcb - 1) / e.rcb)) return W_COMPLETION_BUFFER;
+  return portFull(side, UP_READ + R_DATA) ? W_PCIE : BUSY;
 }
 
 /** A read has been answered; the page is complete with its last byte, and its version is fixed then. */

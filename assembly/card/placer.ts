@@ -20,7 +20,7 @@ import { p32 } from "../kernel/params";
 import { UP_POSTED, portFull, put } from "../kernel/port";
 import { placedAdd } from "../kernel/progress";
 import { wake } from "../kernel/schedule";
-import { broken, count, enter, sample } from "../kernel/stats";
+import { broken, count, enter, enterUntil, sample } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 
@@ -65,6 +65,11 @@ export function stepPlacer(side: u32, t: u64): void {
   put(side, UP_POSTED + R_DATA, w.offset, n, w.index, last ? LAND_PAGE : 0, edgeAfter(side * 2, t, 1));
   w.offset += n;
   w.nextIssue = edgeAfter(side * 2, t, p32(side, S_WRITE_ISSUE));
+  if (!last && portFull(side, UP_POSTED + R_DATA)) {
+    // the wire wakes this unit when it has taken something
+    enterUntil(side, A_PLACE, BUSY, t, w.nextIssue, W_PCIE);
+    return;
+  }
   enter(side, A_PLACE, BUSY, t);
   wake(side, U_PLACE, w.nextIssue);
   if (last) leave(side, w, j, t);

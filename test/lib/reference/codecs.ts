@@ -9,6 +9,21 @@ export type HardwareJob = Omit<Lz4HardwareResult, "drainCycles">;
 
 const GUARD_BYTES = 64;
 
+/** Throws, naming the first byte that differs, unless both are equal; null is a refusal. */
+export function sameBytes(found: Uint8Array | null, expected: Uint8Array | null, what: string): void {
+  if (found === null || expected === null) {
+    const name = (bytes: Uint8Array | null): string =>
+      bytes === null ? "a refusal" : `${bytes.length} bytes`;
+    if (found !== expected) throw new Error(`${what}: ${name(found)}, expected ${name(expected)}`);
+    return;
+  }
+  if (Buffer.compare(found, expected) === 0) return;
+  let at = 0;
+  while (found[at] === expected[at]) at++;
+  const lengths = `${found.length} bytes, expected ${expected.length}`;
+  throw new Error(`${what}: ${lengths}; byte ${at} is ${found[at]}, expected ${expected[at]}`);
+}
+
 /** A place in the core's memory with guards around it. */
 interface Place {
   readonly at: number;
