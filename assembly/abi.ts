@@ -2,7 +2,7 @@
 // Constants that both compilers read: limits, parameters, units, accounting states, counters, stop reasons.
 // Values stay below 2^31. A list keeps the order in which a page meets its members.
 
-// --- limits ---------------------------------------------------------------------------------------------------
+// --- limits ---
 export const PAGE_BYTES: u32 = 4096;
 export const TICKS_PER_NS: u32 = 1024000;
 export const VCPUS_MAX: u32 = 64;
@@ -21,9 +21,8 @@ export const ROUNDS_MAX: u32 = 1024;
 export const RECORD_HEADER_BYTES: u32 = 16;
 export const RECORD_TAG_BYTES: u32 = 16;
 export const EVENT_BYTES: u32 = 24;
-export const DEVICE_BYTES_MAX: u32 = 67108864;
 
-// --- content modes ---------------------------------------------------------------------------------------------
+// --- content modes ---
 export const CONTENT_FULL: u32 = 0;
 export const CONTENT_SIZED: u32 = 1;
 export const CONTENT_SAMPLED: u32 = 2;
@@ -38,9 +37,8 @@ export const WORD_ZERO: u32 = 0x20000000;
 export const EVENT_SAME: u32 = 1;
 export const EVENT_FREE: u32 = 2;
 export const EVENT_ZERO: u32 = 4;
-export const EVENT_ESTIMATED: u32 = 8;
 
-// --- parameters of the whole run -------------------------------------------------------------------------------
+// --- parameters of the whole run ---
 export const G_PAGES: u32 = 0;
 export const G_CONTENT: u32 = 1;
 export const G_SAMPLE_EVERY: u32 = 2;
@@ -80,7 +78,7 @@ export const ADDRESSES_BITMAP: u32 = 0;
 export const ADDRESSES_LIST: u32 = 1;
 export const ADDRESSES_RUNS: u32 = 2;
 
-// --- parameters of one side (host + card) -----------------------------------------------------------------------
+// --- parameters of one side (host + card) ---
 export const S_CARD_NUM: u32 = 0;
 export const S_CARD_DEN: u32 = 1;
 export const S_CTL_NUM: u32 = 2;
@@ -166,11 +164,10 @@ export const S_DRAM_DEN: u32 = 81;
 export const S_PCIE_DOWN_PH: u32 = 82; // the card's own: they limit doorbells
 export const S_PCIE_DOWN_PD: u32 = 83;
 export const S_COUNT: u32 = 96;
-
 export const DLL_NONE: u32 = 0;
 export const DLL_EXPLICIT: u32 = 1;
 
-// --- scheduler units of one side, downstream first ----------------------------------------------------------------
+// --- scheduler units of one side, downstream first ---
 export const U_NET_RX: u32 = 0;
 export const U_NET_TX: u32 = 1;
 export const U_FRAMER: u32 = 2;
@@ -193,105 +190,7 @@ export const U_FRONTEND: u32 = 18;
 export const U_GUEST: u32 = 19;
 export const UNITS: u32 = 20;
 
-// --- accounting slots of one side: every engine, core and wire direction on its own ----------------------------------
-export const A_GUEST: u32 = 0;
-export const A_FRONTEND: u32 = 1;
-export const A_VSOCK: u32 = 2;
-export const A_UP: u32 = 3;
-export const A_DOWN: u32 = 4;
-export const A_SCANNER: u32 = 5;
-export const A_DESC: u32 = 6;
-export const A_READ: u32 = 7;
-export const A_ZERO: u32 = 8;
-export const A_FRAMER: u32 = 9;
-export const A_NET: u32 = 10;
-export const A_RECEIVE: u32 = 11;
-export const A_PLACE: u32 = 12;
-export const A_CORE: u32 = 16; // + CORES_MAX
-export const A_LZ: u32 = 32; // + ENGINES_MAX
-export const A_SEAL: u32 = 48;
-export const A_OPEN: u32 = 64;
-export const A_UNLZ: u32 = 80;
-export const ACCOUNTS: u32 = 96;
-
-// --- accounting states: where a unit's time goes -----------------------------------------------------------------
-export const BUSY: u32 = 0;
-export const STARVED: u32 = 1;
-export const BLOCKED: u32 = 2;
-export const W_TAGS: u32 = 3;
-export const W_CREDIT_PH: u32 = 4;
-export const W_CREDIT_PD: u32 = 5;
-export const W_CREDIT_NPH: u32 = 6;
-export const W_COMPLETION_BUFFER: u32 = 7;
-export const W_REPLAY: u32 = 8;
-export const W_SRAM: u32 = 9;
-export const W_KEY: u32 = 10;
-export const W_CWND: u32 = 11;
-export const W_WINDOW: u32 = 12;
-export const W_RATE_CAP: u32 = 13;
-export const W_PCIE: u32 = 14;
-export const W_ACK: u32 = 15;
-export const W_FAULT: u32 = 16;
-export const STATES: u32 = 20;
-
-// --- counters of one side -----------------------------------------------------------------------------------------
-export const C_UP_TLPS: u32 = 0;
-export const C_UP_TLP_BYTES: u32 = 1;
-export const C_UP_DATA_BYTES: u32 = 2;
-export const C_UP_DLLP_BYTES: u32 = 3;
-export const C_UP_SKP: u32 = 4;
-export const C_DOWN_TLPS: u32 = 5;
-export const C_DOWN_TLP_BYTES: u32 = 6;
-export const C_DOWN_DATA_BYTES: u32 = 7;
-export const C_DOWN_DLLP_BYTES: u32 = 8;
-export const C_DOWN_SKP: u32 = 9;
-export const C_READ_REQUESTS: u32 = 10;
-export const C_READ_PAGES: u32 = 11;
-export const C_READ_TORN: u32 = 12;
-export const C_ZERO_PAGES: u32 = 13;
-export const C_LZ_PAGES: u32 = 14;
-export const C_LZ_RAW: u32 = 15;
-export const C_LZ_BYTES_OUT: u32 = 16;
-export const C_RECORDS_SEALED: u32 = 17;
-export const C_RECORDS_OPENED: u32 = 18;
-export const C_RECORD_BYTES_A: u32 = 19;
-export const C_RECORD_BYTES_B: u32 = 20;
-export const C_NET_FRAMES: u32 = 21;
-export const C_NET_WIRE_BYTES: u32 = 22;
-export const C_NET_PAYLOAD_A: u32 = 23;
-export const C_NET_PAYLOAD_B: u32 = 24;
-export const C_NET_ACKS: u32 = 25;
-export const C_PLACED_PAGES: u32 = 26;
-export const C_PLACED_ZERO: u32 = 27;
-export const C_PLACED_SKIPPED: u32 = 28;
-export const C_VSOCK_TO_CARD: u32 = 29;
-export const C_VSOCK_TO_HOST: u32 = 30;
-export const C_VSOCK_BYTES: u32 = 31;
-export const C_HANDLERS: u32 = 32;
-export const C_WRITES: u32 = 33;
-export const C_FREES: u32 = 34;
-export const C_FAULTS: u32 = 35;
-export const C_STALL_TICKS: u32 = 36;
-export const C_DIRTY_COLLECTED: u32 = 37;
-export const C_HOST_TICKS: u32 = 38;
-export const C_DESC_FETCHES: u32 = 39;
-export const C_DEVICE_BYTES: u32 = 40;
-export const C_KEY_MISSES: u32 = 41;
-export const C_LZ_STALL_CYCLES: u32 = 42;
-export const C_MEMO_HITS: u32 = 43;
-export const C_MEMO_MISSES: u32 = 44;
-export const COUNTERS: u32 = 64;
-
-// --- histograms of one side (ticks) ---------------------------------------------------------------------------------
-export const H_REQUEST: u32 = 0;
-export const H_PAGE_READ: u32 = 1;
-export const H_PAGE_TOTAL: u32 = 2;
-export const H_RECORD_OPEN: u32 = 3;
-export const H_PLACE: u32 = 4;
-export const H_MESSAGE: u32 = 5;
-export const HISTOGRAMS: u32 = 8;
-
-// --- why run() came back ----------------------------------------------------------------------------------------------
+// --- why run() came back ---
 export const STOP_UNTIL: u32 = 0;
 export const STOP_INPUT: u32 = 1;
 export const STOP_DONE: u32 = 2;
@@ -302,13 +201,11 @@ export const STOP_DEADLOCK: u32 = 4;
 export const STATUS_RUNNING: u32 = 0;
 export const STATUS_COMPLETED: u32 = 1;
 export const STATUS_NOT_CONVERGED: u32 = 2;
-export const STATUS_FAILED: u32 = 3;
-export const REASON_NONE: u32 = 0;
 export const REASON_ROUNDS: u32 = 1;
 export const REASON_TIMEOUT: u32 = 2;
 export const REASON_TRACE_ENDED: u32 = 3;
 
-// --- invariants (model.md section 7) ---------------------------------------------------------------------------------
+// --- invariants (model.md section 7) ---
 export const I_DESTINATION_EQUALS_SOURCE: u32 = 1;
 export const I_DEVICE_STATE: u32 = 2;
 export const I_CLEARED_BEFORE_READ: u32 = 3;
@@ -324,7 +221,7 @@ export const I_JOBS: u32 = 12;
 export const I_SEQUENCE: u32 = 13;
 export const I_TLP_RULES: u32 = 14;
 
-// --- queues of one side, in the order a page meets them ---------------------------------------------------------------
+// --- queues of one side, in the order a page meets them ---
 export const Q_DOORBELL: u32 = 0; // host rang: message slot -> vsock
 export const Q_VSOCK_ANSWER: u32 = 1;
 export const Q_EVENT: u32 = 2; // interrupts and round ends -> control
@@ -380,7 +277,105 @@ export const F_PAGE_RECORD: u32 = 3;
 export const F_DESCRIPTORS: u32 = 4;
 export const F_ADDRESSES: u32 = 5;
 
-// --- the log of a migration: u64 each ------------------------------------------------------------------------------------
+// --- accounting slots of one side: every engine, core and wire direction on its own ---
+export const A_GUEST: u32 = 0;
+export const A_FRONTEND: u32 = 1;
+export const A_VSOCK: u32 = 2;
+export const A_UP: u32 = 3;
+export const A_DOWN: u32 = 4;
+export const A_SCANNER: u32 = 5;
+export const A_DESC: u32 = 6;
+export const A_READ: u32 = 7;
+export const A_ZERO: u32 = 8;
+export const A_FRAMER: u32 = 9;
+export const A_NET: u32 = 10;
+export const A_RECEIVE: u32 = 11;
+export const A_PLACE: u32 = 12;
+export const A_CORE: u32 = 16; // + CORES_MAX
+export const A_LZ: u32 = 32; // + ENGINES_MAX
+export const A_SEAL: u32 = 48;
+export const A_OPEN: u32 = 64;
+export const A_UNLZ: u32 = 80;
+export const ACCOUNTS: u32 = 96;
+
+// --- accounting states: where a unit's time goes ---
+export const BUSY: u32 = 0;
+export const STARVED: u32 = 1;
+export const BLOCKED: u32 = 2;
+export const W_TAGS: u32 = 3;
+export const W_CREDIT_PH: u32 = 4;
+export const W_CREDIT_PD: u32 = 5;
+export const W_CREDIT_NPH: u32 = 6;
+export const W_COMPLETION_BUFFER: u32 = 7;
+export const W_REPLAY: u32 = 8;
+export const W_SRAM: u32 = 9;
+export const W_KEY: u32 = 10;
+export const W_CWND: u32 = 11;
+export const W_WINDOW: u32 = 12;
+export const W_RATE_CAP: u32 = 13;
+export const W_PCIE: u32 = 14;
+export const W_ACK: u32 = 15;
+export const W_FAULT: u32 = 16;
+export const STATES: u32 = 20;
+
+// --- counters of one side ---
+export const C_UP_TLPS: u32 = 0;
+export const C_UP_TLP_BYTES: u32 = 1;
+export const C_UP_DATA_BYTES: u32 = 2;
+export const C_UP_DLLP_BYTES: u32 = 3;
+export const C_UP_SKP: u32 = 4;
+export const C_DOWN_TLPS: u32 = 5;
+export const C_DOWN_TLP_BYTES: u32 = 6;
+export const C_DOWN_DATA_BYTES: u32 = 7;
+export const C_DOWN_DLLP_BYTES: u32 = 8;
+export const C_DOWN_SKP: u32 = 9;
+export const C_READ_REQUESTS: u32 = 10;
+export const C_READ_PAGES: u32 = 11;
+export const C_READ_TORN: u32 = 12;
+export const C_ZERO_PAGES: u32 = 13;
+export const C_LZ_PAGES: u32 = 14;
+export const C_LZ_RAW: u32 = 15;
+export const C_LZ_BYTES_OUT: u32 = 16;
+export const C_RECORDS_SEALED: u32 = 17;
+export const C_RECORDS_OPENED: u32 = 18;
+export const C_RECORD_BYTES_A: u32 = 19;
+export const C_RECORD_BYTES_B: u32 = 20;
+export const C_NET_FRAMES: u32 = 21;
+export const C_NET_WIRE_BYTES: u32 = 22;
+export const C_NET_PAYLOAD_A: u32 = 23;
+export const C_NET_PAYLOAD_B: u32 = 24;
+export const C_NET_ACKS: u32 = 25;
+export const C_PLACED_PAGES: u32 = 26;
+export const C_PLACED_ZERO: u32 = 27;
+export const C_PLACED_SKIPPED: u32 = 28;
+export const C_VSOCK_TO_CARD: u32 = 29;
+export const C_VSOCK_TO_HOST: u32 = 30;
+export const C_VSOCK_BYTES: u32 = 31;
+export const C_HANDLERS: u32 = 32;
+export const C_WRITES: u32 = 33;
+export const C_FREES: u32 = 34;
+export const C_FAULTS: u32 = 35;
+export const C_STALL_TICKS: u32 = 36;
+export const C_DIRTY_COLLECTED: u32 = 37;
+export const C_HOST_TICKS: u32 = 38;
+export const C_DESC_FETCHES: u32 = 39;
+export const C_DEVICE_BYTES: u32 = 40;
+export const C_KEY_MISSES: u32 = 41;
+export const C_LZ_STALL_CYCLES: u32 = 42;
+export const C_MEMO_HITS: u32 = 43;
+export const C_MEMO_MISSES: u32 = 44;
+export const COUNTERS: u32 = 64;
+
+// --- histograms of one side (ticks) ---
+export const H_REQUEST: u32 = 0;
+export const H_PAGE_READ: u32 = 1;
+export const H_PAGE_TOTAL: u32 = 2;
+export const H_RECORD_OPEN: u32 = 3;
+export const H_PLACE: u32 = 4;
+export const H_MESSAGE: u32 = 5;
+export const HISTOGRAMS: u32 = 8;
+
+// --- the log of a migration: u64 each ---
 export const L_STATUS: u32 = 0;
 export const L_REASON: u32 = 1;
 export const L_STARTED: u32 = 2;
@@ -393,8 +388,6 @@ export const L_RAM_DONE: u32 = 8;
 export const L_ROUNDS: u32 = 9;
 export const L_BOOKS: u32 = 10;
 export const L_PENDING_PAGES: u32 = 11;
-export const L_PAGES_CHECKED: u32 = 12;
-export const L_CPU_FRONTEND: u32 = 13;
 export const L_COUNT: u32 = 32;
 
 // a round in the log, u64 each
@@ -413,7 +406,7 @@ export const SERIES_DIRTY: u32 = 1;
 export const SERIES_PLACED: u32 = 2;
 export const SERIES: u32 = 3;
 
-// --- events of the timeline (instrumented build) ---------------------------------------------------------------------------
+// --- events of the timeline (instrumented build) ---
 export const T_PUT: u32 = 1; // which port; t ready; a bytes; b address, c time of the put
 export const T_TLP: u32 = 2; // which port; t start; a bytes on the wire; b data bytes, c tag or argument
 export const T_DLLP: u32 = 3; // which direction; t start; a 0 ACK, 1 UpdateFC-P, 2 UpdateFC-NP; b amount, c data units

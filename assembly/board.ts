@@ -1,41 +1,73 @@
 // SPDX-License-Identifier: Apache-2.0
-// The breadboard: which unit feeds which, who is stepped when, and when a run ends. Units know queues and ports, never
-// each other; what one makes another do is decided here.
+// The breadboard: who is stepped when, and when a run ends. Units know queues and ports, never each other; what one
+// makes another do is decided here and in wiring.ts.
 import {
-  A_CORE, A_DESC, A_DOWN, A_FRAMER, A_FRONTEND, A_GUEST, A_LZ, A_NET, A_OPEN, A_PLACE, A_READ, A_RECEIVE,
-  A_SCANNER, A_SEAL, A_UNLZ, A_UP, A_VSOCK, A_ZERO, CONTENT_SIZED, G_COMPRESS, G_CONTENT, G_DEVICE_BYTES,
-  G_ENCRYPT_BITS, G_NET_PROPAGATION, G_NET_WINDOW, G_PAGES_OVER_VSOCK, G_QUANTUM, G_SERIES_WINDOW,
-  I_CONSERVED, I_DEVICE_STATE, LAND_MSIX, LAND_PAGE, LAND_USED, L_BOOKS, L_ENDED, L_RESUMED, L_STATUS,
-  MESSAGE_SLOTS, Q_ADDRESS, Q_DESC_ANSWER, Q_DOORBELL, Q_EVENT, Q_FETCH, Q_FOUND, Q_FRAME, Q_LANDED, Q_LZ,
-  Q_MSIX, Q_OPEN, Q_OWN, Q_PENDING, Q_PLACE, Q_READ, Q_READ_ANSWER, Q_RECORD, Q_SCAN, Q_SEAL, Q_TO_HOST,
-  Q_UNLZ, Q_USED, Q_VSOCK_ANSWER, Q_ZERO, READ_QUEUES_MAX, RECORDS_MAX, R_DATA, R_DESC, R_VSOCK, STARVED,
-  STATUS_COMPLETED, STATUS_RUNNING, STOP_DEADLOCK, STOP_DONE, STOP_INPUT, STOP_INVARIANT, STOP_UNTIL,
-  S_CARD_DEN, S_CARD_NUM, S_CORES, S_CTL_DEN, S_CTL_NUM, S_DESC_PREFETCH, S_GCM_ENGINES, S_LZ_BAIL,
-  S_LZ_BANKS, S_LZ_ENGINES, S_LZ_FIFO, S_LZ_HASH_LOG, S_LZ_INTRA, S_LZ_MATCH_CAP, S_LZ_MULTI, S_LZ_OUT_BYTES,
-  S_LZ_POLICY, S_LZ_PORTS, S_LZ_PWS, S_LZ_TOKENS, S_MEM_READ_DEN, S_MEM_READ_LATENCY, S_MEM_READ_NUM,
-  S_MEM_WRITE_DEN, S_MEM_WRITE_NUM, S_PCIE_CPL_BYTES, S_PCIE_CPL_HEADERS, S_PCIE_TAGS, S_PCIE_TAGS_DESC,
-  S_PCIE_TAGS_VSOCK, S_SRAM_SLOTS, S_UNLZ_ENGINES, TAGS_MAX, TLP_QUEUE_DEPTH, UNITS, U_COMPRESS, U_CONTROL,
-  U_DESC, U_DOWN, U_FRAMER, U_FRONTEND, U_GUEST, U_MEMORY, U_NET_RX, U_NET_TX, U_OPEN, U_PLACE, U_READ,
-  U_RECEIVE, U_SCANNER, U_SEAL, U_UNLZ, U_UP, U_VSOCK, U_ZERO,
+  CONTENT_SIZED,
+  G_CONTENT,
+  G_DEVICE_BYTES,
+  G_NET_PROPAGATION,
+  G_NET_WINDOW,
+  G_PAGES_OVER_VSOCK,
+  G_QUANTUM,
+  G_SERIES_WINDOW,
+  I_CONSERVED,
+  I_DEVICE_STATE,
+  L_BOOKS,
+  L_ENDED,
+  L_RESUMED,
+  L_STATUS,
+  Q_USED,
+  RECORDS_MAX,
+  STATUS_COMPLETED,
+  STATUS_RUNNING,
+  STOP_DEADLOCK,
+  STOP_DONE,
+  STOP_INPUT,
+  STOP_INVARIANT,
+  STOP_UNTIL,
+  S_CARD_DEN,
+  S_CARD_NUM,
+  S_CTL_DEN,
+  S_CTL_NUM,
+  S_SRAM_SLOTS,
+  UNITS,
+  U_COMPRESS,
+  U_CONTROL,
+  U_DESC,
+  U_DOWN,
+  U_FRAMER,
+  U_FRONTEND,
+  U_GUEST,
+  U_MEMORY,
+  U_NET_RX,
+  U_NET_TX,
+  U_OPEN,
+  U_PLACE,
+  U_READ,
+  U_RECEIVE,
+  U_SCANNER,
+  U_SEAL,
+  U_UNLZ,
+  U_UP,
+  U_VSOCK,
+  U_ZERO,
 } from "./abi";
 import { stepCompressor, stepDecompressor } from "./card/compressor";
-import { buildControl, dispatch, retire, retiredArgument, retiredCount, retiredQueue } from "./card/control";
+import { dispatch, retire, retiredArgument, retiredCount, retiredQueue } from "./card/control";
 import { buildCrypto, stepOpen, stepSeal } from "./card/crypto";
-import { buildDma, stepDescriptors, stepRead } from "./card/dma";
-import { buildFramer, stepFramer, stepReceive } from "./card/framer";
-import { buildPlacer, landPages, stepPlacer } from "./card/placer";
-import { buildScanner, stepScanner } from "./card/scanner";
-import { buildZero, stepZero } from "./card/zero";
-import { DOWN, UP, buildPcie, pcieOut, setLanding, stepPcie } from "./channel/pcie";
+import { stepDescriptors, stepRead } from "./card/dma";
+import { stepFramer, stepReceive } from "./card/framer";
+import { landPages, stepPlacer } from "./card/placer";
+import { stepScanner } from "./card/scanner";
+import { stepZero } from "./card/zero";
+import { settlePcie, stepPcie } from "./channel/pcie";
 import { buildTcp, handshakeTicks, stepRx, stepTx, unacknowledged } from "./channel/tcp";
-import { buildVsock, stepVsock } from "./channel/vsock";
-import { gcmSetKey } from "./codec/gcm";
-import { lz4hwConfigure } from "./codec/lz4hw";
+import { stepVsock } from "./channel/vsock";
 import { buildFirmware, onHandler, poll } from "./firmware/builtin";
-import { buildFrontend, endedAt, handledAt, stepFrontend } from "./host/frontend";
+import { endedAt, handledAt, stepFrontend } from "./host/frontend";
 import { buildGuest, stepGuest, wantsInput } from "./host/guest";
 import { buildDirty, guestRuns, setGuestRuns } from "./kernel/dirty";
-import { NOBODY, buildFifo, fifosLeft, fifosReset, pop, queue, ready } from "./kernel/fifo";
+import { fifosLeft, fifosReset, pop, queue, ready } from "./kernel/fifo";
 import { buildJobs, jobsOut } from "./kernel/jobs";
 import { logReset, logged, note } from "./kernel/log";
 import { arenaReset, arenaTop } from "./kernel/memory";
@@ -43,20 +75,26 @@ import { TO_CARD, buildMessages, freeMessage, messagesOut } from "./kernel/messa
 import { buildPages, devicePlace, deviceState } from "./kernel/pages";
 import { g, g32, p, p32 } from "./kernel/params";
 import { poolsLeft, poolsReset } from "./kernel/pool";
-import {
-  DOWN_COMPLETION, DOWN_POSTED, UP_POSTED, UP_READ, buildPort, buildRequester, orderReset, requestersOut,
-} from "./kernel/port";
-import { buildProgress } from "./kernel/progress";
-import { mix } from "./kernel/random";
+import { orderReset, requestersOut } from "./kernel/port";
 import { buildRecords } from "./kernel/record";
 import {
-  beginTurn, clockOf, earliest, nextDue, nextPresent, scheduleReset, setClock, setCurrent, setDue, setNow, wake,
+  beginTurn,
+  clockOf,
+  earliest,
+  nextDue,
+  nextPresent,
+  scheduleReset,
+  setCurrent,
+  setDue,
+  setNow,
+  wake,
 } from "./kernel/schedule";
-import { buildServer } from "./kernel/server";
-import { broken, brokenInvariant, closeBooks, openAccount, statsReset } from "./kernel/stats";
+import { broken, brokenInvariant, closeBooks, statsReset } from "./kernel/stats";
 import { LINK_A, LINK_B, buildStream, stream, streamsLeft } from "./kernel/stream";
 import { NEVER, NO_CLOCK, edgeAt, setDomain } from "./kernel/time";
 import { timelineReset } from "./kernel/timeline";
+import { DOWN, UP, waysOut } from "./kernel/way";
+import { buildEncoder, buildKeys, wireQueues, wirePorts, buildUnits } from "./wiring";
 
 /** Why build() refused: 0 built, 1 memory, 2 compressor parameters. */
 export const BUILD_OK: u32 = 0;
@@ -69,7 +107,10 @@ let endAt: u64 = NEVER;
 let clock: u64 = 0;
 let draining: bool = false;
 
-// --- building --------------------------------------------------------------------------------------------------------
+// last time the naive scheduler visited each side
+const VISITED = memory.data(16, 8);
+
+// --- building ---
 
 /** Builds the board from the parameter block; BUILD_OK or why it cannot be. Everything is laid out here. */
 export function build(): u32 {
@@ -114,128 +155,7 @@ export function build(): u32 {
   return arenaTop() == 0 ? BUILD_MEMORY : BUILD_OK;
 }
 
-/** The functional encoder has one configuration for both cards: the source's. */
-function buildEncoder(): bool {
-  if (g32(G_COMPRESS) == 0) return true;
-  return lz4hwConfigure(
-    p32(0, S_LZ_PWS), p32(0, S_LZ_HASH_LOG), p32(0, S_LZ_BANKS), p32(0, S_LZ_PORTS), p32(0, S_LZ_POLICY),
-    p32(0, S_LZ_MATCH_CAP), p32(0, S_LZ_MULTI), p32(0, S_LZ_INTRA), p32(0, S_LZ_BAIL), p32(0, S_LZ_OUT_BYTES),
-    p32(0, S_LZ_TOKENS), p32(0, S_LZ_FIFO),
-  );
-}
-
-const KEY = memory.data(32, 16);
-
-/** Test keys, one for each link and direction: a simulator has no secrets. */
-function buildKeys(): void {
-  const bits = g32(G_ENCRYPT_BITS);
-  if (bits == 0) return;
-  for (let context: u32 = 0; context < 4; context++) {
-    for (let i: u32 = 0; i < 8; i++) store<u32>(KEY + (i << 2), mix(context, i));
-    gcmSetKey(context, KEY, bits);
-  }
-}
-
-function wireQueues(side: u32): void {
-  buildFifo(side, Q_DOORBELL, 128, U_VSOCK);
-  buildFifo(side, Q_VSOCK_ANSWER, 1024, U_VSOCK);
-  buildFifo(side, Q_EVENT, 64, U_CONTROL);
-  buildFifo(side, Q_ADDRESS, 32, U_CONTROL);
-  buildFifo(side, Q_SCAN, 16, U_SCANNER);
-  buildFifo(side, Q_FOUND, 256, U_CONTROL);
-  buildFifo(side, Q_FETCH, p32(side, S_DESC_PREFETCH), U_DESC);
-  buildFifo(side, Q_PENDING, 2048, NOBODY);
-  buildFifo(side, Q_DESC_ANSWER, 1024, U_DESC);
-  for (let q: u32 = 0; q < READ_QUEUES_MAX; q++) buildFifo(side, Q_READ + q, 64, U_READ);
-  buildFifo(side, Q_READ_ANSWER, 1024, U_READ);
-  buildFifo(side, Q_ZERO, 64, U_ZERO);
-  buildFifo(side, Q_LZ, 32, U_COMPRESS);
-  buildFifo(side, Q_RECORD, 64, U_CONTROL);
-  buildFifo(side, Q_OWN, 64, U_CONTROL);
-  buildFifo(side, Q_SEAL, 32, U_SEAL);
-  buildFifo(side, Q_FRAME, 32, U_FRAMER);
-  buildFifo(side, Q_OPEN, 32, U_OPEN);
-  buildFifo(side, Q_UNLZ, 32, U_UNLZ);
-  buildFifo(side, Q_PLACE, 32, U_PLACE);
-  buildFifo(side, Q_LANDED, 4096, U_MEMORY);
-  buildFifo(side, Q_MSIX, 64, U_FRONTEND);
-  buildFifo(side, Q_USED, 128, U_MEMORY);
-  buildFifo(side, Q_TO_HOST, MESSAGE_SLOTS, U_VSOCK);
-}
-
-function wirePorts(side: u32): void {
-  buildPort(side, UP_POSTED + R_DATA, TLP_QUEUE_DEPTH, U_UP);
-  buildPort(side, UP_POSTED + R_VSOCK, TLP_QUEUE_DEPTH, U_UP);
-  buildPort(side, UP_POSTED + R_DESC, 512, U_UP);
-  buildPort(side, UP_READ + R_DATA, TLP_QUEUE_DEPTH, U_UP);
-  buildPort(side, UP_READ + R_VSOCK, TLP_QUEUE_DEPTH, U_UP);
-  buildPort(side, UP_READ + R_DESC, 512, U_UP);
-  buildPort(side, DOWN_POSTED, 64, U_DOWN);
-  buildPort(side, DOWN_COMPLETION, TAGS_MAX, U_DOWN);
-  // tags and completion buffer: VSOCK and descriptors have their own, what is left is the data's
-  const vsock = p32(side, S_PCIE_TAGS_VSOCK);
-  const desc = p32(side, S_PCIE_TAGS_DESC);
-  const data = p32(side, S_PCIE_TAGS) - vsock - desc;
-  const share = p32(side, S_PCIE_CPL_BYTES) / 8;
-  const headers = p32(side, S_PCIE_CPL_HEADERS) / 8;
-  buildRequester(side, R_DATA, 0, data, 6 * share, 6 * headers, queue(side, Q_READ_ANSWER));
-  buildRequester(side, R_VSOCK, data, vsock, share, headers, queue(side, Q_VSOCK_ANSWER));
-  buildRequester(side, R_DESC, data + vsock, desc, share, headers, queue(side, Q_DESC_ANSWER));
-  setLanding(side, UP, LAND_PAGE, queue(side, Q_LANDED));
-  setLanding(side, UP, LAND_MSIX, queue(side, Q_MSIX));
-  setLanding(side, UP, LAND_USED, queue(side, Q_USED));
-  setLanding(side, DOWN, 1, queue(side, Q_DOORBELL));
-  buildServer(side * 2, p(side, S_MEM_READ_NUM), p(side, S_MEM_READ_DEN), p(side, S_MEM_READ_LATENCY));
-  buildServer(side * 2 + 1, p(side, S_MEM_WRITE_NUM), p(side, S_MEM_WRITE_DEN), 0);
-}
-
-function buildUnits(side: u32): void {
-  for (let u: u32 = 0; u < UNITS; u++) setClock(side, u, clocked(u) ? side * 2 : NO_CLOCK);
-  setClock(side, U_CONTROL, side * 2 + 1);
-  buildPcie(side);
-  buildScanner(side);
-  buildDma(side);
-  buildZero(side);
-  buildFramer(side);
-  buildPlacer(side);
-  buildControl(side);
-  buildVsock(side);
-  buildFrontend(side);
-  buildProgress(side, U_CONTROL);
-  if (side == 0) openAccount(side, A_GUEST, STARVED);
-  openAccount(side, A_FRONTEND, STARVED);
-  openAccount(side, A_VSOCK, STARVED);
-  openAccount(side, A_UP, STARVED);
-  openAccount(side, A_DOWN, STARVED);
-  openAccount(side, A_NET, STARVED);
-  openAccount(side, A_FRAMER, STARVED);
-  openAccount(side, A_RECEIVE, STARVED);
-  if (side == 0) {
-    openAccount(side, A_SCANNER, STARVED);
-    openAccount(side, A_DESC, STARVED);
-    openAccount(side, A_READ, STARVED);
-    openAccount(side, A_ZERO, STARVED);
-  } else {
-    openAccount(side, A_PLACE, STARVED);
-  }
-  for (let i: u32 = 0; i < p32(side, S_CORES); i++) openAccount(side, A_CORE + i, STARVED);
-  for (let i: u32 = 0; i < p32(side, S_GCM_ENGINES); i++) {
-    openAccount(side, A_SEAL + i, STARVED);
-    openAccount(side, A_OPEN + i, STARVED);
-  }
-  if (side == 0) for (let i: u32 = 0; i < p32(side, S_LZ_ENGINES); i++) openAccount(side, A_LZ + i, STARVED);
-  else for (let i: u32 = 0; i < p32(side, S_UNLZ_ENGINES); i++) openAccount(side, A_UNLZ + i, STARVED);
-}
-
-// last time the naive scheduler visited each side
-const VISITED = memory.data(16, 8);
-
-/** True for units that act at edges of the card clock. */
-function clocked(u: u32): bool {
-  return u != U_NET_RX && u != U_NET_TX && u != U_UP && u != U_DOWN && u != U_MEMORY && u != U_FRONTEND && u != U_GUEST;
-}
-
-// --- running -----------------------------------------------------------------------------------------------------------
+// --- running ---
 
 /** Runs until the time `until`, or until there is a reason to come back. */
 export function run(until: u64): u32 {
@@ -314,26 +234,66 @@ function runNaive(side: u32, to: u64): void {
 
 function step(side: u32, u: u32, t: u64): void {
   switch (u) {
-    case U_NET_RX: stepRx(side, t); break;
-    case U_NET_TX: stepTx(side, t); break;
-    case U_FRAMER: stepFramer(side, t); break;
-    case U_SEAL: stepSeal(side, t); break;
-    case U_COMPRESS: stepCompressor(side, t); break;
-    case U_ZERO: stepZero(side, t); break;
-    case U_READ: stepRead(side, t); break;
-    case U_DESC: stepDescriptors(side, t); break;
-    case U_SCANNER: stepScanner(side, t); break;
-    case U_CONTROL: stepControl(side, t); break;
-    case U_VSOCK: stepVsock(side, t); break;
-    case U_UP: stepPcie(side, UP, t); break;
-    case U_DOWN: stepPcie(side, DOWN, t); break;
-    case U_MEMORY: stepMemory(side, t); break;
-    case U_PLACE: stepPlacer(side, t); break;
-    case U_UNLZ: stepDecompressor(side, t); break;
-    case U_OPEN: stepOpen(side, t); break;
-    case U_RECEIVE: stepReceive(side, t); break;
-    case U_FRONTEND: stepHost(side, t); break;
-    case U_GUEST: stepGuest(t); break;
+    case U_NET_RX:
+      stepRx(side, t);
+      break;
+    case U_NET_TX:
+      stepTx(side, t);
+      break;
+    case U_FRAMER:
+      stepFramer(side, t);
+      break;
+    case U_SEAL:
+      stepSeal(side, t);
+      break;
+    case U_COMPRESS:
+      stepCompressor(side, t);
+      break;
+    case U_ZERO:
+      stepZero(side, t);
+      break;
+    case U_READ:
+      stepRead(side, t);
+      break;
+    case U_DESC:
+      stepDescriptors(side, t);
+      break;
+    case U_SCANNER:
+      stepScanner(side, t);
+      break;
+    case U_CONTROL:
+      stepControl(side, t);
+      break;
+    case U_VSOCK:
+      stepVsock(side, t);
+      break;
+    case U_UP:
+      stepPcie(side, UP, t);
+      break;
+    case U_DOWN:
+      stepPcie(side, DOWN, t);
+      break;
+    case U_MEMORY:
+      stepMemory(side, t);
+      break;
+    case U_PLACE:
+      stepPlacer(side, t);
+      break;
+    case U_UNLZ:
+      stepDecompressor(side, t);
+      break;
+    case U_OPEN:
+      stepOpen(side, t);
+      break;
+    case U_RECEIVE:
+      stepReceive(side, t);
+      break;
+    case U_FRONTEND:
+      stepHost(side, t);
+      break;
+    case U_GUEST:
+      stepGuest(t);
+      break;
   }
 }
 
@@ -372,7 +332,7 @@ function stepHost(side: u32, t: u64): void {
   endAt = t + g(G_NET_PROPAGATION);
 }
 
-// --- ending ------------------------------------------------------------------------------------------------------------
+// --- ending ---
 
 /** Closes the books at endAt; what is still under way drains outside the reported times. */
 function finish(): void {
@@ -396,7 +356,8 @@ export function differingDevice(): u32 {
 export function notHome(): u32 {
   let n = fifosLeft() + poolsLeft() + streamsLeft();
   for (let side: u32 = 0; side < 2; side++) {
-    n += jobsOut(side) + requestersOut(side) + pcieOut(side) + messagesOut(side) + <u32>unacknowledged(side);
+    settlePcie(side);
+    n += jobsOut(side) + requestersOut(side) + waysOut(side) + messagesOut(side) + <u32>unacknowledged(side);
   }
   if (n != 0) broken(I_CONSERVED, n, 0, clock);
   return n;

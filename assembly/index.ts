@@ -3,14 +3,39 @@
 export { globalParams, sideParams } from "./kernel/params";
 export { arenaTop } from "./kernel/memory";
 export { build, clockNow, differingDevice, notHome, run } from "./board";
-export { sourceImageAt, sourceVersionsAt, sourceWordsAt, placedImageAt, placedVersionsAt, deviceState, devicePlace } from "./kernel/pages";
+export {
+  sourceImageAt,
+  sourceVersionsAt,
+  sourceWordsAt,
+  placedImageAt,
+  placedVersionsAt,
+  deviceState,
+  devicePlace,
+} from "./kernel/pages";
 export { bodiesAt, eventsAt, inputGiven, vcpusAt } from "./host/guest";
 export { contentWord, scratch } from "./card/sizing";
 export { logAt, roundsAt, seriesAt, seriesWindow } from "./kernel/log";
-export { accountsAt, brokenAt, brokenInvariant, brokenLeft, brokenRight, countersAt, histogramsAt } from "./kernel/stats";
+export {
+  accountsAt,
+  brokenAt,
+  brokenInvariant,
+  brokenLeft,
+  brokenRight,
+  countersAt,
+  histogramsAt,
+} from "./kernel/stats";
 export { timelineAt, timelineCount } from "./kernel/timeline";
 export { edgeAfter, edgeAt, setDomain } from "./kernel/time";
 export { lz4Compress, lz4Decompress } from "./codec/lz4";
-export { lz4hwCompress, lz4hwConfigure, lz4hwConflicts, lz4hwCycles, lz4hwMatches, lz4hwOutCycles, lz4hwScanCycles, lz4hwTokens } from "./codec/lz4hw";
+export {
+  lz4hwCompress,
+  lz4hwConfigure,
+  lz4hwConflicts,
+  lz4hwCycles,
+  lz4hwMatches,
+  lz4hwOutCycles,
+  lz4hwScanCycles,
+  lz4hwTokens,
+} from "./codec/lz4hw";
 export { gcmOpen, gcmSeal, gcmSetKey } from "./codec/gcm";
 export { crc32 } from "./codec/crc";

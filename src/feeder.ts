@@ -9,6 +9,9 @@ import { EventFlag, type GuestBatch, type GuestStream, KEEP_CONTENT } from "./tr
 /** Events of laggard vCPUs that the harness keeps: more is refused, since it would grow without bound. */
 export const PENDING_EVENTS_MAX = 4_000_000;
 
+/** Epochs that are read at most when a vCPU has nothing to do. */
+const EPOCHS_A_FEED = 16;
+
 /** The vCPU of a page: a hash, so that the writes of a page keep their order. */
 export function vcpuOf(pfn: number, vcpus: number): number {
   return (Math.imul(pfn ^ (pfn >>> 15), 0x9e3779b1) >>> 8) % vcpus;
@@ -100,7 +103,8 @@ export class Feeder {
 
   /** Fills the rings. Call before the first run and after every STOP_INPUT. */
   feed(): void {
-    for (;;) {
+    // a vCPU that writes little or nothing is told how far it has been fed, and asks again there
+    for (let epochs = 0; epochs < EPOCHS_A_FEED; epochs++) {
       let hungry = false;
       for (let v = 0; v < this.#lanes.length; v++) {
         this.#pump(v);

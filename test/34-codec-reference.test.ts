@@ -3,7 +3,7 @@
 // docs/lz4-hardware.md alone: every byte, every clock, every counter.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { Codecs } from "./lib/reference/codecs.ts";
+import { Codecs, type HardwareJob, sameBytes } from "./lib/reference/codecs.ts";
 import { anyContents, Draws, KINDS, recordedPages } from "./lib/reference/inputs.ts";
 import { decodeLz4Block } from "./lib/reference/lz4-block.ts";
 import {
@@ -77,18 +77,21 @@ function drawConfig(draws: Draws): Lz4HardwareConfig {
   return config;
 }
 
+/** Throws unless both jobs have the same block and the same counters. */
+function sameJob(found: HardwareJob, expected: HardwareJob, what: string): void {
+  sameBytes(found.block, expected.block, what);
+  assert.equal({ ...found, block: null }, { ...expected, block: null }, what);
+}
+
 /** One job through both encoders: every byte and every counter, and the block is one of this job. */
 function compareJob(job: Uint8Array, config: Lz4HardwareConfig, what: string): boolean {
   const { drainCycles, ...expected } = encodeLz4Hardware(job, config);
-  assert.equal(
-    codecs.encodeHardware(job),
-    expected,
-    `${what}: ${job.length} bytes, ${JSON.stringify(config)}`,
-  );
+  sameJob(codecs.encodeHardware(job), expected, `${what}: ${job.length} bytes, ${JSON.stringify(config)}`);
   assert.ok(drainCycles >= 0, what);
   if (expected.block === null) return false;
   const decoded = decodeLz4Block(expected.block, job.length);
-  assert.equal([decoded?.bytes, decoded?.keepsEnd], [job, true], what);
+  sameBytes(decoded?.bytes ?? null, job, what);
+  assert.ok(decoded?.keepsEnd, what);
   return true;
 }
 
@@ -129,7 +132,7 @@ test("worked by hand: 40 zeros under drop, stall, coalesce and with forwarding",
 });
 
 test("worked by hand: giving up", () => {
-  // 18 bytes: 40 - 22 is enough; 40 - 23 is not, seen in the last window; 40 - 33 = 7 < 8 ends it in the first.
+  // 18 bytes: 40 - 22 is enough; 40 - 23 is not, seen in the last window; 40 - 33 = 7 < 8 ends it at once.
   assert.is(encodeLz4Hardware(zeros, { ...tight, bailMargin: 22 }).block?.length, 18);
   const late = { block: null, cycles: 5, scanCycles: 5, outCycles: 0, drainCycles: 0 };
   const counted = { conflicts: 21, matches: 1, tokens: 2 };
@@ -165,8 +168,8 @@ test("worked by hand: waiting for room", () => {
 test("recorded pages at the defaults", () => {
   codecs.configure(defaults);
   let kept = 0;
-  for (let i = 0; i < pages.length; i += 7) kept += Number(compareJob(pages[i]!, defaults, `page ${i}`));
-  assert.ok(kept > 300, `${kept} pages compressed`);
+  for (let i = 0; i < pages.length; i += 11) kept += Number(compareJob(pages[i]!, defaults, `page ${i}`));
+  assert.ok(kept > 200, `${kept} pages compressed`);
 });
 
 test("every length from 0 to 300, each under another configuration", () => {
@@ -211,19 +214,19 @@ test("more banks than entries are refused", () => {
 test("random configurations, random contents", () => {
   const draws = new Draws(34_003);
   let kept = 0;
-  for (let i = 0; i < 700; i++) {
+  for (let i = 0; i < 500; i++) {
     const config = drawConfig(draws);
     codecs.configure(config);
     const length = draws.oneOf([draws.between(0, 600), draws.between(0, 9000), 4096]);
     const job = draws.between(0, 3) === 0 ? draws.oneOf(pages) : anyContents(draws, length);
     kept += Number(compareJob(job, config, `case ${i}`));
   }
-  assert.ok(kept > 250 && kept < 600, `${kept} of 700 compressed: both ends are tried`);
+  assert.ok(kept > 150 && kept < 450, `${kept} of 500 compressed: both ends are tried`);
 });
 
 test("long jobs, up to 65536 bytes", () => {
   const draws = new Draws(34_004);
-  for (let i = 0; i < 24; i++) {
+  for (let i = 0; i < 16; i++) {
     const config = { ...drawConfig(draws), bailMargin: 0 };
     codecs.configure(config);
     compareJob(anyContents(draws, i % 4 === 0 ? 65536 : draws.between(20_000, 65536)), config, `case ${i}`);
@@ -255,7 +258,7 @@ test("no job sees another's entries, however many jobs lie between", () => {
   const compress = codecs.core.fn("lz4hwCompress");
   for (const between of [253, 254, 255, 256, 257, 65533, 65534, 65535, 65536, 65537]) {
     for (let i = 0; i < between; i++) compress(base, 12, base + 64, 64);
-    assert.equal(codecs.encodeHardware(job), expected, `${between} jobs between`);
+    sameJob(codecs.encodeHardware(job), expected, `${between} jobs between`);
   }
 });
 
@@ -264,12 +267,12 @@ test("the place of a job in memory changes nothing; a block larger than the room
   const job = KINDS.text!(new Draws(34_007), 1000);
   const { drainCycles: _, ...expected } = encodeLz4Hardware(job, defaults);
   for (let misalign = 0; misalign < 64; misalign++) {
-    assert.equal(codecs.encodeHardware(job, 1400, misalign), expected, `misaligned by ${misalign}`);
+    sameJob(codecs.encodeHardware(job, 1400, misalign), expected, `misaligned by ${misalign}`);
   }
   const size = expected.block!.length;
-  assert.equal(codecs.encodeHardware(job, size).block, expected.block);
+  sameJob(codecs.encodeHardware(job, size), expected, "room for all of it");
   for (const cap of [0, 1, 8, size - 16, size - 1]) {
-    assert.is(codecs.encodeHardware(job, cap).block, null, `room for ${cap}`);
+    sameBytes(codecs.encodeHardware(job, cap).block, null, `room for ${cap}`);
   }
 });
 

@@ -7,6 +7,18 @@ const limits = { columns: 110, fileLines: 400, functionLines: 60, scripts: 12 };
 const ours = /^(assembly|src|sim|bench|test|tools)\//;
 const isScript = (path: string): boolean => isCode(path) || path.endsWith(".sh") || path === ".ci/run";
 
+/** Lines of import statements: the formatter gives each name a line of its own, which says nothing of length. */
+function importLines(lines: readonly string[]): number {
+  let n = 0;
+  let inside = false;
+  for (const line of lines) {
+    if (line.startsWith("import ")) inside = true;
+    if (inside) n++;
+    if (line.endsWith(";")) inside = false;
+  }
+  return n;
+}
+
 /** Lines, files and functions that are too long. */
 export function lengthFindings(files: readonly SourceFile[]): Finding[] {
   const findings: Finding[] = [];
@@ -19,8 +31,10 @@ export function lengthFindings(files: readonly SourceFile[]): Finding[] {
       if (columns <= limits.columns) return;
       findings.push({ path, line: index + 1, message: `${columns} columns, at most ${limits.columns}` });
     });
-    if (lines.length > limits.fileLines) {
-      findings.push({ path, line: 1, message: `${lines.length} lines, at most ${limits.fileLines}` });
+    const counted = lines.length - importLines(lines);
+    if (counted > limits.fileLines) {
+      const message = `${counted} lines without imports, at most ${limits.fileLines}`;
+      findings.push({ path, line: 1, message });
     }
     if (!isCode(path) || !ours.test(path)) continue;
     for (const { name, line, lines: length } of parse(file).functions) {

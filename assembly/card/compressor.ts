@@ -1,26 +1,73 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compressor and decompressor: pools of LZ4 engines.
 //
-// Models: N engines, each with one page at a time; the encoder is the hardware algorithm itself (docs/lz4-hardware.md)
-//   and its clocks come from the windows and tokens of the very page. A page that does not shrink stays raw.
-// In and out: pages from Q_LZ, coded or raw to Q_RECORD; records from Q_UNLZ, pages to Q_PLACE. A coded page takes an
+// Models: N engines, each with one page at a time; the encoder is the hardware algorithm itself
+//   (docs/lz4-hardware.md)
+//   and its clocks come from the windows and tokens of the very page. A page that does not shrink stays
+//   raw.
+// In and out: pages from Q_LZ, coded or raw to Q_RECORD; records from Q_UNLZ, pages to Q_PLACE. A coded
+//   page takes an
 //   SRAM slot of its own before it is begun and gives the raw one back at the end.
-// How long: an engine is taken for setup + II clocks, II as docs/lz4-hardware.md; the page may be seen `fillLatency`
+// How long: an engine is taken for setup + II clocks, II as docs/lz4-hardware.md; the page may be seen
+//   `fillLatency`
 //   clocks after that. Decompression: setup + ceil(bytes out / bytesPerCycle).
 // Leaves out: sharing of SRAM ports, stalls of the decoder on short offsets, dictionary across pages.
 // Numbers: card preset `compressor.*` and `decompressor.*`.
 import {
-  A_LZ, A_UNLZ, BLOCKED, BUSY, C_LZ_BYTES_OUT, C_LZ_PAGES, C_LZ_RAW, I_TAG, PAGE_BYTES, Q_LZ, Q_PLACE, Q_RECORD,
-  Q_UNLZ, STARVED, S_LZ_ENGINES, S_LZ_FILL, S_LZ_SETUP, S_UNLZ_BYTES, S_UNLZ_ENGINES, S_UNLZ_SETUP, T_STAGE, U_COMPRESS, U_UNLZ,
-  WORD_CYCLES_MASK, WORD_CYCLES_SHIFT, WORD_SIZE_MASK, W_SRAM,
+  A_LZ,
+  A_UNLZ,
+  BLOCKED,
+  BUSY,
+  C_LZ_BYTES_OUT,
+  C_LZ_PAGES,
+  C_LZ_RAW,
+  I_TAG,
+  PAGE_BYTES,
+  Q_LZ,
+  Q_PLACE,
+  Q_RECORD,
+  Q_UNLZ,
+  STARVED,
+  S_LZ_ENGINES,
+  S_LZ_FILL,
+  S_LZ_SETUP,
+  S_UNLZ_BYTES,
+  S_UNLZ_ENGINES,
+  S_UNLZ_SETUP,
+  T_STAGE,
+  U_COMPRESS,
+  U_UNLZ,
+  WORD_CYCLES_MASK,
+  WORD_CYCLES_SHIFT,
+  WORD_SIZE_MASK,
+  W_SRAM,
 } from "../abi";
 import { lz4Decompress } from "../codec/lz4";
 import { lz4hwCompress, lz4hwCycles } from "../codec/lz4hw";
 import { pop, push, queue, ready, lacks } from "../kernel/fifo";
-import { CARRIED, CODED, JOB_DEVICE, Job, NO_SLOT, freeSlot, job, slotAt, slotsShort, takeSlot } from "../kernel/jobs";
+import {
+  CARRIED,
+  CODED,
+  JOB_DEVICE,
+  Job,
+  NO_SLOT,
+  freeSlot,
+  job,
+  slotAt,
+  slotsShort,
+  takeSlot,
+} from "../kernel/jobs";
 import { sizedByWord } from "../kernel/pages";
 import { p32 } from "../kernel/params";
-import { POOL_LZ, POOL_UNLZ, engineBusy, engineDone, engineFree, engineJob, engineStart } from "../kernel/pool";
+import {
+  POOL_LZ,
+  POOL_UNLZ,
+  engineBusy,
+  engineDone,
+  engineFree,
+  engineJob,
+  engineStart,
+} from "../kernel/pool";
 import { wake } from "../kernel/schedule";
 import { broken, count, enter } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
@@ -64,7 +111,8 @@ export function stepCompressor(side: u32, t: u64): void {
       const cycles = compress(side, job(side, index)) + p32(side, S_LZ_SETUP);
       const done = edgeAfter(clock, t, cycles);
       engineStart(side, POOL_LZ, e, index, done);
-      if (isDefined(TIMELINE)) happened(T_STAGE, side, U_COMPRESS, t, job(side, index).pfn, done, job(side, index).kind);
+      if (isDefined(TIMELINE))
+        happened(T_STAGE, side, U_COMPRESS, t, job(side, index).pfn, done, job(side, index).kind);
       enter(side, A_LZ + e, BUSY, t);
       wake(side, U_COMPRESS, done);
     }
@@ -132,7 +180,8 @@ export function stepDecompressor(side: u32, t: u64): void {
       const bytes = p32(side, S_UNLZ_BYTES);
       const done = edgeAfter(clock, t, p32(side, S_UNLZ_SETUP) + (out + bytes - 1) / bytes);
       engineStart(side, POOL_UNLZ, e, index, done);
-      if (isDefined(TIMELINE)) happened(T_STAGE, side, U_UNLZ, t, job(side, index).pfn, done, job(side, index).kind);
+      if (isDefined(TIMELINE))
+        happened(T_STAGE, side, U_UNLZ, t, job(side, index).pfn, done, job(side, index).kind);
       enter(side, A_UNLZ + e, BUSY, t);
       wake(side, U_UNLZ, done);
     }

@@ -2,19 +2,56 @@
 // Control processor: the cores that run the card's firmware.
 //
 // Models: cores of equal speed, handlers that run to completion, queues of what waits for a handler.
-// In and out: Q_EVENT (messages and control records), Q_RECORD (pages coded or records received), Q_FOUND (page jobs
-//   that need descriptors), Q_ADDRESS (address batches). What a handler does happens when it ends (firmware/).
-// How long, in cycles of the control clock: interrupt I; round end E; page record R; descriptor batch D for up to
+// In and out: Q_EVENT (messages and control records), Q_RECORD (pages coded or records received), Q_FOUND
+//   (page jobs
+//   that need descriptors), Q_ADDRESS (address batches). What a handler does happens when it ends
+//   (firmware/).
+// How long, in cycles of the control clock: interrupt I; round end E; page record R; descriptor batch D for
+//   up to
 //   `descriptorBatch` pages; address batch A + B for each page of it. A handler begins at a clock edge.
-// Order: round ends and messages, then page records, descriptors, addresses; a handler is not begun unless what it will
+// Order: round ends and messages, then page records, descriptors, addresses; a handler is not begun unless
+//   what it will
 //   produce has room.
 // Leaves out: caches of the cores, interrupt nesting, polling loops.
 // Numbers: card preset `control.*`.
 import {
-  A_CORE, BLOCKED, BUSY, C_HANDLERS, F_ADDRESSES, F_DESCRIPTORS, F_INTERRUPT, F_PAGE_RECORD, F_ROUND_END, G_ENCRYPT_BITS,
-  Q_ADDRESS, Q_EVENT, Q_FETCH, Q_FOUND, Q_FRAME, Q_OPEN, Q_OWN, Q_PENDING, Q_PLACE, Q_READ, Q_RECORD, Q_SCAN, Q_SEAL, Q_UNLZ, STARVED,
-  S_CORES, S_CTL_ADDRESS, S_CTL_ADDRESS_PAGE, S_CTL_DESC, S_CTL_INTERRUPT, S_CTL_RECORD, S_CTL_ROUND_END, S_DESC_BATCH,
-  S_DESC_RING_ON_HOST, S_READ_QUEUES, T_STAGE, U_CONTROL,
+  A_CORE,
+  BLOCKED,
+  BUSY,
+  C_HANDLERS,
+  F_ADDRESSES,
+  F_DESCRIPTORS,
+  F_INTERRUPT,
+  F_PAGE_RECORD,
+  F_ROUND_END,
+  G_ENCRYPT_BITS,
+  Q_ADDRESS,
+  Q_EVENT,
+  Q_FETCH,
+  Q_FOUND,
+  Q_FRAME,
+  Q_OPEN,
+  Q_OWN,
+  Q_PENDING,
+  Q_PLACE,
+  Q_READ,
+  Q_RECORD,
+  Q_SCAN,
+  Q_SEAL,
+  Q_UNLZ,
+  STARVED,
+  S_CORES,
+  S_CTL_ADDRESS,
+  S_CTL_ADDRESS_PAGE,
+  S_CTL_DESC,
+  S_CTL_INTERRUPT,
+  S_CTL_RECORD,
+  S_CTL_ROUND_END,
+  S_DESC_BATCH,
+  S_DESC_RING_ON_HOST,
+  S_READ_QUEUES,
+  T_STAGE,
+  U_CONTROL,
 } from "../abi";
 import { EVENT_MESSAGE, head, hold, pop, queue, ready, readyCount, lacks } from "../kernel/fifo";
 import { CODED, JOB_DEVICE, JOB_PAGE, JOB_ZERO, Job, job } from "../kernel/jobs";
@@ -25,7 +62,6 @@ import { wake } from "../kernel/schedule";
 import { count, enter } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
-
 
 //  what a core runs: | handler u32 | count u32 | queue u32 | - |
 const RUNNING = memory.data(512, 16);
@@ -112,7 +148,8 @@ function dispatchEvent(side: u32, core: u32, t: u64): u32 {
   const q = queue(side, Q_EVENT);
   if (!ready(q, t)) return STARVED;
   const argument = pop(q);
-  if ((argument & EVENT_MESSAGE) != 0) return start(side, core, F_INTERRUPT, argument, 1, 0, p32(side, S_CTL_INTERRUPT), t);
+  if ((argument & EVENT_MESSAGE) != 0)
+    return start(side, core, F_INTERRUPT, argument, 1, 0, p32(side, S_CTL_INTERRUPT), t);
   return start(side, core, F_ROUND_END, argument, 1, 0, p32(side, S_CTL_ROUND_END), t);
 }
 

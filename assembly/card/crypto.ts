@@ -1,31 +1,67 @@
 // SPDX-License-Identifier: Apache-2.0
 // Crypto: pools of AES-GCM engines that seal records on one side and open them on the other.
 //
-// Models: engines of `bitsPerCycle`, one record each at a time, a cache of key slots, nonces that are never reused,
+// Models: engines of `bitsPerCycle`, one record each at a time, a cache of key slots, nonces that are never
+//   reused,
 //   authentication before anything behind sees a byte. Each data link and direction has a key of its own.
-// In and out: records from Q_SEAL to Q_FRAME; from Q_OPEN to Q_UNLZ (coded), Q_PLACE (raw, zero, device) or Q_EVENT
+// In and out: records from Q_SEAL to Q_FRAME; from Q_OPEN to Q_UNLZ (coded), Q_PLACE (raw, zero, device) or
+//   Q_EVENT
 //   (control records).
-// How long (docs/model.md): an engine is taken for ceil(128/D) of header + ceil(8 n / D) of payload + 1 length clocks,
+// How long (docs/model.md): an engine is taken for ceil(128/D) of header + ceil(8 n / D) of payload + 1
+// length clocks,
 //   plus `keyLoad` when the key is not in a slot; the record may be seen `latency` clocks after that.
 // Leaves out: AES and GHASH as separate pipelines (one interval stands for both), rekeying.
 // Numbers: card preset `crypto.*`; NIST SP 800-38D for the mode (96-bit IV = salt || record number).
 import {
-  A_OPEN, A_SEAL, BLOCKED, BUSY, C_KEY_MISSES, C_RECORDS_OPENED, C_RECORDS_SEALED, H_RECORD_OPEN, I_NONCE, I_SEQUENCE,
-  I_TAG, Q_EVENT, Q_FRAME, Q_OPEN, Q_PLACE, Q_SEAL, Q_UNLZ, RECORD_HEADER_BYTES, STARVED, S_GCM_BITS, S_GCM_ENGINES,
-  S_GCM_KEY_LOAD, S_GCM_KEY_SLOTS, S_GCM_LATENCY, T_STAGE, U_OPEN, U_SEAL,
+  A_OPEN,
+  A_SEAL,
+  BLOCKED,
+  BUSY,
+  C_KEY_MISSES,
+  C_RECORDS_OPENED,
+  C_RECORDS_SEALED,
+  H_RECORD_OPEN,
+  I_NONCE,
+  I_SEQUENCE,
+  I_TAG,
+  Q_EVENT,
+  Q_FRAME,
+  Q_OPEN,
+  Q_PLACE,
+  Q_SEAL,
+  Q_UNLZ,
+  RECORD_HEADER_BYTES,
+  STARVED,
+  S_GCM_BITS,
+  S_GCM_ENGINES,
+  S_GCM_KEY_LOAD,
+  S_GCM_KEY_SLOTS,
+  S_GCM_LATENCY,
+  T_STAGE,
+  U_OPEN,
+  U_SEAL,
 } from "../abi";
 import { gcmOpen, gcmSeal } from "../codec/gcm";
 import { pop, push, queue, ready, lacks } from "../kernel/fifo";
 import { CARRIED, CODED, JOB_DEVICE, JOB_PAGE, JOB_ZERO, Job, NO_SLOT, job, slotAt } from "../kernel/jobs";
 import { p32 } from "../kernel/params";
-import { POOL_OPEN, POOL_SEAL, engineBusy, engineDone, engineFree, engineJob, engineStart } from "../kernel/pool";
+import {
+  POOL_OPEN,
+  POOL_SEAL,
+  engineBusy,
+  engineDone,
+  engineFree,
+  engineJob,
+  engineStart,
+} from "../kernel/pool";
 import { tagAt, writeHeader } from "../kernel/record";
 import { wake } from "../kernel/schedule";
 import { broken, count, enter, sample } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 
-//  key record, 24 bytes: | next nonce u64 | highest nonce used u64 | slot (1 + number, 0 none) | last use u32 |
+//  key record, 24 bytes: | next nonce u64 | highest nonce used u64 | slot (1 + number, 0 none) | last use
+//  u32 |
 @unmanaged
 class Key {
   next: u64;
@@ -74,7 +110,7 @@ function cycles(side: u32, j: Job, k: Key): u32 {
   return n;
 }
 
-// --- sealing -----------------------------------------------------------------------------------------------------------
+// --- sealing ---
 
 export function stepSeal(side: u32, t: u64): void {
   const n = p32(side, S_GCM_ENGINES);
@@ -128,7 +164,7 @@ function seal(side: u32, j: Job, link: u32, k: Key, t: u64): void {
   gcmSeal(side * 2 + link, IV, writeHeader(j), RECORD_HEADER_BYTES, at, at, j.bytes, tagAt(side, slot));
 }
 
-// --- opening -----------------------------------------------------------------------------------------------------------
+// --- opening ---
 
 export function stepOpen(side: u32, t: u64): void {
   const n = p32(side, S_GCM_ENGINES);
@@ -177,13 +213,13 @@ function fresh(side: u32, link: u32, k: Key, nonce: u64): bool {
   if (k.next == 0) k.next = 1;
   if (nonce < k.next || nonce >= k.next + REPLAY_WINDOW) return false;
   const bits = SEEN + ((side * 2 + link) << 7);
-  const at = bits + (<usize>((nonce & (REPLAY_WINDOW - 1)) >> 6) << 3);
-  const bit = <u64>1 << (nonce & 63);
+  const at = bits + ((<usize>((nonce & (REPLAY_WINDOW - 1)) >> 6)) << 3);
+  const bit = (<u64>1) << (nonce & 63);
   if ((load<u64>(at) & bit) != 0) return false;
   store<u64>(at, load<u64>(at) | bit);
   while (true) {
-    const low = bits + (<usize>((k.next & (REPLAY_WINDOW - 1)) >> 6) << 3);
-    const mask = <u64>1 << (k.next & 63);
+    const low = bits + ((<usize>((k.next & (REPLAY_WINDOW - 1)) >> 6)) << 3);
+    const mask = (<u64>1) << (k.next & 63);
     if ((load<u64>(low) & mask) == 0) return true;
     store<u64>(low, load<u64>(low) & ~mask);
     k.next++;
@@ -204,7 +240,14 @@ function open(side: u32, j: Job, link: u32, k: Key, t: u64): void {
   store<u32>(IV, (1 - side) * 2 + link);
   store<u64>(IV, j.nonce, 4);
   const ok = gcmOpen(
-    (1 - side) * 2 + link, IV, writeHeader(j), RECORD_HEADER_BYTES, at, at, j.bytes, tagAt(side, j.slotIn),
+    (1 - side) * 2 + link,
+    IV,
+    writeHeader(j),
+    RECORD_HEADER_BYTES,
+    at,
+    at,
+    j.bytes,
+    tagAt(side, j.slotIn),
   );
   if (!ok) broken(I_TAG, j.pfn, j.nonce, t);
 }

@@ -1,34 +1,80 @@
 // SPDX-License-Identifier: Apache-2.0
 // DMA read engine: pulls pages from server memory by address into staging SRAM.
 //
-// Models: a descriptor fetcher in front of `readQueues` queues, one request a clock over the queues in turn, tags,
+// Models: a descriptor fetcher in front of `readQueues` queues, one request a clock over the queues in
+//   turn, tags,
 //   completion buffer, SRAM reserved before the first request of a page.
-// In and out: fetched descriptors (page jobs) from Q_READ+q, answers from the PCIe requester; whole pages to Q_ZERO.
-// How long: one request of min(MRRS, what is left) every `readIssue` clocks; a page of n requests is complete at the
-//   first clock edge at or after the arrival of its last byte. A descriptor batch of n is one read of n * bytes (cut
+// In and out: fetched descriptors (page jobs) from Q_READ+q, answers from the PCIe requester; whole pages
+//   to Q_ZERO.
+// How long: one request of min(MRRS, what is left) every `readIssue` clocks; a page of n requests is
+//   complete at the
+//   first clock edge at or after the arrival of its last byte. A descriptor batch of n is one read of n *
+//   bytes (cut
 //   at MRRS) after the writes that posted it.
-// Gates, in this order, each held once passed: page at hand, room behind, SRAM, tag, completion buffer, port.
-// Leaves out: scatter within a page, completion records (the firmware counts pages), prefetch beyond whole batches.
-// Numbers: card preset `dma.*`; a read may take SRAM only while more than a quarter of it is free (assumed), so that
+// Gates, in this order, each held once passed: page at hand, room behind, SRAM, tag, completion buffer,
+// port.
+// Leaves out: scatter within a page, completion records (the firmware counts pages), prefetch beyond whole
+//   batches.
+// Numbers: card preset `dma.*`; a read may take SRAM only while more than a quarter of it is free
+//   (assumed), so that
 //   coded pages always find a slot.
 import {
-  A_DESC, A_READ, BLOCKED, BUSY, C_READ_PAGES, C_READ_REQUESTS, C_READ_TORN, H_PAGE_READ, H_REQUEST,
-  I_CLEARED_BEFORE_READ, I_CONSERVED, PAGE_BYTES, Q_DESC_ANSWER, Q_FETCH, Q_PENDING, Q_READ, Q_READ_ANSWER, Q_ZERO,
-  READ_QUEUES_MAX, R_DATA, R_DESC, STARVED, S_PCIE_MRRS, S_PCIE_RCB, S_READ_ISSUE, S_READ_QUEUES, S_SRAM_SLOTS, T_STAGE, U_READ,
-  W_COMPLETION_BUFFER, W_PCIE, W_SRAM, W_TAGS,
+  A_DESC,
+  A_READ,
+  BLOCKED,
+  BUSY,
+  C_READ_PAGES,
+  C_READ_REQUESTS,
+  C_READ_TORN,
+  H_PAGE_READ,
+  H_REQUEST,
+  I_CLEARED_BEFORE_READ,
+  I_CONSERVED,
+  PAGE_BYTES,
+  Q_DESC_ANSWER,
+  Q_FETCH,
+  Q_PENDING,
+  Q_READ,
+  Q_READ_ANSWER,
+  Q_ZERO,
+  READ_QUEUES_MAX,
+  R_DATA,
+  R_DESC,
+  STARVED,
+  S_PCIE_MRRS,
+  S_PCIE_RCB,
+  S_READ_ISSUE,
+  S_READ_QUEUES,
+  S_SRAM_SLOTS,
+  T_STAGE,
+  U_READ,
+  W_COMPLETION_BUFFER,
+  W_PCIE,
+  W_SRAM,
+  W_TAGS,
 } from "../abi";
 import { isDirty } from "../kernel/dirty";
 import { hold, length, pop, pushHeld, queue, ready, lacks } from "../kernel/fifo";
 import { CARRIED, Job, job, slotAt, slotsShort, takeSlot } from "../kernel/jobs";
 import { carries, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
 import { p32 } from "../kernel/params";
-import { UP_READ, bufferFits, finishRead, issueRead, issuedAt, portFull, tagBytes, tagsFree } from "../kernel/port";
+import {
+  UP_READ,
+  bufferFits,
+  finishRead,
+  issueRead,
+  issuedAt,
+  portFull,
+  tagBytes,
+  tagsFree,
+} from "../kernel/port";
 import { wake } from "../kernel/schedule";
 import { broken, count, enter, enterUntil, sample } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 
 const NONE: u32 = 0xffffffff;
+
 
 @unmanaged
 class Engine {
@@ -67,7 +113,7 @@ export function buildDma(side: u32): void {
   for (let q: u32 = 0; q < READ_QUEUES_MAX; q++) store<u32>(current(side, q), NONE);
 }
 
-// --- pages -----------------------------------------------------------------------------------------------------------
+// --- pages ---
 
 /** Steps the read engine at a card clock edge. */
 export function stepRead(side: u32, t: u64): void {
@@ -182,7 +228,7 @@ function complete(side: u32, tag: u32, t: u64): void {
   pushHeld(queue(side, Q_ZERO), index, edgeAfter(side * 2, t, 1));
 }
 
-// --- descriptors -------------------------------------------------------------------------------------------------------
+// --- descriptors ---
 
 /** Steps the descriptor fetcher: the pages of a batch that has been fetched go to their read queue. */
 export function stepDescriptors(side: u32, t: u64): void {

@@ -1,29 +1,77 @@
 // SPDX-License-Identifier: Apache-2.0
 // Framer and receiver: records into the streams of the data links, and out of them.
 //
-// Models: the copy of a record into the send buffer in card DRAM and out of the receive buffer, one record at a time
+// Models: the copy of a record into the send buffer in card DRAM and out of the receive buffer, one record
+//   at a time
 //   each way; the sender's buffer of one window and its table of records; the receiver's SRAM.
-// In and out: records from Q_FRAME, appended to link A or B (their SRAM and job are freed); whole records from the
+// In and out: records from Q_FRAME, appended to link A or B (their SRAM and job are freed); whole records
+//   from the
 //   peer's stream to Q_RECORD.
-// How long: ceil(2 * bytes / DRAM bandwidth) to the next clock edge: each byte is written to DRAM and read from it
-//   once. The wire sees the record one clock after that; the window opens one clock after a record is taken.
+// How long: ceil(2 * bytes / DRAM bandwidth) to the next clock edge: each byte is written to DRAM and read
+//   from it
+//   once. The wire sees the record one clock after that; the window opens one clock after a record is
+//   taken.
 // Leaves out: DRAM banks and refresh, interleaving of records of the two links.
 // Numbers: card preset `dram.bandwidth`; records as kernel/record.ts.
 import {
-  A_FRAMER, A_RECEIVE, BLOCKED, BUSY, C_DEVICE_BYTES, C_RECORD_BYTES_A, G_ENCRYPT_BITS, G_NET_WINDOW, H_PAGE_TOTAL, Q_FRAME, Q_RECORD,
-  RECORD_HEADER_BYTES, RECORD_TAG_BYTES, STARVED, S_DRAM_DEN, S_DRAM_NUM, S_SRAM_SLOTS, T_APPEND, T_STAGE, T_TAKEN, U_FRAMER, U_NET_TX, U_RECEIVE, W_SRAM,
+  A_FRAMER,
+  A_RECEIVE,
+  BLOCKED,
+  BUSY,
+  C_DEVICE_BYTES,
+  C_RECORD_BYTES_A,
+  G_ENCRYPT_BITS,
+  G_NET_WINDOW,
+  H_PAGE_TOTAL,
+  Q_FRAME,
+  Q_RECORD,
+  RECORD_HEADER_BYTES,
+  RECORD_TAG_BYTES,
+  STARVED,
+  S_DRAM_DEN,
+  S_DRAM_NUM,
+  S_SRAM_SLOTS,
+  T_APPEND,
+  T_STAGE,
+  T_TAKEN,
+  U_FRAMER,
+  U_NET_TX,
+  U_RECEIVE,
+  W_SRAM,
   W_WINDOW,
 } from "../abi";
 import { head, hold, pop, pushHeld, queue, ready, lacks } from "../kernel/fifo";
 import {
-  CARRIED, CODED, JOB_DEVICE, Job, NO_SLOT, freeJob, freeSlot, job, slotAt, slotsShort, takeJob, takeSlot,
+  CARRIED,
+  CODED,
+  JOB_DEVICE,
+  Job,
+  NO_SLOT,
+  freeJob,
+  freeSlot,
+  job,
+  slotAt,
+  slotsShort,
+  takeJob,
+  takeSlot,
 } from "../kernel/jobs";
 import { g, g32, p, p32 } from "../kernel/params";
 import { tagAt, writeHeader } from "../kernel/record";
 import { wake } from "../kernel/schedule";
 import { count, enter, sample } from "../kernel/stats";
 import {
-  LINK_A, LINK_B, Stream, append, recordAt, recordBytes, recordThere, ringRead, ringWrite, stream, tableFits, takeOut,
+  LINK_A,
+  LINK_B,
+  Stream,
+  append,
+  recordAt,
+  recordBytes,
+  recordThere,
+  ringRead,
+  ringWrite,
+  stream,
+  tableFits,
+  takeOut,
 } from "../kernel/stream";
 import { edgeAfter, edgeAt, spanTicks } from "../kernel/time";
 import { happened } from "../kernel/timeline";
@@ -62,7 +110,7 @@ function copyDone(side: u32, t: u64, bytes: u32): u64 {
   return at > next ? at : next;
 }
 
-// --- sending -------------------------------------------------------------------------------------------------------------
+// --- sending ---
 
 export function stepFramer(side: u32, t: u64): void {
   const f = copier(side, 0);
@@ -116,7 +164,8 @@ function finishFrame(side: u32, f: Copier, t: u64): void {
     const slot = (j.flags & CODED) != 0 ? j.slotOut : j.slotIn;
     ringWrite(s, from, writeHeader(j), RECORD_HEADER_BYTES);
     ringWrite(s, from + RECORD_HEADER_BYTES, slotAt(side, slot), j.bytes);
-    if (tagBytes() != 0) ringWrite(s, from + RECORD_HEADER_BYTES + j.bytes, tagAt(side, slot), RECORD_TAG_BYTES);
+    if (tagBytes() != 0)
+      ringWrite(s, from + RECORD_HEADER_BYTES + j.bytes, tagAt(side, slot), RECORD_TAG_BYTES);
   }
   count(side, C_RECORD_BYTES_A + f.link, f.total);
   if (j.kind == JOB_DEVICE) count(side, C_DEVICE_BYTES, j.bytes);
@@ -127,7 +176,7 @@ function finishFrame(side: u32, f: Copier, t: u64): void {
   wake(side, U_NET_TX, seen);
 }
 
-// --- receiving -----------------------------------------------------------------------------------------------------------
+// --- receiving ---
 
 export function stepReceive(side: u32, t: u64): void {
   const f = copier(side, 1);
@@ -185,5 +234,6 @@ function begin(side: u32, f: Copier, s: Stream, link: u32, t: u64): void {
 /** Copies payload and tag of a record from the stream into SRAM. */
 function unload(side: u32, j: Job, s: Stream, at: u64): void {
   ringRead(s, at + RECORD_HEADER_BYTES, slotAt(side, j.slotIn), j.bytes);
-  if (tagBytes() != 0) ringRead(s, at + RECORD_HEADER_BYTES + j.bytes, tagAt(side, j.slotIn), RECORD_TAG_BYTES);
+  if (tagBytes() != 0)
+    ringRead(s, at + RECORD_HEADER_BYTES + j.bytes, tagAt(side, j.slotIn), RECORD_TAG_BYTES);
 }

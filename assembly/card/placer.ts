@@ -1,16 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 // Placer: the DMA write engine of the destination card.
 //
-// Models: pages as posted writes of at most MPS, one a `writeIssue` clocks; zero pages are written only where the
-//   card has placed something before (fresh guest memory is zero), device state is gathered for the front-end.
-// In and out: pages from Q_PLACE; TLPs to the posted port of the data requester; Q_LANDED when the last has landed.
-// How long: ceil(4096 / MPS) requests, one every `writeIssue` clocks while the port has room. SRAM is free when the last
-//   request has been put; a page counts as placed for the firmware then, since posted writes keep their order.
+// Models: pages as posted writes of at most MPS, one a `writeIssue` clocks; zero pages are written only
+//   where the
+//   card has placed something before (fresh guest memory is zero), device state is gathered for the
+//   front-end.
+// In and out: pages from Q_PLACE; TLPs to the posted port of the data requester; Q_LANDED when the last has
+//   landed.
+// How long: ceil(4096 / MPS) requests, one every `writeIssue` clocks while the port has room. SRAM is free
+//   when the last
+//   request has been put; a page counts as placed for the firmware then, since posted writes keep their
+//   order.
 // Leaves out: several write queues (one engine serves all), completion records.
 // Numbers: card preset `dma.*`.
 import {
-  A_PLACE, BUSY, C_PLACED_PAGES, C_PLACED_SKIPPED, C_PLACED_ZERO, H_PLACE, I_CONSERVED, I_NO_OLDER_COPY, LAND_PAGE,
-  PAGE_BYTES, Q_LANDED, Q_PLACE, R_DATA, SERIES_PLACED, STARVED, S_PCIE_MPS, S_WRITE_ISSUE, T_STAGE, U_MEMORY, U_PLACE, W_PCIE,
+  A_PLACE,
+  BUSY,
+  C_PLACED_PAGES,
+  C_PLACED_SKIPPED,
+  C_PLACED_ZERO,
+  H_PLACE,
+  I_CONSERVED,
+  I_NO_OLDER_COPY,
+  LAND_PAGE,
+  PAGE_BYTES,
+  Q_LANDED,
+  Q_PLACE,
+  R_DATA,
+  SERIES_PLACED,
+  STARVED,
+  S_PCIE_MPS,
+  S_WRITE_ISSUE,
+  T_STAGE,
+  U_MEMORY,
+  U_PLACE,
+  W_PCIE,
 } from "../abi";
 import { addSeries } from "../kernel/log";
 import { pop, queue, ready } from "../kernel/fifo";
@@ -23,6 +47,7 @@ import { wake } from "../kernel/schedule";
 import { broken, count, enter, enterUntil, sample } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
+
 
 @unmanaged
 class Writer {

@@ -2,13 +2,25 @@
 // Scanner: turns the dirty bits of an address batch into page jobs.
 //
 // Models: a priority encoder over `words` 64-bit words a clock that emits at most one page job a clock.
-// In and out: batches from Q_SCAN (card copies of messages); page jobs to Q_FOUND. Refuses when Q_FOUND is full.
-// How long: the page of bit b in word w leaves at max(last + 1, start + floor(w / words)) clocks; a batch ends at
-//   max(last + 1, start + ceil(n / words)). An address list or runs hold 8 bytes an entry, one entry a clock.
+// In and out: batches from Q_SCAN (card copies of messages); page jobs to Q_FOUND. Refuses when Q_FOUND is
+//   full.
+// How long: the page of bit b in word w leaves at max(last + 1, start + floor(w / words)) clocks; a batch
+//   ends at
+//   max(last + 1, start + ceil(n / words)). An address list or runs hold 8 bytes an entry, one entry a
+//   clock.
 // Leaves out: merging of runs into longer reads (a page is the unit of everything behind).
 // Numbers: card preset `scanner.wordsPerCycle`; one job a clock is assumed.
 import {
-  A_SCANNER, BATCH_PAGES, BLOCKED, BUSY, Q_FOUND, Q_SCAN, STARVED, S_SCANNER_WORDS, U_SCANNER, U_VSOCK,
+  A_SCANNER,
+  BATCH_PAGES,
+  BLOCKED,
+  BUSY,
+  Q_FOUND,
+  Q_SCAN,
+  STARVED,
+  S_SCANNER_WORDS,
+  U_SCANNER,
+  U_VSOCK,
 } from "../abi";
 import { head, pop, push, queue, ready, lacks } from "../kernel/fifo";
 import { JOB_PAGE, job, takeJob } from "../kernel/jobs";
@@ -17,6 +29,7 @@ import { p32 } from "../kernel/params";
 import { wake } from "../kernel/schedule";
 import { enter } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
+
 
 @unmanaged
 class Scanner {
@@ -61,7 +74,11 @@ export function stepScanner(side: u32, t: u64): void {
   const bits = bitsOf(m);
   const bit = findBit(bits, s.bit);
   const words = (bit + 63) >> 6;
-  const due = edgeAfter(clock, s.start, bit == BATCH_PAGES ? (words + s.words - 1) / s.words : (bit >> 6) / s.words);
+  const due = edgeAfter(
+    clock,
+    s.start,
+    bit == BATCH_PAGES ? (words + s.words - 1) / s.words : (bit >> 6) / s.words,
+  );
   const at = due > s.next ? due : s.next;
   if (t < at) {
     wake(side, U_SCANNER, at);

@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Content words: what the compressor would make of a page, computed once when the page's content is known, and kept by
+// Content words: what the compressor would make of a page, computed once when the page's content is known,
+//   and kept by
 // the hash of the content. `sized` runs carry words instead of bytes.
 //
 //   memo entry, 16 bytes: | hash u64 | word u32 | used u32 |, two ways a set
-import { C_MEMO_HITS, C_MEMO_MISSES, G_COMPRESS, PAGE_BYTES, WORD_CYCLES_MASK, WORD_CYCLES_SHIFT, WORD_ZERO } from "../abi";
+import {
+  C_MEMO_HITS,
+  C_MEMO_MISSES,
+  G_COMPRESS,
+  PAGE_BYTES,
+  WORD_CYCLES_MASK,
+  WORD_CYCLES_SHIFT,
+  WORD_ZERO,
+} from "../abi";
 import { lz4hwCompress, lz4hwCycles } from "../codec/lz4hw";
 import { g32 } from "../kernel/params";
 import { count } from "../kernel/stats";
@@ -33,7 +42,7 @@ export function contentWord(page: usize): u32 {
   }
   if (any == 0) return WORD_ZERO;
   hash ^= hash >> 33;
-  const set = MEMO + ((<u32>hash & (SETS - 1)) << 5);
+  const set = MEMO + (((<u32>hash) & (SETS - 1)) << 5);
   for (let way: usize = 0; way < 32; way += 16) {
     if (load<u64>(set + way) == hash && load<u32>(set + way, 12) != 0) {
       count(0, C_MEMO_HITS, 1);

@@ -1,13 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // Zero filter: finds pages of 4096 zero bytes, which travel as a header alone.
 //
-// In and out: whole pages from Q_ZERO; zero pages to Q_RECORD (their SRAM is freed), others to Q_LZ, or to Q_RECORD
+// In and out: whole pages from Q_ZERO; zero pages to Q_RECORD (their SRAM is freed), others to Q_LZ, or to
+//   Q_RECORD
 //   when nothing compresses.
-// How long: ceil(4096 / bytesPerCycle) clocks a page, one page at a time; the page may be seen one clock later.
+// How long: ceil(4096 / bytesPerCycle) clocks a page, one page at a time; the page may be seen one clock
+//   later.
 // Leaves out: early exit at the first byte that is not zero (a pipeline reads on).
 // Numbers: card preset `zeroFilter.bytesPerCycle`.
 import {
-  A_ZERO, BLOCKED, BUSY, C_ZERO_PAGES, G_COMPRESS, PAGE_BYTES, Q_LZ, Q_RECORD, Q_ZERO, STARVED, S_ZERO_CYCLES, T_STAGE, U_ZERO, WORD_ZERO,
+  A_ZERO,
+  BLOCKED,
+  BUSY,
+  C_ZERO_PAGES,
+  G_COMPRESS,
+  PAGE_BYTES,
+  Q_LZ,
+  Q_RECORD,
+  Q_ZERO,
+  STARVED,
+  S_ZERO_CYCLES,
+  T_STAGE,
+  U_ZERO,
+  WORD_ZERO,
 } from "../abi";
 import { pop, push, queue, ready, lacks } from "../kernel/fifo";
 import { CARRIED, JOB_DEVICE, JOB_ZERO, Job, NO_SLOT, freeSlot, job, slotAt } from "../kernel/jobs";
@@ -17,6 +32,7 @@ import { wake } from "../kernel/schedule";
 import { count, enter } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
+
 
 @unmanaged
 class Filter {
@@ -57,7 +73,8 @@ export function stepZero(side: u32, t: u64): void {
   f.index = pop(queue(side, Q_ZERO));
   f.busy = 1;
   f.done = edgeAfter(side * 2, t, p32(side, S_ZERO_CYCLES));
-  if (isDefined(TIMELINE)) happened(T_STAGE, side, U_ZERO, t, job(side, f.index).pfn, f.done, job(side, f.index).kind);
+  if (isDefined(TIMELINE))
+    happened(T_STAGE, side, U_ZERO, t, job(side, f.index).pfn, f.done, job(side, f.index).kind);
   enter(side, A_ZERO, BUSY, t);
   wake(side, U_ZERO, f.done);
 }

@@ -1,172 +1,102 @@
 // SPDX-License-Identifier: Apache-2.0
-// PCIe link between a card and its host: one transmitter a direction, one transaction-layer packet (TLP) at a time.
+// PCIe link between a card and its host: one transmitter a direction, one transaction-layer packet (TLP) at
+//   a time.
 //
-// Models: posted, non-posted and completion TLPs with their bytes on the wire, credits (PH, PD, NPH), the replay
+// Models: posted, non-posted and completion TLPs with their bytes on the wire, credits (PH, PD, NPH), the
+//   replay
 //   buffer, ACK and UpdateFC DLLPs on the opposite wire, SKP ordered sets, completion splitting, ordering.
-// In and out: takes transactions from the ports of its direction; reads go to the root complex (server MEMORY_READ)
-//   and come back as completions of the down port; posted writes land through `landings`, answers through the
+// In and out: takes transactions from the ports of its direction; reads go to the root complex (server
+//   MEMORY_READ)
+//   and come back as completions of the down port; posted writes land through `landings`, answers through
+//   the
 //   requester's queue.
-// How long: a TLP holds the wire for bytes x ticksPerByte; bytes = 24 + 4*ceil(n/4) (MWr, 64-bit address), 24 (MRd),
-//   20 + 4*ceil(n/4) (CplD): 8 bytes of framing, sequence number and LCRC with a 16- or 12-byte header. It is at the
-//   other end one flight time after its last byte. Priority at each boundary: SKP due > ACK due > UpdateFC due > TLP;
+// How long: a TLP holds the wire for bytes x ticksPerByte; bytes = 24 + 4*ceil(n/4) (MWr, 64-bit address),
+//   24 (MRd),
+//   20 + 4*ceil(n/4) (CplD): 8 bytes of framing, sequence number and LCRC with a 16- or 12-byte header. It
+//   is at the
+//   other end one flight time after its last byte. Priority at each boundary: SKP due > ACK due > UpdateFC
+//   due > TLP;
 //   TLP classes posted, non-posted, completion in turn, requesters of a class in turn.
-//   ACK and UpdateFC are due `limit` after the first unacknowledged arrival or the first freed credit, and cover
+//   ACK and UpdateFC are due `limit` after the first unacknowledged arrival or the first freed credit, and
+//   cover
 //   everything up to the moment they are sent; each DLLP is 8 bytes.
 //   A completion is cut at multiples of RCB, or of MPS when the request is longer than `combineAbove`.
-// Leaves out: LCRC errors and replay, power states, relaxed ordering, VCs, ECRC; credits of completions are infinite
+// Leaves out: LCRC errors and replay, power states, relaxed ordering, VCs, ECRC; credits of completions are
+//   infinite
 //   (the requester throttles itself by its completion buffer).
-// Numbers: PCIe Base Specification 3.0 sections 2.6, 3.4, 3.5, 4.2.7; bytes a TLP as in pcie-bench (SIGCOMM'18).
+// Numbers: PCIe Base Specification 3.0 sections 2.6, 3.4, 3.5, 4.2.7; bytes a TLP as in pcie-bench
+//   (SIGCOMM'18).
 import {
-  A_DOWN, A_UP, BUSY, C_DOWN_DATA_BYTES, C_DOWN_DLLP_BYTES, C_DOWN_SKP, C_DOWN_TLPS, C_DOWN_TLP_BYTES,
-  C_UP_DATA_BYTES, C_UP_DLLP_BYTES, C_UP_SKP, C_UP_TLPS, C_UP_TLP_BYTES, DLL_EXPLICIT, I_CREDITS, STARVED, S_PCIE_COMBINE_ABOVE,
-  S_PCIE_DLL, S_PCIE_DOWN_PD, S_PCIE_DOWN_PH, S_PCIE_FLIGHT, S_PCIE_LIMIT, S_PCIE_MPS, S_PCIE_MRRS, S_PCIE_NPH, S_PCIE_PD, S_PCIE_PH,
-  S_PCIE_RCB, S_PCIE_REPLAY_BYTES, S_PCIE_SKP_PERIOD, S_PCIE_SKP_TICKS, S_PCIE_TICKS_PER_BYTE, T_DLLP, T_SKP, T_TLP, U_DOWN, U_UP,
-  W_CREDIT_NPH, W_CREDIT_PD, W_CREDIT_PH, W_REPLAY,
+  A_DOWN,
+  A_UP,
+  BUSY,
+  C_DOWN_DATA_BYTES,
+  C_DOWN_DLLP_BYTES,
+  C_DOWN_SKP,
+  C_DOWN_TLPS,
+  C_DOWN_TLP_BYTES,
+  C_UP_DATA_BYTES,
+  C_UP_DLLP_BYTES,
+  C_UP_SKP,
+  C_UP_TLPS,
+  C_UP_TLP_BYTES,
+  DLL_EXPLICIT,
+  I_CREDITS,
+  STARVED,
+  T_DLLP,
+  T_SKP,
+  T_TLP,
+  U_DOWN,
+  U_UP,
+  W_CREDIT_NPH,
+  W_CREDIT_PD,
+  W_CREDIT_PH,
+  W_REPLAY,
 } from "../abi";
-import { push } from "../kernel/fifo";
-import { reserve } from "../kernel/memory";
-import { p, p32 } from "../kernel/params";
 import {
-  DOWN_COMPLETION, DOWN_POSTED, Entry, Port, REQUESTERS, UP_POSTED, UP_READ, answer, busRule, filled, port, portHead,
-  postedGone, put, setPostedGone, take,
+  DOWN_COMPLETION,
+  DOWN_POSTED,
+  Entry,
+  Port,
+  REQUESTERS,
+  UP_POSTED,
+  UP_READ,
+  answer,
+  busRule,
+  filled,
+  port,
+  portHead,
+  postedGone,
+  put,
+  setPostedGone,
+  take,
 } from "../kernel/port";
 import { wake } from "../kernel/schedule";
 import { admit, startOf } from "../kernel/server";
 import { broken, count, enter, enterUntil } from "../kernel/stats";
 import { NEVER } from "../kernel/time";
 import { happened } from "../kernel/timeline";
-
-/** Directions. */
-export const UP: u32 = 0;
-export const DOWN: u32 = 1;
+import {
+  DOWN,
+  KIND_ACK,
+  KIND_N,
+  KIND_P,
+  Ring,
+  UP,
+  Way,
+  landed,
+  ringDue,
+  ringHead,
+  ringPut,
+  way,
+} from "../kernel/way";
 
 const DLLP_BYTES: u32 = 8;
 const POSTED: u32 = 0;
 const NON_POSTED: u32 = 1;
 const COMPLETION: u32 = 2;
-const RING: u32 = 4096;
 
-//  ring of 16-byte items | at u64 | a u32 | b u32 |: TLPs sent and not acknowledged, credits freed, returns under way
-@unmanaged
-class Ring {
-  items: usize;
-  head: u32;
-  tail: u32;
-  pad: u32;
-}
-
-@unmanaged
-class Way {
-  free: u64; // when the wire is free
-  skpNext: u64; // when the next SKP is due
-  ticksPerByte: u64;
-  flight: u64;
-  limit: u64;
-  skpPeriod: u64;
-  skpTicks: u64;
-  ph: u32; // credits at the transmitter
-  pd: u32;
-  nph: u32;
-  replay: u32; // bytes of replay buffer free
-  phAll: u32;
-  pdAll: u32;
-  nphAll: u32;
-  replayAll: u32;
-  classNext: u32; // whose turn it is
-  readNext: u32;
-  dll: u32;
-  sent: Ring; // not acknowledged: at = arrival, a = bytes
-  freedP: Ring; // at = when freed, a = headers, b = data units
-  freedN: Ring;
-  returns: Ring; // under way to this transmitter: kind in bits 30 and 31 of a, amounts below and in b
-  mps: u32;
-  mrrs: u32;
-  rcb: u32;
-  combineAbove: u32;
-  waits: u32; // 1 while something is held up by credits or the replay buffer
-}
-
-const KIND_ACK: u32 = 0;
-const KIND_P: u32 = 1;
-const KIND_N: u32 = 2;
-
-const WAYS = memory.data(1024, 16);
-const RINGS = memory.data(256, 16);
-const LANDINGS = memory.data(64, 16);
-
-if (offsetof<Way>() > 256) ERROR("way record");
-
-// @ts-ignore: decorator
-@inline
-function way(side: u32, dir: u32): Way {
-  return changetype<Way>(WAYS + ((side * 2 + dir) << 8));
-}
-
-function ring(index: u32): Ring {
-  const r = changetype<Ring>(RINGS + (index << 4));
-  r.items = reserve(<u64>RING << 4);
-  r.head = 0;
-  r.tail = 0;
-  return r;
-}
-
-// @ts-ignore: decorator
-@inline
-function ringPut(r: Ring, at: u64, a: u32, b: u32): void {
-  const e = r.items + (<usize>(r.tail & (RING - 1)) << 4);
-  store<u64>(e, at);
-  store<u32>(e, a, 8);
-  store<u32>(e, b, 12);
-  r.tail++;
-  assert(r.tail - r.head <= RING, "ring of a link overflows");
-}
-
-// @ts-ignore: decorator
-@inline
-function ringHead(r: Ring): usize {
-  return r.items + (<usize>(r.head & (RING - 1)) << 4);
-}
-
-// @ts-ignore: decorator
-@inline
-function ringDue(r: Ring): u64 {
-  return r.head == r.tail ? NEVER : load<u64>(ringHead(r));
-}
-
-/** Builds the link of a side. Queue `landings` of a direction takes posted writes that ask for it, by requester. */
-export function buildPcie(side: u32): void {
-  for (let dir: u32 = 0; dir < 2; dir++) {
-    const w = way(side, dir);
-    memory.fill(changetype<usize>(w), 0, 256);
-    w.ticksPerByte = p(side, S_PCIE_TICKS_PER_BYTE);
-    w.flight = p(side, S_PCIE_FLIGHT);
-    w.limit = p(side, S_PCIE_LIMIT);
-    w.skpPeriod = p(side, S_PCIE_SKP_PERIOD);
-    w.skpTicks = p(side, S_PCIE_SKP_TICKS);
-    w.skpNext = w.skpPeriod;
-    w.phAll = w.ph = p32(side, dir == UP ? S_PCIE_PH : S_PCIE_DOWN_PH);
-    w.pdAll = w.pd = p32(side, dir == UP ? S_PCIE_PD : S_PCIE_DOWN_PD);
-    w.nphAll = w.nph = p32(side, S_PCIE_NPH);
-    w.replayAll = w.replay = p32(side, S_PCIE_REPLAY_BYTES);
-    w.dll = p32(side, S_PCIE_DLL);
-    w.mps = p32(side, S_PCIE_MPS);
-    w.mrrs = p32(side, S_PCIE_MRRS);
-    w.rcb = p32(side, S_PCIE_RCB);
-    w.combineAbove = p32(side, S_PCIE_COMBINE_ABOVE);
-    const base = (side * 2 + dir) * 4;
-    w.sent = ring(base);
-    w.freedP = ring(base + 1);
-    w.freedN = ring(base + 2);
-    w.returns = ring(base + 3);
-  }
-}
-
-/** Names the queue that takes the landings of posted writes of a direction whose flags are `flags` (1..3). */
-export function setLanding(side: u32, dir: u32, flags: u32, queue: u32): void {
-  store<u32>(LANDINGS + ((side * 8 + dir * 4 + flags) << 2), queue);
-}
-
-// --- the transmitter -----------------------------------------------------------------------------------------------
+// --- the transmitter ---
 
 /** Steps the transmitter of a direction at t. */
 export function stepPcie(side: u32, dir: u32, t: u64): void {
@@ -261,7 +191,7 @@ function collect(w: Way, t: u64): void {
 
 /** Without a data link layer credits come back one flight after they are freed. */
 function collectFreed(w: Way, r: Ring, kind: u32, t: u64): void {
-  while (r.head != r.tail && load<u64>(ringHead(r)) + w.flight <= t) {
+  while (r.head != r.tail && (t == NEVER || load<u64>(ringHead(r)) + w.flight <= t)) {
     if (kind == KIND_P) {
       w.ph += load<u32>(ringHead(r), 8);
       w.pd += load<u32>(ringHead(r), 12);
@@ -313,7 +243,7 @@ function skp(side: u32, dir: u32, w: Way, t: u64): bool {
   return false;
 }
 
-// --- data link layer packets -----------------------------------------------------------------------------------------
+// --- data link layer packets ---
 
 function sendAck(side: u32, dir: u32, w: Way, back: Way, t: u64): void {
   const r = back.sent;
@@ -345,7 +275,7 @@ function sendDllp(side: u32, dir: u32, w: Way, back: Way, a: u32, b: u32, t: u64
   if (back.waits != 0) wake(side, unitOf(1 - dir), at);
 }
 
-// --- transactions ----------------------------------------------------------------------------------------------------
+// --- transactions ---
 
 /** The ports of a direction, a bit each. */
 const UP_PORTS: u32 = 0x3f;
@@ -434,11 +364,13 @@ function send(side: u32, dir: u32, w: Way, t: u64): void {
   const index = chosen - 1;
   const q = port(side, index);
   const e = portHead(q);
-  const cls = index == DOWN_COMPLETION ? COMPLETION : index >= UP_READ && index < DOWN_POSTED ? NON_POSTED : POSTED;
+  const cls =
+    index == DOWN_COMPLETION ? COMPLETION : index >= UP_READ && index < DOWN_POSTED ? NON_POSTED : POSTED;
   const bytes = wireBytes(w, cls, e);
   w.free = t + bytes * w.ticksPerByte;
   const arrival = w.free + w.flight;
-  if (isDefined(TIMELINE)) happened(T_TLP, side, index, t, bytes, cls == COMPLETION ? chunk(w, e) : e.bytes, e.cookie);
+  if (isDefined(TIMELINE))
+    happened(T_TLP, side, index, t, bytes, cls == COMPLETION ? chunk(w, e) : e.bytes, e.cookie);
   w.classNext = cls == COMPLETION ? POSTED : cls + 1;
   count(side, dir == UP ? C_UP_TLPS : C_DOWN_TLPS, 1);
   count(side, dir == UP ? C_UP_TLP_BYTES : C_DOWN_TLP_BYTES, bytes);
@@ -480,13 +412,13 @@ function sendPosted(side: u32, dir: u32, w: Way, q: Port, e: Entry, arrival: u64
   w.ph--;
   w.pd -= units;
   count(side, dir == UP ? C_UP_DATA_BYTES : C_DOWN_DATA_BYTES, e.bytes);
-  let landed = arrival;
+  let at = arrival;
   if (dir == UP) {
     setPostedGone(side, e.after + 1);
-    landed = admit(side * 2 + 1, arrival, e.bytes);
+    at = admit(side * 2 + 1, arrival, e.bytes);
   }
-  freed(side, dir, w, w.freedP, landed, 1, units);
-  if (e.flags != 0) push(load<u32>(LANDINGS + ((side * 8 + dir * 4 + e.flags) << 2)), e.cookie, landed);
+  freed(side, dir, w, w.freedP, at, 1, units);
+  if (e.flags != 0) landed(side, dir, e.flags, e.cookie, at);
   take(q, index);
 }
 
@@ -498,12 +430,8 @@ function freed(side: u32, dir: u32, w: Way, r: Ring, at: u64, headers: u32, unit
   ringPut(r, at, headers, units);
 }
 
-/** Credits and replay bytes that are not home. */
-export function pcieOut(side: u32): u32 {
-  let n: u32 = 0;
-  for (let dir: u32 = 0; dir < 2; dir++) {
-    const w = way(side, dir);
-    n += w.phAll - w.ph + (w.pdAll - w.pd) + (w.nphAll - w.nph) + (w.replayAll - w.replay);
-  }
-  return n;
+/** After the drain: takes the credits and acknowledgements that nobody has needed yet. */
+export function settlePcie(side: u32): void {
+  collect(way(side, UP), NEVER);
+  collect(way(side, DOWN), NEVER);
 }

@@ -1,24 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
-// External channel of a card: two TCP connections (data links A and B) on one Ethernet port, one frame at a time.
+// External channel of a card: two TCP connections (data links A and B) on one Ethernet port, one frame at a
+//   time.
 //
-// Models: segments of at most MSS = MTU - 52 bytes, exact frame bytes, slow start from ten segments by bytes
-//   acknowledged, the advertised receive window, delayed acknowledgement, window updates, arbitration between the two
+// Models: segments of at most MSS = MTU - 52 bytes, exact frame bytes, slow start from ten segments by
+//   bytes
+//   acknowledged, the advertised receive window, delayed acknowledgement, window updates, arbitration
+//   between the two
 //   links, a rate cap. The path is lossless and keeps order.
-// In and out: takes bytes from the streams that the framer fills; a frame is an arrival at the other card one
-//   propagation time after its last byte; the receiver takes records out of the stream and opens the window.
-// How long: a frame of n payload bytes holds the wire for (38 + max(46, 52 + n)) x ticksPerByte: 8 preamble and SFD,
-//   14 header, 20 IPv4, 32 TCP with timestamps, 4 FCS, 12 gap. With a rate cap the next data frame starts no earlier
+// In and out: takes bytes from the streams that the framer fills; a frame is an arrival at the other card
+//   one
+//   propagation time after its last byte; the receiver takes records out of the stream and opens the
+//   window.
+// How long: a frame of n payload bytes holds the wire for (38 + max(46, 52 + n)) x ticksPerByte: 8 preamble
+//   and SFD,
+//   14 header, 20 IPv4, 32 TCP with timestamps, 4 FCS, 12 gap. With a rate cap the next data frame starts
+//   no earlier
 //   than wire bytes / cap after the start of the last one.
-// Sends: a full segment, or all there is, when it fits min(una + cwnd, right edge); a part only when nothing is in
-//   flight. cwnd grows by the bytes acknowledged up to the window. An ACK goes out when more than one MSS is
-//   unacknowledged, `delack` after the first unacknowledged byte, and when the right edge can move by two MSS while less
+// Sends: a full segment, or all there is, when it fits min(una + cwnd, right edge); a part only when
+//   nothing is in
+//   flight. cwnd grows by the bytes acknowledged up to the window. An ACK goes out when more than one MSS
+//   is
+//   unacknowledged, `delack` after the first unacknowledged byte, and when the right edge can move by two
+//   MSS while less
 //   than half of the window is open; data carries it.
-// Leaves out: loss, reordering, Nagle, handshake bytes (the handshake belongs to the setup), pacing, idle restart.
-// Numbers: IEEE 802.3 clause 4 and annex 4A; RFC 9293, 5681, 6928 (ten segments), 7323 (timestamps), 1122 4.2.3.2.
+// Leaves out: loss, reordering, Nagle, handshake bytes (the handshake belongs to the setup), pacing, idle
+//   restart.
+// Numbers: IEEE 802.3 clause 4 and annex 4A; RFC 9293, 5681, 6928 (ten segments), 7323 (timestamps), 1122
+//   4.2.3.2.
 import {
-  A_NET, BUSY, C_NET_ACKS, C_NET_FRAMES, C_NET_PAYLOAD_A, C_NET_WIRE_BYTES, G_NET_CAP_DEN, G_NET_CAP_NUM, G_NET_DELACK,
-  G_NET_MTU, G_NET_PROPAGATION, G_NET_TICKS_DEN, G_NET_TICKS_NUM, G_NET_WEIGHT_A, G_NET_WEIGHT_B, G_NET_WINDOW,
-  I_CONSERVED, SERIES_GOODPUT, STARVED, T_ARRIVE, T_FRAME, U_FRAMER, U_NET_RX, U_NET_TX, U_RECEIVE, W_CWND, W_RATE_CAP, W_WINDOW,
+  A_NET,
+  BUSY,
+  C_NET_ACKS,
+  C_NET_FRAMES,
+  C_NET_PAYLOAD_A,
+  C_NET_WIRE_BYTES,
+  G_NET_CAP_DEN,
+  G_NET_CAP_NUM,
+  G_NET_DELACK,
+  G_NET_MTU,
+  G_NET_PROPAGATION,
+  G_NET_TICKS_DEN,
+  G_NET_TICKS_NUM,
+  G_NET_WEIGHT_A,
+  G_NET_WEIGHT_B,
+  G_NET_WINDOW,
+  I_CONSERVED,
+  SERIES_GOODPUT,
+  STARVED,
+  T_ARRIVE,
+  T_FRAME,
+  U_FRAMER,
+  U_NET_RX,
+  U_NET_TX,
+  U_RECEIVE,
+  W_CWND,
+  W_RATE_CAP,
+  W_WINDOW,
 } from "../abi";
 import { addSeries } from "../kernel/log";
 import { reserve } from "../kernel/memory";
@@ -33,6 +70,7 @@ const FRAME_OVERHEAD: u32 = 38;
 const FRAME_MIN: u32 = 46;
 const HEADERS: u32 = 52;
 const ARRIVALS: u32 = 65536;
+
 
 @unmanaged
 class Tcp {
@@ -116,7 +154,7 @@ export function handshakeTicks(): u64 {
   return 2 * ((98 * ticksNum + ticksDen - 1) / ticksDen + propagation);
 }
 
-// --- sending ---------------------------------------------------------------------------------------------------------
+// --- sending ---
 
 /** Steps the transmitter of a side at t. */
 export function stepTx(side: u32, t: u64): void {
@@ -211,21 +249,21 @@ function sendFrame(side: u32, m: Mac, link: u32, payload: u32, t: u64): void {
 function arrive(side: u32, at: u64, link: u32, end: u64, ack: u64, right: u64): void {
   const m = mac(side);
   assert(m.tail - m.head < ARRIVALS, "too many frames in flight");
-  const e = m.arrivals + (<usize>(m.tail++ & (ARRIVALS - 1)) << 5);
+  const e = m.arrivals + ((<usize>(m.tail++ & (ARRIVALS - 1))) << 5);
   store<u64>(e, at);
-  store<u64>(e, end | (<u64>link << 63), 8);
+  store<u64>(e, end | ((<u64>link) << 63), 8);
   store<u64>(e, ack, 16);
   store<u64>(e, right, 24);
   wake(side, U_NET_RX, at);
 }
 
-// --- receiving --------------------------------------------------------------------------------------------------------
+// --- receiving ---
 
 /** Steps the receiver of a side: takes the frames that have arrived by t. */
 export function stepRx(side: u32, t: u64): void {
   const m = mac(side);
   while (m.head != m.tail) {
-    const e = m.arrivals + (<usize>(m.head & (ARRIVALS - 1)) << 5);
+    const e = m.arrivals + ((<usize>(m.head & (ARRIVALS - 1))) << 5);
     if (load<u64>(e) > t) {
       wake(side, U_NET_RX, load<u64>(e));
       return;
@@ -276,5 +314,7 @@ function updateDue(side: u32, link: u32, t: u64): bool {
 
 /** Bytes sent and not acknowledged, in both links of a side. */
 export function unacknowledged(side: u32): u64 {
-  return tcp(side, LINK_A).next - stream(side, LINK_A).una + (tcp(side, LINK_B).next - stream(side, LINK_B).una);
+  return (
+    tcp(side, LINK_A).next - stream(side, LINK_A).una + (tcp(side, LINK_B).next - stream(side, LINK_B).una)
+  );
 }

@@ -1,29 +1,82 @@
 // SPDX-License-Identifier: Apache-2.0
 // VSOCK: control messages (and pages, where they travel as messages) through virtio rings in host memory.
 //
-// Models: the card's device side of two virtqueues, one message at a time each way. Every step crosses PCIe.
-// To the card: doorbell (MWr 4 B down) -> read the ring entry (8 B) -> read the descriptor (16 B) -> read header and
-//   payload (44 + n bytes, cut at MRRS and 4 KiB) -> write the used element (8 B) and index (4 B) -> the message is at
+// Models: the card's device side of two virtqueues, one message at a time each way. Every step crosses
+//   PCIe.
+// To the card: doorbell (MWr 4 B down) -> read the ring entry (8 B) -> read the descriptor (16 B) -> read
+//   header and
+//   payload (44 + n bytes, cut at MRRS and 4 KiB) -> write the used element (8 B) and index (4 B) -> the
+//   message is at
 //   the control processor.
-// To the host: read the ring entry (8 B) -> read the descriptor (16 B) -> write header and payload (cut at MPS and
-//   4 KiB) -> write used element (8 B) and index (4 B) -> MSI-X (4 B); the front-end sees it when that has landed.
+// To the host: read the ring entry (8 B) -> read the descriptor (16 B) -> write header and payload (cut at
+//   MPS and
+//   4 KiB) -> write used element (8 B) and index (4 B) -> MSI-X (4 B); the front-end sees it when that has
+//   landed.
 // How long: the round trips of those reads and the wire time of all; one request a card clock.
-// Leaves out: event-index suppression (one doorbell and one interrupt a message), indirect descriptors, the socket's
+// Leaves out: event-index suppression (one doorbell and one interrupt a message), indirect descriptors, the
+//   socket's
 //   credit messages.
 // Numbers: VIRTIO 1.2 sections 2.7 (split virtqueues) and 5.10 (socket device, 44-byte header).
 import {
-  A_VSOCK, BLOCKED, BUSY, C_VSOCK_BYTES, C_VSOCK_TO_CARD, C_VSOCK_TO_HOST, H_MESSAGE, LAND_MSIX, LAND_USED, MESSAGE_SLOTS,
-  M_ADDRESSES, M_DEVICE, M_PAGES, PAGE_BYTES, Q_ADDRESS, Q_DOORBELL, Q_EVENT, Q_TO_HOST, Q_VSOCK_ANSWER, Q_ZERO, R_VSOCK,
-  STARVED, S_PCIE_MPS, S_PCIE_MRRS, S_PCIE_RCB, S_SRAM_SLOTS, U_VSOCK, VSOCK_HEADER_BYTES, W_ACK, W_PCIE, W_SRAM, W_TAGS,
+  A_VSOCK,
+  BLOCKED,
+  BUSY,
+  C_VSOCK_BYTES,
+  C_VSOCK_TO_CARD,
+  C_VSOCK_TO_HOST,
+  H_MESSAGE,
+  LAND_MSIX,
+  LAND_USED,
+  MESSAGE_SLOTS,
+  M_ADDRESSES,
+  M_DEVICE,
+  M_PAGES,
+  PAGE_BYTES,
+  Q_ADDRESS,
+  Q_DOORBELL,
+  Q_EVENT,
+  Q_TO_HOST,
+  Q_VSOCK_ANSWER,
+  Q_ZERO,
+  R_VSOCK,
+  STARVED,
+  S_PCIE_MPS,
+  S_PCIE_MRRS,
+  S_PCIE_RCB,
+  S_SRAM_SLOTS,
+  U_VSOCK,
+  VSOCK_HEADER_BYTES,
+  W_ACK,
+  W_PCIE,
+  W_SRAM,
+  W_TAGS,
 } from "../abi";
 import { EVENT_MESSAGE, head, hold, pop, push, pushHeld, queue, ready, lacks } from "../kernel/fifo";
 import { CARRIED, JOB_DEVICE, JOB_PAGE, job, slotAt, slotsShort, takeJob, takeSlot } from "../kernel/jobs";
 import {
-  Message, ON_CARD, TO_CARD, TO_HOST, bitsOf, bodyOf, copyMessage, freeMessage, message, takeMessage,
+  Message,
+  ON_CARD,
+  TO_CARD,
+  TO_HOST,
+  bitsOf,
+  bodyOf,
+  copyMessage,
+  freeMessage,
+  message,
+  takeMessage,
 } from "../kernel/message";
 import { carries, deviceState } from "../kernel/pages";
 import { p32 } from "../kernel/params";
-import { UP_POSTED, UP_READ, bufferFits, finishRead, issueRead, portFull, put, tagsFree } from "../kernel/port";
+import {
+  UP_POSTED,
+  UP_READ,
+  bufferFits,
+  finishRead,
+  issueRead,
+  portFull,
+  put,
+  tagsFree,
+} from "../kernel/port";
 import { wake } from "../kernel/schedule";
 import { count, enter, sample } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
@@ -86,7 +139,7 @@ export function stepVsock(side: u32, t: u64): void {
   }
 }
 
-// --- to the card -------------------------------------------------------------------------------------------------------
+// --- to the card ---
 
 function stepToCard(side: u32, q: Virtqueue, t: u64): u32 {
   if (q.state == IDLE) {
@@ -175,7 +228,7 @@ function takeData(side: u32, q: Virtqueue, m: Message, pages: u32, t: u64): void
         memory.copy(slotAt(side, j.slotIn), bodyOf(q.slot) + i * PAGE_BYTES, PAGE_BYTES);
       }
     }
-    if (i == 0) copy.d = (<u64>pages << 32) | index;
+    if (i == 0) copy.d = ((<u64>pages) << 32) | index;
     else job(side, last).wait = index;
     last = index;
   }
@@ -207,7 +260,7 @@ function deliver(side: u32, q: Virtqueue, t: u64): void {
   freeMessage(side, ON_CARD, q.copy);
 }
 
-// --- to the host -------------------------------------------------------------------------------------------------------
+// --- to the host ---
 
 function stepToHost(side: u32, q: Virtqueue, t: u64): u32 {
   if (q.state == IDLE) {
@@ -242,7 +295,7 @@ function stepToHost(side: u32, q: Virtqueue, t: u64): u32 {
   return state;
 }
 
-// --- transactions --------------------------------------------------------------------------------------------------------
+// --- transactions ---
 
 /** Puts one read of at most MRRS; BUSY when it was put, else what it waits for. */
 function read(side: u32, direction: u32, q: Virtqueue, bytes: u32, t: u64): u32 {

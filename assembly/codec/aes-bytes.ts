@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// AES on bytes: key expansion, SubBytes and single rounds (FIPS 197), for what is done once a key or once in
+// AES on bytes: key expansion, SubBytes and single rounds (FIPS 197), for what is done once a key or once
+//   in
 // 256 counters. `aes.ts` does the rounds that every block needs.
 //
 // In and out: raw addresses.

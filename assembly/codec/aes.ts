@@ -5,8 +5,10 @@
 //   four batches of eight.
 // How, for the eight blocks of a batch at once:
 //   * bitsliced: plane i is a v128 whose byte q holds bit i of state byte q of the blocks, one block a bit
-//     (Käsper and Schwabe, CHES 2009). SubBytes is the circuit of 128 gates and depth 16 of Boyar and Peralta
-//     (IACR ePrint 2011/332); the one of 115 gates is deeper and was slower. Its NOTs are the constant 0x63,
+//     (Käsper and Schwabe, CHES 2009). SubBytes is the circuit of 128 gates and depth 16 of Boyar and
+//     Peralta
+//     (IACR ePrint 2011/332); the one of 115 gates is deeper and was slower. Its NOTs are the constant
+//     0x63,
 //     which passes MixColumns unchanged and is folded into the next round key.
 //   * ShiftRows is never done: the state falls behind by one a round, and MixColumns reaches for the bytes
 //     where they are ("fixslicing", Adomnicai and Peyrin, TCHES 2021). Four are none, hence four kinds of

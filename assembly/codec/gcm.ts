@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // AES-GCM with a 96-bit IV and a 128-bit tag. NIST SP 800-38D.
 //
-// In and out: bytes at raw addresses. A key belongs to one of eight contexts and stays until the next one is
+// In and out: bytes at raw addresses. A key belongs to one of eight contexts and stays until the next one
+//   is
 //   set.
 // How: counters are taken 32 at a time (a "quad", aes.ts) from 0. Block 0 is unused, block 1 masks the tag,
 //   data starts at block 2; so the first quad carries 480 bytes of data and the others 512. Sealing hashes

@@ -2,9 +2,12 @@
 // GHASH, the hash of GCM: Y = sum of X[i] * H^(n-i) in GF(2^128). NIST SP 800-38D, sections 6.3 and 6.4.
 //
 // In and out: whole 16-byte blocks at raw addresses go in, the running hash Y stays in a private cell.
-// How: eight blocks are hashed at a time. One table of 256 entries for each of the powers H^1..H^8 gives the
-//   product of a byte with that power. Bytes at equal positions ("columns") of the eight blocks are looked up
-//   and added; the sixteen sums are then shifted into place and reduced once. `aes.ts` stitches columns into
+// How: eight blocks are hashed at a time. One table of 256 entries for each of the powers H^1..H^8 gives
+//   the
+//   product of a byte with that power. Bytes at equal positions ("columns") of the eight blocks are looked
+//   up
+//   and added; the sixteen sums are then shifted into place and reduced once. `aes.ts` stitches columns
+//   into
 //   rounds.
 // Leaves out: protection against timing. Look-ups depend on the data, so use it with test keys only.
 //

@@ -1,19 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0
-// Built-in firmware: what the handlers of the control processor do when they end. The engines do the work; this decides
-// which work, and what the other card and the front-end are told. Every handler has cost its cycles before it acts.
+// Built-in firmware: what the handlers of the control processor do when they end. The engines do the work;
+//   this decides
+// which work, and what the other card and the front-end are told. Every handler has cost its cycles before
+// it acts.
 //
-// Source: START -> handshake -> READY; address batches to the scanner; descriptors for the pages found; page records to
+// Source: START -> handshake -> READY; address batches to the scanner; descriptors for the pages found;
+//   page records to
 //   the crypto; ROUND END to the peer; its answer PLACED -> ROUND DONE to the front-end.
-// Destination: records to the engines; a ROUND END is answered when that many pages have been placed; device state goes
+// Destination: records to the engines; a ROUND END is answered when that many pages have been placed;
+//   device state goes
 //   up to the front-end in messages; after the last round and all device state, RESUME.
 import {
-  C_NET_WIRE_BYTES, C_ZERO_PAGES, F_ADDRESSES, F_DESCRIPTORS, F_INTERRUPT, F_PAGE_RECORD, F_ROUND_END, G_DEVICE_BYTES,
-  L_DEVICE_DONE, L_RAM_DONE, MESSAGE_BYTES_MAX, MESSAGE_SLOTS, M_DEVICE, M_DONE, M_FLAG_FINAL, M_READY, M_RESUME, M_ROUND_DONE,
-  M_ROUND_END, M_START, PAGE_BYTES, Q_EVENT, Q_FETCH, Q_OWN, Q_PENDING, Q_READ, Q_SCAN, Q_TO_HOST, R_DESC, S_DESC_BYTES,
-  S_DESC_RING_ON_HOST, S_PCIE_MPS, S_PCIE_MRRS, S_PCIE_RCB,
+  C_NET_WIRE_BYTES,
+  C_ZERO_PAGES,
+  F_ADDRESSES,
+  F_DESCRIPTORS,
+  F_INTERRUPT,
+  F_PAGE_RECORD,
+  F_ROUND_END,
+  G_DEVICE_BYTES,
+  L_DEVICE_DONE,
+  L_RAM_DONE,
+  MESSAGE_BYTES_MAX,
+  MESSAGE_SLOTS,
+  M_DEVICE,
+  M_DONE,
+  M_FLAG_FINAL,
+  M_READY,
+  M_RESUME,
+  M_ROUND_DONE,
+  M_ROUND_END,
+  M_START,
+  PAGE_BYTES,
+  Q_EVENT,
+  Q_FETCH,
+  Q_OWN,
+  Q_PENDING,
+  Q_READ,
+  Q_SCAN,
+  Q_TO_HOST,
+  R_DESC,
+  S_DESC_BYTES,
+  S_DESC_RING_ON_HOST,
+  S_PCIE_MPS,
+  S_PCIE_MRRS,
+  S_PCIE_RCB,
 } from "../abi";
 import { EVENT_MESSAGE, EVENT_ROUND, push, pushHeld, queue, lacks } from "../kernel/fifo";
-import { FINAL, JOB_PLACED, JOB_RESUMED, JOB_ROUND_END, freeJob, freeSlot, job, NO_SLOT, takeJob } from "../kernel/jobs";
+import {
+  FINAL,
+  JOB_PLACED,
+  JOB_RESUMED,
+  JOB_ROUND_END,
+  freeJob,
+  freeSlot,
+  job,
+  NO_SLOT,
+  takeJob,
+} from "../kernel/jobs";
 import { note } from "../kernel/log";
 import { Message, NO_MESSAGE, ON_CARD, TO_HOST, freeMessage, message, takeMessage } from "../kernel/message";
 import { g32, p32 } from "../kernel/params";
@@ -99,7 +143,7 @@ function tell(side: u32, kind: u32, bytes: u32, at: u64): Message {
   return m;
 }
 
-// --- messages of the front-end -----------------------------------------------------------------------------------------
+// --- messages of the front-end ---
 
 function onMessage(side: u32, slot: u32, t: u64): void {
   const m = message(side, ON_CARD, slot);
@@ -117,7 +161,7 @@ function onMessage(side: u32, slot: u32, t: u64): void {
   freeMessage(side, ON_CARD, slot);
 }
 
-// --- records of the peer and ends of rounds ------------------------------------------------------------------------------
+// --- records of the peer and ends of rounds ---
 
 function onRoundEnd(side: u32, argument: u32, t: u64): void {
   const q = progress(side);
@@ -170,7 +214,11 @@ function roundDone(side: u32, q: Progress, t: u64): void {
 /** Looks at what the engines have counted, at each edge of the control clock at which something has changed. */
 export function poll(side: u32, t: u64): void {
   const q = progress(side);
-  if ((q.flags & ROUND_HERE) != 0 && (q.flags & ROUND_ANSWERING) == 0 && q.placed - q.roundBase == q.roundPages) {
+  if (
+    (q.flags & ROUND_HERE) != 0 &&
+    (q.flags & ROUND_ANSWERING) == 0 &&
+    q.placed - q.roundBase == q.roundPages
+  ) {
     if (!lacks(queue(side, Q_EVENT), 1)) {
       q.flags |= ROUND_ANSWERING;
       push(queue(side, Q_EVENT), EVENT_ROUND, t);

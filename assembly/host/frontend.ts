@@ -1,28 +1,103 @@
 // SPDX-License-Identifier: Apache-2.0
-// Front-end: the driver in the server. On the source it collects dirty addresses, decides when to stop, suspends the
+// Front-end: the driver in the server. On the source it collects dirty addresses, decides when to stop,
+//   suspends the
 // guest and hands over the device state; on the destination it sets the device state and resumes the guest.
 //
-// Models: one host core that does one thing at a time; the cost of each; VSOCK messages to the card and back.
+// Models: one host core that does one thing at a time; the cost of each; VSOCK messages to the card and
+//   back.
 // In and out: interrupts from Q_MSIX; messages to the card with a doorbell through the down posted port.
-// How long: a batch of 2048 pages takes 32 words x `scanWord` + dirty pages x `protectPage`, then `message` + payload /
-//   copy rate; its marks are read and cleared in one instant at the beginning. Interrupt, suspend, resume, device state
+// How long: a batch of 2048 pages takes 32 words x `scanWord` + dirty pages x `protectPage`, then `message`
+//   + payload /
+//   copy rate; its marks are read and cleared in one instant at the beginning. Interrupt, suspend, resume,
+//   device state
 //   per KiB: as the preset says.
 // Stop rule: pages left x 4096 / (page bytes placed in the last round / its duration) <= downtime limit.
 // Leaves out: scheduling of the host, other work of the driver.
 // Numbers: host preset `frontend.*`.
 import {
-  ADDRESSES_BITMAP, ADDRESSES_LIST, A_FRONTEND, BATCH_PAGES, BLOCKED, BUSY, C_DIRTY_COLLECTED, C_HOST_TICKS, G_ADDRESSES,
-  G_DEVICE_BYTES, G_DOWNTIME_LIMIT, G_FORCE, G_PAGES, G_PAGES_OVER_VSOCK, G_ROUNDS_MAX, G_START_AT, G_TIMEOUT, L_REASON,
-  L_PENDING_PAGES, L_ROUNDS, L_SETUP_DONE, L_STARTED, L_STATUS, L_SUSPENDED, MESSAGE_BYTES_MAX, MESSAGE_SLOTS,
-  M_ADDRESSES, M_DEVICE, M_DONE, M_FLAG_FINAL, M_PAGES, M_READY, M_RESUME, M_ROUND_DONE, M_ROUND_END, M_START, PAGE_BYTES, Q_MSIX,
-  REASON_ROUNDS, REASON_TIMEOUT, RL_END, RL_NEW_DIRTY, RL_NORMAL, RL_START, RL_WIRE, RL_ZERO, STARVED,
-  STATUS_NOT_CONVERGED, S_HOST_COPY_DEN, S_HOST_COPY_NUM, S_HOST_DEVICE_KIB, S_HOST_INTERRUPT, S_HOST_MESSAGE,
-  S_HOST_PROTECT_PAGE, S_HOST_RESUME, S_HOST_SUSPEND, S_HOST_TLB_FLUSH, S_HOST_WORD, TICKS_PER_NS, U_FRONTEND,
+  ADDRESSES_BITMAP,
+  ADDRESSES_LIST,
+  A_FRONTEND,
+  BATCH_PAGES,
+  BLOCKED,
+  BUSY,
+  C_DIRTY_COLLECTED,
+  C_HOST_TICKS,
+  G_ADDRESSES,
+  G_DEVICE_BYTES,
+  G_DOWNTIME_LIMIT,
+  G_FORCE,
+  G_PAGES,
+  G_PAGES_OVER_VSOCK,
+  G_ROUNDS_MAX,
+  G_START_AT,
+  G_TIMEOUT,
+  L_REASON,
+  L_PENDING_PAGES,
+  L_ROUNDS,
+  L_SETUP_DONE,
+  L_STARTED,
+  L_STATUS,
+  L_SUSPENDED,
+  MESSAGE_BYTES_MAX,
+  MESSAGE_SLOTS,
+  M_ADDRESSES,
+  M_DEVICE,
+  M_DONE,
+  M_FLAG_FINAL,
+  M_PAGES,
+  M_READY,
+  M_RESUME,
+  M_ROUND_DONE,
+  M_ROUND_END,
+  M_START,
+  PAGE_BYTES,
+  Q_MSIX,
+  REASON_ROUNDS,
+  REASON_TIMEOUT,
+  RL_END,
+  RL_NEW_DIRTY,
+  RL_NORMAL,
+  RL_START,
+  RL_WIRE,
+  RL_ZERO,
+  STARVED,
+  STATUS_NOT_CONVERGED,
+  S_HOST_COPY_DEN,
+  S_HOST_COPY_NUM,
+  S_HOST_DEVICE_KIB,
+  S_HOST_INTERRUPT,
+  S_HOST_MESSAGE,
+  S_HOST_PROTECT_PAGE,
+  S_HOST_RESUME,
+  S_HOST_SUSPEND,
+  S_HOST_TLB_FLUSH,
+  S_HOST_WORD,
+  TICKS_PER_NS,
+  U_FRONTEND,
 } from "../abi";
-import { batchCount, collectBatch, dirtyCount, holdUp, marksSet, setGuestRuns, startTracking } from "../kernel/dirty";
+import {
+  batchCount,
+  collectBatch,
+  dirtyCount,
+  holdUp,
+  marksSet,
+  setGuestRuns,
+  startTracking,
+} from "../kernel/dirty";
 import { pop, queue, ready } from "../kernel/fifo";
 import { logged, note, noteRound } from "../kernel/log";
-import { Message, NO_MESSAGE, TO_CARD, TO_HOST, bitsOf, bodyOf, freeMessage, message, takeMessage } from "../kernel/message";
+import {
+  Message,
+  NO_MESSAGE,
+  TO_CARD,
+  TO_HOST,
+  bitsOf,
+  bodyOf,
+  freeMessage,
+  message,
+  takeMessage,
+} from "../kernel/message";
 import { carries, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
 import { g, g32, p } from "../kernel/params";
 import { DOWN_POSTED, put } from "../kernel/port";
@@ -53,6 +128,7 @@ const WORKING: u32 = 3; // goes to `then` at the end
 const PAGES_PER_MESSAGE: u32 = 15;
 /** A store to the doorbell leaves the core after this. */
 const STORE_TICKS: u32 = TICKS_PER_NS;
+
 
 @unmanaged
 class Frontend {
@@ -169,7 +245,7 @@ function copyTicks(side: u32, bytes: u64): u64 {
   return spanTicks(bytes, p(side, S_HOST_COPY_NUM), p(side, S_HOST_COPY_DEN));
 }
 
-// --- the source ------------------------------------------------------------------------------------------------------------
+// --- the source ---
 
 /** Starts the tracker: every page is protected, one flush. */
 function track(side: u32, f: Frontend, t: u64): u64 {
@@ -233,7 +309,7 @@ function collect(side: u32, f: Frontend, t: u64): bool {
 function setBits(bits: usize, n: u32): void {
   memory.fill(bits, 0, BATCH_PAGES / 8);
   memory.fill(bits, 0xff, n >> 3);
-  if (n & 7) store<u8>(bits + (n >> 3), <u8>((<u32>1 << (n & 7)) - 1));
+  if (n & 7) store<u8>(bits + (n >> 3), <u8>(((<u32>1) << (n & 7)) - 1));
 }
 
 /** Payload of an address batch: 8 bytes of base, then a bitmap, 8 bytes a page, or 8 bytes a run. */
@@ -258,8 +334,9 @@ function sendPages(side: u32, f: Frontend, t: u64): bool {
   const n = f.left < PAGES_PER_MESSAGE ? f.left : PAGES_PER_MESSAGE;
   let bit: u32 = 0;
   for (let i: u32 = 0; i < n; i++) {
-    while ((load<u8>(BITS + (bit >> 3)) & (<u8>1 << <u8>(bit & 7))) == 0) bit++;
-    store<u8>(BITS + (bit >> 3), load<u8>(BITS + (bit >> 3)) & ~(<u8>1 << <u8>(bit & 7)));
+    while ((load<u32>(BITS + ((bit >> 5) << 2)) & ((<u32>1) << (bit & 31))) == 0) bit++;
+    const word = BITS + ((bit >> 5) << 2);
+    store<u32>(word, load<u32>(word) & ~((<u32>1) << (bit & 31)));
     const pfn = (f.batch - 1) * BATCH_PAGES + bit;
     const at = bitsOf(m) + i * 12;
     store<u32>(at, pfn);
@@ -355,14 +432,15 @@ function giveUp(f: Frontend, reason: u32, t: u64): void {
 
 /** True when the time is up before the guest was suspended, and the migration has been given up. */
 function timeout(side: u32, f: Frontend, t: u64): bool {
-  if (side != 0 || g(G_TIMEOUT) == 0 || f.next == WAIT_START || f.final != 0 || g32(G_FORCE) != 0) return false;
+  if (side != 0 || g(G_TIMEOUT) == 0 || f.next == WAIT_START || f.final != 0 || g32(G_FORCE) != 0)
+    return false;
   if (t < logged(L_STARTED) + g(G_TIMEOUT)) return false;
   giveUp(f, REASON_TIMEOUT, t);
   enter(side, A_FRONTEND, STARVED, t);
   return true;
 }
 
-// --- messages from the card ----------------------------------------------------------------------------------------------------
+// --- messages from the card ---
 
 function handle(side: u32, f: Frontend, t: u64): void {
   const m = message(side, TO_HOST, f.slot);
@@ -377,7 +455,7 @@ function handle(side: u32, f: Frontend, t: u64): void {
 /** When the last message was handled: the board tells the card that a buffer is free again. */
 export let handledAt: u64 = 0;
 
-// --- the destination -----------------------------------------------------------------------------------------------------------
+// --- the destination ---
 
 /** Sets the device state, then resumes the guest. */
 function resume(side: u32, f: Frontend, t: u64): bool {

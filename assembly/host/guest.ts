@@ -1,19 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 // Guest of the source server: writes pages as the trace (or the generator) says, on its vCPUs.
 //
-// Models: one write a listed page and epoch, on the page's vCPU; a write that faults stalls its vCPU, and what that
+// Models: one write a listed page and epoch, on the page's vCPU; a write that faults stalls its vCPU, and
+//   what that
 //   vCPU does afterwards shifts later (clock guest); stalls of all vCPUs by TLB flushes.
-// In and out: events from one ring a vCPU, filled by the harness in order of time; page versions, contents and dirty
+// In and out: events from one ring a vCPU, filled by the harness in order of time; page versions, contents
+//   and dirty
 //   marks. An empty ring stops the run with STOP_INPUT at the time up to which the harness has
 //   filled it.
-// How long: a write that finds its page clean under write protection costs `writeFault`; with a dirty bitmap nothing.
+// How long: a write that finds its page clean under write protection costs `writeFault`; with a dirty
+//   bitmap nothing.
 // Leaves out: what the guest does between writes; reads.
 // Numbers: host preset `writeFault`, `tlbFlush`.
 //
 //   event, 24 bytes: | time u64 | page u32 | content word u32 | flags u32 | - |
 import {
-  A_GUEST, BUSY, C_FAULTS, C_FREES, C_STALL_TICKS, C_WRITES, EVENT_BYTES, EVENT_FREE, EVENT_SAME, EVENT_ZERO, G_CLOCK_WALL,
-  G_RING_EVENTS, G_TRACKER, G_VCPUS, PAGE_BYTES, SERIES_DIRTY, STARVED, S_HOST_FAULT, TRACKER_WRITE_PROTECT, U_GUEST, VCPUS_MAX,
+  A_GUEST,
+  BUSY,
+  C_FAULTS,
+  C_FREES,
+  C_STALL_TICKS,
+  C_WRITES,
+  EVENT_BYTES,
+  EVENT_FREE,
+  EVENT_SAME,
+  EVENT_ZERO,
+  G_CLOCK_WALL,
+  G_RING_EVENTS,
+  G_TRACKER,
+  G_VCPUS,
+  PAGE_BYTES,
+  SERIES_DIRTY,
+  STARVED,
+  S_HOST_FAULT,
+  TRACKER_WRITE_PROTECT,
+  U_GUEST,
+  VCPUS_MAX,
 } from "../abi";
 import { guestRuns, heldUp, markDirty } from "../kernel/dirty";
 import { addSeries } from "../kernel/log";
@@ -95,7 +117,8 @@ export function stepGuest(t: u64): void {
     for (let v: u32 = 0; v < vcpus; v++) {
       const c = vcpu(v);
       const late = wall ? 0 : c.skew + heldUp;
-      const at = c.head == c.tail ? (c.fed == NEVER ? NEVER : c.fed + late) : load<u64>(event(v, c.head)) + late;
+      const at =
+        c.head == c.tail ? (c.fed == NEVER ? NEVER : c.fed + late) : load<u64>(event(v, c.head)) + late;
       if (at < best) {
         best = at;
         who = v;
@@ -130,7 +153,12 @@ function write(v: u32, t: u64): void {
     setWord(pfn, load<u32>(e, 12));
     if (carries(pfn)) {
       if ((flags & EVENT_ZERO) != 0) memory.fill(sourcePage(pfn), 0, PAGE_BYTES);
-      else memory.copy(sourcePage(pfn), bodies + <usize>(v * ring + (c.head & (ring - 1))) * PAGE_BYTES, PAGE_BYTES);
+      else
+        memory.copy(
+          sourcePage(pfn),
+          bodies + <usize>(v * ring + (c.head & (ring - 1))) * PAGE_BYTES,
+          PAGE_BYTES,
+        );
     }
   }
   c.head++;

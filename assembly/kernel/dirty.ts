@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The dirty bits of the source guest and its write protection: one bit a page each. A tracker's kind says what setting
+// The dirty bits of the source guest and its write protection: one bit a page each. A tracker's kind says
+// what setting
 // and clearing them costs; that is charged by who sets (guest) and who clears (front-end).
 import { BATCH_PAGES, G_PAGES } from "../abi";
 import { reserve } from "./memory";
@@ -49,15 +50,15 @@ export function isTracking(): bool {
 // @ts-ignore: decorator
 @inline
 export function isDirty(pfn: u32): bool {
-  return (load<u32>(bits + ((<usize>pfn >> 5) << 2)) & (<u32>1 << (pfn & 31))) != 0;
+  return (load<u32>(bits + (((<usize>pfn) >> 5) << 2)) & ((<u32>1) << (pfn & 31))) != 0;
 }
 
 /** Marks a page; true when it was clean (with write protection: the write faults). */
 export function markDirty(pfn: u32): bool {
   if (!tracking) return false;
-  const at = bits + ((<usize>pfn >> 5) << 2);
+  const at = bits + (((<usize>pfn) >> 5) << 2);
   const word = load<u32>(at);
-  const bit = <u32>1 << (pfn & 31);
+  const bit = (<u32>1) << (pfn & 31);
   if (word & bit) return false;
   store<u32>(at, word | bit);
   dirtyPages++;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bounded queues between units. An entry is a job number and the time from which it may be seen (a registered edge).
+// Bounded queues between units. An entry is a job number and the time from which it may be seen (a
+// registered edge).
 // Room may be reserved before the work is begun, so that a unit that has started can always finish.
 //
 //   fifo record, 64 bytes: | items usize | cap | head | count | reserved | consumer | side | waiting | - |
@@ -13,6 +14,7 @@ export const EVENT_MESSAGE: u32 = 0x80000000;
 export const EVENT_ROUND: u32 = 0x40000000;
 /** Marks a queue end without a unit that must be woken. */
 export const NOBODY: u32 = 0xffff;
+
 
 @unmanaged
 class Fifo {
@@ -50,7 +52,7 @@ export function queue(side: u32, index: u32): u32 {
 export function buildFifo(side: u32, index: u32, cap: u32, consumer: u32): void {
   assert(popcnt(cap) == 1, "capacity of a queue is a power of two");
   const f = record(queue(side, index));
-  f.items = reserve(<u64>cap << 4);
+  f.items = reserve((<u64>cap) << 4);
   f.cap = cap;
   f.side = side;
   f.consumer = consumer;
@@ -72,7 +74,7 @@ function room(q: Fifo): u32 {
 export function lacks(f: u32, n: u32): bool {
   const q = record(f);
   if (room(q) >= n) return false;
-  q.waiting |= <u32>1 << currentUnit;
+  q.waiting |= (<u32>1) << currentUnit;
   return true;
 }
 

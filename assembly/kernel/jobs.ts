@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Job records: what moves through a card. A job is one page, one chunk of device state or one control record.
+// Job records: what moves through a card. A job is one page, one chunk of device state or one control
+//   record.
 import { I_JOBS, JOBS_MAX, PAGE_BYTES } from "../abi";
 import { reserve } from "./memory";
 import { currentUnit, now, wake } from "./schedule";
@@ -16,7 +17,8 @@ export const JOB_RESUMED: u32 = 6;
 /** No SRAM slot. */
 export const NO_SLOT: u32 = 0xffffffff;
 
-//  64 bytes: | started u64 | nonce u64 | pfn | version | word | kind | bytes | wait | slotIn | slotOut | round |
+//  64 bytes: | started u64 | nonce u64 | pfn | version | word | kind | bytes | wait | slotIn | slotOut |
+//  round |
 //            | first version | issued u16, received u16 | flags |
 @unmanaged
 export class Job {
@@ -46,6 +48,7 @@ if (offsetof<Job>() != 64) ERROR("job record is not 64 bytes");
 
 //  pool record of a side: | jobs | free list | free count |
 const POOL = memory.data(64, 16);
+
 
 @unmanaged
 class Pool {
@@ -122,7 +125,7 @@ export function freeJob(side: u32, index: u32): void {
 export function slotsShort(side: u32, n: u32): bool {
   const q = pool(side);
   if (q.slotsLeft >= n) return false;
-  q.waiting |= <u32>1 << currentUnit;
+  q.waiting |= (<u32>1) << currentUnit;
   return true;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The log of a migration: its status and times, its rounds, and series over time. The result is made from it.
+// The log of a migration: its status and times, its rounds, and series over time. The result is made from
+//   it.
 import { L_COUNT, RL_COUNT, ROUNDS_MAX, SERIES, SERIES_BINS } from "../abi";
 import { booksClosed } from "./stats";
 
@@ -7,7 +8,8 @@ const LOG = memory.data(256, 16);
 const ROUND = memory.data(65536, 16);
 const BINS = memory.data(12288, 16);
 
-if (L_COUNT * 8 != 256 || ROUNDS_MAX * RL_COUNT * 8 != 65536 || SERIES * SERIES_BINS * 8 != 12288) ERROR("log");
+if (L_COUNT * 8 != 256 || ROUNDS_MAX * RL_COUNT * 8 != 65536 || SERIES * SERIES_BINS * 8 != 12288)
+  ERROR("log");
 
 let windowTicks: u64 = 1;
 

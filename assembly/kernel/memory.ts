@@ -19,7 +19,7 @@ export function reserve(bytes: u64): usize {
   const start: u64 = (<u64>top + 63) & ~63;
   const end = start + bytes;
   if (end > 0xffff0000) return 0;
-  const have = <u64>memory.size() << 16;
+  const have = (<u64>memory.size()) << 16;
   if (end > have) {
     const more = <i32>((end - have + 65535) >> 16);
     if (memory.grow(more) < 0) return 0;

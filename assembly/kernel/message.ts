@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// VSOCK messages: slots of host memory that the driver fills (to the card) or offers (to the host), and the card's
-// copies of messages it is working on. Contents of an address batch are held as a bitmap whatever its form on the
+// VSOCK messages: slots of host memory that the driver fills (to the card) or offers (to the host), and the
+//   card's
+// copies of messages it is working on. Contents of an address batch are held as a bitmap whatever its form
+// on the
 // wire; pages sent as messages keep their bytes in the slot.
 //
 //   message, 320 bytes: | kind | payload bytes | a | b | c u64 | d u64 | - | bits 256 B |
 import { BATCH_PAGES, MESSAGE_BYTES_MAX, MESSAGE_SLOTS } from "../abi";
 import { reserve } from "./memory";
+
 
 @unmanaged
 export class Message {
@@ -85,7 +88,11 @@ export function freeMessage(side: u32, box: u32, slot: u32): void {
 
 /** Copies a message from one box to another. */
 export function copyMessage(side: u32, from: u32, slot: u32, to: u32, other: u32): void {
-  memory.copy(changetype<usize>(message(side, to, other)), changetype<usize>(message(side, from, slot)), MESSAGE);
+  memory.copy(
+    changetype<usize>(message(side, to, other)),
+    changetype<usize>(message(side, from, slot)),
+    MESSAGE,
+  );
 }
 
 /** Slots in use in the boxes of a side. */

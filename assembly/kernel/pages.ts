@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// What guest memory holds on both servers: versions always, contents as words (sized), bytes (full), or both for one
+// What guest memory holds on both servers: versions always, contents as words (sized), bytes (full), or
+//   both for one
 // page in N (sampled). Plain storage: who may touch it when is the units' business.
-import { CONTENT_FULL, CONTENT_SIZED, G_CONTENT, G_DEVICE_BYTES, G_PAGES, G_SAMPLE_EVERY, PAGE_BYTES } from "../abi";
+import {
+  CONTENT_FULL,
+  CONTENT_SIZED,
+  G_CONTENT,
+  G_DEVICE_BYTES,
+  G_PAGES,
+  G_SAMPLE_EVERY,
+  PAGE_BYTES,
+} from "../abi";
 import { reserve } from "./memory";
 import { g32 } from "./params";
 
@@ -55,25 +64,25 @@ export function sizedByWord(): bool {
 // @ts-ignore: decorator
 @inline
 export function sourceVersion(pfn: u32): u32 {
-  return load<u32>(sourceVersions + (<usize>pfn << 2));
+  return load<u32>(sourceVersions + ((<usize>pfn) << 2));
 }
 
 // @ts-ignore: decorator
 @inline
 export function sourceWord(pfn: u32): u32 {
-  return mode == CONTENT_FULL ? 0 : load<u32>(sourceWords + (<usize>pfn << 2));
+  return mode == CONTENT_FULL ? 0 : load<u32>(sourceWords + ((<usize>pfn) << 2));
 }
 
 /** The guest writes: a new version; returns it. */
 export function newVersion(pfn: u32): u32 {
-  const at = sourceVersions + (<usize>pfn << 2);
+  const at = sourceVersions + ((<usize>pfn) << 2);
   const v = load<u32>(at) + 1;
   store<u32>(at, v);
   return v;
 }
 
 export function setWord(pfn: u32, word: u32): void {
-  if (mode != CONTENT_FULL) store<u32>(sourceWords + (<usize>pfn << 2), word);
+  if (mode != CONTENT_FULL) store<u32>(sourceWords + ((<usize>pfn) << 2), word);
 }
 
 // @ts-ignore: decorator
@@ -91,13 +100,13 @@ export function placedPage(pfn: u32): usize {
 // @ts-ignore: decorator
 @inline
 export function placedVersion(pfn: u32): u32 {
-  return load<u32>(placedVersions + (<usize>pfn << 2));
+  return load<u32>(placedVersions + ((<usize>pfn) << 2));
 }
 
 // @ts-ignore: decorator
 @inline
 export function setPlaced(pfn: u32, version: u32): void {
-  store<u32>(placedVersions + (<usize>pfn << 2), version);
+  store<u32>(placedVersions + ((<usize>pfn) << 2), version);
 }
 
 export function deviceState(): usize {

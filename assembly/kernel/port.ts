@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ports of a bus. A requester (or the completer's memory) puts transactions into a bounded port; the wire that owns
-// the port takes them. Answers come back through a queue of the requester. A requester owns tags and completion
+// Ports of a bus. A requester (or the completer's memory) puts transactions into a bounded port; the wire
+// that owns
+// the port takes them. Answers come back through a queue of the requester. A requester owns tags and
+// completion
 // buffer of its own, so that what it waits for depends on nobody else.
 //
-//   entry, 32 bytes: | ready u64 | address u32 | bytes u32 | cookie u32 | flags u32 | after u32 | done u32 |
+//   entry, 32 bytes: | ready u64 | address u32 | bytes u32 | cookie u32 | flags u32 | after u32 | done u32
+//   |
 //   port, 48 bytes:  | items | mask | head | count | side | owner unit | waiting | - |
 import { I_CONSERVED, I_TAG_IN_USE, I_TLP_RULES, TAGS_MAX, T_ANSWER, T_PUT } from "../abi";
 import { push } from "./fifo";
@@ -20,6 +23,7 @@ export const DOWN_COMPLETION: u32 = 7;
 export const PORTS: u32 = 8;
 export const REQUESTERS: u32 = 3;
 
+
 @unmanaged
 export class Entry {
   ready: u64;
@@ -30,6 +34,7 @@ export class Entry {
   after: u32; // posted transactions that must have gone before
   done: u32; // bytes of a completion already sent
 }
+
 
 @unmanaged
 export class Port {
@@ -81,7 +86,7 @@ export function port(side: u32, index: u32): Port {
 
 export function buildPort(side: u32, index: u32, depth: u32, owner: u32): void {
   const q = port(side, index);
-  q.items = reserve(<u64>depth << 5);
+  q.items = reserve((<u64>depth) << 5);
   q.mask = depth - 1;
   q.head = 0;
   q.count = 0;
@@ -96,21 +101,29 @@ export function buildPort(side: u32, index: u32, depth: u32, owner: u32): void {
 export function portFull(side: u32, index: u32): bool {
   const q = port(side, index);
   if (q.count <= q.mask) return false;
-  q.waiting |= <u32>1 << currentUnit;
+  q.waiting |= (<u32>1) << currentUnit;
   return true;
 }
 
 // @ts-ignore: decorator
 @inline
 export function portHead(q: Port): Entry {
-  return changetype<Entry>(q.items + (<usize>q.head << 5));
+  return changetype<Entry>(q.items + ((<usize>q.head) << 5));
 }
 
 /** Puts a transaction into a port; the wire may take it from `ready` on. */
-export function put(side: u32, index: u32, address: u32, bytes: u32, cookie: u32, flags: u32, ready: u64): void {
+export function put(
+  side: u32,
+  index: u32,
+  address: u32,
+  bytes: u32,
+  cookie: u32,
+  flags: u32,
+  ready: u64,
+): void {
   const q = port(side, index);
   assert(q.count <= q.mask, "port overflow");
-  const e = changetype<Entry>(q.items + (<usize>((q.head + q.count) & q.mask) << 5));
+  const e = changetype<Entry>(q.items + ((<usize>((q.head + q.count) & q.mask)) << 5));
   e.ready = ready;
   e.address = address;
   e.bytes = bytes;
@@ -120,7 +133,7 @@ export function put(side: u32, index: u32, address: u32, bytes: u32, cookie: u32
   e.after = load<u32>(ORDER + (side << 3));
   if (index < UP_READ) store<u32>(ORDER + (side << 3), e.after + 1);
   q.count++;
-  store<u32>(FILLED + (side << 2), load<u32>(FILLED + (side << 2)) | (<u32>1 << index));
+  store<u32>(FILLED + (side << 2), load<u32>(FILLED + (side << 2)) | ((<u32>1) << index));
   happened(T_PUT, side, index, ready, bytes, address, now);
   wake(side, q.owner, ready);
 }
@@ -130,7 +143,7 @@ export function take(q: Port, index: u32): void {
   q.head = (q.head + 1) & q.mask;
   q.count--;
   if (q.count == 0) {
-    store<u32>(FILLED + (q.side << 2), load<u32>(FILLED + (q.side << 2)) & ~(<u32>1 << index));
+    store<u32>(FILLED + (q.side << 2), load<u32>(FILLED + (q.side << 2)) & ~((<u32>1) << index));
   }
   let mask = q.waiting;
   q.waiting = 0;
@@ -141,11 +154,13 @@ export function take(q: Port, index: u32): void {
 }
 
 //  tag record, 24 bytes:       | issued u64 | cookie u32 | bytes u32 | headers u32 | in use u32 |
-//  requester record, 48 bytes: | tag list | first tag | tags | free | buffer bytes | buffer headers | answers |
+//  requester record, 48 bytes: | tag list | first tag | tags | free | buffer bytes | buffer headers |
+//  answers |
 const TAG = memory.data(49152, 16);
 const REQUESTER = memory.data(288, 16);
 
 if (TAGS_MAX * 48 != 49152) ERROR("tags");
+
 
 @unmanaged
 class Tag {
@@ -155,6 +170,7 @@ class Tag {
   headers: u32;
   used: u32;
 }
+
 
 @unmanaged
 class Requester {
@@ -182,7 +198,15 @@ function tag(side: u32, index: u32): Tag {
 }
 
 /** Gives a requester its tags [first, first + tags), completion buffer and queue of answers. */
-export function buildRequester(side: u32, r: u32, first: u32, tags: u32, bytes: u32, headers: u32, answers: u32): void {
+export function buildRequester(
+  side: u32,
+  r: u32,
+  first: u32,
+  tags: u32,
+  bytes: u32,
+  headers: u32,
+  answers: u32,
+): void {
   const q = requester(side, r);
   q.list = reserve(<u64>(tags + 1) * 4);
   q.first = first;
@@ -214,7 +238,15 @@ export function bufferFits(side: u32, r: u32, bytes: u32, headers: u32): bool {
 }
 
 /** Issues a read: takes a tag and completion buffer, puts the request. The caller has checked that all fit. */
-export function issueRead(side: u32, r: u32, address: u32, bytes: u32, headers: u32, cookie: u32, ready: u64): void {
+export function issueRead(
+  side: u32,
+  r: u32,
+  address: u32,
+  bytes: u32,
+  headers: u32,
+  cookie: u32,
+  ready: u64,
+): void {
   const q = requester(side, r);
   assert(q.free != 0, "no tag");
   const index = load<u32>(q.list + (--q.free << 2));

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which unit is stepped when. Each side (a server with its card) has a local clock and a table of due times in the
-// order of its units, downstream first. A side steps every unit that is due at its earliest due time, in that order,
-// and jumps to the next. A unit may wake a later unit of the order at the present time (it has freed room), any unit
-// at a future time; an earlier unit that is woken at the present time acts at its next edge. So the order of events
+// Which unit is stepped when. Each side (a server with its card) has a local clock and a table of due times
+// in the
+// order of its units, downstream first. A side steps every unit that is due at its earliest due time, in
+// that order,
+// and jumps to the next. A unit may wake a later unit of the order at the present time (it has freed room),
+// any unit
+// at a future time; an earlier unit that is woken at the present time acts at its next edge. So the order
+// of events
 // at one time is (target unit, source unit, sequence at the source), whoever was executed first.
 //
-// Built with NAIVE the due times of clocked units are ignored: every unit is stepped at every edge of its clock, and
+// Built with NAIVE the due times of clocked units are ignored: every unit is stepped at every edge of its
+// clock, and
 // units without a clock at every time that is visited. That build is the oracle of this one.
 import { UNITS } from "../abi";
 import { NEVER, NO_CLOCK, edgeAt } from "./time";
@@ -73,8 +78,10 @@ export function wake(side: u32, unit: u32, t: u64): void {
   if (side == currentSide) remember(unit, t);
 }
 
-// What has been woken on the side that is being stepped since the due table was last read: the two earliest times, and
-// who is due at the first of them. Most steps are followed by one of these, and the table need not be read again.
+// What has been woken on the side that is being stepped since the due table was last read: the two earliest
+// times, and
+// who is due at the first of them. Most steps are followed by one of these, and the table need not be read
+// again.
 let soon: u64 = NEVER;
 let soonWho: u32 = 0;
 let later: u64 = NEVER;
@@ -86,7 +93,7 @@ let present: u32 = 0;
 // @ts-ignore: decorator
 @inline
 function remember(unit: u32, t: u64): void {
-  const bit = <u32>1 << unit;
+  const bit = (<u32>1) << unit;
   if (t <= now) {
     present |= bit;
   } else if (t < soon) {
@@ -133,9 +140,9 @@ function readTable(side: u32): u64 {
     if (t < best) {
       next = best;
       best = t;
-      who = <u32>1 << i;
+      who = (<u32>1) << i;
     } else if (t == best) {
-      who |= <u32>1 << i;
+      who |= (<u32>1) << i;
     } else if (t < next) {
       next = t;
     }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a run counts: time accounts (each interval charged when it ends, never a remainder), counters, log-linear
+// What a run counts: time accounts (each interval charged when it ends, never a remainder), counters,
+//   log-linear
 // histograms, and the first invariant that broke.
 //
-//   account record, 192 bytes: | since u64 | state u32 | in use u32 | sums u64 x 20 | from u64 | then u32 | - |
+//   account record, 192 bytes: | since u64 | state u32 | in use u32 | sums u64 x 20 | from u64 | then u32 |
+//   - |
 //   histogram record, 4 KiB:   | count u64 | sum u64 | max u64 | min u64 | buckets u64 x 508 |
 import { ACCOUNTS, COUNTERS, HISTOGRAMS, I_ACCOUNTING, STATES } from "../abi";
 
@@ -132,7 +134,7 @@ export function sample(side: u32, histogram: u32, value: u64): void {
   let bucket = <u32>value;
   if (value >= 8) {
     const octave = 63 - <u32>clz<u64>(value);
-    bucket = (octave - 2) * 8 + (<u32>(value >> (octave - 3)) & 7);
+    bucket = (octave - 2) * 8 + ((<u32>(value >> (octave - 3))) & 7);
   }
   const slot = at + 32 + (bucket << 3);
   store<u64>(slot, load<u64>(slot) + 1);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two data links as byte streams between the cards: A carries device state, B pages and addresses; each runs both
-// ways. A stream holds the records in it (and their bytes, where bytes are carried) from the moment the framer has
-// appended them until the receiver has taken them out. What the far side does is known to the sender only through
+// The two data links as byte streams between the cards: A carries device state, B pages and addresses; each
+// runs both
+// ways. A stream holds the records in it (and their bytes, where bytes are carried) from the moment the
+// framer has
+// appended them until the receiver has taken them out. What the far side does is known to the sender only
+// through
 // what comes back on the wire.
 //
 //   record, 48 bytes: | end u64 | nonce u64 | pfn | version | word | kind | bytes | flags | round | - |
@@ -10,6 +13,7 @@ import { reserve } from "./memory";
 
 export const LINK_A: u32 = 0;
 export const LINK_B: u32 = 1;
+
 
 @unmanaged
 export class Stream {
@@ -30,6 +34,7 @@ export class Stream {
   una: u64; // first byte not acknowledged, as the sender knows
   received: u64; // bytes the receiver has in order
 }
+
 
 @unmanaged
 export class Record {
@@ -119,7 +124,7 @@ export function append(s: Stream, total: u32, seenFrom: u64): Record {
 
 /** Copies bytes into the ring at a position of the stream. */
 export function ringWrite(s: Stream, at: u64, from: usize, n: u32): void {
-  const offset = <u32>at & s.mask;
+  const offset = (<u32>at) & s.mask;
   const part = s.mask + 1 - offset;
   if (n <= part) {
     memory.copy(s.bytes + offset, from, n);
@@ -131,7 +136,7 @@ export function ringWrite(s: Stream, at: u64, from: usize, n: u32): void {
 
 /** Copies bytes out of the ring. */
 export function ringRead(s: Stream, at: u64, to: usize, n: u32): void {
-  const offset = <u32>at & s.mask;
+  const offset = (<u32>at) & s.mask;
   const part = s.mask + 1 - offset;
   if (n <= part) {
     memory.copy(to, s.bytes + offset, n);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Time. One tick is 2^-10 ps. A clock domain has a rational period num/den ticks; edge k lies at ceil(k * num / den),
+// Time. One tick is 2^-10 ps. A clock domain has a rational period num/den ticks; edge k lies at ceil(k *
+// num / den),
 // so an edge is never early and no drift builds up.
 //
-//   domain record, 32 bytes: | num u64 | den u64 | an edge u64, kept because most questions are about its neighbours | - |
+//   domain record, 32 bytes: | num u64 | den u64 | an edge u64, kept because most questions are about its
+//   neighbours | - |
 
 /** A time that never comes. */
 export const NEVER: u64 = u64.MAX_VALUE;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The timeline ring of the instrumented build: what happened when, for exports and for the reference models of the
+// The timeline ring of the instrumented build: what happened when, for exports and for the reference models
+// of the
 // tests. In other builds every call is an empty function that the compiler removes.
 //
 //   record, 32 bytes: | t u64 | kind u16 | side u8 | which u8 | a u32 | b u64 | c u64 |
@@ -13,7 +14,7 @@ let written: u64 = 0;
 /** Lays out the ring, in the instrumented build. */
 export function timelineReset(): void {
   written = 0;
-  if (isDefined(TIMELINE)) ring = reserve(<u64>RECORDS << 5);
+  if (isDefined(TIMELINE)) ring = reserve((<u64>RECORDS) << 5);
 }
 
 /** Records an event. */
@@ -21,7 +22,7 @@ export function timelineReset(): void {
 @inline
 export function happened(kind: u32, side: u32, which: u32, t: u64, a: u32, b: u64, c: u64): void {
   if (isDefined(TIMELINE)) {
-    const at = ring + (<usize>(written & (RECORDS - 1)) << 5);
+    const at = ring + ((<usize>(written & (RECORDS - 1))) << 5);
     store<u64>(at, t);
     store<u16>(at, <u16>kind, 8);
     store<u8>(at, <u8>side, 10);

@@ -60,7 +60,9 @@ function roundsOf(reading: Reading): Migration["rounds"] {
     wire += mine.wire;
     const placed = log[abi.L_RAM_DONE] === 0n ? end : log[abi.L_RAM_DONE]!;
     const until = told ? row[abi.RL_END]! : placed;
-    const start = row[abi.RL_START]!;
+    // the first round is noted when the tracker starts; that belongs to the setup
+    const setup = i === 0 ? log[abi.L_SETUP_DONE]! : 0n;
+    const start = row[abi.RL_START]! > setup ? row[abi.RL_START]! : setup;
     return {
       index: i + 1,
       startNs: nsOf(start),

@@ -5,7 +5,9 @@ import type { Core } from "../core.ts";
 
 /** Ticks of a nanosecond. */
 const TICKS_PER_NS = abi.TICKS_PER_NS;
-const ACCOUNT_BYTES = 16 + 8 * abi.STATES;
+// kernel/stats.ts: | since u64 | state u32 | in use u32 | sums u64 x STATES | from u64 | then u32 | - |
+const FROM = 16 + 8 * abi.STATES;
+const ACCOUNT_BYTES = FROM + 16;
 const HISTOGRAM_BYTES = 4096;
 const BUCKETS = (HISTOGRAM_BYTES - 32) / 8;
 
@@ -44,12 +46,25 @@ function words(core: Core, address: number, count: number): bigint[] {
   return Array.from({ length: count }, (_, i) => core.u64(address + 8 * i));
 }
 
-/** An account's sums; an interval that is still open at the end is charged to the state it is in. */
+/**
+ * An account's sums. Where the core has not closed its books, the interval that is open at the end is charged to the
+ * state it is in, and what was announced and has come about by then to the state that was announced.
+ */
 function account(core: Core, address: number, end: bigint, closed: boolean): bigint[] | null {
-  if (core.u32[(address >>> 2) + 3] === 0) return null;
+  const u32 = core.u32;
+  const at = address >>> 2;
+  if (u32[at + 3] === 0) return null;
   const sums = words(core, address + 16, abi.STATES);
-  const since = core.u64(address);
-  if (!closed && end > since) sums[core.u32[(address >>> 2) + 2]!]! += end - since;
+  if (closed) return sums;
+  let since = core.u64(address);
+  let state = u32[at + 2]!;
+  const from = core.u64(address + FROM);
+  if (from <= end) {
+    sums[state]! += from - since;
+    since = from;
+    state = u32[at + FROM / 4 + 2]!;
+  }
+  if (end > since) sums[state]! += end - since;
   return sums;
 }
 

@@ -64,7 +64,8 @@ const ceilDiv = (a: number, b: number): number => Math.floor((a + b - 1) / b);
 
 function hashAt(job: Uint8Array, p: number, hashLog: number): number {
   const v = job[p]! + 2 ** 8 * job[p + 1]! + 2 ** 16 * job[p + 2]! + 2 ** 24 * job[p + 3]!;
-  return Number(((BigInt(v) * 2654435761n) % 2n ** 32n) >> BigInt(32 - hashLog));
+  const product = Math.imul(v, 2654435761) >>> 0; // the product mod 2^32, unsigned
+  return product >>> (32 - hashLog);
 }
 
 /** The accesses of a window's searching lanes in rising order of their lowest lane. */
@@ -119,8 +120,8 @@ function candidatesOf(
 ): Map<number, number | undefined> {
   const candidates = new Map<number, number | undefined>();
   for (const p of lanes) {
-    const lower = lanes.filter((q) => q < p && hashes[q] === hashes[p]);
-    if (config.intraForward === 1 && lower.length > 0) candidates.set(p, Math.max(...lower));
+    const lower = config.intraForward === 0 ? [] : lanes.filter((q) => q < p && hashes[q] === hashes[p]);
+    if (lower.length > 0) candidates.set(p, Math.max(...lower));
     else candidates.set(p, served.has(p) ? table.get(hashes[p]!) : undefined);
   }
   return candidates;

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// State of the two directions of a credit-based link: when the wire is free, credits and replay bytes at the
+// transmitter, and rings of what is under way. What a direction does with it is its unit's business.
+import {
+  S_PCIE_COMBINE_ABOVE,
+  S_PCIE_DLL,
+  S_PCIE_DOWN_PD,
+  S_PCIE_DOWN_PH,
+  S_PCIE_FLIGHT,
+  S_PCIE_LIMIT,
+  S_PCIE_MPS,
+  S_PCIE_MRRS,
+  S_PCIE_NPH,
+  S_PCIE_PD,
+  S_PCIE_PH,
+  S_PCIE_RCB,
+  S_PCIE_REPLAY_BYTES,
+  S_PCIE_SKP_PERIOD,
+  S_PCIE_SKP_TICKS,
+  S_PCIE_TICKS_PER_BYTE,
+} from "../abi";
+import { push } from "./fifo";
+import { reserve } from "./memory";
+import { p, p32 } from "./params";
+import { NEVER } from "./time";
+
+/** Directions. */
+export const UP: u32 = 0;
+export const DOWN: u32 = 1;
+
+const RING: u32 = 4096;
+
+//  ring of 16-byte items | at u64 | a u32 | b u32 |: TLPs sent and not acknowledged, credits freed, returns
+//  under way
+@unmanaged
+export class Ring {
+  items: usize;
+  head: u32;
+  tail: u32;
+  pad: u32;
+}
+
+
+@unmanaged
+export class Way {
+  free: u64; // when the wire is free
+  skpNext: u64; // when the next SKP is due
+  ticksPerByte: u64;
+  flight: u64;
+  limit: u64;
+  skpPeriod: u64;
+  skpTicks: u64;
+  ph: u32; // credits at the transmitter
+  pd: u32;
+  nph: u32;
+  replay: u32; // bytes of replay buffer free
+  phAll: u32;
+  pdAll: u32;
+  nphAll: u32;
+  replayAll: u32;
+  classNext: u32; // whose turn it is
+  readNext: u32;
+  dll: u32;
+  sent: Ring; // not acknowledged: at = arrival, a = bytes
+  freedP: Ring; // at = when freed, a = headers, b = data units
+  freedN: Ring;
+  returns: Ring; // under way to this transmitter: kind in bits 30 and 31 of a, amounts below and in b
+  mps: u32;
+  mrrs: u32;
+  rcb: u32;
+  combineAbove: u32;
+  waits: u32; // 1 while something is held up by credits or the replay buffer
+}
+
+export const KIND_ACK: u32 = 0;
+export const KIND_P: u32 = 1;
+export const KIND_N: u32 = 2;
+
+const WAYS = memory.data(1024, 16);
+const RINGS = memory.data(256, 16);
+const LANDINGS = memory.data(64, 16);
+
+if (offsetof<Way>() > 256) ERROR("way record");
+
+// @ts-ignore: decorator
+@inline
+export function way(side: u32, dir: u32): Way {
+  return changetype<Way>(WAYS + ((side * 2 + dir) << 8));
+}
+
+function ring(index: u32): Ring {
+  const r = changetype<Ring>(RINGS + (index << 4));
+  r.items = reserve((<u64>RING) << 4);
+  r.head = 0;
+  r.tail = 0;
+  return r;
+}
+
+// @ts-ignore: decorator
+@inline
+export function ringPut(r: Ring, at: u64, a: u32, b: u32): void {
+  const e = r.items + ((<usize>(r.tail & (RING - 1))) << 4);
+  store<u64>(e, at);
+  store<u32>(e, a, 8);
+  store<u32>(e, b, 12);
+  r.tail++;
+  assert(r.tail - r.head <= RING, "ring of a link overflows");
+}
+
+// @ts-ignore: decorator
+@inline
+export function ringHead(r: Ring): usize {
+  return r.items + ((<usize>(r.head & (RING - 1))) << 4);
+}
+
+// @ts-ignore: decorator
+@inline
+export function ringDue(r: Ring): u64 {
+  return r.head == r.tail ? NEVER : load<u64>(ringHead(r));
+}
+
+/** Builds the link of a side. Queue `landings` of a direction takes posted writes that ask for it, by requester. */
+export function buildWays(side: u32): void {
+  for (let dir: u32 = 0; dir < 2; dir++) {
+    const w = way(side, dir);
+    memory.fill(changetype<usize>(w), 0, 256);
+    w.ticksPerByte = p(side, S_PCIE_TICKS_PER_BYTE);
+    w.flight = p(side, S_PCIE_FLIGHT);
+    w.limit = p(side, S_PCIE_LIMIT);
+    w.skpPeriod = p(side, S_PCIE_SKP_PERIOD);
+    w.skpTicks = p(side, S_PCIE_SKP_TICKS);
+    w.skpNext = w.skpPeriod;
+    w.phAll = w.ph = p32(side, dir == UP ? S_PCIE_PH : S_PCIE_DOWN_PH);
+    w.pdAll = w.pd = p32(side, dir == UP ? S_PCIE_PD : S_PCIE_DOWN_PD);
+    w.nphAll = w.nph = p32(side, S_PCIE_NPH);
+    w.replayAll = w.replay = p32(side, S_PCIE_REPLAY_BYTES);
+    w.dll = p32(side, S_PCIE_DLL);
+    w.mps = p32(side, S_PCIE_MPS);
+    w.mrrs = p32(side, S_PCIE_MRRS);
+    w.rcb = p32(side, S_PCIE_RCB);
+    w.combineAbove = p32(side, S_PCIE_COMBINE_ABOVE);
+    const base = (side * 2 + dir) * 4;
+    w.sent = ring(base);
+    w.freedP = ring(base + 1);
+    w.freedN = ring(base + 2);
+    w.returns = ring(base + 3);
+  }
+}
+
+/** Puts an argument into the queue that takes the landings of a direction with these flags. */
+export function landed(side: u32, dir: u32, flags: u32, cookie: u32, t: u64): void {
+  push(load<u32>(LANDINGS + ((side * 8 + dir * 4 + flags) << 2)), cookie, t);
+}
+
+/** Names the queue that takes the landings of posted writes of a direction whose flags are `flags` (1..3). */
+export function setLanding(side: u32, dir: u32, flags: u32, queue: u32): void {
+  store<u32>(LANDINGS + ((side * 8 + dir * 4 + flags) << 2), queue);
+}
+
+/** Credits and replay bytes that are not home. */
+export function waysOut(side: u32): u32 {
+  let n: u32 = 0;
+  for (let dir: u32 = 0; dir < 2; dir++) {
+    const w = way(side, dir);
+    n += w.phAll - w.ph + (w.pdAll - w.pd) + (w.nphAll - w.nph) + (w.replayAll - w.replay);
+  }
+  return n;
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which unit feeds which: queues and ports with their sizes, who is woken by them, which requester owns what.
+import {
+  A_CORE,
+  A_DESC,
+  A_DOWN,
+  A_FRAMER,
+  A_FRONTEND,
+  A_GUEST,
+  A_LZ,
+  A_NET,
+  A_OPEN,
+  A_PLACE,
+  A_READ,
+  A_RECEIVE,
+  A_SCANNER,
+  A_SEAL,
+  A_UNLZ,
+  A_UP,
+  A_VSOCK,
+  A_ZERO,
+  G_COMPRESS,
+  G_ENCRYPT_BITS,
+  LAND_MSIX,
+  LAND_PAGE,
+  LAND_USED,
+  MESSAGE_SLOTS,
+  Q_ADDRESS,
+  Q_DESC_ANSWER,
+  Q_DOORBELL,
+  Q_EVENT,
+  Q_FETCH,
+  Q_FOUND,
+  Q_FRAME,
+  Q_LANDED,
+  Q_LZ,
+  Q_MSIX,
+  Q_OPEN,
+  Q_OWN,
+  Q_PENDING,
+  Q_PLACE,
+  Q_READ,
+  Q_READ_ANSWER,
+  Q_RECORD,
+  Q_SCAN,
+  Q_SEAL,
+  Q_TO_HOST,
+  Q_UNLZ,
+  Q_USED,
+  Q_VSOCK_ANSWER,
+  Q_ZERO,
+  READ_QUEUES_MAX,
+  R_DATA,
+  R_DESC,
+  R_VSOCK,
+  STARVED,
+  S_CORES,
+  S_DESC_PREFETCH,
+  S_GCM_ENGINES,
+  S_LZ_BAIL,
+  S_LZ_BANKS,
+  S_LZ_ENGINES,
+  S_LZ_FIFO,
+  S_LZ_HASH_LOG,
+  S_LZ_INTRA,
+  S_LZ_MATCH_CAP,
+  S_LZ_MULTI,
+  S_LZ_OUT_BYTES,
+  S_LZ_POLICY,
+  S_LZ_PORTS,
+  S_LZ_PWS,
+  S_LZ_TOKENS,
+  S_MEM_READ_DEN,
+  S_MEM_READ_LATENCY,
+  S_MEM_READ_NUM,
+  S_MEM_WRITE_DEN,
+  S_MEM_WRITE_NUM,
+  S_PCIE_CPL_BYTES,
+  S_PCIE_CPL_HEADERS,
+  S_PCIE_TAGS,
+  S_PCIE_TAGS_DESC,
+  S_PCIE_TAGS_VSOCK,
+  S_UNLZ_ENGINES,
+  TAGS_MAX,
+  TLP_QUEUE_DEPTH,
+  UNITS,
+  U_COMPRESS,
+  U_CONTROL,
+  U_DESC,
+  U_DOWN,
+  U_FRAMER,
+  U_FRONTEND,
+  U_GUEST,
+  U_MEMORY,
+  U_NET_RX,
+  U_NET_TX,
+  U_OPEN,
+  U_PLACE,
+  U_READ,
+  U_SCANNER,
+  U_SEAL,
+  U_UNLZ,
+  U_UP,
+  U_VSOCK,
+  U_ZERO,
+} from "./abi";
+import { buildControl } from "./card/control";
+import { buildDma } from "./card/dma";
+import { buildFramer } from "./card/framer";
+import { buildPlacer } from "./card/placer";
+import { buildScanner } from "./card/scanner";
+import { buildZero } from "./card/zero";
+import { buildVsock } from "./channel/vsock";
+import { gcmSetKey } from "./codec/gcm";
+import { lz4hwConfigure } from "./codec/lz4hw";
+import { buildFrontend } from "./host/frontend";
+import { NOBODY, buildFifo, queue } from "./kernel/fifo";
+import { g32, p, p32 } from "./kernel/params";
+import { DOWN_COMPLETION, DOWN_POSTED, UP_POSTED, UP_READ, buildPort, buildRequester } from "./kernel/port";
+import { buildProgress } from "./kernel/progress";
+import { mix } from "./kernel/random";
+import { setClock } from "./kernel/schedule";
+import { buildServer } from "./kernel/server";
+import { openAccount } from "./kernel/stats";
+import { NO_CLOCK } from "./kernel/time";
+import { DOWN, UP, buildWays, setLanding } from "./kernel/way";
+
+/** The functional encoder has one configuration for both cards: the source's. */
+export function buildEncoder(): bool {
+  if (g32(G_COMPRESS) == 0) return true;
+  return lz4hwConfigure(
+    p32(0, S_LZ_PWS),
+    p32(0, S_LZ_HASH_LOG),
+    p32(0, S_LZ_BANKS),
+    p32(0, S_LZ_PORTS),
+    p32(0, S_LZ_POLICY),
+    p32(0, S_LZ_MATCH_CAP),
+    p32(0, S_LZ_MULTI),
+    p32(0, S_LZ_INTRA),
+    p32(0, S_LZ_BAIL),
+    p32(0, S_LZ_OUT_BYTES),
+    p32(0, S_LZ_TOKENS),
+    p32(0, S_LZ_FIFO),
+  );
+}
+
+const KEY = memory.data(32, 16);
+
+/** Test keys, one for each link and direction: a simulator has no secrets. */
+export function buildKeys(): void {
+  const bits = g32(G_ENCRYPT_BITS);
+  if (bits == 0) return;
+  for (let context: u32 = 0; context < 4; context++) {
+    for (let i: u32 = 0; i < 8; i++) store<u32>(KEY + (i << 2), mix(context, i));
+    gcmSetKey(context, KEY, bits);
+  }
+}
+
+export function wireQueues(side: u32): void {
+  buildFifo(side, Q_DOORBELL, 128, U_VSOCK);
+  buildFifo(side, Q_VSOCK_ANSWER, 1024, U_VSOCK);
+  buildFifo(side, Q_EVENT, 64, U_CONTROL);
+  buildFifo(side, Q_ADDRESS, 32, U_CONTROL);
+  buildFifo(side, Q_SCAN, 16, U_SCANNER);
+  buildFifo(side, Q_FOUND, 256, U_CONTROL);
+  buildFifo(side, Q_FETCH, p32(side, S_DESC_PREFETCH), U_DESC);
+  buildFifo(side, Q_PENDING, 2048, NOBODY);
+  buildFifo(side, Q_DESC_ANSWER, 1024, U_DESC);
+  for (let q: u32 = 0; q < READ_QUEUES_MAX; q++) buildFifo(side, Q_READ + q, 64, U_READ);
+  buildFifo(side, Q_READ_ANSWER, 1024, U_READ);
+  buildFifo(side, Q_ZERO, 64, U_ZERO);
+  buildFifo(side, Q_LZ, 32, U_COMPRESS);
+  buildFifo(side, Q_RECORD, 64, U_CONTROL);
+  buildFifo(side, Q_OWN, 64, U_CONTROL);
+  buildFifo(side, Q_SEAL, 32, U_SEAL);
+  buildFifo(side, Q_FRAME, 32, U_FRAMER);
+  buildFifo(side, Q_OPEN, 32, U_OPEN);
+  buildFifo(side, Q_UNLZ, 32, U_UNLZ);
+  buildFifo(side, Q_PLACE, 32, U_PLACE);
+  buildFifo(side, Q_LANDED, 4096, U_MEMORY);
+  buildFifo(side, Q_MSIX, 64, U_FRONTEND);
+  buildFifo(side, Q_USED, 128, U_MEMORY);
+  buildFifo(side, Q_TO_HOST, MESSAGE_SLOTS, U_VSOCK);
+}
+
+export function wirePorts(side: u32): void {
+  buildPort(side, UP_POSTED + R_DATA, TLP_QUEUE_DEPTH, U_UP);
+  buildPort(side, UP_POSTED + R_VSOCK, TLP_QUEUE_DEPTH, U_UP);
+  buildPort(side, UP_POSTED + R_DESC, 512, U_UP);
+  buildPort(side, UP_READ + R_DATA, TLP_QUEUE_DEPTH, U_UP);
+  buildPort(side, UP_READ + R_VSOCK, TLP_QUEUE_DEPTH, U_UP);
+  buildPort(side, UP_READ + R_DESC, 512, U_UP);
+  buildPort(side, DOWN_POSTED, 64, U_DOWN);
+  buildPort(side, DOWN_COMPLETION, TAGS_MAX, U_DOWN);
+  // tags and completion buffer: VSOCK and descriptors have their own, what is left is the data's
+  const vsock = p32(side, S_PCIE_TAGS_VSOCK);
+  const desc = p32(side, S_PCIE_TAGS_DESC);
+  const data = p32(side, S_PCIE_TAGS) - vsock - desc;
+  const share = p32(side, S_PCIE_CPL_BYTES) / 8;
+  const headers = p32(side, S_PCIE_CPL_HEADERS) / 8;
+  buildRequester(side, R_DATA, 0, data, 6 * share, 6 * headers, queue(side, Q_READ_ANSWER));
+  buildRequester(side, R_VSOCK, data, vsock, share, headers, queue(side, Q_VSOCK_ANSWER));
+  buildRequester(side, R_DESC, data + vsock, desc, share, headers, queue(side, Q_DESC_ANSWER));
+  setLanding(side, UP, LAND_PAGE, queue(side, Q_LANDED));
+  setLanding(side, UP, LAND_MSIX, queue(side, Q_MSIX));
+  setLanding(side, UP, LAND_USED, queue(side, Q_USED));
+  setLanding(side, DOWN, 1, queue(side, Q_DOORBELL));
+  buildServer(side * 2, p(side, S_MEM_READ_NUM), p(side, S_MEM_READ_DEN), p(side, S_MEM_READ_LATENCY));
+  buildServer(side * 2 + 1, p(side, S_MEM_WRITE_NUM), p(side, S_MEM_WRITE_DEN), 0);
+}
+
+export function buildUnits(side: u32): void {
+  for (let u: u32 = 0; u < UNITS; u++) setClock(side, u, clocked(u) ? side * 2 : NO_CLOCK);
+  setClock(side, U_CONTROL, side * 2 + 1);
+  buildWays(side);
+  buildScanner(side);
+  buildDma(side);
+  buildZero(side);
+  buildFramer(side);
+  buildPlacer(side);
+  buildControl(side);
+  buildVsock(side);
+  buildFrontend(side);
+  buildProgress(side, U_CONTROL);
+  if (side == 0) openAccount(side, A_GUEST, STARVED);
+  openAccount(side, A_FRONTEND, STARVED);
+  openAccount(side, A_VSOCK, STARVED);
+  openAccount(side, A_UP, STARVED);
+  openAccount(side, A_DOWN, STARVED);
+  openAccount(side, A_NET, STARVED);
+  openAccount(side, A_FRAMER, STARVED);
+  openAccount(side, A_RECEIVE, STARVED);
+  if (side == 0) {
+    openAccount(side, A_SCANNER, STARVED);
+    openAccount(side, A_DESC, STARVED);
+    openAccount(side, A_READ, STARVED);
+    openAccount(side, A_ZERO, STARVED);
+  } else {
+    openAccount(side, A_PLACE, STARVED);
+  }
+  for (let i: u32 = 0; i < p32(side, S_CORES); i++) openAccount(side, A_CORE + i, STARVED);
+  for (let i: u32 = 0; i < p32(side, S_GCM_ENGINES); i++) {
+    openAccount(side, A_SEAL + i, STARVED);
+    openAccount(side, A_OPEN + i, STARVED);
+  }
+  if (side == 0) for (let i: u32 = 0; i < p32(side, S_LZ_ENGINES); i++) openAccount(side, A_LZ + i, STARVED);
+  else for (let i: u32 = 0; i < p32(side, S_UNLZ_ENGINES); i++) openAccount(side, A_UNLZ + i, STARVED);
+}
+
+/** True for units that act at edges of the card clock. */
+function clocked(u: u32): bool {
+  return (
+    u != U_NET_RX &&
+    u != U_NET_TX &&
+    u != U_UP &&
+    u != U_DOWN &&
+    u != U_MEMORY &&
+    u != U_FRONTEND &&
+    u != U_GUEST
+  );
+}
