@@ -176,7 +176,12 @@ export class Feeder {
       const part = lane.batches[0]!;
       while (room > 0 && part.at < part.order.length) {
         const slot = tail % this.#ring;
-        this.#put(part.batch, part.order[part.at]!, (events + slot * abi.EVENT_BYTES) >>> 2, v * this.#ring + slot);
+        this.#put(
+          part.batch,
+          part.order[part.at]!,
+          (events + slot * abi.EVENT_BYTES) >>> 2,
+          v * this.#ring + slot,
+        );
         part.at++;
         lane.pending--;
         tail = (tail + 1) >>> 0;

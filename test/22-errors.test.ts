@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a user gets for bad input: one line on stderr, exit code 2, nothing on stdout, no stack trace.
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { dpusim, mapAtMost, projectRoot } from "./lib/cli.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "dpusim-errors-"));
+test.after(() => rmSync(folder, { recursive: true, force: true }));
+const put = (name: string, data: string | Uint8Array): void => writeFileSync(join(folder, name), data);
+
+const shipped = readFileSync(join(projectRoot, "sim/traces/example.mdt"));
+const flipped = Uint8Array.from(shipped);
+flipped[200]! ^= 1;
+put("good.mdt", shipped);
+put("short.mdt", shipped.subarray(0, 600));
+put("flipped.mdt", flipped);
+put("empty.mdt", "");
+put("text.mdt", "not a trace\n".repeat(20));
+put("good.yaml", "schema: dpusim.scenario/1\nguest: { trace: good.mdt }\n");
+put("typo.yaml", "schema: dpusim.scenario/1\nguest:\n  trace: good.mdt\nlink:\n  rat: 100 Gbit/s\n");
+put("unit.yaml", "schema: dpusim.scenario/1\nguest: { trace: good.mdt }\nlink: { rate: 100 Gb }\n");
+put("later.yaml", "schema: dpusim.scenario/1\nguest: { trace: good.mdt }\nfirmware: mine.ts\n");
+put("tab.yaml", "schema: dpusim.scenario/1\nguest:\n\ttrace: good.mdt\n");
+put("nothing.yaml", "");
+put("gone.yaml", "schema: dpusim.scenario/1\nguest: { trace: gone.mdt }\n");
+put("outside.yaml", "schema: dpusim.scenario/1\nguest: { trace: ../../etc/hostname }\n");
+put("short.yaml", "schema: dpusim.scenario/1\nguest: { trace: short.mdt }\n");
+put("flipped.yaml", "schema: dpusim.scenario/1\nguest: { trace: flipped.mdt }\n");
+put("text.yaml", "schema: dpusim.scenario/1\nguest: { trace: text.mdt }\n");
+put("large.yaml", "schema: dpusim.scenario/1\nguest:\n  trace: good.mdt\n  tile: 200000\ncontent: full\n");
+put(
+  "long.yaml",
+  "schema: dpusim.scenario/1\nguest: { trace: good.mdt }\nmigration:\n  timeout: 1h\n  startAt: 2h\n",
+);
+put("broken.json", '{ "schema": "dpusim.result/1", ');
+put("other.json", '{ "schema": "dpusim.scenario/1" }');
+mkdirSync(join(folder, "a-folder.yaml"));
+mkdirSync(join(folder, "traces.mdt"));
+symlinkSync("/nonexistent/place", join(folder, "dangling.yaml"));
+put("secret.yaml", "x");
+chmodSync(join(folder, "secret.yaml"), 0o000);
+
+/** Arguments, and the line that they give. */
+type Case = readonly [args: readonly string[], line: string | RegExp];
+
+const usage = "dpusim --help shows what there is";
+const CASES: readonly Case[] = [
+  // usage
+  [[], "dpusim: a command is missing; dpusim --help lists them"],
+  [["frobnicate"], `dpusim: unknown command 'frobnicate'; ${usage}`],
+  [["rnu"], `dpusim: unknown command 'rnu' (Did you mean run?); ${usage}`],
+  [["run"], `dpusim: missing required argument 'scenario'; ${usage}`],
+  [["run", "good.yaml", "more"], /^dpusim: too many arguments for 'run'/],
+  [["run", "--bogus", "good.yaml"], `dpusim: unknown option '--bogus'; ${usage}`],
+  [["run", "good.yaml", "--json"], `dpusim: option '--json <file>' argument missing; ${usage}`],
+  [["run", "good.yaml", "--set"], `dpusim: option '--set <key=value>' argument missing; ${usage}`],
+  [
+    ["run", "good.yaml", "--core", "fast"],
+    "--core fast: is not known; there are lean, instrumented, debug, naive",
+  ],
+  [["trace", "frob", "good.mdt"], `dpusim: unknown command 'frob'; ${usage}`],
+  // scenario files
+  [["run", "missing.yaml"], "missing.yaml: no such file"],
+  [["run", "dangling.yaml"], "dangling.yaml: no such file"],
+  [["run", "a-folder.yaml"], "a-folder.yaml: is not a file; give the path of a YAML or JSON file"],
+  [["run", "nothing.yaml"], "nothing.yaml:1:1: is empty; write a mapping of keys to values"],
+  [["run", "tab.yaml"], /^tab\.yaml:3:1: .*tab.*blanks$/],
+  [["run", "typo.yaml"], "typo.yaml:5:3 link.rat: unknown key; did you mean rate?"],
+  [["run", "unit.yaml"], /^unit\.yaml:3:15 link\.rate: .*100 Gb.*Gbit\/s/],
+  [["run", "later.yaml"], /^later\.yaml:3:11 firmware: .*not supported yet/],
+  [["run", "gone.yaml"], /^gone\.yaml:2:17 guest\.trace: gone\.mdt is not there; paths are relative/],
+  [["run", "outside.yaml"], /^outside\.yaml:2:17 guest\.trace: .* leaves the project; .*--allow-outside$/],
+  // overrides
+  [["run", "good.yaml", "--set", "link.rate"], /^--set link\.rate: has no =; write e\.g\. /],
+  [["run", "good.yaml", "--set", "link.rate="], /^--set link\.rate: has no value; /],
+  [["run", "good.yaml", "--set", "link.rat=1 Gbit/s"], "--set link.rat: unknown key; did you mean rate?"],
+  [["run", "good.yaml", "--set", "link.rate=1"], "--set link.rate: 1 has no unit; write e.g. 1 Gbit/s"],
+  [["run", "good.yaml", "--content", "fulll"], "--content: fulll is not known here; did you mean full?"],
+  [["run", "good.yaml", "--seed", "abc"], /^--seed: abc is not a pure count; write a whole number/],
+  // outputs
+  [["run", "good.yaml", "--json", "nowhere/x.json"], "--json nowhere/x.json: there is no folder nowhere"],
+  [["run", "good.yaml", "--json", "a-folder.yaml"], "--json a-folder.yaml: is a folder; name a file"],
+  // traces in runs
+  [
+    ["run", "short.yaml"],
+    /^short\.mdt: offset \d+: .*\(last whole epoch \d+\)$|^short\.mdt: offset \d+: .*\(no whole epoch\)$/,
+  ],
+  [["run", "flipped.yaml"], /^flipped\.mdt: offset \d+: .*(CRC|checksum|crc)/],
+  [["run", "text.yaml"], /^text\.mdt: offset 0: /],
+  [
+    ["run", "large.yaml"],
+    "large.yaml:5:10 content: full carries every page twice and the guest has 2344 MiB, at most 1536 MiB; use sized",
+  ],
+  [
+    ["run", "large.yaml", "--content", "full"],
+    "--content content: full carries every page twice and the guest has 2344 MiB, at most 1536 MiB; use sized",
+  ],
+  [
+    ["run", "long.yaml"],
+    "long.yaml:4:12 migration.timeout: the run could pass 2.5 h of simulated time; give a shorter timeout",
+  ],
+  // trace commands
+  [["trace", "info", "missing.mdt"], "missing.mdt: no such file"],
+  [["trace", "info", "traces.mdt"], "traces.mdt: is a folder; name a file"],
+  [["trace", "verify", "empty.mdt"], /^empty\.mdt: offset 0: /],
+  [["trace", "verify", "short.mdt"], /^short\.mdt: offset \d+: /],
+  [["trace", "generate", "x.mdt"], `dpusim: required option '--memory <bytes>' not specified; ${usage}`],
+  [
+    ["trace", "generate", "x.mdt", "--memory", "5KiB", "--rate", "1/s", "--working-set", "4KiB"],
+    '--memory: "5KiB" is not a multiple of 4 KiB above 0; write e.g. 64MiB',
+  ],
+  // lists and replay
+  [["presets", "dpu-reff"], "presets dpu-reff: is not known here; did you mean dpu-ref?"],
+  [["stats", "no-such-*"], "stats no-such-*: matches no name; dpusim stats lists them all"],
+  [["schema", "scenari"], "schema scenari: is not known here; did you mean scenario?"],
+  [["schema", "sweep"], "schema sweep: is not supported yet in this version; write scenario or result"],
+  [["replay", "missing.json"], "missing.json: no such file"],
+  [["replay", "broken.json"], /^broken\.json:1:\d+: is not JSON; give a result that dpusim wrote$/],
+  [["replay", "other.json"], /^other\.json schema: .*dpusim\.result\/1/],
+];
+
+test("bad input gives its one line and exit code 2", async () => {
+  const faults = await mapAtMost(3, CASES, async ([args, line]) => {
+    const { code, stdout, stderr } = await dpusim(args, { cwd: folder });
+    const matches = typeof line === "string" ? stderr === `${line}\n` : line.test(stderr.replace(/\n$/, ""));
+    const single = stderr.endsWith("\n") && stderr.indexOf("\n") === stderr.length - 1;
+    if (code === 2 && stdout === "" && matches && single) return null;
+    return `${args.join(" ")}\n  expected 2: ${line}\n  actual ${code}: ${stderr}${stdout.slice(0, 200)}`;
+  });
+  const found = faults.filter((fault) => fault !== null);
+  assert.is(found.length, 0, `\n${found.join("\n")}`);
+});
+
+test("an unreadable file is named", async () => {
+  const { code, stderr } = await dpusim(["run", "secret.yaml"], { cwd: folder });
+  assert.is(code, 2);
+  // root reads every file: then the scenario itself is what is wrong
+  const expected =
+    process.getuid?.() === 0 ? /^secret\.yaml:1:1/ : /^secret\.yaml: cannot be read \(EACCES\)\n$/;
+  assert.match(stderr, expected);
+});
+
+test("a fault of the program itself gives exit code 3 and asks for a report", async () => {
+  const wasm = join(folder, "not.wasm");
+  writeFileSync(wasm, "no wasm");
+  const called = await dpusim(["run", "good.yaml"], { cwd: folder, env: { DPUSIM_CORE_WASM: wasm } });
+  assert.is(called.code, 3);
+  assert.is(called.stdout, "");
+  assert.match(called.stderr, /^dpusim: a fault of dpusim itself: /);
+  assert.match(called.stderr, /Please report it/);
+});
+
+test.run();
