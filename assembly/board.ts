@@ -80,6 +80,7 @@ import { buildRecords } from "./kernel/record";
 import {
   beginTurn,
   clockOf,
+  dueOf,
   earliest,
   nextDue,
   nextPresent,
@@ -202,6 +203,7 @@ function runTo(side: u32, to: u64): void {
     setNow(t);
     clock = t;
     for (let u = nextPresent(); u < UNITS; u = nextPresent()) {
+      if (dueOf(side, u) > t) continue; // it was woken earlier than it first said
       setCurrent(side, u);
       setDue(side, u, NEVER);
       step(side, u, t);

@@ -69,6 +69,7 @@ import {
   postedGone,
   put,
   setPostedGone,
+  setWireFree,
   take,
 } from "../kernel/port";
 import { wake } from "../kernel/schedule";
@@ -126,6 +127,7 @@ export function stepPcie(side: u32, dir: u32, t: u64): void {
   else if (after(pDue, w.limit) <= t) sendCredits(side, dir, w, back, back.freedP, KIND_P, t);
   else if (after(nDue, w.limit) <= t) sendCredits(side, dir, w, back, back.freedN, KIND_N, t);
   else send(side, dir, w, t);
+  setWireFree(side, dir, w.free);
   if ((filled(side) & (dir == UP ? UP_PORTS : DOWN_PORTS)) != 0) {
     again(side, dir, w.free);
     return;

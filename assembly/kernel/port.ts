@@ -49,6 +49,15 @@ export class Port {
 }
 
 const PORT = memory.data(768, 16);
+// when the wire of a side and direction is free: there is no use in waking it before
+const WIRE_FREE = memory.data(32, 8);
+
+// @ts-ignore: decorator
+@inline
+export function setWireFree(side: u32, dir: u32, t: u64): void {
+  store<u64>(WIRE_FREE + ((side * 2 + dir) << 3), t);
+}
+
 // one bit a port of a side: set while something is in it
 const FILLED = memory.data(8, 8);
 
@@ -76,6 +85,7 @@ export function setPostedGone(side: u32, n: u32): void {
 export function orderReset(): void {
   memory.fill(ORDER, 0, 16);
   memory.fill(FILLED, 0, 8);
+  memory.fill(WIRE_FREE, 0, 32);
 }
 
 // @ts-ignore: decorator
@@ -135,7 +145,8 @@ export function put(
   q.count++;
   store<u32>(FILLED + (side << 2), load<u32>(FILLED + (side << 2)) | ((<u32>1) << index));
   happened(T_PUT, side, index, ready, bytes, address, now);
-  wake(side, q.owner, ready);
+  const free = load<u64>(WIRE_FREE + ((side * 2 + (index >= DOWN_POSTED ? 1 : 0)) << 3));
+  wake(side, q.owner, ready > free ? ready : free);
 }
 
 /** Takes the head of port `index` and wakes who waits for room in it. */

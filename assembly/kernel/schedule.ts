@@ -78,33 +78,70 @@ export function wake(side: u32, unit: u32, t: u64): void {
   if (side == currentSide) remember(unit, t);
 }
 
-// What has been woken on the side that is being stepped since the due table was last read: the two earliest
-// times, and
-// who is due at the first of them. Most steps are followed by one of these, and the table need not be read
-// again.
-let soon: u64 = NEVER;
-let soonWho: u32 = 0;
-let later: u64 = NEVER;
+// What has been woken on the side that is being stepped since the due table was last read: the three earliest times,
+// and who was woken for each. Most steps are followed by one of these, and the table need not be read again.
+let first: u64 = NEVER;
+let firstWho: u32 = 0;
+let second: u64 = NEVER;
+let secondWho: u32 = 0;
+let third: u64 = NEVER;
+let thirdWho: u32 = 0;
 /** No unit that is not remembered is due before this. */
 let others: u64 = NEVER;
 /** Units that are due at `now` and have not been stepped. */
 let present: u32 = 0;
 
-// @ts-ignore: decorator
-@inline
 function remember(unit: u32, t: u64): void {
-  const bit = (<u32>1) << unit;
+  const bit = <u32>1 << unit;
   if (t <= now) {
     present |= bit;
-  } else if (t < soon) {
-    if (soon < later) later = soon;
-    soon = t;
-    soonWho = bit;
-  } else if (t == soon) {
-    soonWho |= bit;
-  } else if (t < later) {
-    later = t;
+  } else if (t < first) {
+    push(t, bit, 0);
+  } else if (t == first) {
+    firstWho |= bit;
+  } else if (t < second) {
+    push(t, bit, 1);
+  } else if (t == second) {
+    secondWho |= bit;
+  } else if (t < third) {
+    push(t, bit, 2);
+  } else if (t == third) {
+    thirdWho |= bit;
+  } else if (t < others) {
+    others = t;
   }
+}
+
+/** Puts a time at a place among the three; the last one falls out and is one of the others. */
+// @ts-ignore: decorator
+@inline
+function push(t: u64, who: u32, place: u32): void {
+  if (third < others) others = third;
+  if (place < 2) {
+    third = second;
+    thirdWho = secondWho;
+  } else {
+    third = t;
+    thirdWho = who;
+  }
+  if (place == 0) {
+    second = first;
+    secondWho = firstWho;
+    first = t;
+    firstWho = who;
+  } else if (place == 1) {
+    second = t;
+    secondWho = who;
+  }
+}
+
+/** Forgets all three. */
+// @ts-ignore: decorator
+@inline
+function forget(): void {
+  first = NEVER;
+  second = NEVER;
+  third = NEVER;
 }
 
 /** Begins a turn of a side: the table must be read, it may have changed from outside. */
@@ -112,19 +149,20 @@ export function beginTurn(side: u32): void {
   currentSide = side;
   currentUnit = UNITS;
   others = 0;
-  soon = NEVER;
-  later = NEVER;
+  forget();
   present = 0;
 }
 
 /** The next time at which something is due on the side; who is due then is taken by nextPresent(). */
 export function nextDue(side: u32): u64 {
-  if (soon < others && soon < later) {
-    const t = soon;
-    present = soonWho;
-    if (later < others) others = later;
-    soon = NEVER;
-    later = NEVER;
+  if (first < others) {
+    const t = first;
+    present = firstWho;
+    first = second;
+    firstWho = secondWho;
+    second = third;
+    secondWho = thirdWho;
+    third = NEVER;
     return t;
   }
   return readTable(side);
@@ -149,8 +187,7 @@ function readTable(side: u32): u64 {
   }
   present = who;
   others = next;
-  soon = NEVER;
-  later = NEVER;
+  forget();
   return best;
 }
 
