@@ -32,6 +32,7 @@ export {
   lz4hwConfigure,
   lz4hwConflicts,
   lz4hwCycles,
+  lz4hwDrainCycles,
   lz4hwMatches,
   lz4hwOutCycles,
   lz4hwScanCycles,

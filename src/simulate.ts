@@ -83,7 +83,7 @@ function refuse(scenario: ResolvedScenario, pages: number): void {
     const mib = (n: number): number => Math.ceil((n * abi.PAGE_BYTES) / 2 ** 20);
     throw new RunRefused(
       "content",
-      `full carries every page twice and the guest has ${mib(pages)} MiB, at most ${mib(FULL_PAGES_MAX)}; use sized`,
+      `full carries every page twice and the guest has ${mib(pages)} MiB, at most ${mib(FULL_PAGES_MAX)} MiB; use sized`,
     );
   }
   if (longest(scenario, pages) <= TIME_MAX_TICKS) return;

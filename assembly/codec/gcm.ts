@@ -25,6 +25,9 @@ const stream = memory.data(8192, 16); // STREAM
 
 if (CIPHER_CONTEXTS != GCM_CONTEXTS || HASH_CONTEXTS != GCM_CONTEXTS) ERROR("gcm: contexts differ");
 
+/** Contexts that have a key, a bit each: without one nothing is sealed or opened. */
+let keyed: u32 = 0;
+
 /**
  * Sets the key of `context` (0..7): `bits` (128 or 256) of key at `key`.
  * Returns false, and changes nothing, for another context or size.
@@ -33,6 +36,7 @@ export function gcmSetKey(context: u32, key: usize, bits: u32): bool {
   if (context >= GCM_CONTEXTS || !cipherSetKey(context, key, bits)) return false;
   cipherZero(cipherContext(context), block);
   hashSetKey(context, block);
+  keyed |= (<u32>1) << context;
   return true;
 }
 
@@ -51,7 +55,7 @@ export function gcmSeal(
   length: u32,
   tag: usize,
 ): void {
-  assert(context < GCM_CONTEXTS, "gcm: no such context");
+  assert(((keyed >> context) & 1) != 0 && context < GCM_CONTEXTS, "gcm: a context without a key");
   const cipher = cipherContext(context);
   const tables = hashTables(context);
   hashReset();
@@ -87,7 +91,7 @@ export function gcmOpen(
   length: u32,
   tag: usize,
 ): bool {
-  assert(context < GCM_CONTEXTS, "gcm: no such context");
+  assert(((keyed >> context) & 1) != 0 && context < GCM_CONTEXTS, "gcm: a context without a key");
   const cipher = cipherContext(context);
   const tables = hashTables(context);
   hashReset();

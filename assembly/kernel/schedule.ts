@@ -92,7 +92,7 @@ let others: u64 = NEVER;
 let present: u32 = 0;
 
 function remember(unit: u32, t: u64): void {
-  const bit = <u32>1 << unit;
+  const bit = (<u32>1) << unit;
   if (t <= now) {
     present |= bit;
   } else if (t < first) {

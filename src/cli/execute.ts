@@ -45,6 +45,11 @@ export function openTrace(file: string): { trace: MdtTrace; source: FileSource }
   }
 }
 
+/** Place and key of an error, the key once: `file:1:2 content`, but `--content` alone. */
+function labelOf(place: string, key: string): string {
+  return place === `--${key}` ? place : `${place} ${key}`;
+}
+
 /** What a run from the command line needs. */
 export interface Execution {
   readonly scenario: ResolvedScenario;

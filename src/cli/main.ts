@@ -140,7 +140,7 @@ function program(): Command {
     .version(version(), "-V, --version", "the version")
     .helpOption("-h, --help", "this help")
     .helpCommand(false)
-    .configureOutput({ outputError: () => {} })
+    .configureOutput({ outputError: () => {}, writeErr: () => {} })
     .exitOverride()
     .showSuggestionAfterError(true);
   addRun(all);

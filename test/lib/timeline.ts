@@ -113,6 +113,17 @@ function silent(stream: GuestStream): GuestStream {
   };
 }
 
+/** A scenario with a generated guest: 10 % zero pages, 70 % text, 20 % random. */
+export function guestText(memory: string, more: { deviceState?: string; rate?: string; mix?: string } = {}): string {
+  const mix = more.mix ?? "{ zero: 10, text: 70, random: 20 }";
+  const generate = `{ memory: ${memory}, rate: ${more.rate ?? "1000 /s"}, workingSet: 4 KiB, mix: ${mix} }`;
+  return [
+    "schema: dpusim.scenario/1",
+    `guest: { generate: ${generate}, deviceState: ${more.deviceState ?? "4 KiB"} }`,
+    "",
+  ].join("\n");
+}
+
 /** Runs scenario text to its end, drained. */
 export function runText(text: string, options: RunOptions = {}): Run {
   const scenario = resolveText(text, { sets: options.sets ?? [] });

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// The PCIe link against its reference model: every packet of both wires, to the tick (docs/model.md sections 2, 3).
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import * as abi from "../assembly/abi.ts";
+import { checkPcie, packetsOf } from "./lib/reference/compare.ts";
+import { completionPiece, type Packet, tlpBytes } from "./lib/reference/pcie.ts";
+import { guestText, of, type Run, runText } from "./lib/timeline.ts";
+
+const SMALL = guestText("1 MiB");
+
+/** Runs, compares both sides, and says how much was compared. */
+function compared(sets: string[], text = SMALL): { run: Run; count: number } {
+  const run = runText(text, { sets });
+  assert.is(run.stop, abi.STOP_DONE);
+  return { run, count: checkPcie(run, 0).compared + checkPcie(run, 1).compared };
+}
+
+test("formula: packets on the wire", () => {
+  // write: 24 + 4 ceil(n/4); read: 24; completion: 20 + 4 ceil(n/4)
+  assert.equal([tlpBytes("write", 256), tlpBytes("write", 5), tlpBytes("read", 512)], [280, 32, 24]);
+  assert.equal([tlpBytes("completion", 256), tlpBytes("completion", 1)], [276, 24]);
+});
+
+test("formula: completions are cut at RCB up to combineAbove, at MPS above", () => {
+  const p: number[] = [];
+  p[abi.S_PCIE_RCB] = 64;
+  p[abi.S_PCIE_MPS] = 256;
+  p[abi.S_PCIE_COMBINE_ABOVE] = 256;
+  // 200 bytes at 32: 32 up to 64, then 64, 64 and 200 - 160 = 40
+  assert.equal([0, 32, 96, 160].map((sent) => completionPiece(p, 32, 200, sent)), [32, 64, 64, 40]);
+  // 512 bytes at 128: 128 up to 256, then 256, then 512 - 384 = 128
+  assert.equal([0, 128, 384].map((sent) => completionPiece(p, 128, 512, sent)), [128, 256, 128]);
+});
+
+// one row a property of the link: each makes another path of the model decide
+const LINKS: [name: string, sets: string[]][] = [
+  ["Gen3 x8, explicit data link layer, rings on the host", []],
+  ["no data link layer", ["internal.dll=none"]],
+  ["rings on the card, pages of 512 B writes", ["source.card.dma.ring=card", "destination.card.pcie.mps=512"]],
+  ["Gen1 x1", ["source.card.pcie.generation=1", "source.card.pcie.lanes=1"]],
+  ["Gen5 x16 on both sides", ["source.host=gen5-host", "destination.host=gen5-host"]],
+  ["pages over VSOCK", ["internal.pages=vsock"]],
+  ["one NPH credit", ["source.host.pcie.nphCredits=1"]],
+  ["one PH credit", ["destination.host.pcie.phCredits=1"]],
+  ["PD credits for one write", ["destination.host.pcie.pdCredits=16"]],
+  ["smallest replay buffer", ["source.card.pcie.replayBuffer=4 KiB", "destination.card.pcie.replayBuffer=4 KiB"]],
+  ["slow memory", ["source.host.memory.bandwidth=1 GB/s", "destination.host.memory.bandwidth=1 GB/s"]],
+  ["RCB 128, everything cut at RCB", ["source.host.pcie.rcb=128", "source.host.pcie.combineAbove=4096"]],
+  ["card at 300 MHz", ["source.card.clock=300 MHz", "destination.card.clock=300 MHz"]],
+];
+
+for (const [name, sets] of LINKS) {
+  test(`whole run: ${name}`, () => {
+    const { count } = compared(sets);
+    assert.ok(count > 3000, `only ${count} events compared`);
+  });
+}
+
+/** Level of something over time: highest value of a running sum, changes ordered by time, releases first. */
+function highest(changes: [at: number, by: number][]): number {
+  let level = 0;
+  let top = 0;
+  for (const [, by] of changes.sort((a, b) => a[0] - b[0] || a[1] - b[1])) {
+    level += by;
+    top = Math.max(top, level);
+  }
+  return top;
+}
+
+/** When the effect of a DLLP reaches the transmitter: 8 bytes and a flight after its start. */
+function effect(run: Run, side: number, at: number): number {
+  const p = run.params.sides[side]!;
+  return at + 8 * p[abi.S_PCIE_TICKS_PER_BYTE]! + p[abi.S_PCIE_FLIGHT]!;
+}
+
+/** Greatest amount out at a time: taken by TLPs going up, returned by DLLPs of one kind going down. */
+function taken(run: Run, side: number, what: number, need: (tlp: Packet) => number, back: (d: Packet) => number) {
+  const changes: [number, number][] = [];
+  for (const tlp of packetsOf(run, side, 0)) {
+    if (tlp.kind === abi.T_TLP && need(tlp) > 0) changes.push([tlp.startAt, need(tlp)]);
+  }
+  for (const d of packetsOf(run, side, 1)) {
+    if (d.kind === abi.T_DLLP && d.what === what) changes.push([effect(run, side, d.startAt), -back(d)]);
+  }
+  return highest(changes);
+}
+
+const isRead = (tlp: Packet): boolean => tlp.port >= 3 && tlp.port <= 5;
+
+// gates: with n of something the level reaches n, never n + 1; bigger buffers elsewhere keep the others open
+for (const n of [1, 2, 3, 9]) {
+  test(`gate: ${n} NPH credits are all used, and no more`, () => {
+    const { run } = compared([`source.host.pcie.nphCredits=${n}`]);
+    assert.is(taken(run, 0, 2, (t) => Number(isRead(t)), (d) => d.amount), n);
+  });
+  test(`gate: ${n} PH credits are all used, and no more`, () => {
+    const { run } = compared([`destination.host.pcie.phCredits=${n}`]);
+    assert.is(taken(run, 1, 1, (t) => Number(!isRead(t)), (d) => d.amount), n);
+  });
+}
+
+for (const [credits, writes] of [[16, 1], [31, 1], [32, 2], [47, 2], [48, 3]] as const) {
+  test(`gate: ${credits} PD credits admit ${writes} writes of 256 B`, () => {
+    // a write of 256 B takes 256/16 = 16
+    const { run } = compared([`destination.host.pcie.pdCredits=${credits}`]);
+    const ofPages = (t: Packet): number => (t.port === 0 ? 1 : 0);
+    assert.is(taken(run, 1, 1, ofPages, (d) => Math.floor(d.units / 16)), writes);
+  });
+}
+
+test("gate: the replay buffer of 4096 B holds 14 writes of 280 B, 14 x 280 = 3920", () => {
+  const { run } = compared(["destination.card.pcie.replayBuffer=4 KiB", "destination.host.pcie.flight=2 us"]);
+  assert.is(taken(run, 1, 0, (t) => t.what, (d) => d.amount), 3920);
+});
+
+for (const tags of [16, 17, 40]) {
+  test(`gate: with ${tags} tags, of which 4 + 4 are kept, ${tags - 8} data reads are outstanding`, () => {
+    // descriptors: prefetchBatches 4 x ceil(32 x 16 B / MRRS 512 B) = 4
+    const { run } = compared([`source.card.pcie.tags=${tags}`]);
+    // a tag is held from the put to the first card clock edge at or after the answer
+    const clock = run.params.sides[0][abi.S_CARD_NUM]! / run.params.sides[0][abi.S_CARD_DEN]!;
+    const changes: [number, number][] = [];
+    for (const e of of(run, abi.T_PUT, 0)) if (e.which === 3) changes.push([e.c, 1]);
+    for (const e of of(run, abi.T_ANSWER, 0)) {
+      if (e.which === 0) changes.push([Math.ceil(e.t / clock) * clock, -1]);
+    }
+    assert.is(highest(changes), tags - 8);
+  });
+}
+
+test("order: writes go in the order in which they were put, over all ports", () => {
+  const { run } = compared(["internal.pages=vsock"]);
+  for (const side of [0, 1]) {
+    const isWrite = (port: number): boolean => port < 3;
+    const put = of(run, abi.T_PUT, side).filter((e) => isWrite(e.which));
+    const gone = of(run, abi.T_TLP, side).filter((e) => isWrite(e.which));
+    assert.equal(gone.map((e) => [e.which, e.b]), put.map((e) => [e.which, e.a]));
+  }
+});
+
+test("order: a read goes after every write that was put before it", () => {
+  const { run } = compared([]);
+  const ups = of(run, abi.T_PUT, 0).filter((e) => e.which < 6);
+  const startsOf = (port: number): number[] =>
+    of(run, abi.T_TLP, 0).filter((e) => e.which === port).map((e) => e.t);
+  const starts = [0, 1, 2, 3, 4, 5].map(startsOf);
+  let lastWrite = -1;
+  let reads = 0;
+  for (const put of ups) {
+    const start = starts[put.which]!.shift()!;
+    if (put.which < 3) {
+      assert.ok(start > lastWrite);
+      lastWrite = start;
+    } else {
+      assert.ok(start > lastWrite, "a read passed a write");
+      reads++;
+    }
+  }
+  assert.ok(reads > 1000);
+});
+
+test.run();

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Both data links against their reference model: every frame, to the tick (docs/model.md section 6).
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import * as abi from "../assembly/abi.ts";
+import { checkTcp } from "./lib/reference/compare.ts";
+import { frameBytes } from "./lib/reference/tcp.ts";
+import { guestText, of, runText } from "./lib/timeline.ts";
+
+const SMALL = guestText("1 MiB", { deviceState: "256 KiB" });
+
+test("formula: frames on the wire", () => {
+  // 38 + max(46, 52 + n): an acknowledgement 90, MTU 9000 with 8948 payload bytes 9038, MTU 1500 1538
+  assert.equal([0, 8948, 1448].map(frameBytes), [90, 9038, 1538]);
+});
+
+const LINKS: [name: string, sets: string[], framesMin: number][] = [
+  ["100 Gbit/s, MTU 9000", [], 80],
+  ["MTU 1500, 1 Gbit/s", ["link.mtu=1500", "link.rate=1 Gbit/s"], 400],
+  ["window 64 KiB over 200 us", ["link.window=64 KiB", "link.rtt=200 us"], 50],
+  ["a rate that is no whole number of ticks", ["link.rate=7 Gbit/s", "link.mtu=1499"], 400],
+  ["rate cap 24 MiB/s", ["link.rateCap=24 MiB/s"], 60],
+  ["weighted 1 : 3", ["link.arbitration=weighted", "link.weights.pages=3", "link.rate=1 Gbit/s"], 60],
+  ["weighted 5 : 1", ["link.arbitration=weighted", "link.weights.state=5", "link.rate=1 Gbit/s"], 60],
+  ["no propagation", ["link.rtt=2 ns", "link.rate=10 Gbit/s"], 60],
+  ["slow receiver", ["destination.card.control.cores=1", "destination.card.control.clock=50 MHz"], 60],
+];
+
+for (const [name, sets, framesMin] of LINKS) {
+  test(`whole run: ${name}`, () => {
+    const run = runText(SMALL, { sets });
+    assert.is(run.stop, abi.STOP_DONE);
+    const count = checkTcp(run);
+    assert.ok(count >= framesMin, `only ${count} frames compared`);
+  });
+}
+
+test("no frame is ever beyond the window, nor more than the window in flight", () => {
+  const run = runText(SMALL, { sets: ["link.window=64 KiB", "link.rtt=200 us"] });
+  for (const link of [0, 1]) {
+    let sent = 0;
+    let acknowledged = 0;
+    let most = 0;
+    const events = run.events.filter((e) => e.which === link).sort((x, y) => x.t - y.t);
+    for (const e of events) {
+      if (e.kind === abi.T_ARRIVE && e.side === 0) acknowledged = e.b;
+      if (e.kind === abi.T_FRAME && e.side === 0) {
+        sent += e.a;
+        most = Math.max(most, sent - acknowledged);
+      }
+    }
+    assert.ok(most <= 65536, `${most} bytes in flight on link ${link}`);
+    assert.ok(most > 65536 - 8948, `only ${most} bytes in flight on link ${link}`);
+  }
+});
+
+test("every byte that is sent arrives, once and in order", () => {
+  const run = runText(SMALL);
+  for (const link of [0, 1]) {
+    const payload = (kind: number, side: number): number[] =>
+      of(run, kind, side).filter((e) => e.which === link).map((e) => e.a);
+    assert.equal(payload(abi.T_ARRIVE, 1), payload(abi.T_FRAME, 0));
+    assert.equal(payload(abi.T_ARRIVE, 0), payload(abi.T_FRAME, 1));
+  }
+});
+
+test.run();
