@@ -135,25 +135,33 @@ export function build(): u32 {
   buildCrypto();
   buildKeys();
   if (!buildEncoder()) return BUILD_COMPRESSOR;
-  const windowBytes = g(G_NET_WINDOW);
-  // the ring holds a send buffer and a receive window
-  let ring: u32 = 65536;
-  while (<u64>ring < 2 * windowBytes + 65536) ring <<= 1;
+  // a ring holds a send buffer and a receive window, or all there is to send; only the source sends bytes
+  const most = 2 * g(G_NET_WINDOW);
+  const state = g(G_DEVICE_BYTES) + (g(G_DEVICE_BYTES) >> 6);
+  const ringA = ringBytes(state < most ? state : most);
+  const ringB = bodies ? ringBytes(most) : 0;
   for (let side: u32 = 0; side < 2; side++) {
     setDomain(side * 2, p(side, S_CARD_NUM), p(side, S_CARD_DEN));
     setDomain(side * 2 + 1, p(side, S_CTL_NUM), p(side, S_CTL_DEN));
     if (!buildJobs(side, p32(side, S_SRAM_SLOTS))) return BUILD_MEMORY;
     buildRecords(side);
-    buildStream(side, LINK_A, 8192, ring);
-    buildStream(side, LINK_B, RECORDS_MAX, bodies ? ring : 0);
-    if (stream(side, LINK_A).bytes == 0 || (bodies && stream(side, LINK_B).bytes == 0)) return BUILD_MEMORY;
+    buildStream(side, LINK_A, 8192, side == 0 ? ringA : 0);
+    buildStream(side, LINK_B, RECORDS_MAX, side == 0 ? ringB : 0);
     wireQueues(side);
     wirePorts(side);
     buildUnits(side);
   }
   wake(0, U_FRONTEND, 0);
   wake(0, U_GUEST, 0);
+  if (stream(0, LINK_A).bytes == 0 || (bodies && stream(0, LINK_B).bytes == 0)) return BUILD_MEMORY;
   return arenaTop() == 0 ? BUILD_MEMORY : BUILD_OK;
+}
+
+/** A power of two that holds `bytes` and some records more. */
+function ringBytes(bytes: u64): u32 {
+  let ring: u32 = 65536;
+  while (<u64>ring < bytes + 65536) ring <<= 1;
+  return ring;
 }
 
 // --- running ---

@@ -44,6 +44,8 @@ const clocks = new RegExp(
     "|^new Date\\(\\)$|(^|\\.)(randomBytes|randomUUID|randomInt|getRandomValues|hrtime)$",
 );
 const threads = /^(node:)?worker_threads$/;
+/** Rule 3: who may use the loader. */
+const coreFiles = /^src\/core(-\w+)?\.ts$/;
 const fileModules = /^(node:)?fs(\/promises)?$/;
 
 function layerOf(path: string): Layer | undefined {
@@ -65,8 +67,8 @@ function coreFindings(edge: Edge): string | null {
 function packageFindings(edge: Edge): string | null {
   if (edge.inProject) return null;
   const { from, to } = edge;
-  if (to === "@assemblyscript/loader" && from !== "src/core.ts")
-    return "rule 3: only src/core.ts uses the loader";
+  if (to === "@assemblyscript/loader" && !coreFiles.test(from))
+    return "rule 3: only src/core*.ts uses the loader";
   const watched = /^(src|sim|bench)\//.test(from);
   if (watched && (to === "comlink" || to.startsWith("comlink/") || threads.test(to))) {
     return from.startsWith("src/pool/") ? null : `rule 3: only src/pool/ uses ${to}`;
