@@ -135,7 +135,7 @@ export function build(): u32 {
   buildCrypto();
   buildKeys();
   if (!buildEncoder()) return BUILD_COMPRESSOR;
-  // a ring holds a send buffer and a receive window, or all there is to send; only the source sends bytes
+  // a ring holds a send buffer and a receive window, or all there is to send; back come control records
   const most = 2 * g(G_NET_WINDOW);
   const state = g(G_DEVICE_BYTES) + (g(G_DEVICE_BYTES) >> 6);
   const ringA = ringBytes(state < most ? state : most);
@@ -146,7 +146,7 @@ export function build(): u32 {
     if (!buildJobs(side, p32(side, S_SRAM_SLOTS))) return BUILD_MEMORY;
     buildRecords(side);
     buildStream(side, LINK_A, 8192, side == 0 ? ringA : 0);
-    buildStream(side, LINK_B, RECORDS_MAX, side == 0 ? ringB : 0);
+    buildStream(side, LINK_B, RECORDS_MAX, side == 0 || !bodies ? ringB : 65536);
     wireQueues(side);
     wirePorts(side);
     buildUnits(side);

@@ -11,6 +11,8 @@
  * ```
  */
 export { Core, coreBytes, coreModule, type Variant } from "./core.ts";
+export { POOL_WORKERS_MAX, Pool, PoolTerminated, WorkerDied } from "./pool/pool.ts";
+export type { Answer, Failure, Job, WorkerApi } from "./pool/protocol.ts";
 export { resultJson } from "./report/json.ts";
 export { resultTable } from "./report/table.ts";
 export { canonicalJson, hashJson } from "./result/canonical.ts";

@@ -26,7 +26,7 @@ const SIDE: Choices = {
   "card.pcie.lanes": [1, 2, 4, 8, 16],
   "card.pcie.mps": [128, 256, 512],
   "card.pcie.mrrs": [128, 256, 512, 1024, 4096],
-  "card.pcie.tags": [24, 32, 64, 256],
+  "card.pcie.tags": [40, 41, 64, 256],
   "card.pcie.phCredits": [1, 2, 64],
   "card.pcie.completionBuffer": ["32 KiB", "64 KiB"],
   "card.pcie.completionHeaders": [512, 1024],

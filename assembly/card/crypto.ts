@@ -142,7 +142,7 @@ export function stepSeal(side: u32, t: u64): void {
     const link = linkOf(j);
     const k = key(side, true, link);
     const done = edgeAfter(clock, t, cycles(side, j, k));
-    seal(side, j, link, k, t);
+    seal(side, index, j, link, k, t);
     engineStart(side, POOL_SEAL, e, index, done);
     if (isDefined(TIMELINE)) happened(T_STAGE, side, U_SEAL, t, j.pfn, done, j.kind);
     enter(side, A_SEAL + e, BUSY, t);
@@ -150,7 +150,7 @@ export function stepSeal(side: u32, t: u64): void {
   }
 }
 
-function seal(side: u32, j: Job, link: u32, k: Key, t: u64): void {
+function seal(side: u32, index: u32, j: Job, link: u32, k: Key, t: u64): void {
   k.next += 1;
   j.nonce = k.next;
   if (j.nonce <= k.used) broken(I_NONCE, j.nonce, k.used, t);
@@ -158,10 +158,25 @@ function seal(side: u32, j: Job, link: u32, k: Key, t: u64): void {
   count(side, C_RECORDS_SEALED, 1);
   if ((j.flags & CARRIED) == 0) return;
   const slot = (j.flags & CODED) != 0 ? j.slotOut : j.slotIn;
-  const at = slotAt(side, slot);
-  store<u32>(IV, side * 2 + link);
+  const at = slot == NO_SLOT ? 0 : slotAt(side, slot);
+  const context = side * 2 + link;
+  gcmSeal(
+    context,
+    ivOf(context, j),
+    writeHeader(j),
+    RECORD_HEADER_BYTES,
+    at,
+    at,
+    j.bytes,
+    tagAt(side, index),
+  );
+}
+
+/** The 96-bit IV of a record: salt of the key, then the record's number. */
+function ivOf(context: u32, j: Job): usize {
+  store<u32>(IV, context);
   store<u64>(IV, j.nonce, 4);
-  gcmSeal(side * 2 + link, IV, writeHeader(j), RECORD_HEADER_BYTES, at, at, j.bytes, tagAt(side, slot));
+  return IV;
 }
 
 // --- opening ---
@@ -200,7 +215,7 @@ export function stepOpen(side: u32, t: u64): void {
     const link = linkOf(j);
     const k = key(side, false, link);
     const done = edgeAfter(clock, t, cycles(side, j, k));
-    open(side, j, link, k, t);
+    open(side, index, j, link, k, t);
     engineStart(side, POOL_OPEN, e, index, done);
     if (isDefined(TIMELINE)) happened(T_STAGE, side, U_OPEN, t, j.pfn, done, j.kind);
     enter(side, A_OPEN + e, BUSY, t);
@@ -232,22 +247,14 @@ function behind(j: Job): u32 {
   return j.kind == JOB_ZERO ? Q_PLACE : Q_EVENT;
 }
 
-function open(side: u32, j: Job, link: u32, k: Key, t: u64): void {
+function open(side: u32, index: u32, j: Job, link: u32, k: Key, t: u64): void {
   if (!fresh(side, link, k, j.nonce)) broken(I_SEQUENCE, j.nonce, k.next, t);
   count(side, C_RECORDS_OPENED, 1);
-  if ((j.flags & CARRIED) == 0 || j.slotIn == NO_SLOT) return;
-  const at = slotAt(side, j.slotIn);
-  store<u32>(IV, (1 - side) * 2 + link);
-  store<u64>(IV, j.nonce, 4);
-  const ok = gcmOpen(
-    (1 - side) * 2 + link,
-    IV,
-    writeHeader(j),
-    RECORD_HEADER_BYTES,
-    at,
-    at,
-    j.bytes,
-    tagAt(side, j.slotIn),
-  );
-  if (!ok) broken(I_TAG, j.pfn, j.nonce, t);
+  if ((j.flags & CARRIED) == 0) return;
+  const at = j.slotIn == NO_SLOT ? 0 : slotAt(side, j.slotIn);
+  const context = (1 - side) * 2 + link;
+  const tag = tagAt(side, index);
+  if (!gcmOpen(context, ivOf(context, j), writeHeader(j), RECORD_HEADER_BYTES, at, at, j.bytes, tag)) {
+    broken(I_TAG, j.pfn, j.nonce, t);
+  }
 }

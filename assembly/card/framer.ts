@@ -163,9 +163,9 @@ function finishFrame(side: u32, f: Copier, t: u64): void {
   if ((j.flags & CARRIED) != 0) {
     const slot = (j.flags & CODED) != 0 ? j.slotOut : j.slotIn;
     ringWrite(s, from, writeHeader(j), RECORD_HEADER_BYTES);
-    ringWrite(s, from + RECORD_HEADER_BYTES, slotAt(side, slot), j.bytes);
-    if (tagBytes() != 0)
-      ringWrite(s, from + RECORD_HEADER_BYTES + j.bytes, tagAt(side, slot), RECORD_TAG_BYTES);
+    const at = from + RECORD_HEADER_BYTES;
+    if (j.bytes != 0) ringWrite(s, at, slotAt(side, slot), j.bytes);
+    if (tagBytes() != 0) ringWrite(s, at + j.bytes, tagAt(side, f.index), RECORD_TAG_BYTES);
   }
   count(side, C_RECORD_BYTES_A + f.link, f.total);
   if (j.kind == JOB_DEVICE) count(side, C_DEVICE_BYTES, j.bytes);
@@ -225,15 +225,15 @@ function begin(side: u32, f: Copier, s: Stream, link: u32, t: u64): void {
   f.link = link;
   f.total = recordBytes(r.bytes, tagBytes());
   f.done = copyDone(side, t, f.total);
-  if ((j.flags & CARRIED) != 0) unload(side, j, s, s.position);
+  if ((j.flags & CARRIED) != 0) unload(side, index, j, s, s.position);
   if (isDefined(TIMELINE)) happened(T_STAGE, side, U_RECEIVE, t, j.pfn, f.done, j.kind);
   enter(side, A_RECEIVE, BUSY, t);
   wake(side, U_RECEIVE, f.done);
 }
 
 /** Copies payload and tag of a record from the stream into SRAM. */
-function unload(side: u32, j: Job, s: Stream, at: u64): void {
-  ringRead(s, at + RECORD_HEADER_BYTES, slotAt(side, j.slotIn), j.bytes);
-  if (tagBytes() != 0)
-    ringRead(s, at + RECORD_HEADER_BYTES + j.bytes, tagAt(side, j.slotIn), RECORD_TAG_BYTES);
+function unload(side: u32, index: u32, j: Job, s: Stream, from: u64): void {
+  const at = from + RECORD_HEADER_BYTES;
+  if (j.bytes != 0) ringRead(s, at, slotAt(side, j.slotIn), j.bytes);
+  if (tagBytes() != 0) ringRead(s, at + j.bytes, tagAt(side, index), RECORD_TAG_BYTES);
 }

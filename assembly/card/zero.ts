@@ -25,7 +25,7 @@ import {
   WORD_ZERO,
 } from "../abi";
 import { pop, push, queue, ready, lacks } from "../kernel/fifo";
-import { CARRIED, JOB_DEVICE, JOB_ZERO, Job, NO_SLOT, freeSlot, job, slotAt } from "../kernel/jobs";
+import { JOB_DEVICE, JOB_ZERO, Job, NO_SLOT, freeSlot, job, slotAt } from "../kernel/jobs";
 import { sizedByWord } from "../kernel/pages";
 import { g32, p32 } from "../kernel/params";
 import { wake } from "../kernel/schedule";
@@ -88,7 +88,6 @@ function finish(side: u32, f: Filter, t: u64): bool {
   if (zero) {
     j.kind = JOB_ZERO;
     j.bytes = 0;
-    j.flags &= ~CARRIED;
     freeSlot(side, j.slotIn);
     j.slotIn = NO_SLOT;
     count(side, C_ZERO_PAGES, 1);

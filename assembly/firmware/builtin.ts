@@ -48,6 +48,7 @@ import {
 } from "../abi";
 import { EVENT_MESSAGE, EVENT_ROUND, push, pushHeld, queue, lacks } from "../kernel/fifo";
 import {
+  CARRIED,
   FINAL,
   JOB_PLACED,
   JOB_RESUMED,
@@ -60,6 +61,7 @@ import {
 } from "../kernel/jobs";
 import { note } from "../kernel/log";
 import { Message, NO_MESSAGE, ON_CARD, TO_HOST, freeMessage, message, takeMessage } from "../kernel/message";
+import { sizedByWord } from "../kernel/pages";
 import { g32, p32 } from "../kernel/params";
 import { UP_POSTED, issueRead, put } from "../kernel/port";
 import { Progress, progress } from "../kernel/progress";
@@ -129,7 +131,7 @@ function own(side: u32, kind: u32, word: u32, round: u32, flags: u32, t: u64): v
   const j = job(side, index);
   j.pfn = word;
   j.round = round;
-  j.flags = flags;
+  j.flags = flags | (sizedByWord() ? 0 : CARRIED);
   push(queue(side, Q_OWN), index, next(side, t));
 }
 

@@ -5,24 +5,23 @@
 //   version u32 |
 //   then the payload, then a tag of 16 bytes when it is sealed. The header is the additional data of the
 //   seal.
-import { PAGE_BYTES, RECORD_TAG_BYTES, S_SRAM_SLOTS } from "../abi";
+import { JOBS_MAX, PAGE_BYTES, RECORD_TAG_BYTES } from "../abi";
 import { CODED, Job } from "./jobs";
 import { reserve } from "./memory";
-import { p32 } from "./params";
 
 const HEADER = memory.data(16, 16);
 const TAGS = memory.data(8, 8);
 
-/** Lays out the tags of the SRAM slots of a side. */
+/** Lays out the tags of the jobs of a side. */
 export function buildRecords(side: u32): void {
-  store<u32>(TAGS + (side << 2), <u32>reserve(<u64>p32(side, S_SRAM_SLOTS) * RECORD_TAG_BYTES));
+  store<u32>(TAGS + (side << 2), <u32>reserve(<u64>JOBS_MAX * RECORD_TAG_BYTES));
 }
 
-/** Address of the tag that belongs to the record in a slot. */
+/** Address of the tag of a job's record. */
 // @ts-ignore: decorator
 @inline
-export function tagAt(side: u32, slot: u32): usize {
-  return <usize>load<u32>(TAGS + (side << 2)) + <usize>slot * RECORD_TAG_BYTES;
+export function tagAt(side: u32, index: u32): usize {
+  return <usize>load<u32>(TAGS + (side << 2)) + <usize>index * RECORD_TAG_BYTES;
 }
 
 /** Writes the header of a job's record to a scratch place and returns its address. */

@@ -94,7 +94,7 @@ export async function execute(execution: Execution): Promise<Result> {
     }
   } catch (error) {
     if (error instanceof RunRefused)
-      throw new InputError(`${place(error.key)} ${error.key}: ${error.message}`);
+      throw new InputError(`${labelOf(place(error.key), error.key)}: ${error.message}`);
     throw error;
   } finally {
     shown.end();

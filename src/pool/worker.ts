@@ -26,7 +26,8 @@ function failureOf(thrown: unknown): Failure {
 function run(job: Job): Answer {
   try {
     const { core, scenario, sliceTicks, quantumTicks } = job;
-    const module = core instanceof Uint8Array ? new WebAssembly.Module(core as Uint8Array<ArrayBuffer>) : core;
+    const module =
+      core instanceof Uint8Array ? new WebAssembly.Module(core as Uint8Array<ArrayBuffer>) : core;
     const trace = job.trace === null ? null : openMdt(bytesSource(job.trace.bytes), job.trace.name);
     const stream = guestStream(scenario, trace);
     const origin = { ...job.origin, trace: trace?.sha256 ?? null, traceHint: job.trace?.name ?? null };

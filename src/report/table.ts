@@ -39,7 +39,7 @@ function columns(head: Row, rows: readonly Row[], colors: Colors, left: readonly
     chars: NO_LINES,
     style: { "padding-left": 0, "padding-right": 0, head: [], border: [] },
     colAligns: head.map((_, i) => (left.includes(i) ? "left" : "right")),
-    head: head.map((cell) => colors.dim(String(cell))),
+    head: head.map((cell) => (cell === "" ? "" : colors.dim(String(cell)))),
   });
   table.push(...rows.map((row) => row.map(String)));
   return table
@@ -181,7 +181,8 @@ function limits({ bottleneck, bounds, link, migration }: Result, colors: Colors)
   return [
     `  limit   ${limit}`,
     `  link    ${bitRate(link.goodputBitsPerSecond)} of payload on average, ${percent(link.utilization)} of the wire's time`,
-    `  bounds  ${texts.join(", ")}`,
+    `  bounds  ${texts.slice(0, 2).join(", ")}`,
+    ...(texts.length > 2 ? [`          ${texts.slice(2).join(", ")}`] : []),
   ].join("\n");
 }
 

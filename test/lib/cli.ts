@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The command line as a user calls it, from the sources.
+// The command line as a user calls it: as built where that is newer than every source, else from the sources.
 import { spawn } from "node:child_process";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isFresh } from "../../tools/build.ts";
 
 export const projectRoot = fileURLToPath(new URL("../../", import.meta.url));
+
+const sources = ["src", "assembly/abi.ts"].map((path) => join(projectRoot, path));
+const built = join(projectRoot, "dist/src/cli/main.js");
+const program = isFresh(join(projectRoot, "build/dist.stamp"), sources)
+  ? [built]
+  : ["--import", import.meta.resolve("tsx"), join(projectRoot, "src/cli/main.ts")];
 
 /** What a call of the command line gave. */
 export interface Called {
@@ -22,11 +30,9 @@ export interface CallOptions {
 
 /** Calls `dpusim ARGS…` in a process of its own. */
 export function dpusim(args: readonly string[], options: CallOptions = {}): Promise<Called> {
-  const main = `${projectRoot}src/cli/main.ts`;
   const env = { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined, ...options.env };
   const cwd = options.cwd ?? projectRoot;
-  const tsx = import.meta.resolve("tsx");
-  const child = spawn(process.execPath, ["--import", tsx, main, ...args], { cwd, env, stdio: "pipe" });
+  const child = spawn(process.execPath, [...program, ...args], { cwd, env, stdio: "pipe" });
   let stdout = "";
   let stderr = "";
   child.stdin.end();

@@ -47,6 +47,8 @@ class Side {
   #down = 0n;
   #reads = 0n;
   #writes = 0n;
+  /** When the last write up began to be sent. */
+  sentAt = 0n;
 
   constructor(values: readonly number[]) {
     this.p = (index) => values[index]!;
@@ -65,6 +67,7 @@ class Side {
   /** A write of n bytes up that may go from `ready` on: when it has landed. */
   write(ready: bigint, n: number): bigint {
     const start = ready > this.#up ? ready : this.#up;
+    this.sentAt = start;
     this.#up = start + this.#wire(24 + 4 * Math.ceil(n / 4));
     const arrival = this.#up + this.#flight();
     const from = arrival > this.#writes ? arrival : this.#writes;
@@ -103,16 +106,19 @@ class Side {
     const descriptor = card.at(this.read(card.after(entry, 1), 8));
     const room = card.at(this.read(card.after(descriptor, 2), 16));
     // the step that takes an answer, the step that finds room, then a piece a clock
-    let put = card.after(room, 2);
-    let last = 0n;
-    for (let left = abi.VSOCK_HEADER_BYTES + n; left > 0; left -= this.p(abi.S_PCIE_MRRS)) {
-      last = this.read(card.after(put, 1), Math.min(left, this.p(abi.S_PCIE_MRRS)));
-      put = card.after(put, 1);
+    let put = card.after(room, 1);
+    const taken: bigint[] = [];
+    const mrrs = this.p(abi.S_PCIE_MRRS);
+    for (let left = abi.VSOCK_HEADER_BYTES + n; left > 0; left -= mrrs) {
+      const tag = taken.at(-this.p(abi.S_PCIE_TAGS_VSOCK)) ?? 0n;
+      const soonest = card.after(put, 1);
+      put = soonest > tag ? soonest : tag;
+      taken.push(card.at(this.read(card.after(put, 1), Math.min(left, mrrs))));
     }
-    const used = card.at(last);
+    const used = taken.at(-1)!;
     this.write(card.after(used, 1), 8);
     this.write(card.after(used, 2), 4);
-    return card.after(used, 3);
+    return card.after(used, 2);
   }
 
   /** A message of n bytes to the host that the card begins at the edge t: when its interrupt has landed. */
@@ -121,14 +127,24 @@ class Side {
     const descriptor = card.at(this.read(card.after(t, 1), 8));
     let put = card.at(this.read(card.after(descriptor, 2), 16));
     const mps = this.p(abi.S_PCIE_MPS);
-    const total = abi.VSOCK_HEADER_BYTES + n;
-    for (let left = total; left > 0; left -= mps) {
-      put = card.after(put, 1);
-      this.write(card.after(put, 1), Math.min(left, mps));
+    const pieces: number[] = [];
+    for (let left = abi.VSOCK_HEADER_BYTES + n; left > 0; left -= mps) pieces.push(Math.min(left, mps));
+    const sent: bigint[] = [];
+    let landed = 0n;
+    for (const bytes of [...pieces, 8, 4, 4]) {
+      // one a clock; the port holds eight, and the edge after one has begun there is room for another
+      const room = sent.length < abi.TLP_QUEUE_DEPTH ? 0n : this.next(sent[sent.length - abi.TLP_QUEUE_DEPTH]!);
+      const soonest = card.after(put, 1);
+      put = soonest > room ? soonest : room;
+      landed = this.write(card.after(put, 1), bytes);
+      sent.push(this.sentAt);
     }
-    this.write(card.after(put, 2), 8);
-    this.write(card.after(put, 3), 4);
-    return { landed: this.write(card.after(put, 4), 4), free: card.after(put, 4) };
+    return { landed, free: card.after(put, 1) };
+  }
+
+  /** The front-end copies n bytes. */
+  copyTicks(n: number): bigint {
+    return ceilDiv(BigInt(n) * BigInt(this.p(abi.S_HOST_COPY_NUM)), BigInt(this.p(abi.S_HOST_COPY_DEN)));
   }
 
   /** A handler that may be seen from `t` on: when it has ended. */
@@ -210,13 +226,21 @@ class Pair {
     return { framed, begun, open: b.crypto(known, payload, this.#key(`open ${1 - from} ${link}`)) };
   }
 
-  /** A round end from the front-end's doorbell at t: when the destination knows that all is placed. */
+  /** A round end from the front-end's doorbell at t: when the destination has taken the round as placed. */
   roundEnd(t: bigint): bigint {
     const [a, b] = this.sides;
     const told = a.handler(a.card.after(a.toCard(t, 16), 1), a.p(abi.S_CTL_INTERRUPT));
     const { open } = this.record(0, 1, a.next(told), 0);
     const known = b.handler(open, b.p(abi.S_CTL_ROUND_END));
     return b.handler(known, b.p(abi.S_CTL_ROUND_END));
+  }
+
+  /** The destination's answer at t: when the source's front-end has heard of it. */
+  answer(t: bigint): bigint {
+    const [a, b] = this.sides;
+    const { open } = this.record(1, 1, b.next(t), 0);
+    const told = a.next(a.handler(open, a.p(abi.S_CTL_ROUND_END)));
+    return a.toHost(told, 32).landed + BigInt(a.p(abi.S_HOST_INTERRUPT));
   }
 }
 
@@ -237,14 +261,14 @@ export function chainRun(variant: "lean" | "instrumented" = "lean"): Run {
   return runText(text, { variant, sets: SCENARIO, sideParams: slow });
 }
 
-/** Sum and number of samples of a histogram. */
-function histogram(core: Core, side: number, index: number): string {
+/** Number and sum of a histogram's samples. */
+function samples(core: Core, side: number, index: number): string {
   const at = core.address("histogramsAt") + (side * abi.HISTOGRAMS + index) * 4096;
   return `${core.u64(at)} x ${core.u64(at + 8)}`;
 }
 
 /** Ticks that an account was in a state. */
-function account(core: Core, side: number, index: number, state: number): bigint {
+export function accountTicks(core: Core, side: number, index: number, state: number): bigint {
   return core.u64(core.address("accountsAt") + (side * abi.ACCOUNTS + index) * 192 + 16 + 8 * state);
 }
 
@@ -260,6 +284,17 @@ function setupDone(pair: Pair): bigint {
   return ready + BigInt(a.p(abi.S_HOST_PROTECT_PAGE) + a.p(abi.S_HOST_TLB_FLUSH));
 }
 
+/** A page or a chunk that the zero filter may take at t: when its payload's handler and the placer may take it. */
+function coding(run: Run, pair: Pair, t: bigint, body: Uint8Array): { out: bigint; size: number; decode: number } {
+  const [a, b] = pair.sides;
+  const { block, cycles } = encodeLz4Hardware(body, machineOf(run.params.sides[0]));
+  const filtered = a.card.after(t, a.p(abi.S_ZERO_CYCLES) + 1);
+  const out = a.card.after(filtered, a.p(abi.S_LZ_SETUP) + cycles + Math.max(1, a.p(abi.S_LZ_FILL)));
+  if (block === null) return { out, size: body.length, decode: 0 };
+  const decode = b.p(abi.S_UNLZ_SETUP) + Math.ceil(body.length / b.p(abi.S_UNLZ_BYTES)) + 1;
+  return { out, size: block.length, decode };
+}
+
 /** The page: from its address batch to host memory of the destination. Compares each stage. */
 function pagePath(run: Run, pair: Pair, doorbell: bigint, page: Uint8Array): void {
   const [a, b] = pair.sides;
@@ -270,7 +305,7 @@ function pagePath(run: Run, pair: Pair, doorbell: bigint, page: Uint8Array): voi
   const posted = a.next(a.handler(scanned, a.p(abi.S_CTL_DESC)));
   a.write(posted, a.p(abi.S_DESC_BYTES));
   const fetched = a.card.at(a.read(posted, a.p(abi.S_DESC_BYTES)));
-  same("descriptors fetched", account(core, 0, abi.A_DESC, abi.BUSY), fetched - posted);
+  same("chain: descriptors fetched", accountTicks(core, 0, abi.A_DESC, abi.BUSY), fetched - posted);
 
   const begun = a.card.after(fetched, 1);
   const mrrs = a.p(abi.S_PCIE_MRRS);
@@ -279,24 +314,55 @@ function pagePath(run: Run, pair: Pair, doorbell: bigint, page: Uint8Array): voi
     last = a.read(a.card.after(begun, 1 + i * a.p(abi.S_READ_ISSUE)), mrrs);
   }
   const whole = a.card.at(last);
-  same("page read", histogram(core, 0, abi.H_PAGE_READ), `1 x ${whole - begun}`);
+  same("chain: page read", samples(core, 0, abi.H_PAGE_READ), `1 x ${whole - begun}`);
+  const coded = coding(run, pair, a.card.after(whole, 1), page);
+  const sent = pair.record(0, 1, coded.out, coded.size);
+  same("chain: page in the source card", samples(core, 0, abi.H_PAGE_TOTAL), `1 x ${sent.framed - begun}`);
 
-  const { block, cycles: interval } = encodeLz4Hardware(page, machineOf(run.params.sides[0]));
-  const coded = block !== null && block.length < abi.PAGE_BYTES;
-  const size = coded ? block.length : abi.PAGE_BYTES;
-  const filtered = a.card.after(whole, 1 + a.p(abi.S_ZERO_CYCLES) + 1);
-  const out = a.card.after(filtered, a.p(abi.S_LZ_SETUP) + interval + Math.max(1, a.p(abi.S_LZ_FILL)));
-  const sent = pair.record(0, abi.C_RECORD_BYTES_B, out, size);
-  same("page in the source card", histogram(core, 0, abi.H_PAGE_TOTAL), `1 x ${sent.framed - begun}`);
-
-  const decode = b.p(abi.S_UNLZ_SETUP) + Math.ceil(abi.PAGE_BYTES / b.p(abi.S_UNLZ_BYTES));
-  const place = coded ? b.card.after(sent.open, decode + 1) : sent.open;
+  const place = b.card.after(sent.open, coded.decode);
   const mps = b.p(abi.S_PCIE_MPS);
   let landed = 0n;
   for (let i = 0; i * mps < abi.PAGE_BYTES; i++) {
     landed = b.write(b.card.after(place, 1 + i * b.p(abi.S_WRITE_ISSUE)), mps);
   }
-  same("page placed", histogram(core, 1, abi.H_PLACE), `1 x ${landed - sent.begun}`);
+  same("chain: page placed", samples(core, 1, abi.H_PLACE), `1 x ${landed - sent.begun}`);
 }
 
-export { Pair, setupDone, pagePath, account, histogram, ceilDiv, MESSAGE_TICKS };
+/** The device state from its doorbell at t to the guest that runs again. */
+function resumed(run: Run, pair: Pair, t: bigint, state: Uint8Array): bigint {
+  const [a, b] = pair.sides;
+  const coded = coding(run, pair, a.card.after(a.toCard(t, state.length), 1), state);
+  const placed = b.card.after(pair.record(0, 0, coded.out, coded.size).open, coded.decode);
+  // the firmware looks at its next edge; both messages are told then
+  const told = b.next(b.control.at(placed));
+  const device = b.toHost(told, state.length);
+  const resume = b.toHost(device.free, 16);
+  const interrupt = BigInt(b.p(abi.S_HOST_INTERRUPT));
+  const held = device.landed + interrupt + b.copyTicks(state.length);
+  const heard = (resume.landed > held ? resume.landed : held) + interrupt;
+  return heard + BigInt(Math.ceil(state.length / 1024) * b.p(abi.S_HOST_DEVICE_KIB) + b.p(abi.S_HOST_RESUME));
+}
+
+/** Compares every stage of the run with its sum. */
+export function checkChain(run: Run): void {
+  const { core } = run;
+  same("chain: stop", run.stop, abi.STOP_DONE);
+  const pair = new Pair(run);
+  const [a] = pair.sides;
+  const bytesAt = (name: string, n: number): Uint8Array => core.u8.slice(core.address(name), core.address(name) + n);
+  const setup = setupDone(pair);
+  same("chain: setup", core.logged(abi.L_SETUP_DONE), setup);
+  const scan = BigInt((abi.BATCH_PAGES / 64) * a.p(abi.S_HOST_WORD));
+  const message = BigInt(MESSAGE_TICKS);
+  const addresses = setup + scan + message + a.copyTicks(8 + abi.BATCH_PAGES / 8);
+  pagePath(run, pair, addresses, bytesAt("sourceImageAt", abi.PAGE_BYTES));
+  const first = pair.answer(pair.roundEnd(addresses + message));
+  same("chain: first round", core.u64(core.address("roundsAt") + 8 * abi.RL_END), first);
+  const suspended = first + BigInt(a.p(abi.S_HOST_SUSPEND));
+  same("chain: suspended", core.logged(abi.L_SUSPENDED), suspended);
+  const final = suspended + scan + message;
+  const device = final + message + a.copyTicks(pair.g(abi.G_DEVICE_BYTES));
+  same("chain: last round placed", core.logged(abi.L_RAM_DONE), pair.roundEnd(final));
+  const state = bytesAt("deviceState", pair.g(abi.G_DEVICE_BYTES));
+  same("chain: resumed", core.logged(abi.L_RESUMED), resumed(run, pair, device, state));
+}
