@@ -3,9 +3,8 @@
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { Variant } from "../src/core.ts";
 import { canonicalJson, differences, hashJson, isGood, type Result } from "../src/index.ts";
-import { generated, inputOf, migrate, redis, TICKS_PER_NS } from "./lib/migrate.ts";
+import { generated, inputOf, migrate, redis, stat, TICKS_PER_NS } from "./lib/migrate.ts";
 
 const link = { rate: "10 Gbit/s" };
 
@@ -49,12 +48,21 @@ for (const [name, more] of Object.entries({
   "weighted links": { link: { rate: "1 Gbit/s", arbitration: "weighted", weights: { state: 1, pages: 3 } } },
   "start later": { migration: { startAt: "5 ms" } },
   "one byte of device state": { guest: { ...redis, deviceState: "1 B" } },
+  "a link round the world": { link: { rate: "10 Gbit/s", rtt: "200 ms" } },
   "one page": { guest: generated(1, 0) },
   "only zero pages": { guest: generated(300, 5000, { zero: 100, text: 0, random: 0 }) },
 })) {
   test(`arrives: ${name}`, () => {
     const result = migrate({ guest: redis, link, ...more });
     assert.ok(isGood(result), JSON.stringify([result.migration, result.check]));
+    const { rounds } = result.migration;
+    const sent = rounds.reduce((sum, round) => sum + round.normalPages + round.zeroPages, 0);
+    assert.is(sent, stat(result, "source.card.dma.read.pages"), "pages of the rounds");
+    const wire = rounds.reduce((sum, round) => sum + round.bytesOnWire, 0);
+    assert.ok(
+      wire <= result.link.wireBytes && wire > 0.9 * result.link.payloadBytes,
+      `${wire} B in the rounds`,
+    );
     for (const [unit, times] of Object.entries(result.units)) {
       const all = [
         times.busyTicks,

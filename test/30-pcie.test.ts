@@ -28,23 +28,35 @@ test("formula: completions are cut at RCB up to combineAbove, at MPS above", () 
   p[abi.S_PCIE_MPS] = 256;
   p[abi.S_PCIE_COMBINE_ABOVE] = 256;
   // 200 bytes at 32: 32 up to 64, then 64, 64 and 200 - 160 = 40
-  assert.equal([0, 32, 96, 160].map((sent) => completionPiece(p, 32, 200, sent)), [32, 64, 64, 40]);
+  assert.equal(
+    [0, 32, 96, 160].map((sent) => completionPiece(p, 32, 200, sent)),
+    [32, 64, 64, 40],
+  );
   // 512 bytes at 128: 128 up to 256, then 256, then 512 - 384 = 128
-  assert.equal([0, 128, 384].map((sent) => completionPiece(p, 128, 512, sent)), [128, 256, 128]);
+  assert.equal(
+    [0, 128, 384].map((sent) => completionPiece(p, 128, 512, sent)),
+    [128, 256, 128],
+  );
 });
 
 // one row a property of the link: each makes another path of the model decide
 const LINKS: [name: string, sets: string[]][] = [
   ["Gen3 x8, explicit data link layer, rings on the host", []],
   ["no data link layer", ["internal.dll=none"]],
-  ["rings on the card, pages of 512 B writes", ["source.card.dma.ring=card", "destination.card.pcie.mps=512"]],
+  [
+    "rings on the card, pages of 512 B writes",
+    ["source.card.dma.ring=card", "destination.card.pcie.mps=512"],
+  ],
   ["Gen1 x1", ["source.card.pcie.generation=1", "source.card.pcie.lanes=1"]],
   ["Gen5 x16 on both sides", ["source.host=gen5-host", "destination.host=gen5-host"]],
   ["pages over VSOCK", ["internal.pages=vsock"]],
   ["one NPH credit", ["source.host.pcie.nphCredits=1"]],
   ["one PH credit", ["destination.host.pcie.phCredits=1"]],
   ["PD credits for one write", ["destination.host.pcie.pdCredits=16"]],
-  ["smallest replay buffer", ["source.card.pcie.replayBuffer=4 KiB", "destination.card.pcie.replayBuffer=4 KiB"]],
+  [
+    "smallest replay buffer",
+    ["source.card.pcie.replayBuffer=4 KiB", "destination.card.pcie.replayBuffer=4 KiB"],
+  ],
   ["slow memory", ["source.host.memory.bandwidth=1 GB/s", "destination.host.memory.bandwidth=1 GB/s"]],
   ["RCB 128, everything cut at RCB", ["source.host.pcie.rcb=128", "source.host.pcie.combineAbove=4096"]],
   ["card at 300 MHz", ["source.card.clock=300 MHz", "destination.card.clock=300 MHz"]],
@@ -75,7 +87,13 @@ function effect(run: Run, side: number, at: number): number {
 }
 
 /** Greatest amount out at a time: taken by TLPs going up, returned by DLLPs of one kind going down. */
-function taken(run: Run, side: number, what: number, need: (tlp: Packet) => number, back: (d: Packet) => number) {
+function taken(
+  run: Run,
+  side: number,
+  what: number,
+  need: (tlp: Packet) => number,
+  back: (d: Packet) => number,
+) {
   const changes: [number, number][] = [];
   for (const tlp of packetsOf(run, side, 0)) {
     if (tlp.kind === abi.T_TLP && need(tlp) > 0) changes.push([tlp.startAt, need(tlp)]);
@@ -92,40 +110,101 @@ const isRead = (tlp: Packet): boolean => tlp.port >= 3 && tlp.port <= 5;
 for (const n of [1, 2, 3, 9]) {
   test(`gate: ${n} NPH credits are all used, and no more`, () => {
     const { run } = compared([`source.host.pcie.nphCredits=${n}`]);
-    assert.is(taken(run, 0, 2, (t) => Number(isRead(t)), (d) => d.amount), n);
+    assert.is(
+      taken(
+        run,
+        0,
+        2,
+        (t) => Number(isRead(t)),
+        (d) => d.amount,
+      ),
+      n,
+    );
   });
   test(`gate: ${n} PH credits are all used, and no more`, () => {
     const { run } = compared([`destination.host.pcie.phCredits=${n}`]);
-    assert.is(taken(run, 1, 1, (t) => Number(!isRead(t)), (d) => d.amount), n);
+    assert.is(
+      taken(
+        run,
+        1,
+        1,
+        (t) => Number(!isRead(t)),
+        (d) => d.amount,
+      ),
+      n,
+    );
   });
 }
 
-for (const [credits, writes] of [[16, 1], [31, 1], [32, 2], [47, 2], [48, 3]] as const) {
+for (const [credits, writes] of [
+  [16, 1],
+  [31, 1],
+  [32, 2],
+  [47, 2],
+  [48, 3],
+] as const) {
   test(`gate: ${credits} PD credits admit ${writes} writes of 256 B`, () => {
     // a write of 256 B takes 256/16 = 16
     const { run } = compared([`destination.host.pcie.pdCredits=${credits}`]);
     const ofPages = (t: Packet): number => (t.port === 0 ? 1 : 0);
-    assert.is(taken(run, 1, 1, ofPages, (d) => Math.floor(d.units / 16)), writes);
+    assert.is(
+      taken(run, 1, 1, ofPages, (d) => Math.floor(d.units / 16)),
+      writes,
+    );
   });
 }
 
 test("gate: the replay buffer of 4096 B holds 14 writes of 280 B, 14 x 280 = 3920", () => {
   const { run } = compared(["destination.card.pcie.replayBuffer=4 KiB", "destination.host.pcie.flight=2 us"]);
-  assert.is(taken(run, 1, 0, (t) => t.what, (d) => d.amount), 3920);
+  assert.is(
+    taken(
+      run,
+      1,
+      0,
+      (t) => t.what,
+      (d) => d.amount,
+    ),
+    3920,
+  );
 });
 
-for (const tags of [16, 17, 40]) {
+/** Data reads outstanding at most: from the put to the first card clock edge at or after the answer. */
+function readsOut(run: Run): number {
+  const clock = run.params.sides[0][abi.S_CARD_NUM]! / run.params.sides[0][abi.S_CARD_DEN]!;
+  const changes: [number, number][] = [];
+  for (const e of of(run, abi.T_PUT, 0)) if (e.which === 3) changes.push([e.c, 1]);
+  for (const e of of(run, abi.T_ANSWER, 0)) {
+    if (e.which === abi.R_DATA) changes.push([Math.ceil(e.t / clock) * clock, -1]);
+  }
+  return highest(changes);
+}
+
+for (const tags of [9, 10, 16, 17, 40]) {
   test(`gate: with ${tags} tags, of which 4 + 4 are kept, ${tags - 8} data reads are outstanding`, () => {
     // descriptors: prefetchBatches 4 x ceil(32 x 16 B / MRRS 512 B) = 4
-    const { run } = compared([`source.card.pcie.tags=${tags}`]);
-    // a tag is held from the put to the first card clock edge at or after the answer
-    const clock = run.params.sides[0][abi.S_CARD_NUM]! / run.params.sides[0][abi.S_CARD_DEN]!;
-    const changes: [number, number][] = [];
-    for (const e of of(run, abi.T_PUT, 0)) if (e.which === 3) changes.push([e.c, 1]);
-    for (const e of of(run, abi.T_ANSWER, 0)) {
-      if (e.which === 0) changes.push([Math.ceil(e.t / clock) * clock, -1]);
-    }
-    assert.is(highest(changes), tags - 8);
+    assert.is(readsOut(compared([`source.card.pcie.tags=${tags}`]).run), tags - 8);
+  });
+}
+
+// six of eight equal whole parts for data: 6 x floor(8879/8) = 6654, less than 13 x 512 = 6656; 6 x 1110 = 6660
+for (const [bytes, reads] of [
+  [8192, 12],
+  [8879, 12],
+  [8880, 13],
+] as const) {
+  test(`gate: a completion buffer of ${bytes} B holds ${reads} data reads of 512 B`, () => {
+    assert.is(readsOut(compared([`source.card.pcie.completionBuffer=${bytes} B`]).run), reads);
+  });
+}
+
+// 512/64 = 8 headers a read: 6 x floor(79/8) = 54 are 6 reads, 6 x 10 = 60 are 7
+for (const [headers, reads] of [
+  [64, 6],
+  [79, 6],
+  [80, 7],
+] as const) {
+  test(`gate: ${headers} completion headers are enough for ${reads} data reads`, () => {
+    assert.is(readsOut(compared([`source.card.pcie.completionHeaders=${headers}`]).run), reads);
   });
 }
 
@@ -135,7 +214,10 @@ test("order: writes go in the order in which they were put, over all ports", () 
     const isWrite = (port: number): boolean => port < 3;
     const put = of(run, abi.T_PUT, side).filter((e) => isWrite(e.which));
     const gone = of(run, abi.T_TLP, side).filter((e) => isWrite(e.which));
-    assert.equal(gone.map((e) => [e.which, e.b]), put.map((e) => [e.which, e.a]));
+    assert.equal(
+      gone.map((e) => [e.which, e.b]),
+      put.map((e) => [e.which, e.a]),
+    );
   }
 });
 
@@ -143,7 +225,9 @@ test("order: a read goes after every write that was put before it", () => {
   const { run } = compared([]);
   const ups = of(run, abi.T_PUT, 0).filter((e) => e.which < 6);
   const startsOf = (port: number): number[] =>
-    of(run, abi.T_TLP, 0).filter((e) => e.which === port).map((e) => e.t);
+    of(run, abi.T_TLP, 0)
+      .filter((e) => e.which === port)
+      .map((e) => e.t);
   const starts = [0, 1, 2, 3, 4, 5].map(startsOf);
   let lastWrite = -1;
   let reads = 0;

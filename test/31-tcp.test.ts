@@ -59,7 +59,9 @@ test("every byte that is sent arrives, once and in order", () => {
   const run = runText(SMALL);
   for (const link of [0, 1]) {
     const payload = (kind: number, side: number): number[] =>
-      of(run, kind, side).filter((e) => e.which === link).map((e) => e.a);
+      of(run, kind, side)
+        .filter((e) => e.which === link)
+        .map((e) => e.a);
     assert.equal(payload(abi.T_ARRIVE, 1), payload(abi.T_FRAME, 0));
     assert.equal(payload(abi.T_ARRIVE, 0), payload(abi.T_FRAME, 1));
   }

@@ -106,7 +106,8 @@ function books(core: Core): string[] {
     for (let i = 0; i < abi.COUNTERS; i++) lines.push(`counter ${side} ${i} ${core.counter(side, i)}`);
     for (let i = 0; i < abi.ACCOUNTS; i++) {
       const at = core.address("accountsAt") + (side * abi.ACCOUNTS + i) * ACCOUNT_BYTES;
-      for (let s = 0; s < abi.STATES; s++) lines.push(`account ${side} ${i} ${s} ${core.u64(at + 16 + s * 8)}`);
+      for (let s = 0; s < abi.STATES; s++)
+        lines.push(`account ${side} ${i} ${s} ${core.u64(at + 16 + s * 8)}`);
     }
   }
   for (let i = 0; i < abi.L_COUNT; i++) lines.push(`log ${i} ${core.logged(i)}`);
@@ -119,14 +120,21 @@ function sameAsNaive(core: Core, options: RunOptions): void {
   if (core.clockNow() > NAIVE_TICKS_MAX || naiveRuns >= NAIVE_RUNS_MAX) return;
   naiveRuns++;
   const naive = books(runText(TEXT, { ...options, variant: "naive" }).core);
-  assert.equal(books(core).filter((line, i) => line !== naive[i]), []);
+  assert.equal(
+    books(core).filter((line, i) => line !== naive[i]),
+    [],
+  );
 }
 
 for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
   test(`configuration ${seed}`, () => {
     const options = { sets: configuration(seed) };
     const run = runText(TEXT, options);
-    assert.is(run.stop, abi.STOP_DONE, `stopped with ${run.stop}, invariant ${run.core.global("brokenInvariant")}`);
+    assert.is(
+      run.stop,
+      abi.STOP_DONE,
+      `stopped with ${run.stop}, invariant ${run.core.global("brokenInvariant")}`,
+    );
     assert.ok(checkPcie(run, 0).compared > 300);
     assert.ok(checkPcie(run, 1).compared > 100);
     assert.ok(checkTcp(run) > 10);

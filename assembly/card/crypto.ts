@@ -158,7 +158,7 @@ function seal(side: u32, index: u32, j: Job, link: u32, k: Key, t: u64): void {
   count(side, C_RECORDS_SEALED, 1);
   if ((j.flags & CARRIED) == 0) return;
   const slot = (j.flags & CODED) != 0 ? j.slotOut : j.slotIn;
-  const at = slot == NO_SLOT ? 0 : slotAt(side, slot);
+  const at = slot == NO_SLOT ? <usize>0 : slotAt(side, slot);
   const context = side * 2 + link;
   gcmSeal(
     context,
@@ -251,7 +251,7 @@ function open(side: u32, index: u32, j: Job, link: u32, k: Key, t: u64): void {
   if (!fresh(side, link, k, j.nonce)) broken(I_SEQUENCE, j.nonce, k.next, t);
   count(side, C_RECORDS_OPENED, 1);
   if ((j.flags & CARRIED) == 0) return;
-  const at = j.slotIn == NO_SLOT ? 0 : slotAt(side, j.slotIn);
+  const at = j.slotIn == NO_SLOT ? <usize>0 : slotAt(side, j.slotIn);
   const context = (1 - side) * 2 + link;
   const tag = tagAt(side, index);
   if (!gcmOpen(context, ivOf(context, j), writeHeader(j), RECORD_HEADER_BYTES, at, at, j.bytes, tag)) {

@@ -55,8 +55,7 @@ function revive({ name, message, stack, fields }: Failure): Error {
   const error = new Error(message);
   const kind = KINDS[name];
   if (kind !== undefined) Object.setPrototypeOf(error, kind.prototype);
-  if (error.name !== name) Object.defineProperty(error, "name", { value: name, configurable: true });
-  Object.assign(error, fields);
+  Object.assign(error, fields, error.name === name ? {} : { name });
   if (stack !== null) error.stack = stack;
   return error;
 }

@@ -17,6 +17,7 @@ function failureOf(thrown: unknown): Failure {
   const { name, message, stack = null } = error;
   const fields: Record<string, number | string> = {};
   for (const [key, value] of Object.entries(error)) {
+    if (key === "name") continue;
     if (typeof value === "number" || typeof value === "string") fields[key] = value;
   }
   return { name, message, stack, fields };

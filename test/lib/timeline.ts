@@ -87,7 +87,8 @@ export function paramsOf(core: Core): Params {
 export function streamFor(scenario: ResolvedScenario): GuestStream {
   const { generate, mix } = scenario.guest;
   if (generate === null) throw new Error("the scenario has no generated guest");
-  const perSecond = generate.ticksPerWrite === null ? 0 : 1.024e15 / (generate.ticksPerWrite[0] / generate.ticksPerWrite[1]);
+  const perSecond =
+    generate.ticksPerWrite === null ? 0 : 1.024e15 / (generate.ticksPerWrite[0] / generate.ticksPerWrite[1]);
   const workload = {
     memoryBytes: generate.memoryPages * abi.PAGE_BYTES,
     workingSetBytes: generate.workingSetPages * abi.PAGE_BYTES,
@@ -114,7 +115,10 @@ function silent(stream: GuestStream): GuestStream {
 }
 
 /** A scenario with a generated guest: 10 % zero pages, 70 % text, 20 % random. */
-export function guestText(memory: string, more: { deviceState?: string; rate?: string; mix?: string } = {}): string {
+export function guestText(
+  memory: string,
+  more: { deviceState?: string; rate?: string; mix?: string } = {},
+): string {
   const mix = more.mix ?? "{ zero: 10, text: 70, random: 20 }";
   const generate = `{ memory: ${memory}, rate: ${more.rate ?? "1000 /s"}, workingSet: 4 KiB, mix: ${mix} }`;
   return [

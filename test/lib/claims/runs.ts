@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whole migrations: every invariant must hold, and what docs/model.md says of rounds, stalls and the link must be so.
+import * as abi from "../../../assembly/abi.ts";
+import { vcpuOf } from "../../../src/feeder.ts";
+import { type Result, type SimulateInput, simulate } from "../../../src/index.ts";
+import { EventFlag, KEEP_CONTENT } from "../../../src/trace/events.ts";
+import { generated, inputOf, redis, stat } from "../migrate.ts";
+import { claim, same } from "./expect.ts";
+
+/** Throws with the name of the first invariant that did not hold. */
+function sound(result: Result, what: string): Result {
+  const broken = result.check.invariants.find(({ held }) => !held);
+  if (broken !== undefined) {
+    const { name, left, right } = broken;
+    throw new Error(`invariant ${name}: ${what}: ${left} beside ${right}`);
+  }
+  same(`pages different: ${what}`, result.check.pagesDifferent, 0);
+  return result;
+}
+
+interface Run {
+  input: SimulateInput;
+  result: Result;
+}
+
+/** Runs until it has ended; a migration that must complete does. */
+function run(what: string, scenario: object, status = "completed", sets: string[] = []): Run {
+  const input = inputOf(scenario, { sets });
+  const result = sound(simulate(input), what);
+  same(`status: ${what}`, result.migration.status, status);
+  return { input, result };
+}
+
+const CARDS = { source: { card: "dpu-ref" }, destination: { card: "dpu-ref" } };
+const FAST = { preset: "ethernet-100g" };
+const HOT = { ...redis, tile: 2, speed: 400, deviceState: "96 KiB" };
+
+/** Shipped recordings in every mode: memory, device state, accounts, bounds, everything home. */
+export function checkMigrations(): void {
+  run("tiny", { guest: { trace: "example.mdt", deviceState: "64 KiB" } });
+  const limits = { migration: { downtimeLimit: "300 us", maxRounds: 8, onTimeout: "force" }, link: FAST, ...CARDS, encrypt: { cipher: "aes-256-gcm" } };
+  const hot = { guest: HOT, ...limits };
+  const full = run("hot, full", hot);
+  claim("dirty pages were sent again", full.result.migration.rounds.length > 2, full.result.migration.rounds.length, "> 2");
+  const sized = run("hot, sized", { ...hot, content: "sized" });
+  same("full equals sized: ticks", full.result.elapsedTicks, sized.result.elapsedTicks);
+  const bytes = "source.card.compressor.bytesOut";
+  same("full equals sized: bytes", stat(full.result, bytes), stat(sized.result, bytes));
+  run("plain, rings on the card", { ...hot, compress: "off", encrypt: "off" }, "completed", ["source.card.dma.ring=card"]);
+  run("pages over VSOCK", { ...hot, internal: { pages: "vsock" } });
+}
+
+/** Small pools: nothing may be lost, and no bound beaten. */
+export function checkPools(): void {
+  const guest = generated(600, 0);
+  const base = { guest, link: { preset: "ethernet-400g" }, compress: "off", encrypt: "off" };
+  const rows: [string, string[]][] = [
+    ["a completion buffer of 4 KiB", ["source.card.pcie.completionBuffer=4 KiB", "source.card.pcie.mrrs=512"]],
+    ["32 tags", ["source.card.pcie.tags=32"]],
+    ["few credits", ["source.host.pcie.nphCredits=4", "destination.host.pcie.phCredits=4", "destination.host.pcie.pdCredits=64"]],
+    ["few credits, no data link layer", ["source.host.pcie.nphCredits=4", "destination.host.pcie.phCredits=4", "internal.dll=none"]],
+    ["little SRAM", ["source.card.dma.stagingSram=128 KiB", "destination.card.dma.stagingSram=128 KiB"]],
+    ["a window of 64 KiB", ["link.window=64 KiB", "link.rtt=200 us"]],
+    ["a rate cap", ["link.rateCap=4 Gbit/s"]],
+  ];
+  for (const [what, sets] of rows) run(what, base, "completed", sets);
+}
+
+/**
+ * Slow start: cwnd begins at 10 MSS and grows by what is acknowledged, so it at most doubles each round trip: N bytes
+ * need k with 10 MSS (2^k - 1) >= N. An ACK that waits for its timer (40 ms) would show in the same time.
+ */
+export function checkSlowStart(): void {
+  const scenario = { guest: generated(300, 0), compress: "off", encrypt: "off" };
+  const link = ["link.preset=ethernet-100g", "link.rtt=1 ms", "link.mtu=1500"];
+  const { result } = run("slow start", scenario, "completed", link);
+  const bytes = 300 * (4096 + 16);
+  const trips = Math.ceil(Math.log2(bytes / (10 * 1448) + 1));
+  const first = result.migration.rounds[0]!.durationNs / 1e6;
+  // k - 1 trips until the last flight leaves, half for it to arrive, half for the answer
+  claim("slow start: no sooner", first >= trips, `${first} ms`, `at least ${trips} round trips of 1 ms`);
+  claim("slow start: no timer", first < trips + 3, `${first} ms`, `below ${trips + 3} ms`);
+}
+
+/** Rounds: the limit, and the stop rule at both its ends (docs/model.md section 9). */
+export function checkRounds(): void {
+  const base = { guest: HOT, link: FAST, ...CARDS };
+  const never = run("rounds", { ...base, migration: { downtimeLimit: "1 ns", maxRounds: 3 } }, "not-converged");
+  same("round limit", never.result.migration.rounds.length, 3);
+  const once = run("rounds", { ...base, migration: { downtimeLimit: "10 s", maxRounds: 3 } });
+  same("stop rule: a limit that everything meets", once.result.migration.rounds.length, 2);
+  // pages sent again are pages that were marked: what a round leaves dirty is at most what it marked and its start left
+  const marked = once.result.migration.rounds[0]!.newDirtyPages;
+  const again = stat(once.result, "source.host.dirtyPages") - once.input.stream.pages;
+  claim("dirty pages collected", again >= marked && again <= once.input.stream.pages, again, `from ${marked} to all`);
+}
+
+/**
+ * Stalls: a vCPU that has executed an event at trace time e after F faults of it is at e + F x fault at least. Pages
+ * first written after the tracker has started fault once each.
+ */
+export function checkStalls(): void {
+  const { input, result } = run("stalls", { guest: { ...HOT, vcpus: 3 }, link: FAST, ...CARDS });
+  const { core, scenario } = input;
+  const [from, until] = [core.logged(abi.L_SETUP_DONE), core.logged(abi.L_SUSPENDED)];
+  const fault = BigInt(scenario.sides.source.host.tracker.writeFaultTicks);
+  const vcpus = scenario.guest.vcpus;
+  const left = Array.from({ length: vcpus }, (_, v) => Number(core.u64(core.address("vcpusAt") + v * 32 + 8)));
+  const touched = left.map(() => new Set<number>());
+  const last = left.map(() => 0n);
+  const stream = input.stream.fork();
+  for (let batch = stream.next(); batch !== null && left.some((n) => n > 0); batch = stream.next()) {
+    for (let i = 0; i < batch.count; i++) {
+      const v = vcpuOf(batch.pfns[i]!, vcpus);
+      if (left[v]! === 0) continue;
+      left[v]!--;
+      last[v] = batch.timeTicks[i]!;
+      const stalls = (batch.flags[i]! & EventFlag.free) === 0;
+      if (stalls && last[v]! > from) touched[v]!.add(batch.pfns[i]!);
+    }
+  }
+  for (let v = 0; v < vcpus; v++) {
+    const faults = BigInt(Math.max(0, touched[v]!.size - 1));
+    const soonest = last[v]! + faults * fault;
+    claim(`stalls shift vCPU ${v}`, soonest <= until && faults > 10n, `${soonest} (${faults} faults)`, `by ${until}`);
+  }
+  const faults = stat(result, "source.guest.faults");
+  same("stall time", core.counter(0, abi.C_STALL_TICKS), BigInt(faults) * fault);
+}
+
+/**
+ * Torn pages: after one round that did not converge each page at the destination is the very version that it says,
+ * though the guest wrote while pages were read.
+ */
+export function checkVersions(): void {
+  const scenario = {
+    guest: { ...redis, tile: 4, speed: 4000 },
+    tracker: { kind: "bitmap" },
+    migration: { downtimeLimit: "1 ns", maxRounds: 1 },
+    link: FAST,
+    ...CARDS,
+  };
+  const { input, result } = run("torn pages", scenario, "not-converged");
+  claim("pages were torn", stat(result, "source.card.dma.read.torn") > 0, 0, "above 0");
+  const { core } = input;
+  const { pages } = input.stream;
+  const at = core.address("placedVersionsAt") >>> 2;
+  const image = core.address("placedImageAt");
+  const zero = new Uint8Array(abi.PAGE_BYTES);
+  const bodies: Uint8Array[] = Array.from({ length: pages }, () => zero);
+  const wanted = core.u32.slice(at, at + pages);
+  const stream = input.stream.fork();
+  for (const block of stream.initial()) {
+    for (let i = 0; i < block.count; i++) bodies[block.firstPfn + i] = block.content(i).slice();
+  }
+  const versions = new Uint32Array(pages);
+  for (let batch = stream.next(); batch !== null && batch.startTicks <= core.clockNow(); batch = stream.next()) {
+    for (let i = 0; i < batch.count; i++) {
+      const pfn = batch.pfns[i]!;
+      if (versions[pfn]!++ >= wanted[pfn]!) continue;
+      if (batch.contentIds[i] !== KEEP_CONTENT) bodies[pfn] = batch.content(i)!.slice();
+    }
+  }
+  for (let pfn = 0; pfn < pages; pfn++) {
+    const placed = core.u8.subarray(image + pfn * abi.PAGE_BYTES, image + (pfn + 1) * abi.PAGE_BYTES);
+    const equal = Buffer.compare(placed, bodies[pfn]!) === 0;
+    claim("a placed page is its version", equal, `page ${pfn}`, `version ${wanted[pfn]}`);
+  }
+}
