@@ -80,7 +80,6 @@ import { buildRecords } from "./kernel/record";
 import {
   beginTurn,
   clockOf,
-  dueOf,
   earliest,
   nextDue,
   nextPresent,
@@ -210,12 +209,7 @@ function runTo(side: u32, to: u64): void {
     if (t > to) break;
     setNow(t);
     clock = t;
-    for (let u = nextPresent(); u < UNITS; u = nextPresent()) {
-      if (dueOf(side, u) > t) continue; // it was woken earlier than it first said
-      setCurrent(side, u);
-      setDue(side, u, NEVER);
-      step(side, u, t);
-    }
+    for (let u = nextPresent(side, t); u < UNITS; u = nextPresent(side, t)) step(side, u, t);
     if (side == 0 && wantsInput) break;
   }
   setCurrent(2, UNITS);

@@ -35,6 +35,38 @@ for (const [name, sets, framesMin] of LINKS) {
   });
 }
 
+// pages of the last round and device state together: both links want the wire
+const BOTH = guestText("1 MiB", { deviceState: "256 KiB", rate: "1000000 /s", workingSet: "1 MiB" });
+const WEIGHTS: [state: number, pages: number][] = [
+  [1, 1],
+  [1, 3],
+  [5, 1],
+  [255, 254],
+];
+
+for (const [state, pages] of WEIGHTS) {
+  test(`both links at once, weighted ${state} : ${pages}`, () => {
+    const weights = [`link.weights.state=${state}`, `link.weights.pages=${pages}`];
+    const run = runText(BOTH, { sets: ["link.arbitration=weighted", "link.rate=1 Gbit/s", ...weights] });
+    assert.ok(checkTcp(run) > 200);
+    const links = of(run, abi.T_FRAME, 0).map((e) => e.which);
+    const turns = links.filter((link, i) => i > 0 && link !== links[i - 1]).length;
+    assert.ok(turns > 20, `only ${turns} changes between the links`);
+  });
+}
+
+test("both links at once, strict", () => {
+  assert.ok(checkTcp(runText(BOTH, { sets: ["link.rate=1 Gbit/s"] })) > 200);
+});
+
+test("a receiver that lets the window close: what is left of it goes when nothing is in flight", () => {
+  const slow = ["destination.card.control.cores=1", "destination.card.control.clock=5 MHz"];
+  const run = runText(SMALL, {
+    sets: ["link.window=64 KiB", "destination.card.dma.stagingSram=128 KiB", ...slow],
+  });
+  assert.ok(checkTcp(run) > 60);
+});
+
 test("no frame is ever beyond the window, nor more than the window in flight", () => {
   const run = runText(SMALL, { sets: ["link.window=64 KiB", "link.rtt=200 us"] });
   for (const link of [0, 1]) {

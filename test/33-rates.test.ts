@@ -62,8 +62,8 @@ test("window of 64 KiB over 1 ms: 13 to 15 records of 4112 B a round trip", () =
   const [from, to] = [frames.length >>> 2, (3 * frames.length) >>> 2];
   const bytes = frames.slice(from, to).reduce((sum, e) => sum + e.a, 0);
   const bytesPerUs = bytes / ((frames[to]!.t - frames[from]!.t) / TICKS_PER_US);
-  // the send buffer takes floor(65536/4112) = 15 records; of the last segment's 7992 B < MSS, nothing is acknowledged
-  // with the six before it, so that floor((65536 - 7992)/4112) = 13 are taken in its place
+  // the send buffer takes floor(65536/4112) = 15 records; of the last segment's 7992 B < MSS, nothing is
+  // acknowledged with the six before it, so that floor((65536 - 7992)/4112) = 13 are taken in its place
   assert.ok(bytesPerUs <= (15 * 4112) / 1000, `${bytesPerUs} bytes/us`);
   assert.ok(bytesPerUs >= (13 * 4112) / 1000 / 1.04, `${bytesPerUs} bytes/us`);
 });
@@ -77,7 +77,7 @@ test("PCIe Gen1 x1 without a data link layer: 16 completions of 276 B a page, an
 
 test("PCIe Gen1 x1: ACK and UpdateFC-NP for every read, 4 SKP symbols every 1538", () => {
   const sets = ["source.card.pcie.generation=1", "source.card.pcie.lanes=1", ...PLAIN];
-  // reads arrive every 2 x 276 x 4 ns = 2208 ns; both limits are (284 x 1.4 + 19) x 4 ns = 1664 ns: two DLLPs a read
+  // a read every 2 x 276 x 4 ns = 2208 ns; limits are (284 x 1.4 + 19) x 4 ns = 1664 ns: two DLLPs a read
   const pageBytes = 16 * 276 + (2 * 276) / 32 + 8 * (8 + 8);
   const share = 1 - 4 / 1538;
   near(steady(starts(runOf(RANDOM, sets), 0, abi.U_ZERO)), (1000 * share) / (pageBytes * 4));
@@ -119,8 +119,9 @@ test("one control core of 50 MHz: 120 cycles a record, 60 for 32 descriptors", (
   near(steady(starts(runOf(RANDOM, [...core, ...PLAIN]), 0, abi.U_FRAMER)), 50 / (120 + 60 / 32));
 });
 
-// one read of 512 B that meets nothing, in ns, Gen3 x8 without data link layer: a clock in the port, 24 B up, 70 flight,
-// service 512 B / 42.6 GB/s, latency 422 + 56 - 2 x 70 in all, 2 x 276 B down, 70 flight; then the next clock edge
+// one read of 512 B that meets nothing, in ns, Gen3 x8 without data link layer: a clock in the port, 24 B up,
+// 70 flight, service 512 B / 42.6 GB/s, latency 422 + 56 - 2 x 70 in all, 2 x 276 B down,
+// 70 flight; the next edge
 const WIRE_NS = 130_000 / abi.TICKS_PER_NS;
 function readNs(latencyNs: number): number {
   return Math.ceil(1 + 24 * WIRE_NS + 70 + 512 / 42.6 + latencyNs + 56 - 140 + 552 * WIRE_NS + 70);
@@ -152,8 +153,8 @@ test("SRAM of 32 slots: 24 pages in the card at once", () => {
     ...roomy,
     ...READS,
   ];
-  // a read may take a slot while more than 32/4 are free. Held: a page's reads, whose completions follow each other
-  // (14 more of 276 B), 2 clocks, zero filter 64, control record 80, copy 2 x 4112 B at 100 GB/s
+  // a read may take a slot while more than 32/4 are free. Held: a page's reads, whose completions follow each
+  // other (14 more of 276 B), 2 clocks, zero filter 64, control record 80, copy 2 x 4112 B at 100 GB/s
   const heldNs = readNs(100_000) + 14 * 276 * WIRE_NS + 2 + 64 + 80 + 82;
   const run = runOf(RANDOM, sets, "8 MiB");
   near(steady(starts(run, 0, abi.U_ZERO)), (24 * 1000) / heldNs);

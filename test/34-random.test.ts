@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random small configurations: against the reference models to the tick, and against the scheduler that steps every
-// unit at every clock edge. DPUSIM_SEED starts elsewhere, DPUSIM_RUNS makes more of them.
+// Random small configurations: against the reference models to the tick, and against the scheduler that steps
+// every unit at every clock edge. DPUSIM_SEED starts elsewhere, DPUSIM_RUNS makes more of them.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
@@ -77,7 +77,8 @@ const REST: Choices = {
 };
 
 const TEXT = `schema: dpusim.scenario/1
-guest: { vcpus: 1, generate: { memory: 64 KiB, rate: 1 /s, workingSet: 64 KiB, mix: { zero: 20, text: 60, random: 20 } } }
+guest:
+  generate: { memory: 64 KiB, rate: 1 /s, workingSet: 64 KiB, mix: { zero: 20, text: 60, random: 20 } }
 migration: { onTimeout: force }
 `;
 

@@ -198,7 +198,6 @@ deaths("terminate ends what runs and what waits, and leaves nothing open", async
   for (const end of ends) assert.is((await end).name, "PoolTerminated");
   assert.is((await rejection(pool.run(jobOf(tiny)))).name, "PoolTerminated");
   await pool.terminate();
-  await new Promise((resolve) => setImmediate(resolve));
   assert.equal(handles(), before);
   assert.is(pool.threads.length, 2, "nothing was started again");
 });

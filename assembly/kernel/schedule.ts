@@ -191,12 +191,21 @@ function readTable(side: u32): u64 {
   return best;
 }
 
-/** Takes the first unit, in the order of units, that is due now; UNITS when there is none left. */
-export function nextPresent(): u32 {
-  if (present == 0) return UNITS;
-  const unit = <u32>ctz<u32>(present);
-  present &= present - 1;
-  return unit;
+/** Takes the first unit, in the order of units, that is due at t; UNITS when there is none left. */
+// @ts-ignore: decorator
+@inline
+export function nextPresent(side: u32, t: u64): u32 {
+  const base = DUE + side * (UNITS * 8);
+  while (present != 0) {
+    const unit = <u32>ctz<u32>(present);
+    present &= present - 1;
+    const at = base + (unit << 3);
+    if (load<u64>(at) > t) continue; // it was woken earlier than it first said
+    store<u64>(at, NEVER);
+    currentUnit = unit;
+    return unit;
+  }
+  return UNITS;
 }
 
 /** Earliest due time of a side. */

@@ -33,6 +33,8 @@ interface Thread {
   readonly api: Remote<WorkerApi>;
   /** Rejects with WorkerDied when the thread is no more. */
   readonly death: Promise<never>;
+  /** Settles when the thread and its port are closed. */
+  readonly closed: Promise<void>;
 }
 
 /** A job that waits for a thread. */
@@ -92,7 +94,9 @@ function deathOf(worker: Worker): Promise<never> {
 export class Pool {
   /** Most threads at one time. */
   readonly workers: number;
+  /** Threads that are not closed yet, dead ones among them. */
   readonly #threads = new Set<Thread>();
+  readonly #dead = new WeakSet<Thread>();
   readonly #idle: Thread[] = [];
   readonly #waiting: Waiting[] = [];
   #running = 0;
@@ -128,7 +132,7 @@ export class Pool {
   async terminate(): Promise<void> {
     this.#terminated = true;
     for (const { reject } of this.#waiting.splice(0)) reject(new PoolTerminated("the pool was terminated"));
-    await Promise.all([...this.#threads].map(({ worker }) => worker.terminate()));
+    await Promise.all([...this.#threads].flatMap(({ worker, closed }) => [worker.terminate(), closed]));
   }
 
   /** Starts a thread of Node; a subclass may watch or limit it. */
@@ -162,7 +166,7 @@ export class Pool {
       if (attempts === 1) throw error;
       return await this.#attempt(job, attempts - 1);
     } finally {
-      if (this.#threads.has(thread) && !this.#idle.includes(thread)) this.#idle.push(thread);
+      if (!this.#dead.has(thread)) this.#idle.push(thread);
     }
   }
 
@@ -170,10 +174,13 @@ export class Pool {
     const { port1: port, port2 } = new MessageChannel();
     const { entry, eval: isCode } = entryOf();
     const worker = this.start(entry, { eval: isCode, workerData: { port: port2 }, transferList: [port2] });
-    const thread: Thread = { worker, port, api: wrap<WorkerApi>(port as Endpoint), death: deathOf(worker) };
+    const closed = new Promise<void>((resolve) => port.once("close", resolve));
+    const api = wrap<WorkerApi>(port as Endpoint);
+    const thread: Thread = { worker, port, api, death: deathOf(worker), closed };
     this.#threads.add(thread);
+    closed.then(() => this.#threads.delete(thread));
     thread.death.catch(() => {
-      this.#threads.delete(thread);
+      this.#dead.add(thread);
       const at = this.#idle.indexOf(thread);
       if (at >= 0) this.#idle.splice(at, 1);
       port.close();

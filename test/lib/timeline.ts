@@ -117,10 +117,10 @@ function silent(stream: GuestStream): GuestStream {
 /** A scenario with a generated guest: 10 % zero pages, 70 % text, 20 % random. */
 export function guestText(
   memory: string,
-  more: { deviceState?: string; rate?: string; mix?: string } = {},
+  more: { deviceState?: string; rate?: string; workingSet?: string; mix?: string } = {},
 ): string {
   const mix = more.mix ?? "{ zero: 10, text: 70, random: 20 }";
-  const generate = `{ memory: ${memory}, rate: ${more.rate ?? "1000 /s"}, workingSet: 4 KiB, mix: ${mix} }`;
+  const generate = `{ memory: ${memory}, rate: ${more.rate ?? "1000 /s"}, workingSet: ${more.workingSet ?? "4 KiB"}, mix: ${mix} }`;
   return [
     "schema: dpusim.scenario/1",
     `guest: { generate: ${generate}, deviceState: ${more.deviceState ?? "4 KiB"} }`,

@@ -77,7 +77,7 @@ export function checkPcie(run: Run, side: number): { predicted: PcieRun; compare
 }
 
 function checkPcieCounters(run: Run, side: number, predicted: PcieRun): number {
-  // the books close before the drain ends: what starts after that is not counted, so only upper bounds are exact
+  // the books close before the drain ends: what starts after that is not counted
   const booksAt = Number(run.core.logged(abi.L_BOOKS));
   const sum = (wire: number, kind: number): number =>
     predicted.wires[wire]!.filter((e) => e.kind === kind && e.startAt <= booksAt).length;

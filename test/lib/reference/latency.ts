@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Way of one page through two idle cards: the formulas of docs/model.md sections 2, 3 and 5 to 7, one after the other.
- * No data link layer, no SKPs, nothing else under way, and no gate that closes but the room of 8 in a port.
+ * Way of one page through two idle cards: the formulas of docs/model.md sections 2, 3 and 5 to 7, one after
+ * the other. No data link layer, no SKPs, nothing else under way, and no gate that closes but the room in a
+ * port.
  */
 import * as abi from "../../../assembly/abi.ts";
 import type { Params } from "../timeline.ts";
@@ -105,7 +106,7 @@ class Card {
     return downFreeAt + this.flight;
   }
 
-  /** Starts of `count` TLPs of n bytes: one put every `issue` clocks from t while the port has room, gone a clock later. */
+  /** Starts of `count` TLPs of n bytes: one put every `issue` clocks from t while the port has room. */
   issued(t: number, count: number, issue: number, bytes: number): number[] {
     const starts: number[] = [];
     let putAt = t;
@@ -135,8 +136,8 @@ class Card {
 }
 
 /**
- * Times of the first page of a run whose address handler ended at `addressesAt`: it is page 0 of the batch, the only
- * one of its descriptor batch, and the first record under its key.
+ * Times of the first page of a run whose address handler ended at `addressesAt`: it is page 0 of the batch,
+ * the only one of its descriptor batch, and the first record under its key.
  */
 export function pageTimes(params: Params, page: PageContent, addressesAt: number): PageTimes {
   const source = new Card(params.sides[0]);
@@ -174,7 +175,7 @@ export function pageTimes(params: Params, page: PageContent, addressesAt: number
   };
 }
 
-/** From the descriptor handler's result to the zero filter, which sees the page one clock after its last answer. */
+/** From the descriptor handler's result to the zero filter: one clock after the last answer is taken. */
 function pageRead(card: Card, descriptorsAt: number): number {
   const { p, clock } = card;
   // on the card the handler leaves the descriptors where the engine reads them

@@ -2,13 +2,13 @@
 /**
  * The PCIe link of one card with its host memory, slowly: docs/model.md sections 2 and 3, and nothing else.
  *
- * In: everything that requesters put into the ports. Out: the start of every packet on both wires, what memory
- * answered, and when answers arrived. Nothing changes between two of the times that `nextTime` lists, so the wires
- * are looked at then and only then.
+ * In: everything that requesters put into the ports. Out: the start of every packet on both wires, what
+ * memory answered, and when answers arrived. Nothing changes between two of the times that `nextTime` lists,
+ * so the wires are looked at then and only then.
  */
 import * as abi from "../../../assembly/abi.ts";
 
-/** A transaction put into a port: 0-2 posted up, 3-5 reads up, 6 posted down (7, completions, is predicted). */
+/** A transaction put into a port: 0-2 posted up, 3-5 reads up, 6 posted down. 7 is predicted. */
 export interface Put {
   port: number;
   bytes: number;
@@ -331,7 +331,7 @@ class Link {
     return data;
   }
 
-  /** The read server: s = max(arrival, end before), the data is there ceil(n x ticks a byte) + latency later. */
+  /** The read server: s = max(arrival, end before); data is there ceil(n x ticks a byte) + latency later. */
   #readArrives(wire: Wire, entry: Entry, arriveAt: number): void {
     const p = this.#p;
     const startAt = Math.max(arriveAt, this.#readServerAt);

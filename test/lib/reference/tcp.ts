@@ -2,8 +2,8 @@
 /**
  * Both data links between two cards, slowly: docs/model.md section 6, and nothing else.
  *
- * In: what each card appends to its send streams and takes out of its receive streams. Out: every frame. A side and a
- * link name the end of a connection; link 0 is A (device state), link 1 is B (pages).
+ * In: what each card appends to its send streams and takes out of its receive streams. Out: every frame. A
+ * side and a link name the end of a connection; link 0 is A (device state), link 1 is B (pages).
  */
 import * as abi from "../../../assembly/abi.ts";
 

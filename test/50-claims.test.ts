@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the probe of `npm run mutate` claims, of the core as it is built: sums by hand, other codecs, whole runs.
+import { suite } from "uvu";
+import { chainRun, checkChain } from "./lib/claims/chain.ts";
+import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./lib/claims/codec.ts";
+import * as runs from "./lib/claims/runs.ts";
+import { checkWire, WIRE_RUNS } from "./lib/claims/wire.ts";
+
+const exact = suite("sums by hand");
+exact("every stage of one page and of the device state, to the tick", () => checkChain(chainRun()));
+for (const [sets, bytes] of WIRE_RUNS) {
+  exact(`packets, frames and busy times: ${sets.join(" ")}`, () => checkWire(sets, bytes));
+}
+exact.run();
+
+const codec = suite("codecs and clocks beside others");
+codec("edges of rational clocks", checkClocks);
+codec("CRC-32", checkCrc);
+codec("AES-GCM and OpenSSL", checkGcm);
+codec("the hardware encoder and the slow one", checkHardwareLz4);
+codec("software LZ4, lz4js and spoilt blocks", checkSoftwareLz4);
+codec.run();
+
+const whole = suite("whole runs");
+whole("invariants in every mode", runs.checkMigrations);
+whole("small pools lose nothing and beat no bound", runs.checkPools);
+whole("slow start takes its round trips and no timer", runs.checkSlowStart);
+whole("round limit and stop rule", runs.checkRounds);
+whole("faults stall the vCPU that wrote", runs.checkStalls);
+whole("a torn page is the version that it says", runs.checkVersions);
+whole.run();
