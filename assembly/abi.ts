@@ -317,6 +317,7 @@ export const W_PCIE: u32 = 14;
 export const W_ACK: u32 = 15;
 export const W_FAULT: u32 = 16;
 export const STATES: u32 = 20;
+export const ACCOUNT_BYTES: u32 = 192; // 16, the sums, 16
 
 // --- counters of one side ---
 export const C_UP_TLPS: u32 = 0;
@@ -388,6 +389,7 @@ export const L_RAM_DONE: u32 = 8;
 export const L_ROUNDS: u32 = 9;
 export const L_BOOKS: u32 = 10;
 export const L_PENDING_PAGES: u32 = 11;
+export const L_PRECOPY_BYTES: u32 = 12; // of page records appended when the guest stopped
 export const L_COUNT: u32 = 32;
 
 // a round in the log, u64 each

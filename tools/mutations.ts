@@ -44,7 +44,7 @@ const HOST: readonly Row[] = [
     "marks are not cleared",
     "  memory.fill(at, 0, BATCH_PAGES / 8);",
     "",
-    "status of the migration",
+    "a mark is taken once",
   ],
   [
     "runs",
@@ -150,7 +150,7 @@ const PCIE: readonly Row[] = [
     "channel/pcie",
     "completions of two MPS",
     "const unit = e.bytes > w.combineAbove ? w.mps : w.rcb;",
-    "const unit = e.bytes > w.combineAbove ? 2 * w.mps : w.rcb;",
+    "const unit = e.bytes > w.combineAbove ? w.mps * 2 : w.rcb;",
     "invariant tlp-rules",
   ],
   [

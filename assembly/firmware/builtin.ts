@@ -150,7 +150,6 @@ function tell(side: u32, kind: u32, bytes: u32, at: u64): Message {
 function onMessage(side: u32, slot: u32, t: u64): void {
   const m = message(side, ON_CARD, slot);
   if (m.kind == M_START) {
-    progress(side).roundStart = t;
     tell(side, M_READY, 16, next(side, t + handshake));
   } else if (m.kind == M_ROUND_END) {
     const q = progress(side);
@@ -205,12 +204,10 @@ function roundDone(side: u32, q: Progress, t: u64): void {
     m.b = <u32>(zero - q.roundZero);
     m.a = <u32>q.roundPages - m.b;
     m.c = q.roundPages;
-    m.d = t - q.roundStart;
     m.sent = wire - q.roundWire;
   }
   q.roundZero = zero;
   q.roundWire = wire;
-  q.roundStart = t;
 }
 
 /** Looks at what the engines have counted, at each edge of the control clock at which something has changed. */

@@ -23,6 +23,7 @@ import {
   BUSY,
   C_DIRTY_COLLECTED,
   C_HOST_TICKS,
+  C_RECORD_BYTES_B,
   G_ADDRESSES,
   G_DEVICE_BYTES,
   G_DOWNTIME_LIMIT,
@@ -34,6 +35,7 @@ import {
   G_TIMEOUT,
   L_REASON,
   L_PENDING_PAGES,
+  L_PRECOPY_BYTES,
   L_ROUNDS,
   L_SETUP_DONE,
   L_STARTED,
@@ -86,7 +88,7 @@ import {
   startTracking,
 } from "../kernel/dirty";
 import { pop, queue, ready } from "../kernel/fifo";
-import { logged, note, noteRound } from "../kernel/log";
+import { logged, note, noteRound, roundNote } from "../kernel/log";
 import {
   Message,
   NO_MESSAGE,
@@ -102,7 +104,7 @@ import { carries, sourcePage, sourceVersion, sourceWord } from "../kernel/pages"
 import { g, g32, p } from "../kernel/params";
 import { DOWN_POSTED, put } from "../kernel/port";
 import { wake } from "../kernel/schedule";
-import { count, enter } from "../kernel/stats";
+import { count, counted, enter } from "../kernel/stats";
 import { productAtMost, spanTicks } from "../kernel/time";
 
 // what comes next
@@ -202,7 +204,6 @@ function begin(side: u32, f: Frontend, t: u64): bool {
       return false;
     }
     note(L_STARTED, t);
-    if (g(G_TIMEOUT) != 0) wake(side, U_FRONTEND, t + g(G_TIMEOUT));
     return send(side, f, M_START, WAIT_READY, t) != NO_MESSAGE;
   }
   if (f.next == TRACK) return work(f, WORKING, COLLECT, track(side, f, t));
@@ -267,7 +268,10 @@ function beginRound(f: Frontend, t: u64): void {
 
 /** Collects the next batch and begins to tell the card of it. */
 function collect(side: u32, f: Frontend, t: u64): bool {
-  if (f.round == 1 && f.batch == 0) note(L_SETUP_DONE, t);
+  if (logged(L_SETUP_DONE) == 0) {
+    note(L_SETUP_DONE, t);
+    noteRound(0, RL_START, t);
+  }
   if (f.left != 0) return sendPages(side, f, t);
   const pages = g32(G_PAGES);
   const batches = (pages + BATCH_PAGES - 1) / BATCH_PAGES;
@@ -371,6 +375,7 @@ function suspend(side: u32, f: Frontend, t: u64): bool {
   }
   setGuestRuns(false);
   note(L_SUSPENDED, t);
+  note(L_PRECOPY_BYTES, counted(side, C_RECORD_BYTES_B));
   beginRound(f, t);
   f.next = COLLECT;
   return collect(side, f, t);
@@ -405,7 +410,10 @@ function roundDone(f: Frontend, m: Message, t: u64): void {
   note(L_PENDING_PAGES, dirtyCount());
   if (f.next != WAIT_ROUND) return;
   // pages left / (pages placed / duration) <= limit
-  if (dirtyCount() == 0 || productAtMost(dirtyCount(), m.d, g(G_DOWNTIME_LIMIT), m.c)) {
+  if (
+    dirtyCount() == 0 ||
+    productAtMost(dirtyCount(), t - roundNote(r, RL_START), g(G_DOWNTIME_LIMIT), m.c)
+  ) {
     f.next = SUSPEND;
   } else if (f.round >= g32(G_ROUNDS_MAX)) {
     giveUp(f, REASON_ROUNDS, t);
@@ -434,7 +442,11 @@ function giveUp(f: Frontend, reason: u32, t: u64): void {
 function timeout(side: u32, f: Frontend, t: u64): bool {
   if (side != 0 || g(G_TIMEOUT) == 0 || f.next == WAIT_START || f.final != 0 || g32(G_FORCE) != 0)
     return false;
-  if (t < logged(L_STARTED) + g(G_TIMEOUT)) return false;
+  const deadline = logged(L_STARTED) + g(G_TIMEOUT);
+  if (t < deadline) {
+    wake(side, U_FRONTEND, deadline);
+    return false;
+  }
   giveUp(f, REASON_TIMEOUT, t);
   enter(side, A_FRONTEND, STARVED, t);
   return true;

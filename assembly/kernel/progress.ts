@@ -15,7 +15,6 @@ export class Progress {
   deviceSent: u64; // of them, handed to the front-end
   roundPages: u64; // pages of the round under way (source: announced; destination: as its round end says)
   roundBase: u64; // pages placed before this round
-  roundStart: u64;
   roundZero: u64; // zero pages found before this round (source)
   roundWire: u64; // wire bytes sent before this round (source)
   round: u32;

@@ -6,9 +6,8 @@
 //   account record, 192 bytes: | since u64 | state u32 | in use u32 | sums u64 x 20 | from u64 | then u32 |
 //   - |
 //   histogram record, 4 KiB:   | count u64 | sum u64 | max u64 | min u64 | buckets u64 x 508 |
-import { ACCOUNTS, COUNTERS, HISTOGRAMS, I_ACCOUNTING, STATES } from "../abi";
+import { ACCOUNT_BYTES, ACCOUNTS, COUNTERS, HISTOGRAMS, I_ACCOUNTING, STATES } from "../abi";
 
-const ACCOUNT_BYTES: u32 = 192;
 const FROM: usize = 176;
 const THEN: usize = 184;
 const HISTOGRAM_BYTES: u32 = 4096;

@@ -86,6 +86,9 @@ function ramOf(
   const zero = Number(counters[abi.C_ZERO_PAGES]);
   const normal = rounds.reduce((sum, { normalPages }) => sum + normalPages, 0);
   const transferred = Number(counters[abi.C_RECORD_BYTES_B]);
+  // appended before the guest stopped; all of it when it never did
+  const stopped = reading.log[abi.L_SUSPENDED] !== 0n;
+  const precopy = stopped ? Number(reading.log[abi.L_PRECOPY_BYTES]) : transferred;
   const before = outcome.status === "completed" ? rounds.at(-2) : rounds.at(-1);
   const marked = before === undefined ? 0 : before.newDirtyPages;
   const seconds = (before?.durationNs ?? 0) / 1e9;
@@ -101,8 +104,8 @@ function ramOf(
     "dirty-pages-rate": seconds > 0 ? Math.floor(marked / seconds) : 0,
     mbps: totalNs > 0 ? Math.round((transferred * 8e6) / totalNs) / 1000 : 0,
     "page-size": 4096,
-    "precopy-bytes": null,
-    "downtime-bytes": null,
+    "precopy-bytes": precopy,
+    "downtime-bytes": transferred - precopy,
     "postcopy-bytes": null,
     "postcopy-requests": null,
   };

@@ -7,7 +7,6 @@ import type { Core } from "../core.ts";
 const TICKS_PER_NS = abi.TICKS_PER_NS;
 // kernel/stats.ts: | since u64 | state u32 | in use u32 | sums u64 x STATES | from u64 | then u32 | - |
 const FROM = 16 + 8 * abi.STATES;
-const ACCOUNT_BYTES = FROM + 16;
 const HISTOGRAM_BYTES = 4096;
 const BUCKETS = (HISTOGRAM_BYTES - 32) / 8;
 
@@ -85,7 +84,7 @@ export function readCore(core: Core, end: bigint): Reading {
   const histogramsAt = core.address("histogramsAt");
   const seriesAt = core.address("seriesAt");
   const at = (side: number, index: number): number =>
-    accountsAt + (side * abi.ACCOUNTS + index) * ACCOUNT_BYTES;
+    accountsAt + (side * abi.ACCOUNTS + index) * abi.ACCOUNT_BYTES;
   const histogramAt = (side: number, index: number): number =>
     histogramsAt + (side * abi.HISTOGRAMS + index) * HISTOGRAM_BYTES;
   const windowTicks = BigInt.asUintN(64, core.fn("seriesWindow")() as bigint);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The probe of `npm run mutate`: every claim about the core that DPUSIM_CORE_WASM names. Exits 0 when all hold, else
 // the last line names the claim or the invariant. The first argument picks a group; without it all are checked.
-import { checkChain, chainRun } from "./claims/chain.ts";
+import { chainRun, checkChain } from "./claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./claims/codec.ts";
 import * as runs from "./claims/runs.ts";
 import { checkWire, WIRE_RUNS } from "./claims/wire.ts";
@@ -9,7 +9,14 @@ import { checkWire, WIRE_RUNS } from "./claims/wire.ts";
 /** What is checked, cheapest first; `runs` are whole migrations. */
 const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   codec: [checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4],
-  exact: [() => checkChain(chainRun()), ...WIRE_RUNS.map(([sets, bytes]) => () => checkWire(sets, bytes))],
+  exact: [
+    () => checkChain(chainRun()),
+    ...WIRE_RUNS.map(
+      ([sets, bytes]) =>
+        () =>
+          checkWire(sets, bytes),
+    ),
+  ],
   runs: [
     runs.checkMigrations,
     runs.checkPools,

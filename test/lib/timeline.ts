@@ -120,7 +120,8 @@ export function guestText(
   more: { deviceState?: string; rate?: string; workingSet?: string; mix?: string } = {},
 ): string {
   const mix = more.mix ?? "{ zero: 10, text: 70, random: 20 }";
-  const generate = `{ memory: ${memory}, rate: ${more.rate ?? "1000 /s"}, workingSet: ${more.workingSet ?? "4 KiB"}, mix: ${mix} }`;
+  const writes = `rate: ${more.rate ?? "1000 /s"}, workingSet: ${more.workingSet ?? "4 KiB"}`;
+  const generate = `{ memory: ${memory}, ${writes}, mix: ${mix} }`;
   return [
     "schema: dpusim.scenario/1",
     `guest: { generate: ${generate}, deviceState: ${more.deviceState ?? "4 KiB"} }`,

@@ -5,9 +5,9 @@
  */
 import * as abi from "../../../assembly/abi.ts";
 import type { Core } from "../../../src/core.ts";
-import { type Lz4HardwareConfig, encodeLz4Hardware } from "../reference/lz4-hardware.ts";
+import { encodeLz4Hardware, type Lz4HardwareConfig } from "../reference/lz4-hardware.ts";
 import { guestText, type Run, runText } from "../timeline.ts";
-import { same } from "./expect.ts";
+import { ended, same } from "./expect.ts";
 
 const MESSAGE_TICKS = 20_000 * abi.TICKS_PER_NS;
 const STORE_TICKS = BigInt(abi.TICKS_PER_NS);
@@ -71,7 +71,10 @@ class Side {
     this.#up = start + this.#wire(24 + 4 * Math.ceil(n / 4));
     const arrival = this.#up + this.#flight();
     const from = arrival > this.#writes ? arrival : this.#writes;
-    const span = ceilDiv(BigInt(n) * BigInt(this.p(abi.S_MEM_WRITE_NUM)), BigInt(this.p(abi.S_MEM_WRITE_DEN)));
+    const span = ceilDiv(
+      BigInt(n) * BigInt(this.p(abi.S_MEM_WRITE_NUM)),
+      BigInt(this.p(abi.S_MEM_WRITE_DEN)),
+    );
     this.#writes = from + span;
     return this.#writes;
   }
@@ -133,7 +136,8 @@ class Side {
     let landed = 0n;
     for (const bytes of [...pieces, 8, 4, 4]) {
       // one a clock; the port holds eight, and the edge after one has begun there is room for another
-      const room = sent.length < abi.TLP_QUEUE_DEPTH ? 0n : this.next(sent[sent.length - abi.TLP_QUEUE_DEPTH]!);
+      const room =
+        sent.length < abi.TLP_QUEUE_DEPTH ? 0n : this.next(sent[sent.length - abi.TLP_QUEUE_DEPTH]!);
       const soonest = card.after(put, 1);
       put = soonest > room ? soonest : room;
       landed = this.write(card.after(put, 1), bytes);
@@ -210,7 +214,12 @@ class Pair {
   }
 
   /** From the page record's handler at the edge `t` of one card to the end of decryption on the other. */
-  record(from: number, link: number, t: bigint, payload: number): { framed: bigint; begun: bigint; open: bigint } {
+  record(
+    from: number,
+    link: number,
+    t: bigint,
+    payload: number,
+  ): { framed: bigint; begun: bigint; open: bigint } {
     const a = this.sides[from]!;
     const b = this.sides[1 - from]!;
     const recorded = a.next(a.handler(t, a.p(abi.S_CTL_RECORD)));
@@ -285,7 +294,12 @@ function setupDone(pair: Pair): bigint {
 }
 
 /** A page or a chunk that the zero filter may take at t: when its payload's handler and the placer may take it. */
-function coding(run: Run, pair: Pair, t: bigint, body: Uint8Array): { out: bigint; size: number; decode: number } {
+function coding(
+  run: Run,
+  pair: Pair,
+  t: bigint,
+  body: Uint8Array,
+): { out: bigint; size: number; decode: number } {
   const [a, b] = pair.sides;
   const { block, cycles } = encodeLz4Hardware(body, machineOf(run.params.sides[0]));
   const filtered = a.card.after(t, a.p(abi.S_ZERO_CYCLES) + 1);
@@ -346,10 +360,11 @@ function resumed(run: Run, pair: Pair, t: bigint, state: Uint8Array): bigint {
 /** Compares every stage of the run with its sum. */
 export function checkChain(run: Run): void {
   const { core } = run;
-  same("chain: stop", run.stop, abi.STOP_DONE);
+  ended("chain", run);
   const pair = new Pair(run);
   const [a] = pair.sides;
-  const bytesAt = (name: string, n: number): Uint8Array => core.u8.slice(core.address(name), core.address(name) + n);
+  const bytesAt = (name: string, n: number): Uint8Array =>
+    core.u8.slice(core.address(name), core.address(name) + n);
   const setup = setupDone(pair);
   same("chain: setup", core.logged(abi.L_SETUP_DONE), setup);
   const scan = BigInt((abi.BATCH_PAGES / 64) * a.p(abi.S_HOST_WORD));

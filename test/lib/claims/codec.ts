@@ -10,7 +10,8 @@ import { decodeLz4Block } from "../reference/lz4-block.ts";
 import { encodeLz4Hardware, type Lz4HardwareConfig } from "../reference/lz4-hardware.ts";
 import { same } from "./expect.ts";
 
-const hex = (bytes: Uint8Array | null): string => (bytes === null ? "none" : Buffer.from(bytes).toString("hex"));
+const hex = (bytes: Uint8Array | null): string =>
+  bytes === null ? "none" : Buffer.from(bytes).toString("hex");
 
 /** Seals and opens records of many lengths; every bit that is changed must be noticed. */
 export function checkGcm(): void {
@@ -95,10 +96,17 @@ export function checkSoftwareLz4(): void {
     same(`lz4Compress: ${kind} by lz4js`, hex(target.subarray(0, got)), hex(page));
     same(`lz4Decompress: ${kind}`, hex(codecs.decode(block, page.length)), hex(page));
     for (let i = 0; i < 150; i++) {
-      const spoilt = block.slice(0, draws.oneOf([block.length, block.length, draws.between(1, block.length)]));
+      const spoilt = block.slice(
+        0,
+        draws.oneOf([block.length, block.length, draws.between(1, block.length)]),
+      );
       spoilt[draws.between(0, spoilt.length - 1)] = draws.oneOf([0, 255, draws.word() & 255]);
       const cap = draws.oneOf([4096, 4096, draws.between(1, 4096)]);
-      same(`lz4Decompress: spoilt ${kind}`, hex(codecs.decode(spoilt, cap)), hex(decodeLz4Block(spoilt, cap)?.bytes ?? null));
+      same(
+        `lz4Decompress: spoilt ${kind}`,
+        hex(codecs.decode(spoilt, cap)),
+        hex(decodeLz4Block(spoilt, cap)?.bytes ?? null),
+      );
     }
   }
 }
@@ -120,7 +128,13 @@ export function checkClocks(): void {
   const core = new Core(coreModule());
   const draws = new Draws(19);
   const ceil = (a: bigint, b: bigint): bigint => (a + b - 1n) / b;
-  for (const [num, den] of [[1_024_000n, 1n], [2_048_000n, 3n], [10_240_000n, 3n], [7n, 3n], [1_024_000n, 2n]]) {
+  for (const [num, den] of [
+    [1_024_000n, 1n],
+    [2_048_000n, 3n],
+    [10_240_000n, 3n],
+    [7n, 3n],
+    [1_024_000n, 2n],
+  ]) {
     core.fn("setDomain")(1, num!, den!);
     for (let i = 0; i < 400; i++) {
       const k = BigInt(draws.word() >>> draws.between(0, 31));

@@ -2,7 +2,7 @@
 // Whole migrations: every invariant must hold, and what docs/model.md says of rounds, stalls and the link must be so.
 import * as abi from "../../../assembly/abi.ts";
 import { vcpuOf } from "../../../src/feeder.ts";
-import { type Result, type SimulateInput, simulate } from "../../../src/index.ts";
+import { type Progress, type Result, type SimulateInput, simulate } from "../../../src/index.ts";
 import { EventFlag, KEEP_CONTENT } from "../../../src/trace/events.ts";
 import { generated, inputOf, redis, stat } from "../migrate.ts";
 import { claim, same } from "./expect.ts";
@@ -23,10 +23,20 @@ interface Run {
   result: Result;
 }
 
-/** Runs until it has ended; a migration that must complete does. */
+/** None of the runs lasts longer. */
+const LONGEST_NS = 300e6;
+
+/** Runs to the end, which must come in time and be the one expected. */
 function run(what: string, scenario: object, status = "completed", sets: string[] = []): Run {
   const input = inputOf(scenario, { sets });
-  const result = sound(simulate(input), what);
+  const inTime = ({ atNs, placedPages }: Progress): void =>
+    claim(
+      `ends: ${what}`,
+      atNs <= LONGEST_NS,
+      `${placedPages} pages placed by then`,
+      "the end within 300 ms",
+    );
+  const result = sound(simulate(input, inTime), what);
   same(`status: ${what}`, result.migration.status, status);
   return { input, result };
 }
@@ -38,7 +48,12 @@ const HOT = { ...redis, tile: 2, speed: 400, deviceState: "96 KiB" };
 /** Shipped recordings in every mode: memory, device state, accounts, bounds, everything home. */
 export function checkMigrations(): void {
   run("tiny", { guest: { trace: "example.mdt", deviceState: "64 KiB" } });
-  const limits = { migration: { downtimeLimit: "20 us", maxRounds: 4, onTimeout: "force" }, link: FAST, ...CARDS, encrypt: { cipher: "aes-256-gcm" } };
+  const limits = {
+    migration: { downtimeLimit: "20 us", maxRounds: 4, onTimeout: "force" },
+    link: FAST,
+    ...CARDS,
+    encrypt: { cipher: "aes-256-gcm" },
+  };
   const hot = { guest: HOT, ...limits };
   const full = run("hot, full", hot);
   const { length } = full.result.migration.rounds;
@@ -47,7 +62,9 @@ export function checkMigrations(): void {
   same("full equals sized: ticks", full.result.elapsedTicks, sized.result.elapsedTicks);
   const bytes = "source.card.compressor.bytesOut";
   same("full equals sized: bytes", stat(full.result, bytes), stat(sized.result, bytes));
-  run("plain, rings on the card", { ...hot, compress: "off", encrypt: "off" }, "completed", ["source.card.dma.ring=card"]);
+  run("plain, rings on the card", { ...hot, compress: "off", encrypt: "off" }, "completed", [
+    "source.card.dma.ring=card",
+  ]);
   run("pages over VSOCK", { ...hot, internal: { pages: "vsock" } });
 }
 
@@ -58,8 +75,18 @@ export function checkPools(): void {
   const rows: [string, string[]][] = [
     ["a completion buffer of 4 KiB", ["source.card.pcie.completionBuffer=4 KiB"]],
     ["32 tags", ["source.card.pcie.tags=32"]],
-    ["few credits", ["source.host.pcie.nphCredits=4", "destination.host.pcie.phCredits=4", "destination.host.pcie.pdCredits=64"]],
-    ["few credits, no data link layer", ["source.host.pcie.nphCredits=4", "destination.host.pcie.phCredits=4", "internal.dll=none"]],
+    [
+      "few credits",
+      [
+        "source.host.pcie.nphCredits=4",
+        "destination.host.pcie.phCredits=4",
+        "destination.host.pcie.pdCredits=64",
+      ],
+    ],
+    [
+      "few credits, no data link layer",
+      ["source.host.pcie.nphCredits=4", "destination.host.pcie.phCredits=4", "internal.dll=none"],
+    ],
     ["little SRAM", ["source.card.dma.stagingSram=128 KiB", "destination.card.dma.stagingSram=128 KiB"]],
     ["a window of 64 KiB", ["link.window=64 KiB", "link.rtt=200 us"]],
     ["a rate cap", ["link.rateCap=4 Gbit/s"]],
@@ -86,7 +113,11 @@ export function checkSlowStart(): void {
 /** Rounds: the limit, and the stop rule at both its ends (docs/model.md section 9). */
 export function checkRounds(): void {
   const base = { guest: HOT, link: FAST, ...CARDS };
-  const never = run("rounds", { ...base, migration: { downtimeLimit: "1 ns", maxRounds: 3 } }, "not-converged");
+  const never = run(
+    "rounds",
+    { ...base, migration: { downtimeLimit: "1 ns", maxRounds: 3 } },
+    "not-converged",
+  );
   same("round limit", never.result.migration.rounds.length, 3);
   const once = run("rounds", { ...base, migration: { downtimeLimit: "10 s", maxRounds: 3 } });
   same("stop rule", once.result.migration.rounds.length, 2);
@@ -94,7 +125,12 @@ export function checkRounds(): void {
   const rounds = never.result.migration.rounds;
   const again = rounds.slice(1).reduce((n, { normalPages, zeroPages }) => n + normalPages + zeroPages, 0);
   const marked = rounds.reduce((n, { newDirtyPages }) => n + newDirtyPages, 0);
-  claim("a mark is taken once", again > 0 && again <= marked, `${again} pages sent again`, `at most ${marked}`);
+  claim(
+    "a mark is taken once",
+    again > 0 && again <= marked,
+    `${again} pages sent again`,
+    `at most ${marked}`,
+  );
 }
 
 /**
@@ -107,7 +143,9 @@ export function checkStalls(): void {
   const [from, until] = [core.logged(abi.L_SETUP_DONE), core.logged(abi.L_SUSPENDED)];
   const fault = BigInt(scenario.sides.source.host.tracker.writeFaultTicks);
   const vcpus = scenario.guest.vcpus;
-  const left = Array.from({ length: vcpus }, (_, v) => Number(core.u64(core.address("vcpusAt") + v * 32 + 8)));
+  const left = Array.from({ length: vcpus }, (_, v) =>
+    Number(core.u64(core.address("vcpusAt") + v * 32 + 8)),
+  );
   const touched = left.map(() => new Set<number>());
   const last = left.map(() => 0n);
   const stream = input.stream.fork();
@@ -124,7 +162,12 @@ export function checkStalls(): void {
   for (let v = 0; v < vcpus; v++) {
     const faults = BigInt(Math.max(0, touched[v]!.size - 1));
     const soonest = last[v]! + faults * fault;
-    claim(`stalls shift vCPU ${v}`, soonest <= until && faults > 10n, `${soonest} (${faults} faults)`, `by ${until}`);
+    claim(
+      `stalls shift vCPU ${v}`,
+      soonest <= until && faults > 10n,
+      `${soonest} (${faults} faults)`,
+      `by ${until}`,
+    );
   }
   const faults = stat(result, "source.guest.faults");
   same("stall time", core.counter(0, abi.C_STALL_TICKS), BigInt(faults) * fault);
@@ -156,7 +199,11 @@ export function checkVersions(): void {
     for (let i = 0; i < block.count; i++) bodies[block.firstPfn + i] = block.content(i).slice();
   }
   const versions = new Uint32Array(pages);
-  for (let batch = stream.next(); batch !== null && batch.startTicks <= core.clockNow(); batch = stream.next()) {
+  for (
+    let batch = stream.next();
+    batch !== null && batch.startTicks <= core.clockNow();
+    batch = stream.next()
+  ) {
     for (let i = 0; i < batch.count; i++) {
       const pfn = batch.pfns[i]!;
       if (versions[pfn]!++ >= wanted[pfn]!) continue;
