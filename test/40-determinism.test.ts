@@ -8,7 +8,7 @@ import { Core, coreModule, type Variant } from "../src/core.ts";
 import { type Difference, differences, isGood, type Result } from "../src/index.ts";
 import { inPieces } from "./lib/feeding.ts";
 import { redisOnce, tiny } from "./lib/jobs.ts";
-import { generated, inputOf, migrate, TICKS_PER_NS } from "./lib/migrate.ts";
+import { inputOf, migrate, redis, TICKS_PER_NS } from "./lib/migrate.ts";
 
 /**
  * A core whose run is over when its books are closed. What drains afterwards is in no number of a result, and with
@@ -73,35 +73,41 @@ function steppedEverywhere(scenario: object): Result {
   return migrate(scenario, { input: { ...slices, core: new UndrainedCore(coreModule("naive")) } });
 }
 
-/** A guest of 40 pages that writes one of 24 every 5 us: rounds with and without pages, some of them zero. */
-const busy = generated(40, 200_000, { zero: 20, text: 60, random: 20 }, 24);
-const short = { migration: { downtimeLimit: "2 us", maxRounds: 3, onTimeout: "force" } };
+/** The redis in a hurry: its trace takes a 20th of the time, so that every round has pages written anew. */
+const busy = { ...redis, speed: 400, deviceState: "16 KiB" };
+const short = { migration: { downtimeLimit: "20 us", maxRounds: 4, onTimeout: "force" } };
 
 const modes: Readonly<Record<string, object>> = {
   tiny,
   redis: redisOnce,
-  "a list of addresses, pages over VSOCK": { internal: { addresses: "list", pages: "vsock" } },
-  "runs of addresses, no data link layer, nothing coded": {
+  "a list of addresses, pages over VSOCK, a bitmap tracker": {
+    guest: busy,
+    ...short,
+    internal: { addresses: "list", pages: "vsock" },
+    tracker: { kind: "bitmap" },
+    encrypt: { cipher: "aes-256-gcm" },
+  },
+  "runs of addresses, no data link layer, nothing coded, weights": {
+    guest: busy,
+    ...short,
     internal: { addresses: "runs", dll: "none" },
     compress: "off",
     encrypt: "off",
+    link: { rate: "25 Gbit/s", arbitration: "weighted", weights: { state: 1, pages: 3 } },
   },
-  "weights and a slow link": {
-    link: { rate: "1 Gbit/s", arbitration: "weighted", weights: { state: 1, pages: 3 } },
-  },
-  "a rate cap and small frames": { link: { rate: "10 Gbit/s", rateCap: "2 Gbit/s", mtu: 1500 } },
-  "a bitmap tracker, wall clock, AES-256": {
-    tracker: { kind: "bitmap" },
-    guest: { ...busy, clock: "wall", vcpus: 3 },
-    encrypt: { cipher: "aes-256-gcm" },
+  "a wall clock, a rate cap, small frames": {
+    guest: { ...busy, clock: "wall" },
+    ...short,
+    link: { rate: "25 Gbit/s", rateCap: "10 Gbit/s", mtu: 1500 },
   },
 };
 
-for (const [name, mode] of Object.entries(modes)) {
+for (const [name, scenario] of Object.entries(modes)) {
   naive(`every edge of every clock gives the same: ${name}`, () => {
-    const scenario = name === "tiny" || name === "redis" ? mode : { guest: busy, ...short, ...mode };
     const lean = migrate(scenario);
     assert.ok(isGood(lean), JSON.stringify(lean.check));
+    const dirtied = lean.migration.rounds.reduce((sum, round) => sum + round.newDirtyPages, 0);
+    assert.is(dirtied > 0, name !== "tiny", "the guest writes meanwhile");
     const stepped = steppedEverywhere(scenario);
     same(lean, stepped, name);
     assert.equal(reported(lean, stepped), []);
@@ -110,7 +116,7 @@ for (const [name, mode] of Object.entries(modes)) {
 
 naive("and with the drain, where acknowledgements are prompt", () => {
   const [lean, stepped] = (["lean", "naive"] as const).map((variant) =>
-    migrate({ guest: busy, ...short }, { input: { core: new PromptCore(coreModule(variant)) } }),
+    migrate(redisOnce, { input: { core: new PromptCore(coreModule(variant)) } }),
   ) as [Result, Result];
   assert.ok(isGood(lean), JSON.stringify(lean.check));
   same(lean, stepped, "naive");
@@ -120,13 +126,13 @@ naive("and with the drain, where acknowledgements are prompt", () => {
 naive("the comparison sees a parameter that is off by a nanosecond", () => {
   class OffCore extends Core {
     override build(): number {
-      const { scenario } = inputOf({ guest: busy, ...short });
+      const { scenario } = inputOf(redisOnce);
       const propagation = BigInt(scenario.link.rttTicks) / 2n;
       this.setGlobalParam(abi.G_NET_PROPAGATION, propagation + TICKS_PER_NS);
       return super.build();
     }
   }
-  const scenario = { guest: busy, ...short };
+  const scenario = redisOnce;
   const off = migrate(scenario, { input: { core: new OffCore(coreModule()) } });
   assert.is.not(off.fingerprint, migrate(scenario).fingerprint);
 });
@@ -137,12 +143,12 @@ naive.run();
 
 const harness = suite("harness");
 
-for (const [name, scenario] of Object.entries({ tiny, redis: redisOnce, busy: { guest: busy, ...short } })) {
+for (const [name, scenario] of Object.entries({ tiny, busy: { guest: busy, ...short } })) {
   const expected = migrate(scenario);
 
   harness(`how far a side may run ahead does not matter: ${name}`, () => {
     // one way is 10 us, the most that is allowed
-    for (const ns of [0n, 1n, 777n, 10_000n]) {
+    for (const ns of [0n, 1n, 10_000n]) {
       const result = migrate(scenario, { input: { quantumTicks: ns * TICKS_PER_NS } });
       same(expected, result, `${ns} ns`);
       assert.equal(differences(expected, result), [], `${ns} ns`);
@@ -160,7 +166,7 @@ for (const [name, scenario] of Object.entries({ tiny, redis: redisOnce, busy: { 
 
   harness(`how the guest is fed does not matter: ${name}`, () => {
     const { stream } = inputOf(scenario);
-    for (const events of [1, 7, 100]) {
+    for (const events of [1, 100]) {
       const result = migrate(scenario, { input: { stream: inPieces(stream, events) } });
       same(expected, result, `${events} events`);
       assert.equal(differences(expected, result), [], `${events} events`);

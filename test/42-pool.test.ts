@@ -20,11 +20,14 @@ import { generated, migrate, redis } from "./lib/migrate.ts";
 /** A pool that shows its threads, and may do something to one as soon as it runs. */
 class WatchedPool extends Pool {
   readonly threads: Worker[] = [];
+  /** Errors that ended threads. */
+  readonly faults: string[] = [];
   onOnline: (worker: Worker, index: number) => void = () => {};
 
   protected override start(entry: string | URL, options: WorkerOptions): Worker {
     const worker = super.start(entry, options);
     const index = this.threads.push(worker) - 1;
+    worker.on("error", ({ message }) => this.faults.push(message));
     worker.on("online", () => this.onOnline(worker, index));
     return worker;
   }
@@ -71,7 +74,7 @@ for (const workers of [1, 2]) {
     await withPool(workers, async (pool) => {
       const twice = [...scenarios, ...scenarios.toReversed()];
       const found = await Promise.all(twice.map((scenario) => pool.run(jobOf(scenario))));
-      assert.is(pool.threads.length, workers, "threads are used again");
+      assert.is(pool.threads.length, workers, `threads are used again ${pool.faults}`);
       const expected = scenarios.map((scenario) => migrate(scenario));
       for (const [i, result] of found.entries()) {
         const other = expected[i < scenarios.length ? i : twice.length - 1 - i]!;
@@ -120,7 +123,7 @@ errors("arrive with class, name, message and fields; the thread lives on", async
     assert.is(noClone.name, "DataCloneError");
 
     assert.is((await pool.run(job)).fingerprint, migrate(tiny).fingerprint);
-    assert.is(pool.threads.length, 1);
+    assert.is(pool.threads.length, 1, `${pool.faults}`);
   });
 });
 
@@ -147,7 +150,7 @@ deaths("a job whose thread dies is done again in another", async () => {
     };
     const result: Result = await pool.run(jobOf(redisOnce));
     assert.equal(differences(migrate(redisOnce), result), []);
-    assert.is(pool.threads.length, 2);
+    assert.is(pool.threads.length, 2, `${pool.faults}`);
   });
 });
 
@@ -159,7 +162,7 @@ deaths("a job whose threads die twice in the middle of it is given up, the next 
     const died = await rejection(pool.run(endless()));
     assert.is(died.name, "WorkerDied");
     assert.match(died.message, /ended with code 1/);
-    assert.is(pool.threads.length, 2);
+    assert.is(pool.threads.length, 2, `${pool.faults}`);
     assert.is((await pool.run(jobOf(tiny))).fingerprint, migrate(tiny).fingerprint);
     assert.is(pool.threads.length, 3);
   });
@@ -184,7 +187,7 @@ deaths("an idle thread that died is not given work", async () => {
     await pool.run(jobOf(tiny));
     await pool.threads[0]!.terminate();
     assert.is((await pool.run(jobOf(tiny))).migration.status, "completed");
-    assert.is(pool.threads.length, 2);
+    assert.is(pool.threads.length, 2, `${pool.faults}`);
   });
 });
 

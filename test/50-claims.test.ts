@@ -26,6 +26,7 @@ whole("invariants in every mode", runs.checkMigrations);
 whole("small pools lose nothing and beat no bound", runs.checkPools);
 whole("slow start takes its round trips and no timer", runs.checkSlowStart);
 whole("round limit and stop rule", runs.checkRounds);
+whole("all pages are there when the guest resumes", runs.checkResume);
 whole("faults stall the vCPU that wrote", runs.checkStalls);
 whole("a torn page is the version that it says", runs.checkVersions);
 whole.run();

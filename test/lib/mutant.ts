@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The probe of `npm run mutate`: every claim about the core that DPUSIM_CORE_WASM names. Exits 0 when all hold, else
-// the last line names the claim or the invariant. The first argument picks a group; without it all are checked.
+// The probe of `npm run mutate`: every claim about the core that DPUSIM_CORE_WASM names. Exits 0 when all
+// hold, else the last line names the claim or the invariant. The first argument picks a group.
 import { chainRun, checkChain } from "./claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./claims/codec.ts";
 import * as runs from "./claims/runs.ts";
@@ -22,6 +22,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
     runs.checkPools,
     runs.checkSlowStart,
     runs.checkRounds,
+    runs.checkResume,
     runs.checkStalls,
     runs.checkVersions,
   ],

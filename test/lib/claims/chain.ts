@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A migration of one page and one chunk of device state, added up by hand from docs/model.md: nothing overlaps, so
- * every time is a sum of the terms of that page. `dll: none`, the front-end takes 20 us a message, the guest is silent.
+ * A migration of one page and one chunk of device state, added up by hand from docs/model.md: nothing
+ * overlaps, so every time is a sum of terms of that page. There is no data link layer, the front-end takes
+ * 20 us a message, the guest is silent.
  */
 import * as abi from "../../../assembly/abi.ts";
 import type { Core } from "../../../src/core.ts";
@@ -84,7 +85,7 @@ class Side {
     return ready + this.#wire(28) + this.#flight();
   }
 
-  /** A read of n bytes at a multiple of RCB that may go from `ready` on: when the last byte is at the card. */
+  /** A read at a multiple of RCB that may go from `ready` on: when its last byte is at the card. */
   read(ready: bigint, n: number): bigint {
     const start = ready > this.#up ? ready : this.#up;
     this.#up = start + this.#wire(24);
@@ -102,7 +103,7 @@ class Side {
     return this.#down + this.#flight();
   }
 
-  /** A message of n bytes to the card, whose doorbell the front-end rings at t: the clock at which it is there. */
+  /** A message of n bytes to the card, whose doorbell rings at t: the clock at which it is there. */
   toCard(t: bigint, n: number): bigint {
     const { card } = this;
     const entry = card.at(this.doorbell(t + STORE_TICKS));
@@ -293,7 +294,7 @@ function setupDone(pair: Pair): bigint {
   return ready + BigInt(a.p(abi.S_HOST_PROTECT_PAGE) + a.p(abi.S_HOST_TLB_FLUSH));
 }
 
-/** A page or a chunk that the zero filter may take at t: when its payload's handler and the placer may take it. */
+/** What the zero filter may take at t: its coded size, when it is seen then, the clocks of decoding. */
 function coding(
   run: Run,
   pair: Pair,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole migrations: every invariant must hold, and what docs/model.md says of rounds, stalls and the link must be so.
+// Whole migrations: every invariant must hold, and what docs/model.md says of rounds, stalls and the link.
 import * as abi from "../../../assembly/abi.ts";
 import { vcpuOf } from "../../../src/feeder.ts";
 import { type Progress, type Result, type SimulateInput, simulate } from "../../../src/index.ts";
@@ -65,6 +65,12 @@ export function checkMigrations(): void {
   run("plain, rings on the card", { ...hot, compress: "off", encrypt: "off" }, "completed", [
     "source.card.dma.ring=card",
   ]);
+  const turning = generated(1200, 60_000, { zero: 50, text: 50, random: 0 });
+  run("pages that become zero", {
+    guest: turning,
+    link: FAST,
+    migration: { downtimeLimit: "20 us", maxRounds: 3, onTimeout: "force" },
+  });
   run("pages over VSOCK", { ...hot, internal: { pages: "vsock" } });
 }
 
@@ -73,7 +79,6 @@ export function checkPools(): void {
   const guest = generated(600, 0);
   const base = { guest, link: { preset: "ethernet-400g" }, compress: "off", encrypt: "off" };
   const rows: [string, string[]][] = [
-    ["a completion buffer of 4 KiB", ["source.card.pcie.completionBuffer=4 KiB"]],
     ["32 tags", ["source.card.pcie.tags=32"]],
     [
       "few credits",
@@ -89,14 +94,22 @@ export function checkPools(): void {
     ],
     ["little SRAM", ["source.card.dma.stagingSram=128 KiB", "destination.card.dma.stagingSram=128 KiB"]],
     ["a window of 64 KiB", ["link.window=64 KiB", "link.rtt=200 us"]],
+    [
+      "a slow receiver",
+      ["link.window=64 KiB", "destination.card.pcie.generation=1", "destination.card.pcie.lanes=1"],
+    ],
     ["a rate cap", ["link.rateCap=4 Gbit/s"]],
   ];
   for (const [what, sets] of rows) run(what, base, "completed", sets);
+  // hosts so fast that six reads at a time are what limits
+  const fast = { source: { host: "gen5-host" }, destination: { host: "gen5-host" } };
+  const buffer = ["source.card.pcie.completionBuffer=4 KiB"];
+  run("a completion buffer of 4 KiB", { ...base, ...fast, guest: generated(1500, 0) }, "completed", buffer);
 }
 
 /**
- * Slow start: cwnd begins at 10 MSS and grows by what is acknowledged, so it at most doubles each round trip: N bytes
- * need k with 10 MSS (2^k - 1) >= N. An ACK that waits for its timer (40 ms) would show in the same time.
+ * Slow start: cwnd begins at 10 MSS and grows by what is acknowledged, so it at most doubles each round trip:
+ * N bytes need k with 10 MSS (2^k - 1) >= N. An ACK that waits for its timer (40 ms) would show.
  */
 export function checkSlowStart(): void {
   const scenario = { guest: generated(300, 0), compress: "off", encrypt: "off" };
@@ -133,8 +146,37 @@ export function checkRounds(): void {
   );
 }
 
+/** At the instant of the resume, not only after the drain, the destination holds what the source held last. */
+export function checkResume(): void {
+  const host = {
+    "frontend.resume": "0 us",
+    "frontend.deviceStatePerKiB": "0 ns",
+    "frontend.interrupt": "0 us",
+  };
+  const sides = { source: CARDS.source, destination: { ...CARDS.destination, host } };
+  const scenario = {
+    guest: { ...HOT, deviceState: "4 KiB" },
+    ...sides,
+    link: FAST,
+    migration: { downtimeLimit: "1 s" },
+  };
+  const input = { ...inputOf(scenario), sliceTicks: 2000n * BigInt(abi.TICKS_PER_NS) };
+  const { core } = input;
+  let looked = false;
+  simulate(input, () => {
+    if (looked || core.logged(abi.L_RESUMED) === 0n) return;
+    looked = true;
+    const [placed, source] = ["placedVersionsAt", "sourceVersionsAt"].map((name) => core.address(name) >>> 2);
+    let late = 0;
+    for (let i = 0; i < input.stream.pages; i++)
+      late += core.u32[placed! + i] === core.u32[source! + i] ? 0 : 1;
+    same("memory at the resume: pages that are late", late, 0);
+  });
+  claim("memory at the resume", looked, "the end", "seen");
+}
+
 /**
- * Stalls: a vCPU that has executed an event at trace time e after F faults of it is at e + F x fault at least. Pages
+ * Stalls: a vCPU that has executed an event of time e after F faults is at e + F x fault at least. Pages
  * first written after the tracker has started fault once each.
  */
 export function checkStalls(): void {
@@ -174,7 +216,7 @@ export function checkStalls(): void {
 }
 
 /**
- * Torn pages: after one round that did not converge each page at the destination is the very version that it says,
+ * Torn pages: after one round that did not converge each page at the destination is the version that it says,
  * though the guest wrote while pages were read.
  */
 export function checkVersions(): void {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A migration of a silent guest, counted by hand from docs/model.md: how many packets of which size there must be on
- * each wire, and for how long each engine must have been busy with them.
+ * A migration of a silent guest, counted by hand from docs/model.md: how many packets of which size must
+ * be on each wire, and for how long each engine must have been busy with them.
  */
 import * as abi from "../../../assembly/abi.ts";
 import { bucketEdge } from "../../../src/result/stats.ts";
@@ -227,10 +227,10 @@ const SETS = [
 /** Runs and compares. `addressBytes`: payload of the one address batch. */
 export function checkWire(sets: readonly string[], addressBytes: number): void {
   const text = guestText(`${4 * PAGES} KiB`, { rate: "0 /s", deviceState: `${STATE_BYTES / 1024} KiB` });
-  const sideParams: [number, number, number][] = [0, 1].map((side) => [
-    side,
-    abi.S_PCIE_SKP_PERIOD,
-    1_000_000_000,
+  // SKP often, DLLPs seldom: both show in few packets
+  const sideParams = [0, 1].flatMap((side): [number, number, number][] => [
+    [side, abi.S_PCIE_SKP_PERIOD, 1000 * abi.TICKS_PER_NS],
+    [side, abi.S_PCIE_LIMIT, 10_000 * abi.TICKS_PER_NS],
   ]);
   const explicit = !sets.includes("internal.dll=none");
   const options = { variant: "lean" as const, sets: [...SETS, ...sets] };

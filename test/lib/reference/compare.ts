@@ -3,7 +3,7 @@
 import * as abi from "../../../assembly/abi.ts";
 import { type Happening, of, type Run } from "../timeline.ts";
 import { type Packet, type PcieRun, type Put, predictPcie } from "./pcie.ts";
-import { frameBytes, predictTcp, type StreamEvent } from "./tcp.ts";
+import { predictTcp, type StreamEvent } from "./tcp.ts";
 
 const COMPLETION_PORT = 7;
 const CONTEXT = 3;
@@ -116,11 +116,4 @@ export function checkTcp(run: Run): number {
     sameLists(`arrival at side ${1 - side}`, of(run, abi.T_ARRIVE, 1 - side).map(asList), arrived);
   }
   return compared;
-}
-
-/** Wire bytes of a side's frames that start before a time. */
-export function wireBytesBefore(run: Run, side: number, before: number): number {
-  return of(run, abi.T_FRAME, side)
-    .filter((e) => e.t < before)
-    .reduce((sum, e) => sum + frameBytes(e.a), 0);
 }

@@ -42,9 +42,6 @@ export interface PcieRun {
   /** Entries of the completion port: `readyAt` is when memory has the data. */
   completions: Put[];
   answers: Answer[];
-  /** When each write up had been served, each write down had arrived. */
-  landedUp: number[];
-  landedDown: number[];
 }
 
 const UP = 0;
@@ -123,7 +120,7 @@ class Link {
     const down = [p[abi.S_PCIE_DOWN_PH]!, p[abi.S_PCIE_DOWN_PD]!, Infinity];
     this.#wires = [this.#wire(up, [0, 1, 2, 3, 4, 5]), this.#wire(down, [6, COMPLETION_PORT])];
     const [a, b] = this.#wires;
-    this.#run = { wires: [a.packets, b.packets], completions: [], answers: [], landedUp: [], landedDown: [] };
+    this.#run = { wires: [a.packets, b.packets], completions: [], answers: [] };
     puts.forEach((put, order) => {
       const wire = this.#wires[put.port === 6 ? DOWN : UP];
       wire.ports.get(put.port)!.push({ ...put, order, requester: put.port - 3, sentBytes: 0 });
@@ -352,7 +349,6 @@ class Link {
       landedAt = startAt + Math.ceil((entry.bytes * p[abi.S_MEM_WRITE_NUM]!) / p[abi.S_MEM_WRITE_DEN]!);
       this.#writeServerAt = landedAt;
     }
-    (which === UP ? this.#run.landedUp : this.#run.landedDown).push(landedAt);
     this.#freed(wire, wire.freedPosted, {
       at: landedAt,
       replay: 0,

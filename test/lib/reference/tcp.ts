@@ -206,8 +206,8 @@ class Links {
         side.capAt = t + (capTicks - side.capRemainder) / g[abi.G_NET_CAP_DEN]!;
       }
       end.sent += payloadBytes;
-      end.wireBytes += bytes;
     }
+    end.wireBytes += bytes;
     end.acknowledged = end.received;
     end.advertised = Math.max(end.advertised, end.taken + this.#window);
     end.timerAt = Infinity;
