@@ -200,7 +200,12 @@ for (const [bytes, reads] of [
   [8880, 13],
 ] as const) {
   test(`gate: a completion buffer of ${bytes} B holds ${reads} data reads of 512 B`, () => {
-    assert.is(readsOut(gateRun([`source.card.pcie.completionBuffer=${bytes} B`])), reads);
+    assert.is(
+      readsOut(
+        gateRun([`source.card.pcie.completionBuffer=${bytes} B`, "source.card.dma.prefetchBatches=1"]),
+      ),
+      reads,
+    );
   });
 }
 
@@ -211,7 +216,12 @@ for (const [headers, reads] of [
   [80, 7],
 ] as const) {
   test(`gate: ${headers} completion headers are enough for ${reads} data reads`, () => {
-    assert.is(readsOut(gateRun([`source.card.pcie.completionHeaders=${headers}`])), reads);
+    assert.is(
+      readsOut(
+        gateRun([`source.card.pcie.completionHeaders=${headers}`, "source.card.dma.prefetchBatches=1"]),
+      ),
+      reads,
+    );
   });
 }
 

@@ -169,6 +169,7 @@ export function stepTx(side: u32, t: u64): void {
   const capped = capNum != 0 && t < m.capFrom;
   if ((a | b) != 0 && !capped) {
     const link = pick(side, a, b);
+    if (a == 0 || b == 0) keepUp(side, link);
     sendFrame(side, m, link, link == LINK_A ? a : b, t);
     return;
   }
@@ -214,6 +215,15 @@ function pick(side: u32, a: u32, b: u32): u32 {
   if (a == 0) return LINK_B;
   if (b == 0 || weightA == 0) return LINK_A;
   return tcp(side, LINK_A).served * weightB <= tcp(side, LINK_B).served * weightA ? LINK_A : LINK_B;
+}
+
+/** A link that had nothing to send has no claim to the time it did not use: it counts as served like the other. */
+function keepUp(side: u32, link: u32): void {
+  if (weightA == 0) return;
+  const mine = tcp(side, link).served;
+  const other = tcp(side, 1 - link);
+  const fair = link == LINK_A ? (mine * weightB) / weightA : (mine * weightA) / weightB;
+  if (other.served < fair) other.served = fair;
 }
 
 function sendFrame(side: u32, m: Mac, link: u32, payload: u32, t: u64): void {

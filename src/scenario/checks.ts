@@ -33,18 +33,40 @@ export function checkSide(side: { host: Values; card: Values }, problems: Proble
     problems.add(pathOf(card.path, "pcie.tags"), what);
   }
   const mrrs = Math.min(host.whole("pcie.mrrs"), card.whole("pcie.mrrs"));
-  if (card.whole("pcie.completionBuffer") < mrrs) {
-    problems.add(
-      pathOf(card.path, "pcie.completionBuffer"),
-      `does not hold one read; write at least ${mrrs} B`,
-    );
-  }
   const mps = Math.min(host.whole("pcie.mps"), card.whole("pcie.mps"));
   for (const values of [host, card]) {
     const pd = values.whole("pcie.pdCredits");
     if (pd === 0 || pd * 16 >= mps) continue;
     const what = `${pd} do not admit one TLP of ${mps} B; write at least ${mps / 16}, or 0 for unlimited`;
     problems.add(pathOf(values.path, "pcie.pdCredits"), what);
+  }
+  checkReads(host, card, mrrs, problems);
+  const replay = card.whole("pcie.replayBuffer");
+  if (replay < mps + 24) {
+    const what = `does not hold one TLP of ${mps} B; write at least ${mps + 24} B`;
+    problems.add(pathOf(card.path, "pcie.replayBuffer"), what);
+  }
+}
+
+/** Tags and completion buffer of VSOCK (4 tags, an eighth), of descriptors (what they can have in flight, an eighth), of data. */
+function checkReads(host: Values, card: Values, mrrs: number, problems: Problems): void {
+  const rcb = host.whole("pcie.rcb");
+  const batchBytes = card.whole("dma.descriptorBatch") * card.whole("dma.descriptorBytes");
+  const batches = card.word("dma.ring") === "host" ? card.whole("dma.prefetchBatches") : 0;
+  const kept = 4 + batches * Math.ceil(batchBytes / mrrs);
+  if (card.whole("pcie.tags") <= kept) {
+    const what = `leaves none for data: VSOCK and descriptors take ${kept}; write at least ${kept + 1}`;
+    problems.add(pathOf(card.path, "pcie.tags"), what);
+  }
+  const bytes = 8 * Math.max(mrrs, batches * batchBytes);
+  if (card.whole("pcie.completionBuffer") < bytes) {
+    const what = `is too small in an eighth for one read or the descriptors; write at least ${bytes} B`;
+    problems.add(pathOf(card.path, "pcie.completionBuffer"), what);
+  }
+  const headers = 8 * Math.max(mrrs / rcb, batches * Math.ceil(batchBytes / rcb));
+  if (card.whole("pcie.completionHeaders") < headers) {
+    const what = `are too few in an eighth for one read or the descriptors; write at least ${headers}`;
+    problems.add(pathOf(card.path, "pcie.completionHeaders"), what);
   }
 }
 

@@ -31,9 +31,20 @@ function toTicks(seconds: Rational): number {
   return Number(ticks);
 }
 
-/** Ticks per byte of a rate in bit/s. @throws UnitError */
+/** Ticks per byte of a rate in bit/s; the core multiplies it by up to 2^17 bytes in 64 bits. @throws UnitError */
 export function ticksPerByte(bitsPerSecond: Rational): Ratio {
-  return toRatio(ticksPer(divide(bitsPerSecond, { num: 8n, den: 1n })));
+  const ratio = toRatio(ticksPer(divide(bitsPerSecond, { num: 8n, den: 1n })));
+  if (ratio[0] >= 2 ** 46) throw new UnitError("has too many digits to be exact in ticks; write fewer");
+  return ratio;
+}
+
+/** Ticks per cycle of a clock; the core multiplies numerator and denominator in 64 bits. @throws UnitError */
+function ticksPerCycle(hertz: Rational): Ratio {
+  const ratio = toRatio(ticksPer(hertz));
+  if (BigInt(ratio[0]) * BigInt(ratio[1]) >= 2n ** 62n) {
+    throw new UnitError("has too many digits to be exact in ticks; write fewer, such as 333 MHz");
+  }
+  return ratio;
 }
 
 /** The values of a preset with overrides in place, read by dotted key. Values have been checked before. */
@@ -79,7 +90,7 @@ export class Values {
 
   /** Ticks per cycle of a clock. */
   perCycle(key: string): Ratio {
-    return toRatio(ticksPer(this.exact(key)));
+    return ticksPerCycle(this.exact(key));
   }
 
   /** Ticks per byte of a rate. */

@@ -163,6 +163,7 @@ class Links {
     const data = side.capAt > t ? [] : LINKS.filter((link) => this.#segment(side.ends[link]!) > 0);
     if (data.length > 0) {
       const end = side.ends[data.length === 1 ? data[0]! : this.#favoured(side)]!;
+      if (data.length === 1) this.#noCredit(side, end);
       this.#send(which, end, this.#segment(end), t);
       return;
     }
@@ -183,6 +184,15 @@ class Links {
     const [a, b] = [this.#g[abi.G_NET_WEIGHT_A]!, this.#g[abi.G_NET_WEIGHT_B]!];
     if (a === 0) return 0;
     return side.ends[0].wireBytes * b <= side.ends[1].wireBytes * a ? 0 : 1;
+  }
+
+  /** A link that cannot send earns no claim meanwhile: its count is raised to its fair share of the other's. */
+  #noCredit(side: Side, end: End): void {
+    const weights = [this.#g[abi.G_NET_WEIGHT_A]!, this.#g[abi.G_NET_WEIGHT_B]!];
+    if (weights[0] === 0) return;
+    const other = side.ends[1 - end.link]!;
+    const fair = Math.floor((end.wireBytes * weights[other.link]!) / weights[end.link]!);
+    other.wireBytes = Math.max(other.wireBytes, fair);
   }
 
   #needsAcknowledgement(end: End, t: number): boolean {

@@ -30,7 +30,7 @@ const SIDE: Choices = {
   "card.pcie.phCredits": [1, 2, 64],
   "card.pcie.completionBuffer": ["32 KiB", "64 KiB"],
   "card.pcie.completionHeaders": [512, 1024],
-  "card.pcie.replayBuffer": ["4 KiB", "5000 B", "32 KiB"],
+  "card.pcie.replayBuffer": ["4200 B", "5000 B", "32 KiB"],
   "host.pcie.rcb": [64, 128],
   "host.pcie.combineAbove": [0, 128, 256, 4096],
   "host.pcie.phCredits": [1, 2, 5, 16, 127, 0],
