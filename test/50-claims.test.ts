@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the probe of `npm run mutate` claims, of the core as it is built: sums by hand, other codecs, whole runs.
+// What the probe of `npm run mutate` claims, of the core as it is: sums by hand, other codecs, whole runs.
 import { suite } from "uvu";
 import { chainRun, checkChain } from "./lib/claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./lib/claims/codec.ts";

@@ -57,7 +57,7 @@ export const host: readonly Row[] = [
     "marks are cleared at the end of a round",
     "  m.a = f.announced;",
     "  collectBatch(0, BITS);\n  m.a = f.announced;",
-    "invariant mark-cleared-before-read",
+    "invariant destination-equals-source",
   ],
   [
     "runs",

@@ -136,7 +136,7 @@ export const pcie: readonly Row[] = [
     "channel/pcie",
     "no SKP is sent",
     "  if (w.skpPeriod == 0 || w.skpNext > t) return false;",
-    "  if (w.skpNext != 0) return false;",
+    "  if (w.skpPeriod == 0 || w.skpNext != NEVER) return false;",
     "SKP in a busy wire",
   ],
   [

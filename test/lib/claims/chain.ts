@@ -48,6 +48,8 @@ class Side {
   #down = 0n;
   #reads = 0n;
   #writes = 0n;
+  /** Ticks that the cores have been busy. */
+  handled = 0n;
   /** When the last write up began to be sent. */
   sentAt = 0n;
 
@@ -154,7 +156,10 @@ class Side {
 
   /** A handler that may be seen from `t` on: when it has ended. */
   handler(t: bigint, cycles: number): bigint {
-    return this.control.after(this.control.at(t), cycles);
+    const begun = this.control.at(t);
+    const end = this.control.after(begun, cycles);
+    this.handled += end - begun;
+    return end;
   }
 
   /** First card clock edge after t. */
@@ -378,7 +383,14 @@ export function checkChain(run: Run): void {
   same("chain: suspended", core.logged(abi.L_SUSPENDED), suspended);
   const final = suspended + scan + message;
   const device = final + message + a.copyTicks(pair.g(abi.G_DEVICE_BYTES));
-  same("chain: last round placed", core.logged(abi.L_RAM_DONE), pair.roundEnd(final));
+  const placed = pair.roundEnd(final);
+  same("chain: last round placed", core.logged(abi.L_RAM_DONE), placed);
   const state = bytesAt("deviceState", pair.g(abi.G_DEVICE_BYTES));
   same("chain: resumed", core.logged(abi.L_RESUMED), resumed(run, pair, device, state));
+  pair.answer(placed);
+  for (const [side, { handled, p }] of pair.sides.entries()) {
+    let busy = 0n;
+    for (let i = 0; i < p(abi.S_CORES); i++) busy += accountTicks(core, side, abi.A_CORE + i, abi.BUSY);
+    same(`chain: handlers of side ${side}`, busy, handled);
+  }
 }
