@@ -13,10 +13,10 @@ export const card: readonly Row[] = [
   ],
   [
     "runs",
-    "card/framer",
+    "card/dma",
     "a late copy bears an old version",
-    "  r.version = j.version;",
-    "  r.version = j.round > 2 ? 0 : j.version;",
+    "  count(side, C_READ_PAGES, 1);",
+    "  if (j.round > 2) j.version = 0;\n  count(side, C_READ_PAGES, 1);",
     "invariant no-older-copy-placed",
   ],
   [
