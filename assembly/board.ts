@@ -11,6 +11,7 @@ import {
   G_QUANTUM,
   G_SERIES_WINDOW,
   I_CONSERVED,
+  I_DESTINATION_EQUALS_SOURCE,
   I_DEVICE_STATE,
   L_BOOKS,
   L_ENDED,
@@ -72,7 +73,7 @@ import { buildJobs, jobsOut } from "./kernel/jobs";
 import { logReset, logged, note } from "./kernel/log";
 import { arenaReset, arenaTop } from "./kernel/memory";
 import { TO_CARD, buildMessages, freeMessage, messagesOut } from "./kernel/message";
-import { buildPages, devicePlace, deviceState } from "./kernel/pages";
+import { ABSENT, buildPages, devicePlace, deviceState, firstBehind, placedVersion } from "./kernel/pages";
 import { g, g32, p, p32 } from "./kernel/params";
 import { poolsLeft, poolsReset } from "./kernel/pool";
 import { orderReset, requestersOut } from "./kernel/port";
@@ -332,6 +333,9 @@ function stepHost(side: u32, t: u64): void {
     note(L_STATUS, STATUS_COMPLETED);
     note(L_RESUMED, t);
     if (differingDevice() != 0) broken(I_DEVICE_STATE, differingDevice(), 0, t);
+    // at this very instant, not only after the drain: the guest reads its memory now
+    const behind = firstBehind();
+    if (behind != ABSENT) broken(I_DESTINATION_EQUALS_SOURCE, behind, placedVersion(behind), t);
   }
   endAt = t + g(G_NET_PROPAGATION);
 }

@@ -185,10 +185,16 @@ function collect(w: Way, t: u64): void {
       w.pd += load<u32>(e, 12);
     } else w.nph += n;
     r.head++;
-    if (w.ph > w.phAll || w.pd > w.pdAll || w.nph > w.nphAll || w.replay > w.replayAll) {
-      broken(I_CREDITS, w.ph > w.phAll ? w.ph : w.nph, w.ph > w.phAll ? w.phAll : w.nphAll, t);
-    }
+    within(w, t);
   }
+}
+
+/** No pool holds more than it began with: a credit below zero shows here too, as 2^32 less something. */
+function within(w: Way, t: u64): void {
+  if (w.ph > w.phAll) broken(I_CREDITS, w.ph, w.phAll, t);
+  if (w.pd > w.pdAll) broken(I_CREDITS, w.pd, w.pdAll, t);
+  if (w.nph > w.nphAll) broken(I_CREDITS, w.nph, w.nphAll, t);
+  if (w.replay > w.replayAll) broken(I_CREDITS, w.replay, w.replayAll, t);
 }
 
 /** Without a data link layer credits come back one flight after they are freed. */
@@ -199,6 +205,7 @@ function collectFreed(w: Way, r: Ring, kind: u32, t: u64): void {
       w.pd += load<u32>(ringHead(r), 12);
     } else w.nph += load<u32>(ringHead(r), 8);
     r.head++;
+    within(w, t);
   }
 }
 
@@ -399,6 +406,7 @@ function sendCompletion(side: u32, w: Way, q: Port, e: Entry, arrival: u64): voi
 function sendRead(side: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32): void {
   busRule(e.bytes <= w.mrrs, e.bytes, w.mrrs);
   busRule((e.address & 4095) + e.bytes <= 4096, e.address, e.bytes);
+  busRule(<i32>(e.after - postedGone(side)) <= 0, e.after, postedGone(side));
   w.nph--;
   w.readNext = index - UP_READ + 1 == REQUESTERS ? 0 : index - UP_READ + 1;
   const there = admit(side * 2, arrival, e.bytes);
@@ -416,6 +424,7 @@ function sendPosted(side: u32, dir: u32, w: Way, q: Port, e: Entry, arrival: u64
   count(side, dir == UP ? C_UP_DATA_BYTES : C_DOWN_DATA_BYTES, e.bytes);
   let at = arrival;
   if (dir == UP) {
+    busRule(e.after == postedGone(side), e.after, postedGone(side));
     setPostedGone(side, e.after + 1);
     at = admit(side * 2 + 1, arrival, e.bytes);
   }

@@ -2,9 +2,11 @@
 // The dirty bits of the source guest and its write protection: one bit a page each. A tracker's kind says
 // what setting
 // and clearing them costs; that is charged by who sets (guest) and who clears (front-end).
-import { BATCH_PAGES, G_PAGES } from "../abi";
+import { BATCH_PAGES, G_PAGES, I_CLEARED_BEFORE_READ } from "../abi";
 import { reserve } from "./memory";
 import { g32 } from "./params";
+import { now } from "./schedule";
+import { broken } from "./stats";
 
 let bits: usize = 0;
 let tracking: bool = false;
@@ -94,6 +96,7 @@ export function collectBatch(batch: u32, to: usize): u32 {
   const n = batchCount(batch);
   memory.copy(to, at, BATCH_PAGES / 8);
   memory.fill(at, 0, BATCH_PAGES / 8);
+  if (n > dirtyPages || batchCount(batch) != 0) broken(I_CLEARED_BEFORE_READ, n, dirtyPages, now);
   dirtyPages -= n;
   return n;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Job records: what moves through a card. A job is one page, one chunk of device state or one control
 //   record.
-import { I_JOBS, JOBS_MAX, PAGE_BYTES } from "../abi";
+import { I_JOBS, I_SRAM, JOBS_MAX, PAGE_BYTES } from "../abi";
 import { reserve } from "./memory";
 import { currentUnit, now, wake } from "./schedule";
 import { broken } from "./stats";
@@ -76,7 +76,7 @@ export function buildJobs(side: u32, slots: u32): bool {
   q.left = JOBS_MAX;
   for (let i: u32 = 0; i < JOBS_MAX; i++) store<u32>(q.free + (i << 2), JOBS_MAX - 1 - i);
   q.slots = reserve(<u64>slots * PAGE_BYTES);
-  q.slotFree = reserve(<u64>slots * 4);
+  q.slotFree = reserve(<u64>slots * 8); // the free list, then a word a slot: 1 while it is in use
   q.slotsLeft = slots;
   q.slotsTotal = slots;
   q.waiting = 0;
@@ -134,12 +134,22 @@ export function slotsShort(side: u32, n: u32): bool {
 export function takeSlot(side: u32): u32 {
   const q = pool(side);
   assert(q.slotsLeft != 0, "no SRAM slot");
-  return load<u32>(q.slotFree + (--q.slotsLeft << 2));
+  const slot = load<u32>(q.slotFree + (--q.slotsLeft << 2));
+  const used = q.slotFree + ((q.slotsTotal + slot) << 2);
+  if (load<u32>(used) != 0) broken(I_SRAM, slot, q.slotsLeft, now);
+  store<u32>(used, 1);
+  return slot;
 }
 
 export function freeSlot(side: u32, slot: u32): void {
   const q = pool(side);
-  assert(slot < q.slotsTotal && q.slotsLeft < q.slotsTotal, "SRAM slot returned twice");
+  assert(slot < q.slotsTotal, "no such SRAM slot");
+  const used = q.slotFree + ((q.slotsTotal + slot) << 2);
+  if (load<u32>(used) != 1) {
+    broken(I_SRAM, slot, q.slotsLeft, now);
+    return;
+  }
+  store<u32>(used, 0);
   store<u32>(q.slotFree + (q.slotsLeft++ << 2), slot);
   let mask = q.waiting;
   q.waiting = 0;

@@ -109,6 +109,12 @@ export function setPlaced(pfn: u32, version: u32): void {
   store<u32>(placedVersions + ((<usize>pfn) << 2), version);
 }
 
+/** First page whose placed version is not the source's; ABSENT when every page is the source's. */
+export function firstBehind(): u32 {
+  for (let pfn: u32 = 0; pfn < pages; pfn++) if (placedVersion(pfn) != sourceVersion(pfn)) return pfn;
+  return ABSENT;
+}
+
 export function deviceState(): usize {
   return deviceSource;
 }

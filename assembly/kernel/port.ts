@@ -8,7 +8,7 @@
 //   entry, 32 bytes: | ready u64 | address u32 | bytes u32 | cookie u32 | flags u32 | after u32 | done u32
 //   |
 //   port, 48 bytes:  | items | mask | head | count | side | owner unit | waiting | - |
-import { I_CONSERVED, I_TAG_IN_USE, I_TLP_RULES, TAGS_MAX, T_ANSWER, T_PUT } from "../abi";
+import { I_CONSERVED, I_CREDITS, I_TAG_IN_USE, I_TLP_RULES, TAGS_MAX, T_ANSWER, T_PUT } from "../abi";
 import { push } from "./fifo";
 import { reserve } from "./memory";
 import { currentUnit, now, wake } from "./schedule";
@@ -268,6 +268,8 @@ export function issueRead(
   t.cookie = cookie;
   t.bytes = bytes;
   t.headers = headers;
+  if (q.bytes < bytes) broken(I_CREDITS, bytes, q.bytes, now);
+  if (q.headers < headers) broken(I_CREDITS, headers, q.headers, now);
   q.bytes -= bytes;
   q.headers -= headers;
   put(side, UP_READ + r, address, bytes, index, r, ready);
