@@ -61,7 +61,7 @@ import { stepFramer, stepReceive } from "./card/framer";
 import { landPages, stepPlacer } from "./card/placer";
 import { stepScanner } from "./card/scanner";
 import { stepZero } from "./card/zero";
-import { settlePcie, stepPcie } from "./channel/pcie";
+import { flushPcie, settlePcie, stepPcie } from "./channel/pcie";
 import { buildTcp, handshakeTicks, stepRx, stepTx, unacknowledged } from "./channel/tcp";
 import { stepVsock } from "./channel/vsock";
 import { buildFirmware, onHandler, poll } from "./firmware/builtin";
@@ -168,6 +168,13 @@ function ringBytes(bytes: u64): u32 {
 
 /** Runs until the time `until`, or until there is a reason to come back. */
 export function run(until: u64): u32 {
+  const stop = runUntil(until);
+  flushPcie(0);
+  flushPcie(1);
+  return stop;
+}
+
+function runUntil(until: u64): u32 {
   while (brokenInvariant == 0) {
     if (wantsInput) return STOP_INPUT;
     const a = earliest(0);
@@ -344,6 +351,8 @@ function stepHost(side: u32, t: u64): void {
 
 /** Closes the books at endAt; what is still under way drains outside the reported times. */
 function finish(): void {
+  flushPcie(0);
+  flushPcie(1);
   note(L_BOOKS, endAt);
   closeBooks(endAt);
   setGuestRuns(false);

@@ -93,6 +93,8 @@ import {
 } from "../kernel/way";
 
 const DLLP_BYTES: u32 = 8;
+/** Returned credits that may lie uncollected before they are taken whether needed or not. */
+const RETURNS_KEPT: u32 = 2048;
 const POSTED: u32 = 0;
 const NON_POSTED: u32 = 1;
 const COMPLETION: u32 = 2;
@@ -102,30 +104,25 @@ const COMPLETION: u32 = 2;
 /** Steps the transmitter of a direction at t. */
 export function stepPcie(side: u32, dir: u32, t: u64): void {
   const w = way(side, dir);
-  collect(w, t);
   if (t < w.free) {
     again(side, dir, w.free);
     return;
   }
-  const back = way(side, 1 - dir); // its TLPs are acknowledged on this wire
   const account = dir == UP ? A_UP : A_DOWN;
-  const ackDue = w.dll == DLL_EXPLICIT ? ringDue(back.sent) : NEVER;
-  const pDue = w.dll == DLL_EXPLICIT ? ringDue(back.freedP) : NEVER;
-  const nDue = w.dll == DLL_EXPLICIT ? ringDue(back.freedN) : NEVER;
-  const dllp = after(ackDue, w.limit) <= t || after(pDue, w.limit) <= t || after(nDue, w.limit) <= t;
-  const cause = dllp ? BUSY : choose(side, dir, w, t);
-  if (!dllp && chosen == 0) {
-    enter(side, account, cause, t);
-    w.waits = cause == STARVED ? 0 : 1;
-    idle(side, dir, w, min3(ackDue, pDue, nDue), t);
-    return;
+  const dllp = t >= w.dllpDue;
+  if (!dllp) {
+    const cause = choose(side, dir, w, t);
+    if (chosen == 0) {
+      enter(side, account, cause, t);
+      w.waits = cause == STARVED ? 0 : 1;
+      idle(side, dir, w, t);
+      return;
+    }
   }
   w.waits = 0;
   enter(side, account, BUSY, t);
-  if (skp(side, dir, w, t)) return;
-  if (after(ackDue, w.limit) <= t) sendAck(side, dir, w, back, t);
-  else if (after(pDue, w.limit) <= t) sendCredits(side, dir, w, back, back.freedP, KIND_P, t);
-  else if (after(nDue, w.limit) <= t) sendCredits(side, dir, w, back, back.freedN, KIND_N, t);
+  if (w.skpNext <= t && skp(side, dir, w, t)) return;
+  if (dllp) sendDue(side, dir, w, t);
   else send(side, dir, w, t);
   setWireFree(side, dir, w.free);
   if ((filled(side) & (dir == UP ? UP_PORTS : DOWN_PORTS)) != 0) {
@@ -134,10 +131,7 @@ export function stepPcie(side: u32, dir: u32, t: u64): void {
   }
   // nothing is left to send: due again with the next transaction, or the next DLLP
   enterUntil(side, account, BUSY, t, w.free, STARVED);
-  const first = min3(ringDue(back.sent), ringDue(back.freedP), ringDue(back.freedN));
-  if (w.dll != DLL_EXPLICIT || first == NEVER) return;
-  const due = first + w.limit;
-  again(side, dir, due > w.free ? due : w.free);
+  if (w.dllpDue != NEVER) again(side, dir, w.dllpDue > w.free ? w.dllpDue : w.free);
 }
 
 // @ts-ignore: decorator
@@ -210,8 +204,8 @@ function collectFreed(w: Way, r: Ring, kind: u32, t: u64): void {
 }
 
 /** Nothing can be sent: due again when something becomes ready or due. */
-function idle(side: u32, dir: u32, w: Way, first: u64, t: u64): void {
-  let due = after(first, w.limit);
+function idle(side: u32, dir: u32, w: Way, t: u64): void {
+  let due = w.dllpDue;
   if (w.waits == 0) {
     // credits and acknowledgements that come now are taken when something is to be sent
   } else if (w.dll != DLL_EXPLICIT) {
@@ -254,6 +248,26 @@ function skp(side: u32, dir: u32, w: Way, t: u64): bool {
 
 // --- data link layer packets ---
 
+/** Sends the DLLP that is due at t: ACK first, then UpdateFC-P, then UpdateFC-NP. */
+function sendDue(side: u32, dir: u32, w: Way, t: u64): void {
+  const back = way(side, 1 - dir); // its TLPs are acknowledged on this wire
+  if (after(ringDue(back.sent), w.limit) <= t) sendAck(side, dir, w, back, t);
+  else if (after(ringDue(back.freedP), w.limit) <= t) sendCredits(side, dir, w, back, back.freedP, KIND_P, t);
+  else sendCredits(side, dir, w, back, back.freedN, KIND_N, t);
+  w.dllpDue = after(min3(ringDue(back.sent), ringDue(back.freedP), ringDue(back.freedN)), w.limit);
+}
+
+/** Something is on its way over the other wire that this direction's receiver will answer `limit` after `at`. */
+// @ts-ignore: decorator
+@inline
+function owes(side: u32, dir: u32, at: u64): void {
+  const w = way(side, dir);
+  const due = at + w.limit;
+  if (due >= w.dllpDue) return;
+  w.dllpDue = due;
+  wake(side, unitOf(dir), due > w.free ? due : w.free);
+}
+
 function sendAck(side: u32, dir: u32, w: Way, back: Way, t: u64): void {
   const r = back.sent;
   let bytes: u32 = 0;
@@ -280,6 +294,7 @@ function sendDllp(side: u32, dir: u32, w: Way, back: Way, a: u32, b: u32, t: u64
   count(side, dir == UP ? C_UP_DLLP_BYTES : C_DOWN_DLLP_BYTES, DLLP_BYTES);
   const at = w.free + w.flight;
   happened(T_DLLP, side, dir, t, a >> 30, a & 0x3fffffff, b);
+  if (back.returns.tail - back.returns.head > RETURNS_KEPT) collect(back, t);
   ringPut(back.returns, at, a, b);
   if (back.waits != 0) wake(side, unitOf(1 - dir), at);
 }
@@ -292,12 +307,24 @@ const DOWN_PORTS: u32 = 0xc0;
 
 /** What choose() found: the port to send from plus one, 0 when nothing can go. */
 let chosen: u32 = 0;
+/** True when choose() has passed over a TLP that lacks credits or replay buffer. */
+let held: bool = false;
 
 /** Finds the next TLP that may go at t; returns the accounting state when none may. */
 function choose(side: u32, dir: u32, w: Way, t: u64): u32 {
-  let cause = STARVED;
   chosen = 0;
   if ((filled(side) & (dir == UP ? UP_PORTS : DOWN_PORTS)) == 0) return STARVED;
+  held = false;
+  const cause = chooseAny(side, dir, w, t);
+  if (!held) return cause;
+  // a TLP whose turn it was lacks credits or replay buffer: have any come back?
+  chosen = 0;
+  collect(w, t);
+  return chooseAny(side, dir, w, t);
+}
+
+function chooseAny(side: u32, dir: u32, w: Way, t: u64): u32 {
+  let cause = STARVED;
   for (let i: u32 = 0; i < 3; i++) {
     let cls = w.classNext + i;
     if (cls >= 3) cls -= 3;
@@ -341,13 +368,20 @@ function chooseIn(side: u32, dir: u32, w: Way, cls: u32, t: u64): u32 {
   return cause;
 }
 
+// @ts-ignore: decorator
+@inline
+function heldBy(cause: u32): u32 {
+  held = true;
+  return cause;
+}
+
 /** BUSY when the TLP may go, else what it waits for. */
 function gate(w: Way, cls: u32, e: Entry): u32 {
   if (cls == POSTED) {
-    if (w.ph < 1) return W_CREDIT_PH;
-    if (w.pd < (e.bytes + 15) >> 4) return W_CREDIT_PD;
-  } else if (cls == NON_POSTED && w.nph < 1) return W_CREDIT_NPH;
-  return w.replay < wireBytes(w, cls, e) ? W_REPLAY : BUSY;
+    if (w.ph < 1) return heldBy(W_CREDIT_PH);
+    if (w.pd < (e.bytes + 15) >> 4) return heldBy(W_CREDIT_PD);
+  } else if (cls == NON_POSTED && w.nph < 1) return heldBy(W_CREDIT_NPH);
+  return w.replay < wireBytes(w, cls, e) ? heldBy(W_REPLAY) : BUSY;
 }
 
 /** Data bytes of the next packet of a completion. */
@@ -381,11 +415,11 @@ function send(side: u32, dir: u32, w: Way, t: u64): void {
   if (isDefined(TIMELINE))
     happened(T_TLP, side, index, t, bytes, cls == COMPLETION ? chunk(w, e) : e.bytes, e.cookie);
   w.classNext = cls == COMPLETION ? POSTED : cls + 1;
-  count(side, dir == UP ? C_UP_TLPS : C_DOWN_TLPS, 1);
-  count(side, dir == UP ? C_UP_TLP_BYTES : C_DOWN_TLP_BYTES, bytes);
+  w.tlps++;
+  w.tlpBytes += bytes;
   if (w.dll == DLL_EXPLICIT) {
     w.replay -= bytes;
-    if (w.sent.head == w.sent.tail) wake(side, unitOf(1 - dir), arrival + w.limit);
+    if (w.sent.head == w.sent.tail) owes(side, 1 - dir, arrival);
     ringPut(w.sent, arrival, bytes, 0);
   }
   if (cls == COMPLETION) sendCompletion(side, w, q, e, arrival);
@@ -396,7 +430,7 @@ function send(side: u32, dir: u32, w: Way, t: u64): void {
 function sendCompletion(side: u32, w: Way, q: Port, e: Entry, arrival: u64): void {
   const n = chunk(w, e);
   busRule(n <= w.mps, n, w.mps);
-  count(side, C_DOWN_DATA_BYTES, n);
+  w.dataBytes += n;
   e.done += n;
   if (e.done < e.bytes) return;
   answer(side, e.flags, e.cookie, e.done, arrival);
@@ -421,7 +455,7 @@ function sendPosted(side: u32, dir: u32, w: Way, q: Port, e: Entry, arrival: u64
   const units = (e.bytes + 15) >> 4;
   w.ph--;
   w.pd -= units;
-  count(side, dir == UP ? C_UP_DATA_BYTES : C_DOWN_DATA_BYTES, e.bytes);
+  w.dataBytes += e.bytes;
   let at = arrival;
   if (dir == UP) {
     busRule(e.after == postedGone(side), e.after, postedGone(side));
@@ -437,7 +471,7 @@ function sendPosted(side: u32, dir: u32, w: Way, q: Port, e: Entry, arrival: u64
 function freed(side: u32, dir: u32, w: Way, r: Ring, at: u64, headers: u32, units: u32): void {
   if (w.dll != DLL_EXPLICIT) {
     if (w.waits != 0) wake(side, unitOf(dir), at + w.flight);
-  } else if (r.head == r.tail) wake(side, unitOf(1 - dir), at + w.limit);
+  } else if (r.head == r.tail) owes(side, 1 - dir, at);
   ringPut(r, at, headers, units);
 }
 
@@ -445,4 +479,17 @@ function freed(side: u32, dir: u32, w: Way, r: Ring, at: u64, headers: u32, unit
 export function settlePcie(side: u32): void {
   collect(way(side, UP), NEVER);
   collect(way(side, DOWN), NEVER);
+}
+
+/** Hands the counts of TLPs over to the counters. */
+export function flushPcie(side: u32): void {
+  for (let dir: u32 = 0; dir < 2; dir++) {
+    const w = way(side, dir);
+    count(side, dir == UP ? C_UP_TLPS : C_DOWN_TLPS, w.tlps);
+    count(side, dir == UP ? C_UP_TLP_BYTES : C_DOWN_TLP_BYTES, w.tlpBytes);
+    count(side, dir == UP ? C_UP_DATA_BYTES : C_DOWN_DATA_BYTES, w.dataBytes);
+    w.tlps = 0;
+    w.tlpBytes = 0;
+    w.dataBytes = 0;
+  }
 }

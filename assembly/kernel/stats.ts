@@ -58,8 +58,14 @@ export function openAccount(side: u32, account: u32, state: u32): void {
 }
 
 /** The account's unit is in `state` from t on; the interval that ends is charged to the state it was in. */
+// @ts-ignore: decorator
+@inline
 export function enter(side: u32, account: u32, state: u32, t: u64): void {
   const at = ACCOUNT + (side * ACCOUNTS + account) * ACCOUNT_BYTES;
+  if (load<u32>(at, 8) != state || load<u64>(at, FROM) != u64.MAX_VALUE) change(at, state, t);
+}
+
+function change(at: usize, state: u32, t: u64): void {
   if (booksClosed || load<u32>(at, 12) == 0) return;
   if (load<u64>(at, FROM) != u64.MAX_VALUE) settle(at, t);
   const was = load<u32>(at, 8);

@@ -50,6 +50,10 @@ export class Way {
   limit: u64;
   skpPeriod: u64;
   skpTicks: u64;
+  dllpDue: u64; // when the next ACK or UpdateFC is due on this wire
+  tlps: u64; // sent since the counters were told
+  tlpBytes: u64;
+  dataBytes: u64;
   ph: u32; // credits at the transmitter
   pd: u32;
   nph: u32;
@@ -129,7 +133,8 @@ export function buildWays(side: u32): void {
     w.limit = p(side, S_PCIE_LIMIT);
     w.skpPeriod = p(side, S_PCIE_SKP_PERIOD);
     w.skpTicks = p(side, S_PCIE_SKP_TICKS);
-    w.skpNext = w.skpPeriod;
+    w.skpNext = w.skpPeriod == 0 ? NEVER : w.skpPeriod;
+    w.dllpDue = NEVER;
     w.phAll = w.ph = p32(side, dir == UP ? S_PCIE_PH : S_PCIE_DOWN_PH);
     w.pdAll = w.pd = p32(side, dir == UP ? S_PCIE_PD : S_PCIE_DOWN_PD);
     w.nphAll = w.nph = p32(side, S_PCIE_NPH);

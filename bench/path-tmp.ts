@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The whole path, scenario to result, in pages a second of this machine: non-zero pages over the time of simulate(),
+ * which loads the guest's memory, runs both cards with accounting on and compares the destination with the oracle.
+ * `npx tsx bench/path.ts [TRACE.mdt…]`; traces are run in `full`, without a memo. `--check` fails below the floors.
+ */
+import { existsSync } from "node:fs";
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
+import Table from "cli-table3";
+import {
+  Core,
+  coreModule,
+  fileSource,
+  guestStream,
+  loadScenario,
+  openMdt,
+  type Result,
+  simulate,
+  type Variant,
+} from "../src/index.ts";
+
+const scenarioFile = fileURLToPath(new URL("../sim/scenarios/redis-100g.yaml", import.meta.url));
+const shipped = fileURLToPath(new URL("../sim/traces/host-redis-small.mdt", import.meta.url));
+/** Non-zero pages a second, at least. */
+const floors = { sized: 200_000, full: 40_000 };
+const rounds = 3;
+
+interface Measured {
+  readonly name: string;
+  readonly pages: number;
+  readonly seconds: number;
+}
+
+/** Runs a scenario with overrides once a round; the best time counts. */
+function measure(name: string, sets: string[], trace: string | null, variant: Variant = "lean"): Measured {
+  let seconds = Number.POSITIVE_INFINITY;
+  let result: Result | undefined;
+  for (let i = 0; i < rounds; i++) {
+    const { scenario, traceFile } = loadScenario(scenarioFile, { sets, allowOutside: true });
+    const file = trace ?? traceFile;
+    const mdt = scenario.guest.writes === "trace" && file !== null ? openMdt(fileSource(file), file) : null;
+    const stream = guestStream(scenario, mdt);
+    const core = new Core(coreModule(variant));
+    const origin = { version: "", build: "", trace: "", traceHint: basename(file ?? "") };
+    const start = process.hrtime.bigint();
+    result = simulate({ core, scenario, stream, origin });
+    seconds = Math.min(seconds, Number(process.hrtime.bigint() - start) / 1e9);
+  }
+  if (result?.migration.status !== "completed") throw new Error(`${name}: ${result?.migration.status}`);
+  return { name, pages: result.migration.ram.normal ?? 0, seconds };
+}
+
+const gen5 = ["source.host=gen5-host", "destination.host=gen5-host"];
+const generated = "guest.generate={memory: 2 GiB, rate: 4000 /s, workingSet: 32 MiB, pattern: uniform, mix: {zero: 0, text: 60, random: 40}}";
+const traces = process.argv.slice(2).filter((a) => !a.startsWith("--"));
+const rows: (Measured & { floor: number | null })[] = [
+  { ...measure("g5", ["content=sized", generated, ...gen5], null), floor: null },
+];
+const table = new Table({ head: ["whole path, 100 Gbit/s, MRRS 512", "pages", "seconds", "pages/s", "floor"] });
+let missed = 0;
+for (const { name, pages, seconds, floor } of rows) {
+  const rate = pages / seconds;
+  if (floor !== null && rate < floor) missed++;
+  table.push([name, pages, seconds.toFixed(2), Math.round(rate).toLocaleString("en"), floor?.toLocaleString("en") ?? ""]);
+}
+console.log(table.toString());
+if (process.argv.includes("--check") && missed > 0) process.exitCode = 1;
