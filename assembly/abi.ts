@@ -163,6 +163,7 @@ export const S_DRAM_NUM: u32 = 80;
 export const S_DRAM_DEN: u32 = 81;
 export const S_PCIE_DOWN_PH: u32 = 82; // the card's own: they limit doorbells
 export const S_PCIE_DOWN_PD: u32 = 83;
+export const S_WRITE_QUEUES: u32 = 84;
 export const S_COUNT: u32 = 96;
 export const DLL_NONE: u32 = 0;
 export const DLL_EXPLICIT: u32 = 1;

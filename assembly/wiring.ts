@@ -81,6 +81,7 @@ import {
   S_PCIE_TAGS_DESC,
   S_PCIE_TAGS_VSOCK,
   S_UNLZ_ENGINES,
+  S_WRITE_QUEUES,
   TAGS_MAX,
   TLP_QUEUE_DEPTH,
   UNITS,
@@ -184,7 +185,7 @@ export function wireQueues(side: u32): void {
 }
 
 export function wirePorts(side: u32): void {
-  buildPort(side, UP_POSTED + R_DATA, TLP_QUEUE_DEPTH, U_UP);
+  buildPort(side, UP_POSTED + R_DATA, p32(side, S_WRITE_QUEUES), U_UP);
   buildPort(side, UP_POSTED + R_VSOCK, TLP_QUEUE_DEPTH, U_UP);
   buildPort(side, UP_POSTED + R_DESC, 512, U_UP);
   buildPort(side, UP_READ + R_DATA, TLP_QUEUE_DEPTH, U_UP);

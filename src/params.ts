@@ -39,7 +39,9 @@ function skp(generation: number, lanes: number, ticksPerByte: number): [period: 
 /** Clocks from the last payload beat to the tag: AES pipeline, GHASH tree, last exclusive-or. */
 export function gcmLatencyCycles(rounds: number, crypto: ResolvedSide["card"]["crypto"]): number {
   const lanes = crypto.bitsPerCycle / 128;
-  return rounds * crypto.stagesPerRound + 2 + crypto.ghashLatencyCycles * (Math.log2(lanes) + 1) + crypto.tagCycles;
+  return (
+    rounds * crypto.stagesPerRound + 2 + crypto.ghashLatencyCycles * (Math.log2(lanes) + 1) + crypto.tagCycles
+  );
 }
 
 /** Reads that fetch one descriptor batch. */
@@ -179,6 +181,7 @@ function setEngines(p: Put, side: ResolvedSide, s: ResolvedScenario): void {
   p(abi.S_DESC_PREFETCH, card.dma.prefetchBatches);
   p(abi.S_SRAM_SLOTS, Math.floor(card.dma.stagingSramBytes / abi.PAGE_BYTES));
   p(abi.S_READ_ISSUE, Math.max(1, card.dma.readIssueCycles));
+  p(abi.S_WRITE_QUEUES, card.dma.writeQueues);
   p(abi.S_WRITE_ISSUE, Math.max(1, card.dma.writeIssueCycles));
   p(abi.S_ZERO_CYCLES, Math.ceil(abi.PAGE_BYTES / card.zeroFilter.bytesPerCycle));
   p(abi.S_UNLZ_ENGINES, card.decompressor.engines);

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Placer: the DMA write engine of the destination card.
 //
-// Models: pages as posted writes of at most MPS, one a `writeIssue` clocks; zero pages are written only
-//   where the
-//   card has placed something before (fresh guest memory is zero), device state is gathered for the
-//   front-end.
-// In and out: pages from Q_PLACE; TLPs to the posted port of the data requester; Q_LANDED when the last has
-//   landed.
-// How long: ceil(4096 / MPS) requests, one every `writeIssue` clocks while the port has room. SRAM is free
-//   when the last
-//   request has been put; a page counts as placed for the firmware then, since posted writes keep their
-//   order.
-// Leaves out: several write queues (one engine serves all), completion records.
+// Models: pages as posted writes of at most MPS, one a `writeIssue` clocks, from `writeQueues` queues of one page each;
+//   zero pages are written only where the card has placed something before (fresh guest memory is zero), device state
+//   is gathered for the front-end.
+// In and out: pages from Q_PLACE; pages of writes to the posted port of the data requester, which the link cuts at MPS;
+//   Q_LANDED when the last write has landed.
+// How long: write k of a page may go k x `writeIssue` clocks after the first; the next page begins 4096 / MPS x
+//   `writeIssue` clocks after this one, when a queue is free. SRAM is free, and the page counts as placed for the
+//   firmware, when the last write has been handed to the link: writes keep their order.
+// Leaves out: completion records.
 // Numbers: card preset `dma.*`.
 import {
   A_PLACE,
@@ -37,25 +35,26 @@ import {
   W_PCIE,
 } from "../abi";
 import { addSeries } from "../kernel/log";
-import { pop, queue, ready } from "../kernel/fifo";
+import { head, pop, queue, ready } from "../kernel/fifo";
 import { CARRIED, JOB_DEVICE, JOB_ZERO, Job, NO_SLOT, freeJob, freeSlot, job, slotAt } from "../kernel/jobs";
 import { ABSENT, carries, devicePlace, placedPage, placedVersion, setPlaced } from "../kernel/pages";
 import { p32 } from "../kernel/params";
 import { UP_POSTED, portFull, put } from "../kernel/port";
 import { placedAdd } from "../kernel/progress";
 import { wake } from "../kernel/schedule";
-import { broken, count, enter, enterUntil, sample } from "../kernel/stats";
+import { broken, count, enter, sample } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 
 
 @unmanaged
 class Writer {
-  nextIssue: u64;
+  handed: u64; // when the last write of the page is handed to the link
+  next: u64; // when the next page may begin
   index: u32;
   busy: u32;
-  offset: u32;
-  mps: u32;
+  writes: u32; // of a page
+  issue: u32;
 }
 
 const WRITERS = memory.data(64, 16);
@@ -69,52 +68,52 @@ function writer(side: u32): Writer {
 export function buildPlacer(side: u32): void {
   const w = writer(side);
   memory.fill(changetype<usize>(w), 0, 32);
-  w.mps = p32(side, S_PCIE_MPS);
+  w.writes = PAGE_BYTES / p32(side, S_PCIE_MPS);
+  w.issue = p32(side, S_WRITE_ISSUE);
 }
 
 export function stepPlacer(side: u32, t: u64): void {
   const w = writer(side);
-  if (t < w.nextIssue) {
-    wake(side, U_PLACE, w.nextIssue);
+  if (w.busy != 0) {
+    if (t < w.handed) {
+      wake(side, U_PLACE, w.handed);
+      return;
+    }
+    leave(side, w, t);
+  }
+  if (t < w.next) {
+    wake(side, U_PLACE, w.next);
     return;
   }
-  if (w.busy == 0 && !begin(side, w, t)) return;
-  if (portFull(side, UP_POSTED + R_DATA)) {
-    enter(side, A_PLACE, W_PCIE, t);
-    return;
-  }
-  const j = job(side, w.index);
-  const left = PAGE_BYTES - w.offset;
-  const n = left < w.mps ? left : w.mps;
-  const last = w.offset + n == PAGE_BYTES;
-  put(side, UP_POSTED + R_DATA, w.offset, n, w.index, last ? LAND_PAGE : 0, edgeAfter(side * 2, t, 1));
-  w.offset += n;
-  w.nextIssue = edgeAfter(side * 2, t, p32(side, S_WRITE_ISSUE));
-  if (!last && portFull(side, UP_POSTED + R_DATA)) {
-    // the wire wakes this unit when it has taken something
-    enterUntil(side, A_PLACE, BUSY, t, w.nextIssue, W_PCIE);
-    return;
-  }
-  enter(side, A_PLACE, BUSY, t);
-  wake(side, U_PLACE, w.nextIssue);
-  if (last) leave(side, w, j, t);
-}
-
-/** Takes the next page; device state and pages that need no write are dealt with at once, one a clock. */
-function begin(side: u32, w: Writer, t: u64): bool {
   if (!ready(queue(side, Q_PLACE), t)) {
     enter(side, A_PLACE, STARVED, t);
-    return false;
+    return;
   }
-  w.index = pop(queue(side, Q_PLACE));
-  const j = job(side, w.index);
+  const index = head(queue(side, Q_PLACE));
+  const j = job(side, index);
   const fresh = j.kind == JOB_ZERO && placedVersion(j.pfn) == ABSENT;
-  if (j.kind != JOB_DEVICE && !fresh) {
+  if (j.kind == JOB_DEVICE || fresh) {
+    pop(queue(side, Q_PLACE));
+    pass(side, index, j, t);
+    w.next = edgeAfter(side * 2, t, 1);
+  } else if (portFull(side, UP_POSTED + R_DATA)) {
+    enter(side, A_PLACE, W_PCIE, t);
+    return;
+  } else {
+    w.index = pop(queue(side, Q_PLACE));
     w.busy = 1;
-    w.offset = 0;
-    return true;
+    w.handed = edgeAfter(side * 2, t, (w.writes - 1) * w.issue);
+    w.next = edgeAfter(side * 2, t, w.writes * w.issue);
+    put(side, UP_POSTED + R_DATA, 0, PAGE_BYTES, w.index, LAND_PAGE, edgeAfter(side * 2, t, 1));
+    if (w.handed == t) leave(side, w, t);
   }
-  if (fresh) {
+  enter(side, A_PLACE, BUSY, t);
+  wake(side, U_PLACE, w.busy != 0 ? w.handed : w.next);
+}
+
+/** Device state, and zero pages that fresh memory holds already, need no write: one a clock. */
+function pass(side: u32, index: u32, j: Job, t: u64): void {
+  if (j.kind == JOB_ZERO) {
     setVersion(side, j, t);
     count(side, C_PLACED_SKIPPED, 1);
   } else {
@@ -122,15 +121,12 @@ function begin(side: u32, w: Writer, t: u64): bool {
   }
   placedAdd(side, j.kind, j.bytes, t);
   if (j.slotIn != NO_SLOT) freeSlot(side, j.slotIn);
-  freeJob(side, w.index);
-  w.nextIssue = edgeAfter(side * 2, t, 1);
-  enter(side, A_PLACE, BUSY, t);
-  wake(side, U_PLACE, w.nextIssue);
-  return false;
+  freeJob(side, index);
 }
 
-/** The last write of a page has been put. */
-function leave(side: u32, w: Writer, j: Job, t: u64): void {
+/** The last write of a page has been handed to the link. */
+function leave(side: u32, w: Writer, t: u64): void {
+  const j = job(side, w.index);
   w.busy = 0;
   if (carries(j.pfn)) {
     if (j.kind == JOB_ZERO) memory.fill(placedPage(j.pfn), 0, PAGE_BYTES);

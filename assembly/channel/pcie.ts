@@ -75,7 +75,7 @@ import {
 import { wake } from "../kernel/schedule";
 import { admit, startOf } from "../kernel/server";
 import { broken, count, enter, enterUntil } from "../kernel/stats";
-import { NEVER } from "../kernel/time";
+import { NEVER, edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 import {
   DOWN,
@@ -379,7 +379,7 @@ function heldBy(cause: u32): u32 {
 function gate(w: Way, cls: u32, e: Entry): u32 {
   if (cls == POSTED) {
     if (w.ph < 1) return heldBy(W_CREDIT_PH);
-    if (w.pd < (e.bytes + 15) >> 4) return heldBy(W_CREDIT_PD);
+    if (w.pd < (piece(w, e) + 15) >> 4) return heldBy(W_CREDIT_PD);
   } else if (cls == NON_POSTED && w.nph < 1) return heldBy(W_CREDIT_NPH);
   return w.replay < wireBytes(w, cls, e) ? heldBy(W_REPLAY) : BUSY;
 }
@@ -394,12 +394,21 @@ function chunk(w: Way, e: Entry): u32 {
   return left < room ? left : room;
 }
 
+/** Data bytes of the next packet of a write: cut at multiples of MPS. */
+// @ts-ignore: decorator
+@inline
+function piece(w: Way, e: Entry): u32 {
+  const room = w.mps - ((e.address + e.done) & (w.mps - 1));
+  const left = e.bytes - e.done;
+  return left < room ? left : room;
+}
+
 // @ts-ignore: decorator
 @inline
 function wireBytes(w: Way, cls: u32, e: Entry): u32 {
   if (cls == NON_POSTED) return 24;
   if (cls == COMPLETION) return 20 + ((chunk(w, e) + 3) & ~3);
-  return 24 + ((e.bytes + 3) & ~3);
+  return 24 + ((piece(w, e) + 3) & ~3);
 }
 
 /** Sends the chosen TLP at t. */
@@ -413,7 +422,15 @@ function send(side: u32, dir: u32, w: Way, t: u64): void {
   w.free = t + bytes * w.ticksPerByte;
   const arrival = w.free + w.flight;
   if (isDefined(TIMELINE))
-    happened(T_TLP, side, index, t, bytes, cls == COMPLETION ? chunk(w, e) : e.bytes, e.cookie);
+    happened(
+      T_TLP,
+      side,
+      index,
+      t,
+      bytes,
+      cls == COMPLETION ? chunk(w, e) : cls == POSTED ? piece(w, e) : e.bytes,
+      e.cookie,
+    );
   w.classNext = cls == COMPLETION ? POSTED : cls + 1;
   w.tlps++;
   w.tlpBytes += bytes;
@@ -450,19 +467,26 @@ function sendRead(side: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32
 }
 
 function sendPosted(side: u32, dir: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32): void {
-  busRule(e.bytes <= w.mps, e.bytes, w.mps);
-  busRule((e.address & 4095) + e.bytes <= 4096, e.address, e.bytes);
-  const units = (e.bytes + 15) >> 4;
+  const n = piece(w, e);
+  busRule(n <= w.mps, n, w.mps);
+  busRule(((e.address + e.done) & 4095) + n <= 4096, e.address, n);
+  const units = (n + 15) >> 4;
   w.ph--;
   w.pd -= units;
-  w.dataBytes += e.bytes;
+  w.dataBytes += n;
+  e.done += n;
   let at = arrival;
   if (dir == UP) {
     busRule(e.after == postedGone(side), e.after, postedGone(side));
-    setPostedGone(side, e.after + 1);
-    at = admit(side * 2 + 1, arrival, e.bytes);
+    at = admit(side * 2 + 1, arrival, n);
   }
   freed(side, dir, w, w.freedP, at, 1, units);
+  if (e.done < e.bytes) {
+    // the engine hands the next write over `writeIssue` clocks after this one
+    e.ready = edgeAfter(side * 2, e.ready, w.issue);
+    return;
+  }
+  if (dir == UP) setPostedGone(side, e.after + 1);
   if (e.flags != 0) landed(side, dir, e.flags, e.cookie, at);
   take(q, index);
 }

@@ -18,6 +18,7 @@ import {
   S_PCIE_SKP_PERIOD,
   S_PCIE_SKP_TICKS,
   S_PCIE_TICKS_PER_BYTE,
+  S_WRITE_ISSUE,
 } from "../abi";
 import { push } from "./fifo";
 import { reserve } from "./memory";
@@ -73,6 +74,7 @@ export class Way {
   mrrs: u32;
   rcb: u32;
   combineAbove: u32;
+  issue: u32; // clocks between two writes of one transaction
   waits: u32; // 1 while something is held up by credits or the replay buffer
 }
 
@@ -140,6 +142,7 @@ export function buildWays(side: u32): void {
     w.nphAll = w.nph = p32(side, S_PCIE_NPH);
     w.replayAll = w.replay = p32(side, S_PCIE_REPLAY_BYTES);
     w.dll = p32(side, S_PCIE_DLL);
+    w.issue = p32(side, S_WRITE_ISSUE);
     w.mps = p32(side, S_PCIE_MPS);
     w.mrrs = p32(side, S_PCIE_MRRS);
     w.rcb = p32(side, S_PCIE_RCB);

@@ -255,6 +255,7 @@ export function fillCard(values: Values): ResolvedCard {
     ticksPerCycle: values.perCycle("clock"),
     dma: {
       readQueues: values.whole("dma.readQueues"),
+      writeQueues: values.whole("dma.writeQueues"),
       prefetchBatches: values.whole("dma.prefetchBatches"),
       readIssueCycles: values.whole("dma.readIssue"),
       writeIssueCycles: values.whole("dma.writeIssue"),

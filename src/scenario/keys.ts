@@ -82,6 +82,13 @@ export const CARD_KEYS: KeyTable = {
   },
   clock: { measure: "clock", min: 1e6, max: 1e10, text: "clock of the card's engines" },
   "dma.readQueues": { measure: "count", min: 1, max: 8, text: "DMA read queues" },
+  "dma.writeQueues": {
+    measure: "count",
+    min: 1,
+    max: 8,
+    powerOfTwo: true,
+    text: "DMA write queues, a page each",
+  },
   "dma.prefetchBatches": {
     measure: "count",
     min: 1,

@@ -101,6 +101,7 @@ export interface ResolvedCard {
   ticksPerCycle: Ratio;
   dma: {
     readQueues: number;
+    writeQueues: number;
     /** Descriptor batches being fetched at most. */
     prefetchBatches: number;
     /** Clocks between two read requests, and between two write requests. */

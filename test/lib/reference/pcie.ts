@@ -293,7 +293,14 @@ class Link {
       const data = completionPiece(this.#p, entry.address, entry.bytes, entry.sentBytes);
       return { replay: tlpBytes("completion", data), ph: 0, pd: 0, nph: 0 };
     }
-    return { replay: tlpBytes("write", entry.bytes), ph: 1, pd: Math.ceil(entry.bytes / 16), nph: 0 };
+    const data = this.#writePiece(entry);
+    return { replay: tlpBytes("write", data), ph: 1, pd: Math.ceil(data / 16), nph: 0 };
+  }
+
+  /** Bytes of the next packet of a write: cut at multiples of MPS. */
+  #writePiece(entry: Entry): number {
+    const mps = this.#p[abi.S_PCIE_MPS]!;
+    return Math.min(entry.bytes - entry.sentBytes, mps - ((entry.address + entry.sentBytes) % mps));
   }
 
   #sendTlp(which: number, port: number, t: number): void {
@@ -312,8 +319,8 @@ class Link {
     let amount = entry.bytes;
     if (port === COMPLETION_PORT) amount = this.#completed(entry, arriveAt);
     else if (needs.nph === 1) this.#readArrives(wire, entry, arriveAt);
-    else this.#writeArrives(which, wire, entry, arriveAt);
-    if (port !== COMPLETION_PORT || entry.sentBytes === entry.bytes) queue.shift();
+    else amount = this.#writeArrives(which, wire, entry, arriveAt);
+    if (needs.nph === 1 || entry.sentBytes === entry.bytes) queue.shift();
     if (needs.nph === 1) wire.readNext = 3 + ((port - 3 + 1) % 3);
     wire.classNext = port === COMPLETION_PORT ? POSTED : needs.nph === 1 ? COMPLETION : NON_POSTED;
     this.#record(wire, { kind: abi.T_TLP, startAt: t, port, what: needs.replay, amount, units: 0 });
@@ -341,21 +348,34 @@ class Link {
     this.#freed(wire, wire.freedNonPosted, { at: startAt, replay: 0, ph: 0, pd: 0, nph: 1 });
   }
 
-  #writeArrives(which: number, wire: Wire, entry: Entry, arriveAt: number): void {
+  #writeArrives(which: number, wire: Wire, entry: Entry, arriveAt: number): number {
     const p = this.#p;
+    const data = this.#writePiece(entry);
+    entry.sentBytes += data;
+    if (entry.sentBytes < entry.bytes)
+      entry.readyAt = this.#clocksAfter(entry.readyAt, p[abi.S_WRITE_ISSUE]!);
     let landedAt = arriveAt;
     if (which === UP) {
       const startAt = Math.max(arriveAt, this.#writeServerAt);
-      landedAt = startAt + Math.ceil((entry.bytes * p[abi.S_MEM_WRITE_NUM]!) / p[abi.S_MEM_WRITE_DEN]!);
+      landedAt = startAt + Math.ceil((data * p[abi.S_MEM_WRITE_NUM]!) / p[abi.S_MEM_WRITE_DEN]!);
       this.#writeServerAt = landedAt;
     }
     this.#freed(wire, wire.freedPosted, {
       at: landedAt,
       replay: 0,
       ph: 1,
-      pd: Math.ceil(entry.bytes / 16),
+      pd: Math.ceil(data / 16),
       nph: 0,
     });
+    return data;
+  }
+
+  /** The card clock's edge n clocks after the edge t: edge k lies at ceil(k num / den). */
+  #clocksAfter(t: number, n: number): number {
+    const num = this.#p[abi.S_CARD_NUM]!;
+    const den = this.#p[abi.S_CARD_DEN]!;
+    const k = Math.floor((t * den) / num) + n;
+    return Math.ceil((k * num) / den);
   }
 
   /** Freed by the receiver: owed by an UpdateFC, or back one flight later without a data link layer. */
