@@ -16,7 +16,8 @@
 //   is at the
 //   other end one flight time after its last byte. Priority at each boundary: SKP due > ACK due > UpdateFC
 //   due > TLP;
-//   TLP classes posted, non-posted, completion in turn, requesters of a class in turn.
+//   TLP classes posted, non-posted, completion in turn, requesters of a class in turn;
+//   the packets of one transaction follow each other as long as they are ready.
 //   ACK and UpdateFC are due `limit` after the first unacknowledged arrival or the first freed credit, and
 //   cover
 //   everything up to the moment they are sent; each DLLP is 8 bytes.
@@ -122,8 +123,19 @@ export function stepPcie(side: u32, dir: u32, t: u64): void {
   w.waits = 0;
   enter(side, account, BUSY, t);
   if (w.skpNext <= t && skp(side, dir, w, t)) return;
-  if (dllp) sendDue(side, dir, w, t);
-  else send(side, dir, w, t);
+  if (dllp) {
+    sendDue(side, dir, w, t);
+  } else {
+    send(side, dir, w, t);
+    // the rest of a transaction follows back to back: nothing can come between before a DLLP or SKP is due, and one that
+    // is not owed yet cannot be due within `limit`
+    while (w.begun != 0 && w.free < w.dllpDue && w.free < w.skpNext && w.free <= t + w.limit) {
+      const q = port(side, w.begun - 1);
+      if (portHead(q).ready > w.free || gate(w, classOf(w.begun - 1), portHead(q)) != BUSY) break;
+      chosen = w.begun;
+      send(side, dir, w, w.free);
+    }
+  }
   setWireFree(side, dir, w.free);
   if ((filled(side) & (dir == UP ? UP_PORTS : DOWN_PORTS)) != 0) {
     again(side, dir, w.free);
@@ -325,6 +337,14 @@ function choose(side: u32, dir: u32, w: Way, t: u64): u32 {
 
 function chooseAny(side: u32, dir: u32, w: Way, t: u64): u32 {
   let cause = STARVED;
+  if (w.begun != 0) {
+    // a transaction that has begun goes on, if its next packet may go
+    const e = portHead(port(side, w.begun - 1));
+    if (e.ready <= t && gate(w, classOf(w.begun - 1), e) == BUSY) {
+      chosen = w.begun;
+      return BUSY;
+    }
+  }
   for (let i: u32 = 0; i < 3; i++) {
     let cls = w.classNext + i;
     if (cls >= 3) cls -= 3;
@@ -411,13 +431,23 @@ function wireBytes(w: Way, cls: u32, e: Entry): u32 {
   return 24 + ((piece(w, e) + 3) & ~3);
 }
 
+/** Class of the transactions of a port. */
+// @ts-ignore: decorator
+@inline
+function classOf(index: u32): u32 {
+  return index == DOWN_COMPLETION
+    ? COMPLETION
+    : index >= UP_READ && index < DOWN_POSTED
+      ? NON_POSTED
+      : POSTED;
+}
+
 /** Sends the chosen TLP at t. */
 function send(side: u32, dir: u32, w: Way, t: u64): void {
   const index = chosen - 1;
   const q = port(side, index);
   const e = portHead(q);
-  const cls =
-    index == DOWN_COMPLETION ? COMPLETION : index >= UP_READ && index < DOWN_POSTED ? NON_POSTED : POSTED;
+  const cls = classOf(index);
   const bytes = wireBytes(w, cls, e);
   w.free = t + bytes * w.ticksPerByte;
   const arrival = w.free + w.flight;
@@ -449,7 +479,8 @@ function sendCompletion(side: u32, w: Way, q: Port, e: Entry, arrival: u64): voi
   busRule(n <= w.mps, n, w.mps);
   w.dataBytes += n;
   e.done += n;
-  if (e.done < e.bytes) return;
+  w.begun = e.done < e.bytes ? DOWN_COMPLETION + 1 : 0;
+  if (w.begun != 0) return;
   answer(side, e.flags, e.cookie, e.done, arrival);
   take(q, DOWN_COMPLETION);
 }
@@ -481,7 +512,8 @@ function sendPosted(side: u32, dir: u32, w: Way, q: Port, e: Entry, arrival: u64
     at = admit(side * 2 + 1, arrival, n);
   }
   freed(side, dir, w, w.freedP, at, 1, units);
-  if (e.done < e.bytes) {
+  w.begun = e.done < e.bytes ? index + 1 : 0;
+  if (w.begun != 0) {
     // the engine hands the next write over `writeIssue` clocks after this one
     e.ready = edgeAfter(side * 2, e.ready, w.issue);
     return;

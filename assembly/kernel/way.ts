@@ -75,6 +75,7 @@ export class Way {
   rcb: u32;
   combineAbove: u32;
   issue: u32; // clocks between two writes of one transaction
+  begun: u32; // 1 + port of a transaction of which some packets have gone, 0 none
   waits: u32; // 1 while something is held up by credits or the replay buffer
 }
 

@@ -242,6 +242,11 @@ class Link {
 
   /** The port whose first entry goes at t, classes and read ports in their turns. */
   #nextPort(wire: Wire, t: number): number | null {
+    // a transaction that has begun goes on, if its next packet may go
+    for (const [port, queue] of wire.ports) {
+      const head = queue[0];
+      if (head !== undefined && head.sentBytes > 0 && this.#mayGo(wire, head, t)) return port;
+    }
     for (let i = 0; i < 3; i++) {
       const port = this.#ofClass(wire, (wire.classNext + i) % 3, t);
       if (port !== null) return port;
