@@ -310,13 +310,11 @@ export const W_CREDIT_NPH: u32 = 6;
 export const W_COMPLETION_BUFFER: u32 = 7;
 export const W_REPLAY: u32 = 8;
 export const W_SRAM: u32 = 9;
-export const W_KEY: u32 = 10;
 export const W_CWND: u32 = 11;
 export const W_WINDOW: u32 = 12;
 export const W_RATE_CAP: u32 = 13;
 export const W_PCIE: u32 = 14;
 export const W_ACK: u32 = 15;
-export const W_FAULT: u32 = 16;
 export const STATES: u32 = 20;
 export const ACCOUNT_BYTES: u32 = 192; // 16, the sums, 16
 
@@ -363,7 +361,6 @@ export const C_HOST_TICKS: u32 = 38;
 export const C_DESC_FETCHES: u32 = 39;
 export const C_DEVICE_BYTES: u32 = 40;
 export const C_KEY_MISSES: u32 = 41;
-export const C_LZ_STALL_CYCLES: u32 = 42;
 export const C_MEMO_HITS: u32 = 43;
 export const C_MEMO_MISSES: u32 = 44;
 export const COUNTERS: u32 = 64;
@@ -412,12 +409,14 @@ export const SERIES: u32 = 3;
 // --- events of the timeline (instrumented build) ---
 export const T_PUT: u32 = 1; // which port; t ready; a bytes; b address, c time of the put
 export const T_TLP: u32 = 2; // which port; t start; a bytes on the wire; b data bytes, c tag or argument
-export const T_DLLP: u32 = 3; // which direction; t start; a 0 ACK, 1 UpdateFC-P, 2 UpdateFC-NP; b amount, c data units
+// which direction; t start; a 0 ACK, 1 UpdateFC-P, 2 UpdateFC-NP; b amount, c data units
+export const T_DLLP: u32 = 3;
 export const T_SKP: u32 = 4; // which direction; t start; a ticks
 export const T_ANSWER: u32 = 5; // which requester; t arrival of the last byte; a tag; b bytes
 export const T_APPEND: u32 = 6; // which link; t from which the wire sees it; a bytes
 export const T_TAKEN: u32 = 7; // which link, side = the receiver; t from which the wire sees it; a bytes
 export const T_FRAME: u32 = 8; // which link; t start; a payload bytes; b acknowledgement, c right edge
-export const T_ARRIVE: u32 = 9; // which link, side = the receiver; t arrival; a payload bytes; b acknowledgement, c right edge
+// which link, side = the receiver; t arrival; a payload bytes; b acknowledgement, c right edge
+export const T_ARRIVE: u32 = 9;
 export const T_STAGE: u32 = 10; // which unit; t start; a page number; b end, c kind of job
 export const T_RECORD_BYTES: u32 = 32;

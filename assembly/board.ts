@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The breadboard: who is stepped when, and when a run ends. Units know queues and ports, never each other; what one
-// makes another do is decided here and in wiring.ts.
+// The breadboard: who is stepped when, and when a run ends. Units know queues and ports, never each other;
+// what one
+// makes another do is decided here and in board-wiring.ts.
 import {
   CONTENT_SIZED,
   G_CONTENT,
@@ -95,7 +96,7 @@ import { LINK_A, LINK_B, buildStream, stream, streamsLeft } from "./kernel/strea
 import { NEVER, NO_CLOCK, edgeAt, setDomain } from "./kernel/time";
 import { timelineReset } from "./kernel/timeline";
 import { DOWN, UP, waysOut } from "./kernel/way";
-import { buildEncoder, buildKeys, wireQueues, wirePorts, buildUnits } from "./wiring";
+import { buildEncoder, buildKeys, wireQueues, wirePorts, buildUnits } from "./board-wiring";
 
 /** Why build() refused: 0 built, 1 memory, 2 compressor parameters. */
 export const BUILD_OK: u32 = 0;
@@ -194,7 +195,9 @@ function runUntil(until: u64): u32 {
   return STOP_INVARIANT;
 }
 
-/** First time after `t` at which the naive scheduler visits a side: a due time, or the next edge of a clock. */
+/**
+ * First time after `t` at which the naive scheduler visits a side: a due time, or the next edge of a clock.
+ */
 function nextVisit(side: u32): u64 {
   let best = earliest(side);
   const visited = load<u64>(VISITED + (side << 3));
@@ -245,6 +248,7 @@ function runNaive(side: u32, to: u64): void {
 }
 
 function step(side: u32, u: u32, t: u64): void {
+  if (u == U_GUEST) stepGuest(t);
   switch (u) {
     case U_NET_RX:
       stepRx(side, t);
@@ -280,10 +284,8 @@ function step(side: u32, u: u32, t: u64): void {
       stepVsock(side, t);
       break;
     case U_UP:
-      stepPcie(side, UP, t);
-      break;
     case U_DOWN:
-      stepPcie(side, DOWN, t);
+      stepPcie(side, u - U_UP, t); // UP, DOWN
       break;
     case U_MEMORY:
       stepMemory(side, t);
@@ -302,9 +304,6 @@ function step(side: u32, u: u32, t: u64): void {
       break;
     case U_FRONTEND:
       stepHost(side, t);
-      break;
-    case U_GUEST:
-      stepGuest(t);
       break;
   }
 }

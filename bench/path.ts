@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The whole path, scenario to result, in pages a second of this machine: non-zero pages over the time of simulate(),
- * which loads the guest's memory, runs both cards with accounting on and compares the destination with the oracle.
- * `npx tsx bench/path.ts [TRACE.mdt…]`; traces are run in `full`, without a memo. `--check` fails below the floors.
+ * The whole path, scenario to result, in pages a second of this machine: non-zero pages over the time of
+ * simulate(),
+ * which loads the guest's memory, runs both cards with accounting on and compares the destination with the
+ * oracle.
+ * `npx tsx bench/path.ts [TRACE.mdt…]`; traces are run in `full`, without a memo. `--check` fails below the
+ * floors.
  */
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
@@ -52,11 +55,16 @@ function measure(name: string, sets: string[], trace: string | null, variant: Va
 }
 
 const gen5 = ["source.host=gen5-host", "destination.host=gen5-host"];
-const generated = "guest.generate={memory: 2 GiB, rate: 4000 /s, workingSet: 32 MiB, pattern: uniform, mix: {zero: 0, text: 60, random: 40}}";
+const generated =
+  "guest.generate={memory: 2 GiB, rate: 4000 /s, workingSet: 32 MiB, pattern: uniform, " +
+  "mix: {zero: 0, text: 60, random: 40}}";
 const traces = process.argv.slice(2).filter((a) => !a.startsWith("--"));
 const rows: (Measured & { floor: number | null })[] = [
   { ...measure("sized, generated 2 GiB, Gen3 x8", ["content=sized", generated], null), floor: floors.sized },
-  { ...measure("sized, generated 2 GiB, Gen5 x16", ["content=sized", generated, ...gen5], null), floor: floors.sized },
+  {
+    ...measure("sized, generated 2 GiB, Gen5 x16", ["content=sized", generated, ...gen5], null),
+    floor: floors.sized,
+  },
   {
     ...measure("sized, the same, instrumented", ["content=sized", generated], null, "instrumented"),
     floor: null,
@@ -69,12 +77,20 @@ for (const trace of traces.length > 0 ? traces : [shipped]) {
   rows.push({ ...measure(`full, ${basename(trace)} x ${tile}`, sets, trace), floor: floors.full });
 }
 
-const table = new Table({ head: ["whole path, 100 Gbit/s, MRRS 512", "pages", "seconds", "pages/s", "floor"] });
+const table = new Table({
+  head: ["whole path, 100 Gbit/s, MRRS 512", "pages", "seconds", "pages/s", "floor"],
+});
 let missed = 0;
 for (const { name, pages, seconds, floor } of rows) {
   const rate = pages / seconds;
   if (floor !== null && rate < floor) missed++;
-  table.push([name, pages, seconds.toFixed(2), Math.round(rate).toLocaleString("en"), floor?.toLocaleString("en") ?? ""]);
+  table.push([
+    name,
+    pages,
+    seconds.toFixed(2),
+    Math.round(rate).toLocaleString("en"),
+    floor?.toLocaleString("en") ?? "",
+  ]);
 }
 console.log(table.toString());
 if (process.argv.includes("--check") && missed > 0) process.exitCode = 1;

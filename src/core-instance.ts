@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * An instance of the compiled core: the one user of the loader. Typed, unsigned, views renewed after the memory may have
+ * An instance of the compiled core: the one user of the loader. Typed, unsigned, views renewed after the
+ * memory may have
  * moved. Opens no file, so that a browser can have it.
  */
 import { instantiateSync } from "@assemblyscript/loader";
@@ -105,7 +106,9 @@ export class Core {
     this.setU64((this.#exports.sideParams(side) >>> 0) + index * 8, BigInt(value));
   }
 
-  /** Builds the board: 0, or 1 when 4 GiB do not hold it, 2 when the compressor's parameters are impossible. */
+  /**
+   * Builds the board: 0, or 1 when 4 GiB do not hold it, 2 when the compressor's parameters are impossible.
+   */
   build(): number {
     return this.#exports.build();
   }

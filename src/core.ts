@@ -5,7 +5,10 @@ import { fileURLToPath } from "node:url";
 
 export { Core } from "./core-instance.ts";
 
-/** Builds of the core: the same model. `instrumented` adds the timeline ring, `naive` is the oracle's scheduler. */
+/**
+ * Builds of the core: the same model. `instrumented` adds the timeline ring, `naive` is the oracle's
+ * scheduler.
+ */
 export type Variant = "lean" | "instrumented" | "debug" | "naive";
 
 const FILES: Readonly<Record<Variant, string>> = {

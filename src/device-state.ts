@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Device state of a simulated guest: bytes that compress like a dump of a virtual machine monitor's structures.
+ * Device state of a simulated guest: bytes that compress like a dump of a virtual machine monitor's
+ * structures.
  *
- * Records of 64 bytes: a type of eight, a rising number, two kernel-like addresses of which the upper half repeats,
+ * Records of 64 bytes: a type of eight, a rising number, two kernel-like addresses of which the upper half
+ * repeats,
  * a small count, flags of which few bits are used, eight random bytes in every fourth record, and zeros. LZ4
  * leaves a little less than half of it. No recording stands behind it: an assumption of dpusim.
  */

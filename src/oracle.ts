@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * What the destination must hold when the guest resumes: the trace replayed anew, as far as each vCPU of the source had
+ * What the destination must hold when the guest resumes: the trace replayed anew, as far as each vCPU of
+ * the source had
  * come when it was suspended. Nothing of the migration's own books is used.
  */
 import * as abi from "../assembly/abi.ts";
@@ -27,7 +28,10 @@ function carried(scenario: ResolvedScenario, pfn: number): boolean {
   return mode === "full" || (mode === "sampled" && pfn % sampleEvery === 0);
 }
 
-/** Replays a fresh stream up to the writes that the source's vCPUs executed; compares versions, and bytes where carried. */
+/**
+ * Replays a fresh stream up to the writes that the source's vCPUs executed; compares versions, and bytes
+ * where carried.
+ */
 export function compare(
   core: Core,
   stream: GuestStream,

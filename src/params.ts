@@ -22,7 +22,9 @@ export function ringEvents(scenario: ResolvedScenario): number {
   return scenario.content.mode === "sized" ? 8192 : 512;
 }
 
-/** Symbols after which ACK and UpdateFC are due: PCIe Base Specification 3.0 tables 3-7 to 3-9 as a formula. */
+/**
+ * Symbols after which ACK and UpdateFC are due: PCIe Base Specification 3.0 tables 3-7 to 3-9 as a formula.
+ */
 export function dllpLimitSymbols(generation: number, lanes: number, mps: number): number {
   const factor = mps <= 256 ? (lanes <= 4 ? 1.4 : lanes <= 8 ? 2.5 : 3.0) : lanes <= 8 ? 1.0 : 2.0;
   const delay = generation === 1 ? 19 : generation === 2 ? 70 : 115;
@@ -154,7 +156,8 @@ function setPcie(p: Put, side: ResolvedSide, s: ResolvedScenario): void {
 function setHost(p: Put, pair: (key: number, r: Ratio) => void, side: ResolvedSide): void {
   const { host, pcie } = side;
   const [cycleNum, cycleDen] = host.cpu.ticksPerCycle;
-  // guest memory is far larger than the cache: every read misses; both flights are part of the published latency
+  // guest memory is far larger than the cache: every read misses; both flights are part of the published
+  // latency
   const latency = host.memory.readLatencyTicks + host.memory.missAdderTicks - 2 * pcie.flightTicks;
   p(abi.S_MEM_READ_LATENCY, Math.max(0, latency));
   pair(abi.S_MEM_READ_NUM, host.memory.ticksPerByte);

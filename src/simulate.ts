@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * One migration: a scenario and its guest in, a Result out. No files, no wall clock: a browser's worker does the same.
+ * One migration: a scenario and its guest in, a Result out. No files, no wall clock: a browser's worker
+ * does the same.
  */
 import * as abi from "../assembly/abi.ts";
 import type { Core } from "./core.ts";
@@ -59,7 +60,10 @@ export interface SimulateInput {
   readonly origin: Origin;
   /** Length in ticks of the slices after which progress is told: 1 ms unless given. Changes no result. */
   readonly sliceTicks?: bigint;
-  /** Longest time in ticks that a side may run ahead; the link's propagation unless given. Changes no result. */
+  /**
+   * Longest time in ticks that a side may run ahead; the link's propagation unless given. Changes no
+   * result.
+   */
   readonly quantumTicks?: bigint;
 }
 
@@ -83,7 +87,8 @@ function refuse(scenario: ResolvedScenario, pages: number): void {
     const mib = (n: number): number => Math.ceil((n * abi.PAGE_BYTES) / 2 ** 20);
     throw new RunRefused(
       "content",
-      `full carries every page twice and the guest has ${mib(pages)} MiB, at most ${mib(FULL_PAGES_MAX)} MiB; use sized`,
+      `full carries every page twice and the guest has ${mib(pages)} MiB, ` +
+        `at most ${mib(FULL_PAGES_MAX)} MiB; use sized`,
     );
   }
   if (longest(scenario, pages) <= TIME_MAX_TICKS) return;
@@ -196,7 +201,8 @@ function outcomeOf(reading: ReturnType<typeof readCore>, ended: Ended, core: Cor
 }
 
 /**
- * A run that yields its progress after every slice of simulated time and returns the result; whoever drives it may
+ * A run that yields its progress after every slice of simulated time and returns the result; whoever drives
+ * it may
  * stop at any slice.
  * @throws RunRefused, SimulatorFault, TraceError, RangeError
  */

@@ -216,7 +216,9 @@ house("measures lines, files and functions at their limits", () => {
   assert.equal(tooLong("src/a.ts", `// ${"é".repeat(107)}\n`), []);
   assert.equal(tooLong("src/a.ts", `// ${"é".repeat(108)}\n`), ["src/a.ts 111 columns, at most 110"]);
   assert.equal(tooLong("src/a.ts", "x();\n".repeat(400)), []);
-  assert.equal(tooLong("src/a.ts", "x();\n".repeat(401)), ["src/a.ts 401 lines without imports, at most 400"]);
+  assert.equal(tooLong("src/a.ts", "x();\n".repeat(401)), [
+    "src/a.ts 401 lines without imports, at most 400",
+  ]);
   assert.equal(tooLong("assembly/card/dma.ts", `@inline\n${body(60)}`.replace("@inline\n", "")), []);
   assert.equal(tooLong("assembly/card/dma.ts", body(61)), [
     "assembly/card/dma.ts f has 61 lines, at most 60",

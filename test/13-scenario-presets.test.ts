@@ -55,7 +55,10 @@ test("dpu-ref is invented, and has the numbers of its description", () => {
   assert.equal(got.ticksPerCycle, [1_024_000, 1]);
   assert.equal(got.control.ticksPerCycle, [2_048_000, 3]);
   const { dma, compressor, decompressor, crypto, control } = got;
-  assert.equal([dma.readQueues, dma.prefetchBatches, dma.descriptorBytes, dma.descriptorBatch], [2, 4, 16, 32]);
+  assert.equal(
+    [dma.readQueues, dma.prefetchBatches, dma.descriptorBytes, dma.descriptorBatch],
+    [2, 4, 16, 32],
+  );
   assert.equal(
     [dma.stagingSramBytes, got.scanner.wordsPerCycle, got.zeroFilter.bytesPerCycle],
     [2 ** 20, 8, 64],

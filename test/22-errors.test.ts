@@ -93,7 +93,8 @@ const CASES: readonly Case[] = [
   [["run", "text.yaml"], /^text\.mdt: offset 0: /],
   [
     ["run", "large.yaml"],
-    "large.yaml:5:10 content: full carries every page twice and the guest has 1644 MiB, at most 1536 MiB; use sized",
+    "large.yaml:5:10 content: full carries every page twice and the guest has 1644 MiB, " +
+      "at most 1536 MiB; use sized",
   ],
   [
     ["run", "large.yaml", "--content", "full"],

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Worker threads: they give what the main thread gives, their errors arrive whole, and their death is survived.
+// Worker threads: they give what the main thread gives, their errors arrive whole, and their death is
+// survived.
 import type { Worker, WorkerOptions } from "node:worker_threads";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";

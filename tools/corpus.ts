@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// `npm run corpus -- FOLDER [WORD…]`: every trace below a folder (whose path contains a word) at five link rates, two
+// `npm run corpus -- FOLDER [WORD…]`: every trace below a folder (whose path contains a word) at five link
+// rates, two
 // runs at a time. Traces with complete contents run tiled as well. A row a run; the last line is the count.
-// Fails on anything that is neither completed nor not-converged, on a page that differs, on a broken invariant, and on
+// Fails on anything that is neither completed nor not-converged, on a page that differs, on a broken
+// invariant, and on
 // a complete trace whose contents were not all used.
 import { type ChildProcess, fork } from "node:child_process";
 import { readdirSync, statSync } from "node:fs";
@@ -96,7 +98,8 @@ function pointsOf(trace: string): Point[] {
   ]);
 }
 
-// --- a worker ----------------------------------------------------------------------------------------------------
+// --- a worker
+// ----------------------------------------------------------------------------------------------------
 
 function scenarioText({ trace, rate, content, tile }: Point): string {
   const { host, downtimeLimit } = RATES.find((one) => one.rate === rate)!;
@@ -174,7 +177,8 @@ function work(): void {
   });
 }
 
-// --- the caller --------------------------------------------------------------------------------------------------
+// --- the caller
+// --------------------------------------------------------------------------------------------------
 
 /** Gives the points to workers in order and tells each answer with the number of its point. */
 async function runAll(

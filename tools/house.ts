@@ -5,9 +5,14 @@ import { type Finding, isCode, parse, type SourceFile } from "./source.ts";
 
 const limits = { columns: 110, fileLines: 400, functionLines: 60, scripts: 12 };
 const ours = /^(assembly|src|sim|bench|test|tools)\//;
+/** A list of constants is looked up, not read. */
+const isTable = /^assembly\/abi\.ts$/;
 const isScript = (path: string): boolean => isCode(path) || path.endsWith(".sh") || path === ".ci/run";
 
-/** Lines of import statements: the formatter gives each name a line of its own, which says nothing of length. */
+/**
+ * Lines of import statements: the formatter gives each name a line of its own, which says nothing of
+ * length.
+ */
 function importLines(lines: readonly string[]): number {
   let n = 0;
   let inside = false;
@@ -32,7 +37,7 @@ export function lengthFindings(files: readonly SourceFile[]): Finding[] {
       findings.push({ path, line: index + 1, message: `${columns} columns, at most ${limits.columns}` });
     });
     const counted = lines.length - importLines(lines);
-    if (counted > limits.fileLines) {
+    if (counted > limits.fileLines && !isTable.test(path)) {
       const message = `${counted} lines without imports, at most ${limits.fileLines}`;
       findings.push({ path, line: 1, message });
     }

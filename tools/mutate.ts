@@ -128,7 +128,7 @@ export async function mutate(options: MutateOptions): Promise<{ caught: number; 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { optimize: { type: "string", default: "3" }, timeout: { type: "string", default: "60" } },
+    options: { optimize: { type: "string", default: "0" }, timeout: { type: "string", default: "60" } },
   });
   const wanted = ({ name }: Mutation): boolean =>
     positionals.length === 0 || positionals.some((word) => name.includes(word));

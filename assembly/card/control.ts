@@ -165,7 +165,10 @@ function dispatchRecord(side: u32, core: u32, t: u64): u32 {
   return start(side, core, F_PAGE_RECORD, index, 1, to, p32(side, S_CTL_RECORD), t);
 }
 
-/** Where a record goes when its handler has ended: the source seals or frames, the destination opens or places. */
+/**
+ * Where a record goes when its handler has ended: the source seals or frames, the destination opens or
+ * places.
+ */
 function behindRecord(side: u32, j: Job): u32 {
   const sealed = g32(G_ENCRYPT_BITS) != 0;
   if (j.link == 0) return sealed ? Q_SEAL : Q_FRAME;

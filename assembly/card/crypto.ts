@@ -78,7 +78,10 @@ const SEEN = memory.data(512, 16);
 const IV = memory.data(16, 16);
 let uses: u32 = 0;
 
-/** Key of a data link, sent by a side: the same record on both cards would hide a fault, so each keeps its own. */
+/**
+ * Key of a data link, sent by a side: the same record on both cards would hide a fault, so each keeps its
+ * own.
+ */
 // @ts-ignore: decorator
 @inline
 function key(side: u32, sealing: bool, link: u32): Key {

@@ -23,6 +23,7 @@ import {
   A_READ,
   BLOCKED,
   BUSY,
+  C_DESC_FETCHES,
   C_READ_PAGES,
   C_READ_REQUESTS,
   C_READ_TORN,
@@ -240,7 +241,9 @@ export function stepDescriptors(side: u32, t: u64): void {
     for (let i: u32 = 0; i < n; i++) {
       pushHeld(queue(side, Q_READ + (batch >> 16)), pop(queue(side, Q_PENDING)), edgeAfter(side * 2, t, 1));
     }
-    if (n != 0) pop(queue(side, Q_FETCH));
+    if (n == 0) continue;
+    pop(queue(side, Q_FETCH));
+    count(side, C_DESC_FETCHES, 1);
   }
   enter(side, A_DESC, length(queue(side, Q_FETCH)) != 0 ? BUSY : STARVED, t);
 }

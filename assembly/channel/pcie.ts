@@ -42,17 +42,12 @@ import {
   C_UP_TLPS,
   C_UP_TLP_BYTES,
   DLL_EXPLICIT,
-  I_CREDITS,
   STARVED,
   T_DLLP,
   T_SKP,
   T_TLP,
   U_DOWN,
   U_UP,
-  W_CREDIT_NPH,
-  W_CREDIT_PD,
-  W_CREDIT_PH,
-  W_REPLAY,
 } from "../abi";
 import {
   DOWN_COMPLETION,
@@ -73,9 +68,10 @@ import {
   setWireFree,
   take,
 } from "../kernel/port";
+import { COMPLETION, NON_POSTED, POSTED, chunk, classOf, gate, piece, wireBytes } from "../kernel/packet";
 import { wake } from "../kernel/schedule";
 import { admit, startOf } from "../kernel/server";
-import { broken, count, enter, enterUntil } from "../kernel/stats";
+import { count, enter, enterUntil } from "../kernel/stats";
 import { NEVER, edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 import {
@@ -86,6 +82,7 @@ import {
   Ring,
   UP,
   Way,
+  collect,
   landed,
   ringDue,
   ringHead,
@@ -96,9 +93,6 @@ import {
 const DLLP_BYTES: u32 = 8;
 /** Returned credits that may lie uncollected before they are taken whether needed or not. */
 const RETURNS_KEPT: u32 = 2048;
-const POSTED: u32 = 0;
-const NON_POSTED: u32 = 1;
-const COMPLETION: u32 = 2;
 
 // --- the transmitter ---
 
@@ -127,7 +121,8 @@ export function stepPcie(side: u32, dir: u32, t: u64): void {
     sendDue(side, dir, w, t);
   } else {
     send(side, dir, w, t);
-    // the rest of a transaction follows back to back: nothing can come between before a DLLP or SKP is due, and one that
+    // the rest of a transaction follows back to back: nothing can come between before a DLLP or SKP is due,
+    // and one that
     // is not owed yet cannot be due within `limit`
     while (w.begun != 0 && w.free < w.dllpDue && w.free < w.skpNext && w.free <= t + w.limit) {
       const q = port(side, w.begun - 1);
@@ -169,50 +164,6 @@ function unitOf(dir: u32): u32 {
 @inline
 function again(side: u32, dir: u32, t: u64): void {
   wake(side, unitOf(dir), t);
-}
-
-/** Credits and acknowledgements that have arrived by t. */
-function collect(w: Way, t: u64): void {
-  if (w.dll != DLL_EXPLICIT) {
-    collectFreed(w, w.freedP, KIND_P, t);
-    collectFreed(w, w.freedN, KIND_N, t);
-    return;
-  }
-  const r = w.returns;
-  while (r.head != r.tail) {
-    const e = ringHead(r);
-    if (load<u64>(e) > t) break;
-    const a = load<u32>(e, 8);
-    const kind = a >> 30;
-    const n = a & 0x3fffffff;
-    if (kind == KIND_ACK) w.replay += n;
-    else if (kind == KIND_P) {
-      w.ph += n;
-      w.pd += load<u32>(e, 12);
-    } else w.nph += n;
-    r.head++;
-    within(w, t);
-  }
-}
-
-/** No pool holds more than it began with: a credit below zero shows here too, as 2^32 less something. */
-function within(w: Way, t: u64): void {
-  if (w.ph > w.phAll) broken(I_CREDITS, w.ph, w.phAll, t);
-  if (w.pd > w.pdAll) broken(I_CREDITS, w.pd, w.pdAll, t);
-  if (w.nph > w.nphAll) broken(I_CREDITS, w.nph, w.nphAll, t);
-  if (w.replay > w.replayAll) broken(I_CREDITS, w.replay, w.replayAll, t);
-}
-
-/** Without a data link layer credits come back one flight after they are freed. */
-function collectFreed(w: Way, r: Ring, kind: u32, t: u64): void {
-  while (r.head != r.tail && (t == NEVER || load<u64>(ringHead(r)) + w.flight <= t)) {
-    if (kind == KIND_P) {
-      w.ph += load<u32>(ringHead(r), 8);
-      w.pd += load<u32>(ringHead(r), 12);
-    } else w.nph += load<u32>(ringHead(r), 8);
-    r.head++;
-    within(w, t);
-  }
 }
 
 /** Nothing can be sent: due again when something becomes ready or due. */
@@ -269,7 +220,10 @@ function sendDue(side: u32, dir: u32, w: Way, t: u64): void {
   w.dllpDue = after(min3(ringDue(back.sent), ringDue(back.freedP), ringDue(back.freedN)), w.limit);
 }
 
-/** Something is on its way over the other wire that this direction's receiver will answer `limit` after `at`. */
+/**
+ * Something is on its way over the other wire that this direction's receiver will answer `limit` after
+ * `at`.
+ */
 // @ts-ignore: decorator
 @inline
 function owes(side: u32, dir: u32, at: u64): void {
@@ -340,9 +294,12 @@ function chooseAny(side: u32, dir: u32, w: Way, t: u64): u32 {
   if (w.begun != 0) {
     // a transaction that has begun goes on, if its next packet may go
     const e = portHead(port(side, w.begun - 1));
-    if (e.ready <= t && gate(w, classOf(w.begun - 1), e) == BUSY) {
-      chosen = w.begun;
-      return BUSY;
+    if (e.ready <= t) {
+      if (gate(w, classOf(w.begun - 1), e) == BUSY) {
+        chosen = w.begun;
+        return BUSY;
+      }
+      held = true;
     }
   }
   for (let i: u32 = 0; i < 3; i++) {
@@ -363,6 +320,7 @@ function chooseIn(side: u32, dir: u32, w: Way, cls: u32, t: u64): u32 {
     if (q.count == 0 || portHead(q).ready > t) return STARVED;
     const why = gate(w, cls, portHead(q));
     if (why == BUSY) chosen = index + 1;
+    else held = true;
     return why;
   }
   if (cls == COMPLETION) return STARVED;
@@ -383,63 +341,10 @@ function chooseIn(side: u32, dir: u32, w: Way, cls: u32, t: u64): u32 {
       chosen = first + r + 1;
       return BUSY;
     }
+    held = true;
     if (cause == STARVED || why < cause) cause = why;
   }
   return cause;
-}
-
-// @ts-ignore: decorator
-@inline
-function heldBy(cause: u32): u32 {
-  held = true;
-  return cause;
-}
-
-/** BUSY when the TLP may go, else what it waits for. */
-function gate(w: Way, cls: u32, e: Entry): u32 {
-  if (cls == POSTED) {
-    if (w.ph < 1) return heldBy(W_CREDIT_PH);
-    if (w.pd < (piece(w, e) + 15) >> 4) return heldBy(W_CREDIT_PD);
-  } else if (cls == NON_POSTED && w.nph < 1) return heldBy(W_CREDIT_NPH);
-  return w.replay < wireBytes(w, cls, e) ? heldBy(W_REPLAY) : BUSY;
-}
-
-/** Data bytes of the next packet of a completion. */
-// @ts-ignore: decorator
-@inline
-function chunk(w: Way, e: Entry): u32 {
-  const unit = e.bytes > w.combineAbove ? w.mps : w.rcb;
-  const room = unit - ((e.address + e.done) & (unit - 1));
-  const left = e.bytes - e.done;
-  return left < room ? left : room;
-}
-
-/** Data bytes of the next packet of a write: cut at multiples of MPS. */
-// @ts-ignore: decorator
-@inline
-function piece(w: Way, e: Entry): u32 {
-  const room = w.mps - ((e.address + e.done) & (w.mps - 1));
-  const left = e.bytes - e.done;
-  return left < room ? left : room;
-}
-
-// @ts-ignore: decorator
-@inline
-function wireBytes(w: Way, cls: u32, e: Entry): u32 {
-  if (cls == NON_POSTED) return 24;
-  if (cls == COMPLETION) return 20 + ((chunk(w, e) + 3) & ~3);
-  return 24 + ((piece(w, e) + 3) & ~3);
-}
-
-/** Class of the transactions of a port. */
-// @ts-ignore: decorator
-@inline
-function classOf(index: u32): u32 {
-  return index == DOWN_COMPLETION
-    ? COMPLETION
-    : index >= UP_READ && index < DOWN_POSTED
-      ? NON_POSTED
-      : POSTED;
 }
 
 /** Sends the chosen TLP at t. */
@@ -523,7 +428,10 @@ function sendPosted(side: u32, dir: u32, w: Way, q: Port, e: Entry, arrival: u64
   take(q, index);
 }
 
-/** The receiver frees credits at `at`: they come back with an UpdateFC, or one flight later without a data link. */
+/**
+ * The receiver frees credits at `at`: they come back with an UpdateFC, or one flight later without a data
+ * link.
+ */
 function freed(side: u32, dir: u32, w: Way, r: Ring, at: u64, headers: u32, units: u32): void {
   if (w.dll != DLL_EXPLICIT) {
     if (w.waits != 0) wake(side, unitOf(dir), at + w.flight);

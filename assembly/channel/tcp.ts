@@ -149,7 +149,10 @@ export function buildTcp(): void {
   }
 }
 
-/** Time of the handshake: SYN and SYN-ACK, each a frame with 12 more bytes of options than an ACK, one way each. */
+/**
+ * Time of the handshake: SYN and SYN-ACK, each a frame with 12 more bytes of options than an ACK, one way
+ * each.
+ */
 export function handshakeTicks(): u64 {
   return 2 * ((98 * ticksNum + ticksDen - 1) / ticksDen + propagation);
 }
@@ -217,7 +220,10 @@ function pick(side: u32, a: u32, b: u32): u32 {
   return tcp(side, LINK_A).served * weightB <= tcp(side, LINK_B).served * weightA ? LINK_A : LINK_B;
 }
 
-/** A link that had nothing to send has no claim to the time it did not use: it counts as served like the other. */
+/**
+ * A link that had nothing to send has no claim to the time it did not use: it counts as served like the
+ * other.
+ */
 function keepUp(side: u32, link: u32): void {
   if (weightA == 0) return;
   const mine = tcp(side, link).served;
@@ -315,7 +321,10 @@ function receive(side: u32, link: u32, end: u64, t: u64): void {
   wake(side, U_RECEIVE, t);
 }
 
-/** True when a window update is due: the right edge can move by two MSS and less than half of the window is open. */
+/**
+ * True when a window update is due: the right edge can move by two MSS and less than half of the window is
+ * open.
+ */
 function updateDue(side: u32, link: u32, t: u64): bool {
   const c = tcp(side, link);
   const s = stream(1 - side, link);

@@ -51,7 +51,7 @@ import {
   W_SRAM,
   W_TAGS,
 } from "../abi";
-import { EVENT_MESSAGE, head, hold, pop, push, pushHeld, queue, ready, lacks } from "../kernel/fifo";
+import { EVENT_MESSAGE, head, hold, pop, pushHeld, queue, ready, lacks } from "../kernel/fifo";
 import { CARRIED, JOB_DEVICE, JOB_PAGE, job, slotAt, slotsShort, takeJob, takeSlot } from "../kernel/jobs";
 import {
   Message,
@@ -179,7 +179,10 @@ function fetch(side: u32, direction: u32, q: Virtqueue, t: u64): u32 {
   return BUSY;
 }
 
-/** Waits until the card has room for the message: a copy, and for data SRAM, jobs and a place in the pipeline. */
+/**
+ * Waits until the card has room for the message: a copy, and for data SRAM, jobs and a place in the
+ * pipeline.
+ */
 function findRoom(side: u32, q: Virtqueue, t: u64): u32 {
   const m = message(side, TO_CARD, q.slot);
   const pages = chunksOf(m);

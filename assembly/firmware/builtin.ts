@@ -66,7 +66,7 @@ import { g32, p32 } from "../kernel/params";
 import { UP_POSTED, issueRead, put } from "../kernel/port";
 import { Progress, progress } from "../kernel/progress";
 import { counted } from "../kernel/stats";
-import { edgeAfter, edgeAt } from "../kernel/time";
+import { edgeAt } from "../kernel/time";
 
 /** Flags of Progress. */
 const ROUND_HERE: u32 = 1;
@@ -98,7 +98,10 @@ export function onHandler(side: u32, handler: u32, argument: u32, n: u32, q: u32
   else if (handler == F_ROUND_END) onRoundEnd(side, argument, t);
 }
 
-/** Posts the descriptors of a batch to the ring in host memory and has them fetched; on a card ring they are there. */
+/**
+ * Posts the descriptors of a batch to the ring in host memory and has them fetched; on a card ring they are
+ * there.
+ */
 function onDescriptors(side: u32, first: u32, n: u32, q: u32, t: u64): void {
   const at = next(side, t);
   let index = first;
@@ -210,7 +213,9 @@ function roundDone(side: u32, q: Progress, t: u64): void {
   q.roundWire = wire;
 }
 
-/** Looks at what the engines have counted, at each edge of the control clock at which something has changed. */
+/**
+ * Looks at what the engines have counted, at each edge of the control clock at which something has changed.
+ */
 export function poll(side: u32, t: u64): void {
   const q = progress(side);
   if (

@@ -41,7 +41,7 @@ import { guestRuns, heldUp, markDirty } from "../kernel/dirty";
 import { addSeries } from "../kernel/log";
 import { reserve } from "../kernel/memory";
 import { carries, newVersion, setWord, sourcePage } from "../kernel/pages";
-import { g, g32, p } from "../kernel/params";
+import { g32, p } from "../kernel/params";
 import { setDue, wake } from "../kernel/schedule";
 import { count, enter } from "../kernel/stats";
 import { NEVER } from "../kernel/time";
@@ -99,7 +99,10 @@ export function bodiesAt(): usize {
   return bodies;
 }
 
-/** The harness has filled the rings, and said in each vCPU's `fed` up to which time (NEVER: there is no more). */
+/**
+ * The harness has filled the rings, and said in each vCPU's `fed` up to which time (NEVER: there is no
+ * more).
+ */
 export function inputGiven(): void {
   wantsInput = false;
 }

@@ -48,7 +48,10 @@ export function queue(side: u32, index: u32): u32 {
   return side * QUEUES + index;
 }
 
-/** Makes a queue of `cap` entries, a power of two. The consumer is woken by a push, who waits for room by a pop. */
+/**
+ * Makes a queue of `cap` entries, a power of two. The consumer is woken by a push, who waits for room by a
+ * pop.
+ */
 export function buildFifo(side: u32, index: u32, cap: u32, consumer: u32): void {
   assert(popcnt(cap) == 1, "capacity of a queue is a power of two");
   const f = record(queue(side, index));

@@ -248,7 +248,9 @@ export function bufferFits(side: u32, r: u32, bytes: u32, headers: u32): bool {
   return q.bytes >= bytes && q.headers >= headers;
 }
 
-/** Issues a read: takes a tag and completion buffer, puts the request. The caller has checked that all fit. */
+/**
+ * Issues a read: takes a tag and completion buffer, puts the request. The caller has checked that all fit.
+ */
 export function issueRead(
   side: u32,
   r: u32,
@@ -298,7 +300,10 @@ export function tagBytes(side: u32, index: u32): u32 {
   return tag(side, index).bytes;
 }
 
-/** Takes a read's answer: frees the tag and its completion buffer; returns the cookie given when it was issued. */
+/**
+ * Takes a read's answer: frees the tag and its completion buffer; returns the cookie given when it was
+ * issued.
+ */
 export function finishRead(side: u32, r: u32, index: u32): u32 {
   const q = requester(side, r);
   const t = tag(side, index);

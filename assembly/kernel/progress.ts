@@ -18,7 +18,8 @@ export class Progress {
   roundZero: u64; // zero pages found before this round (source)
   roundWire: u64; // wire bytes sent before this round (source)
   round: u32;
-  flags: u32; // 1 a round end is here, 2 it is being answered, 4 it was the last, 8 the guest was told to resume
+  // 1 a round end is here, 2 it is being answered, 4 it was the last, 8 the guest was told to resume
+  flags: u32;
   watcher: u32; // unit woken by progress
   pad: u32;
 }

@@ -78,7 +78,8 @@ export function wake(side: u32, unit: u32, t: u64): void {
   if (side == currentSide) remember(unit, t);
 }
 
-// What has been woken on the side that is being stepped since the due table was last read: the three earliest times,
+// What has been woken on the side that is being stepped since the due table was last read: the three
+// earliest times,
 // and who was woken for each. Most steps are followed by one of these, and the table need not be read again.
 let first: u64 = NEVER;
 let firstWho: u32 = 0;

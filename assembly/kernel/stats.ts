@@ -77,7 +77,8 @@ function change(at: usize, state: u32, t: u64): void {
 }
 
 /**
- * The unit is in `state` until `from`, and in `then` afterwards unless it is entered before: a unit that knows what it
+ * The unit is in `state` until `from`, and in `then` afterwards unless it is entered before: a unit that
+ * knows what it
  * will wait for need not be stepped to say so.
  */
 export function enterUntil(side: u32, account: u32, state: u32, t: u64, from: u64, then: u32): void {

@@ -28,7 +28,8 @@ export class Stream {
   next: u32; // next record the receiver takes
   last: u32; // next record to append
   cap: u32; // records
-  position: u64; // bytes the receiver has taken out; the wire sees it from `takenFrom` on, before that `taken`
+  // bytes the receiver has taken out; the wire sees it from `takenFrom` on, before that `taken`
+  position: u64;
   taken: u64;
   takenFrom: u64;
   una: u64; // first byte not acknowledged, as the sender knows

@@ -2,6 +2,8 @@
 // State of the two directions of a credit-based link: when the wire is free, credits and replay bytes at the
 // transmitter, and rings of what is under way. What a direction does with it is its unit's business.
 import {
+  DLL_EXPLICIT,
+  I_CREDITS,
   S_PCIE_COMBINE_ABOVE,
   S_PCIE_DLL,
   S_PCIE_DOWN_PD,
@@ -23,6 +25,7 @@ import {
 import { push } from "./fifo";
 import { reserve } from "./memory";
 import { p, p32 } from "./params";
+import { broken } from "./stats";
 import { NEVER } from "./time";
 
 /** Directions. */
@@ -126,7 +129,10 @@ export function ringDue(r: Ring): u64 {
   return r.head == r.tail ? NEVER : load<u64>(ringHead(r));
 }
 
-/** Builds the link of a side. Queue `landings` of a direction takes posted writes that ask for it, by requester. */
+/**
+ * Builds the link of a side. Queue `landings` of a direction takes posted writes that ask for it, by
+ * requester.
+ */
 export function buildWays(side: u32): void {
   for (let dir: u32 = 0; dir < 2; dir++) {
     const w = way(side, dir);
@@ -174,4 +180,48 @@ export function waysOut(side: u32): u32 {
     n += w.phAll - w.ph + (w.pdAll - w.pd) + (w.nphAll - w.nph) + (w.replayAll - w.replay);
   }
   return n;
+}
+
+/** Credits and acknowledgements that have arrived by t. */
+export function collect(w: Way, t: u64): void {
+  if (w.dll != DLL_EXPLICIT) {
+    collectFreed(w, w.freedP, KIND_P, t);
+    collectFreed(w, w.freedN, KIND_N, t);
+    return;
+  }
+  const r = w.returns;
+  while (r.head != r.tail) {
+    const e = ringHead(r);
+    if (load<u64>(e) > t) break;
+    const a = load<u32>(e, 8);
+    const kind = a >> 30;
+    const n = a & 0x3fffffff;
+    if (kind == KIND_ACK) w.replay += n;
+    else if (kind == KIND_P) {
+      w.ph += n;
+      w.pd += load<u32>(e, 12);
+    } else w.nph += n;
+    r.head++;
+    within(w, t);
+  }
+}
+
+/** No pool holds more than it began with: a credit below zero shows here too, as 2^32 less something. */
+function within(w: Way, t: u64): void {
+  if (w.ph > w.phAll) broken(I_CREDITS, w.ph, w.phAll, t);
+  if (w.pd > w.pdAll) broken(I_CREDITS, w.pd, w.pdAll, t);
+  if (w.nph > w.nphAll) broken(I_CREDITS, w.nph, w.nphAll, t);
+  if (w.replay > w.replayAll) broken(I_CREDITS, w.replay, w.replayAll, t);
+}
+
+/** Without a data link layer credits come back one flight after they are freed. */
+function collectFreed(w: Way, r: Ring, kind: u32, t: u64): void {
+  while (r.head != r.tail && (t == NEVER || load<u64>(ringHead(r)) + w.flight <= t)) {
+    if (kind == KIND_P) {
+      w.ph += load<u32>(ringHead(r), 8);
+      w.pd += load<u32>(ringHead(r), 12);
+    } else w.nph += load<u32>(ringHead(r), 8);
+    r.head++;
+    within(w, t);
+  }
 }

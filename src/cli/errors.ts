@@ -29,7 +29,9 @@ const SYSTEM: Readonly<Record<string, string>> = {
   EROFS: "the file system is read-only",
 };
 
-/** A failed file operation as an input error: one line `file: what is wrong`. Others are thrown as they are. */
+/**
+ * A failed file operation as an input error: one line `file: what is wrong`. Others are thrown as they are.
+ */
 export function fileError(file: string, error: unknown): Error {
   const code = (error as NodeJS.ErrnoException).code;
   const known = typeof code === "string" ? SYSTEM[code] : undefined;

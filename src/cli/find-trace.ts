@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Finds the trace of a result by its hash: `--trace`, the result's folder, the current one, the shipped traces. */
+/**
+ * Finds the trace of a result by its hash: `--trace`, the result's folder, the current one, the shipped
+ * traces.
+ */
 import { closeSync, openSync, readdirSync, readSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { packageRoot } from "../scenario/presets.ts";

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
-/** The command line: what there is to call. Each command's code is loaded when it is called, and not before. */
+/**
+ * The command line: what there is to call. Each command's code is loaded when it is called, and not before.
+ */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { type ExitCode, exitCodeOf, reportError } from "./errors.ts";

@@ -36,7 +36,8 @@ function infoText(info: TraceInfo): string {
     ],
     [
       "new contents",
-      `${versions.body} bodies, ${versions.zero} zero, ${versions.same} the same, ${versions.free} freed, ${versions.unknown} unknown`,
+      `${versions.body} bodies, ${versions.zero} zero, ${versions.same} the same, ` +
+        `${versions.free} freed, ${versions.unknown} unknown`,
     ],
     ["captured", percent(versions.capturedPercent)],
     ["zero at start", percent(info.initialZeroPercent)],

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Simulations side by side in threads of Node. A thread that dies takes its job with it; the job is then done once more in a new
+ * Simulations side by side in threads of Node. A thread that dies takes its job with it; the job is then
+ * done once more in a new
  * thread, and given up when that dies too.
  */
 import { availableParallelism } from "node:os";
@@ -62,7 +63,10 @@ function revive({ name, message, stack, fields }: Failure): Error {
   return error;
 }
 
-/** Where the worker's code is; started from the sources, a thread of Node 20 needs a loader of its own for them. */
+/**
+ * Where the worker's code is; started from the sources, a thread of Node 20 needs a loader of its own for
+ * them.
+ */
 function entryOf(): { entry: string | URL; eval: boolean } {
   const fromSource = import.meta.url.endsWith(".ts");
   const entry = new URL(fromSource ? "./worker.ts" : "./worker.js", import.meta.url);
@@ -88,7 +92,8 @@ function deathOf(worker: Worker): Promise<never> {
 }
 
 /**
- * A pool of worker threads. Jobs are begun in the order in which they were given; threads are started when they are
+ * A pool of worker threads. Jobs are begun in the order in which they were given; threads are started when
+ * they are
  * needed and kept until `terminate`, which must be called: threads keep the process alive.
  */
 export class Pool {
@@ -115,7 +120,8 @@ export class Pool {
 
   /**
    * Simulates in a thread.
-   * @throws (rejects with) what `simulate` throws; WorkerDied; PoolTerminated; DataCloneError for a job that is not plain data
+   * @throws (rejects with) what `simulate` throws; WorkerDied; PoolTerminated; DataCloneError for a job
+   * that is not plain data
    */
   run(job: Job): Promise<Result> {
     return new Promise((resolve, reject) => {
@@ -128,7 +134,9 @@ export class Pool {
     });
   }
 
-  /** Ends every thread; jobs that are not done reject with PoolTerminated. Nothing is left open afterwards. */
+  /**
+   * Ends every thread; jobs that are not done reject with PoolTerminated. Nothing is left open afterwards.
+   */
   async terminate(): Promise<void> {
     this.#terminated = true;
     for (const { reject } of this.#waiting.splice(0)) reject(new PoolTerminated("the pool was terminated"));

@@ -3,7 +3,9 @@
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import type { Result } from "../result/schema.ts";
 
-/** The text of a result file: two blanks of indentation, lists of numbers on one line, a newline at the end. */
+/**
+ * The text of a result file: two blanks of indentation, lists of numbers on one line, a newline at the end.
+ */
 export function resultJson(result: Result): string {
   const text = JSON.stringify(result, null, 2);
   const flat = text.replace(/\[\s+((?:-?[0-9.e+-]+,?\s*)+)\]/g, (_, list: string) => {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** A result as text for a terminal of 100 columns: how it ended, rounds, where the time went, what was checked. */
+/**
+ * A result as text for a terminal of 100 columns: how it ended, rounds, where the time went, what was
+ * checked.
+ */
 import Table from "cli-table3";
 import picocolors from "picocolors";
 import * as abi from "../../assembly/abi.ts";
@@ -77,7 +80,8 @@ function setting(result: Result): string {
     ],
     [
       "path",
-      `${tracker.kind}, pages over ${internal.pages}, compress ${compress.engine}, encrypt ${encrypt.cipher}, content ${content.mode}`,
+      `${tracker.kind}, pages over ${internal.pages}, compress ${compress.engine}, ` +
+        `encrypt ${encrypt.cipher}, content ${content.mode}`,
     ],
   ];
   return lines.map(([key, text]) => `  ${key!.padEnd(6)} ${text}`).join("\n");
@@ -126,7 +130,8 @@ function phases({ migration, guest, hostCpu }: Result, colors: Colors): string {
     row("stopped", stopNs, [pages, device].filter((text) => text !== "").join(", ")),
   ];
   const { sourceCoreSeconds, destinationCoreSeconds } = hostCpu;
-  const cpu = `host CPU: ${time(1e9 * sourceCoreSeconds)} at the source, ${time(1e9 * destinationCoreSeconds)} at the destination`;
+  const [from, to] = [time(1e9 * sourceCoreSeconds), time(1e9 * destinationCoreSeconds)];
+  const cpu = `host CPU: ${from} at the source, ${to} at the destination`;
   return `${columns(["TIME", "ms", "share", ""], rows, colors, [0, 3])}\n  ${cpu}`;
 }
 
@@ -180,7 +185,8 @@ function limits({ bottleneck, bounds, link, migration }: Result, colors: Colors)
   const texts = parts.flatMap(([name, ns]) => (ns === null ? [] : [`${name} ${time(ns)} (${of(ns)})`]));
   return [
     `  limit   ${limit}`,
-    `  link    ${bitRate(link.goodputBitsPerSecond)} of payload on average, ${percent(link.utilization)} of the wire's time`,
+    `  link    ${bitRate(link.goodputBitsPerSecond)} of payload on average, ` +
+      `${percent(link.utilization)} of the wire's time`,
     `  bounds  ${texts.slice(0, 2).join(", ")}`,
     ...(texts.length > 2 ? [`          ${texts.slice(2).join(", ")}`] : []),
   ].join("\n");
@@ -205,7 +211,8 @@ function checks({ check, migration, fingerprint }: Result, colors: Colors): stri
   const held = `${check.invariants.length} checked, all held`;
   const lines = [
     `  memory      ${subject}: ${check.pagesCompared === 0 ? "not compared" : pages}${device}`,
-    `  contents    ${check.contentCapturedPercent} % recorded${check.contentCapturedPercent < 100 ? ", the rest are stand-ins: times are estimates" : ""}`,
+    `  contents    ${check.contentCapturedPercent} % recorded` +
+      (check.contentCapturedPercent < 100 ? ", the rest are stand-ins: times are estimates" : ""),
     `  invariants  ${broken.length === 0 ? colors.green(held) : colors.red(`${broken.length} broken`)}`,
     ...broken.map((one) => {
       const at = one.atTicks === undefined ? "" : ` at ${time(Number(one.atTicks) / abi.TICKS_PER_NS)}`;

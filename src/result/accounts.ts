@@ -50,13 +50,11 @@ export const CAUSES: Readonly<Record<number, string>> = {
   [abi.W_COMPLETION_BUFFER]: "completionBuffer",
   [abi.W_REPLAY]: "replayBuffer",
   [abi.W_SRAM]: "sram",
-  [abi.W_KEY]: "key",
   [abi.W_CWND]: "cwnd",
   [abi.W_WINDOW]: "window",
   [abi.W_RATE_CAP]: "rateCap",
   [abi.W_PCIE]: "pcie",
   [abi.W_ACK]: "ack",
-  [abi.W_FAULT]: "fault",
 };
 
 /** A unit of a run and its ticks by accounting state. */

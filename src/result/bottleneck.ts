@@ -12,7 +12,10 @@ export interface Share {
   share: number;
 }
 
-/** Waiting for these is a limit of its own; waiting for SRAM, PCIe or a full send buffer points further down. */
+/**
+ * Waiting for these is a limit of its own; waiting for SRAM, PCIe or a full send buffer points further
+ * down.
+ */
 const LIMITS: ReadonlySet<number> = new Set([
   abi.W_TAGS,
   abi.W_CREDIT_PH,
@@ -20,11 +23,13 @@ const LIMITS: ReadonlySet<number> = new Set([
   abi.W_CREDIT_NPH,
   abi.W_COMPLETION_BUFFER,
   abi.W_REPLAY,
-  abi.W_KEY,
   abi.W_CWND,
   abi.W_RATE_CAP,
 ]);
-/** A full wire makes every tag wait too: a busy unit is named before a wait that is no more than this much longer. */
+/**
+ * A full wire makes every tag wait too: a busy unit is named before a wait that is no more than this much
+ * longer.
+ */
 const BUSY_FIRST = 0.9;
 const SHARES_MAX = 12;
 /** Busy means something else here: the guest runs, a fetch is out. */
@@ -35,7 +40,8 @@ function isLimit(unit: string, state: number): boolean {
 }
 
 /**
- * Shares of the time `ticks`, greatest first, and the one that limits: the busiest unit, unless some unit waited for
+ * Shares of the time `ticks`, greatest first, and the one that limits: the busiest unit, unless some unit
+ * waited for
  * a limit of its own clearly longer than that. Null when nothing was busy.
  */
 export function bottleneckOf(

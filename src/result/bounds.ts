@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Lower bounds on a run's time, from the bytes that it moved. What cannot be known is left out in the run's favour, so
+ * Lower bounds on a run's time, from the bytes that it moved. What cannot be known is left out in the run's
+ * favour, so
  * a bound is never above the truth: a run that beats one shows a fault of the simulator.
  *
- * Counters tick when a unit begins something, so what may still be under way at the end (one TLP, one frame, one job
- * an engine) is taken off. Times are in ticks, as doubles: the result is shown to the picosecond and compared with a
+ * Counters tick when a unit begins something, so what may still be under way at the end (one TLP, one
+ * frame, one job
+ * an engine) is taken off. Times are in ticks, as doubles: the result is shown to the picosecond and
+ * compared with a
  * margin of 1e-9.
  */
 import * as abi from "../../assembly/abi.ts";
@@ -36,8 +39,10 @@ function counted(reading: Reading, side: number, counter: number, less = 0): num
 
 /**
  * Link. With P payload bytes on a data link, MSS = MTU - 52, r ticks a byte, D one way, W the window:
- * frames take sum over links of (P + 90 ceil(P / MSS)) r, in one transmitter; a byte W behind another is sent one
- * round trip after it at the earliest, floor((P - 1) / W) 2 D; the last byte needs D more to arrive. A rate cap
+ * frames take sum over links of (P + 90 ceil(P / MSS)) r, in one transmitter; a byte W behind another is
+ * sent one
+ * round trip after it at the earliest, floor((P - 1) / W) 2 D; the last byte needs D more to arrive. A rate
+ * cap
  * spaces the starts of data frames by wire bytes x cap.
  */
 function linkBound(reading: Reading, s: ResolvedScenario, completed: boolean): number {
@@ -59,7 +64,10 @@ function linkBound(reading: Reading, s: ResolvedScenario, completed: boolean): n
   return Math.max(framing, capped, trips * 2 * propagation) + arrival;
 }
 
-/** Period and length of SKP in ticks, as the link's encoding fixes them (PCIe Base Specification 3.0, 4.2.7). */
+/**
+ * Period and length of SKP in ticks, as the link's encoding fixes them (PCIe Base Specification 3.0,
+ * 4.2.7).
+ */
 function skp(side: ResolvedSide): [number, number] {
   const { generation, lanes, ticksPerByte } = side.pcie;
   const symbol = ticksPerByte * lanes;
@@ -75,9 +83,11 @@ function wireTicks(bytes: number, side: ResolvedSide, explicit: boolean): number
 }
 
 /**
- * PCIe of one side. Down: D data bytes in completions of at most MPS (or RCB where longer requests are not combined),
+ * PCIe of one side. Down: D data bytes in completions of at most MPS (or RCB where longer requests are not
+ * combined),
  * 20 B each. Up: writes of at most MPS with 24 B each, and a read request of 24 B for each MRRS of page data.
- * Reads: N = min(tags, completion buffer) requests are out at a time, each holds its tag for request + latency +
+ * Reads: N = min(tags, completion buffer) requests are out at a time, each holds its tag for request +
+ * latency +
  * completions, so n of them take floor(n / N) holds.
  */
 function pcieBound(reading: Reading, index: number, s: ResolvedScenario): number {
@@ -107,7 +117,8 @@ function pcieBound(reading: Reading, index: number, s: ResolvedScenario): number
 }
 
 /**
- * Compressor: a job of n bytes takes an engine for setup + ceil(n / window) clocks at least; decompressor: setup +
+ * Compressor: a job of n bytes takes an engine for setup + ceil(n / window) clocks at least; decompressor:
+ * setup +
  * ceil(n / bytes per clock). Jobs are pages, but for the last piece of the device state, which is left out.
  */
 function compressBound(reading: Reading, s: ResolvedScenario, completed: boolean): number | null {
@@ -126,8 +137,10 @@ function compressBound(reading: Reading, s: ResolvedScenario, completed: boolean
 }
 
 /**
- * Crypto, each way: a record of n bytes takes an engine of b bits a clock for ceil(128 / b) + ceil(8 n / b) + 1
- * clocks; the sum over r records of N bytes is at least r (ceil(128 / b) + 1) + 8 N / b. The last record's pipeline
+ * Crypto, each way: a record of n bytes takes an engine of b bits a clock for ceil(128 / b) + ceil(8 n / b)
+ * + 1
+ * clocks; the sum over r records of N bytes is at least r (ceil(128 / b) + 1) + 8 N / b. The last record's
+ * pipeline
  * latency is added once.
  */
 function encryptBound(reading: Reading, s: ResolvedScenario, completed: boolean): number | null {

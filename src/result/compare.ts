@@ -25,7 +25,9 @@ function walk(path: string, left: unknown, right: unknown, found: Difference[]):
   }
 }
 
-/** All differences of two results (or any plain data) except version and build, in the order of their keys. */
+/**
+ * All differences of two results (or any plain data) except version and build, in the order of their keys.
+ */
 export function differences(left: unknown, right: unknown): Difference[] {
   const found: Difference[] = [];
   walk("", left, right, found);

@@ -63,7 +63,10 @@ function unitTimes({ ticks }: Unit): Result["units"][string] {
   };
 }
 
-/** Units whose named times do not add up to the elapsed ticks: an account outside the table of causes shows here. */
+/**
+ * Units whose named times do not add up to the elapsed ticks: an account outside the table of causes shows
+ * here.
+ */
 export function unbalanced(units: Result["units"], elapsedTicks: bigint): string[] {
   return Object.entries(units)
     .filter(([, unit]) => {

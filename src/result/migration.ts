@@ -37,7 +37,9 @@ export function span(reading: Reading): { start: bigint; end: bigint } {
   return { start: log[abi.L_STARTED]!, end: log[abi.L_ENDED] === 0n ? elapsedTicks : log[abi.L_ENDED]! };
 }
 
-/** Rounds of the log; what the source had not been told of the last one at the end follows from the totals. */
+/**
+ * Rounds of the log; what the source had not been told of the last one at the end follows from the totals.
+ */
 function roundsOf(reading: Reading): Migration["rounds"] {
   const { log, rounds } = reading;
   const { end } = span(reading);

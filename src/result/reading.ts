@@ -23,7 +23,9 @@ export interface Histogram {
 export interface Reading {
   /** End of the reported interval in ticks. */
   readonly elapsedTicks: bigint;
-  /** Whether the core has closed its books: then every account sums to `elapsedTicks` by its own arithmetic. */
+  /**
+   * Whether the core has closed its books: then every account sums to `elapsedTicks` by its own arithmetic.
+   */
   readonly closed: boolean;
   readonly counters: readonly (readonly bigint[])[];
   /** Ticks by accounting state; null for a unit that the board does not have. */
@@ -46,7 +48,8 @@ function words(core: Core, address: number, count: number): bigint[] {
 }
 
 /**
- * An account's sums. Where the core has not closed its books, the interval that is open at the end is charged to the
+ * An account's sums. Where the core has not closed its books, the interval that is open at the end is
+ * charged to the
  * state it is in, and what was announced and has come about by then to the state that was announced.
  */
 function account(core: Core, address: number, end: bigint, closed: boolean): bigint[] | null {

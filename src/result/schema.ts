@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The result format `dpusim.result/1`: one zod schema, from which the type and the JSON Schema are made.
- * Fields of features that this version does not have are null. Code that runs in a browser imports types alone.
+ * Fields of features that this version does not have are null. Code that runs in a browser imports types
+ * alone.
  */
 import * as z from "zod";
 import type { ResolvedScenario } from "../scenario/types.ts";

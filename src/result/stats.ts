@@ -84,13 +84,6 @@ const COUNTERS: readonly Spec[] = [
     SOURCE,
     "bytes after compression, raw pages included",
   ),
-  row(
-    "card.compressor.stallCycles",
-    abi.C_LZ_STALL_CYCLES,
-    "cycles",
-    SOURCE,
-    "clocks lost to bank conflicts and output",
-  ),
   row("card.compressor.memoHits", abi.C_MEMO_HITS, "pages", SOURCE, "sizes taken from the memo"),
   row("card.compressor.memoMisses", abi.C_MEMO_MISSES, "pages", SOURCE, "sizes that had to be computed"),
   row("card.crypto.sealed", abi.C_RECORDS_SEALED, "records", BOTH, "records encrypted"),

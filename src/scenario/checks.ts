@@ -48,7 +48,10 @@ export function checkSide(side: { host: Values; card: Values }, problems: Proble
   }
 }
 
-/** Tags and completion buffer of VSOCK (4 tags, an eighth), of descriptors (what they can have in flight, an eighth), of data. */
+/**
+ * Tags and completion buffer of VSOCK (4 tags, an eighth), of descriptors (what they can have in flight, an
+ * eighth), of data.
+ */
 function checkReads(host: Values, card: Values, mrrs: number, problems: Problems): void {
   const rcb = host.whole("pcie.rcb");
   const batchBytes = card.whole("dma.descriptorBatch") * card.whole("dma.descriptorBytes");

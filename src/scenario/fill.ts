@@ -31,7 +31,10 @@ function toTicks(seconds: Rational): number {
   return Number(ticks);
 }
 
-/** Ticks per byte of a rate in bit/s; the core multiplies it by up to 2^17 bytes in 64 bits. @throws UnitError */
+/**
+ * Ticks per byte of a rate in bit/s; the core multiplies it by up to 2^17 bytes in 64 bits. @throws
+ * UnitError
+ */
 export function ticksPerByte(bitsPerSecond: Rational): Ratio {
   const ratio = toRatio(ticksPer(divide(bitsPerSecond, { num: 8n, den: 1n })));
   if (ratio[0] >= 2 ** 46) throw new UnitError("has too many digits to be exact in ticks; write fewer");

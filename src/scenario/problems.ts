@@ -48,7 +48,8 @@ export class Problems {
   add(path: Path, message: string, what: "key" | "value" = "value"): void {
     const key = path.join(".");
     const place = this.#place(path, what);
-    const line = `${place}${key === "" || place.endsWith(` ${key}`) || place === `--${key}` ? "" : ` ${key}`}: ${message}`;
+    const named = key === "" || place.endsWith(` ${key}`) || place === `--${key}`;
+    const line = `${place}${named ? "" : ` ${key}`}: ${message}`;
     if (!this.#lines.includes(line)) this.#lines.push(line);
   }
 

@@ -186,7 +186,9 @@ class Links {
     return side.ends[0].wireBytes * b <= side.ends[1].wireBytes * a ? 0 : 1;
   }
 
-  /** A link that cannot send earns no claim meanwhile: its count is raised to its fair share of the other's. */
+  /**
+   * A link that cannot send earns no claim meanwhile: its count is raised to its fair share of the other's.
+   */
   #noCredit(side: Side, end: End): void {
     const weights = [this.#g[abi.G_NET_WEIGHT_A]!, this.#g[abi.G_NET_WEIGHT_B]!];
     if (weights[0] === 0) return;

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Packets of a transaction: how long they are and what they need. Bytes on the wire as in channel/pcie.ts.
+import { BUSY, W_CREDIT_NPH, W_CREDIT_PD, W_CREDIT_PH, W_REPLAY } from "../abi";
+import { DOWN_COMPLETION, DOWN_POSTED, Entry, UP_READ } from "./port";
+import { Way } from "./way";
+
+/** Classes of transactions. */
+export const POSTED: u32 = 0;
+export const NON_POSTED: u32 = 1;
+export const COMPLETION: u32 = 2;
+
+/** BUSY when the TLP may go, else what it waits for. */
+export function gate(w: Way, cls: u32, e: Entry): u32 {
+  if (cls == POSTED) {
+    if (w.ph < 1) return W_CREDIT_PH;
+    if (w.pd < (piece(w, e) + 15) >> 4) return W_CREDIT_PD;
+  } else if (cls == NON_POSTED && w.nph < 1) return W_CREDIT_NPH;
+  return w.replay < wireBytes(w, cls, e) ? W_REPLAY : BUSY;
+}
+
+/** Data bytes of the next packet of a completion. */
+// @ts-ignore: decorator
+@inline
+export function chunk(w: Way, e: Entry): u32 {
+  const unit = e.bytes > w.combineAbove ? w.mps : w.rcb;
+  const room = unit - ((e.address + e.done) & (unit - 1));
+  const left = e.bytes - e.done;
+  return left < room ? left : room;
+}
+
+/** Data bytes of the next packet of a write: cut at multiples of MPS. */
+// @ts-ignore: decorator
+@inline
+export function piece(w: Way, e: Entry): u32 {
+  const room = w.mps - ((e.address + e.done) & (w.mps - 1));
+  const left = e.bytes - e.done;
+  return left < room ? left : room;
+}
+
+// @ts-ignore: decorator
+@inline
+export function wireBytes(w: Way, cls: u32, e: Entry): u32 {
+  if (cls == NON_POSTED) return 24;
+  if (cls == COMPLETION) return 20 + ((chunk(w, e) + 3) & ~3);
+  return 24 + ((piece(w, e) + 3) & ~3);
+}
+
+/** Class of the transactions of a port. */
+// @ts-ignore: decorator
+@inline
+export function classOf(index: u32): u32 {
+  return index == DOWN_COMPLETION
+    ? COMPLETION
+    : index >= UP_READ && index < DOWN_POSTED
+      ? NON_POSTED
+      : POSTED;
+}
