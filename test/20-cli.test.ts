@@ -212,9 +212,10 @@ test("every name of a result is in the list of statistics", async () => {
 
 test("Ctrl-C ends a run with 130 and leaves nothing", async () => {
   const file = inFolder("never.json");
-  // 64 copies at 100 Mbit/s take some 5 s of computing
-  const args = ["run", "sim/scenarios/redis-100g.yaml", "--set", "link.rate=100 Mbit/s", "--json", file];
-  const { code, stdout, stderr } = await dpusim(args, { interruptAfterMs: 2500 });
+  // 512 copies at 100 Mbit/s take some 15 s of computing
+  const slow = ["--set", "link.rate=100 Mbit/s", "--set", "guest.tile=512", "--content", "sized"];
+  const args = ["run", "sim/scenarios/redis-100g.yaml", ...slow, "--json", file];
+  const { code, stdout, stderr } = await dpusim(args, { interruptAfterMs: 3000 });
   assert.equal([code, stdout, stderr], [130, "", "dpusim: interrupted\n"]);
   assert.not.ok(existsSync(file));
   assert.not.ok(readdirSync(folder).some((name) => name.endsWith(".tmp")));

@@ -21,6 +21,13 @@ function version(): string {
 
 let code: ExitCode = 0;
 
+// a run ends itself in order; anything else ends at once
+process.on("SIGINT", () => {
+  if (process.listenerCount("SIGINT") > 1) return;
+  process.stderr.write("dpusim: interrupted\n");
+  process.exit(130);
+});
+
 /** A command that answers with text on stdout. */
 function prints(make: () => Promise<string>): () => Promise<void> {
   return async () => void process.stdout.write(await make());

@@ -5,15 +5,15 @@ import type { Row } from "./row.ts";
 export const pcie: readonly Row[] = [
   [
     "exact",
-    "channel/pcie",
+    "kernel/packet",
     "a write's header is one DW short",
-    "  return 24 + ((e.bytes + 3) & ~3);",
-    "  return 20 + ((e.bytes + 3) & ~3);",
+    "  return 24 + ((piece(w, e) + 3) & ~3);",
+    "  return 20 + ((piece(w, e) + 3) & ~3);",
     "chain, wire bytes",
   ],
   [
     "exact",
-    "channel/pcie",
+    "kernel/packet",
     "a completion's header is one DW short",
     "return 20 + ((chunk(w, e) + 3) & ~3);",
     "return 16 + ((chunk(w, e) + 3) & ~3);",
@@ -21,7 +21,7 @@ export const pcie: readonly Row[] = [
   ],
   [
     "exact",
-    "channel/pcie",
+    "kernel/packet",
     "a read request is one DW short",
     "  if (cls == NON_POSTED) return 24;",
     "  if (cls == NON_POSTED) return 20;",
@@ -29,7 +29,7 @@ export const pcie: readonly Row[] = [
   ],
   [
     "exact",
-    "channel/pcie",
+    "kernel/packet",
     "completions are always cut at MPS",
     "const unit = e.bytes > w.combineAbove ? w.mps : w.rcb;",
     "const unit = w.mps;",
@@ -37,7 +37,7 @@ export const pcie: readonly Row[] = [
   ],
   [
     "exact",
-    "channel/pcie",
+    "kernel/packet",
     "completions of two MPS",
     "const unit = e.bytes > w.combineAbove ? w.mps : w.rcb;",
     "const unit = e.bytes > w.combineAbove ? w.mps * 2 : w.rcb;",
@@ -45,19 +45,19 @@ export const pcie: readonly Row[] = [
   ],
   [
     "runs",
-    "card/placer",
+    "kernel/packet",
     "page writes of two MPS",
-    "  const n = left < w.mps ? left : w.mps;",
-    "  const n = left < 2 * w.mps ? left : 2 * w.mps;",
+    "  const room = w.mps - ((e.address + e.done) & (w.mps - 1));",
+    "  const room: u32 = w.mps + w.mps - ((e.address + e.done) & (w.mps + w.mps - 1));",
     "invariant tlp-rules",
   ],
   [
-    "runs",
+    "exact",
     "card/placer",
-    "page writes cross 4 KiB",
-    "put(side, UP_POSTED + R_DATA, w.offset, n, w.index",
-    "put(side, UP_POSTED + R_DATA, w.offset + 64, n, w.index",
-    "invariant tlp-rules",
+    "page writes end 64 bytes early",
+    "put(side, UP_POSTED + R_DATA, 0, PAGE_BYTES, w.index",
+    "put(side, UP_POSTED + R_DATA, 0, PAGE_BYTES - 64, w.index",
+    "chain, wire bytes",
   ],
   [
     "runs",
@@ -77,7 +77,7 @@ export const pcie: readonly Row[] = [
   ],
   [
     "runs",
-    "channel/pcie",
+    "kernel/way",
     "posted header credits come back twice",
     "      w.ph += n;",
     "      w.ph += 2 * n;",
@@ -85,7 +85,7 @@ export const pcie: readonly Row[] = [
   ],
   [
     "runs",
-    "channel/pcie",
+    "kernel/way",
     "posted data credits come back twice",
     "      w.pd += load<u32>(e, 12);",
     "      w.pd += 2 * load<u32>(e, 12);",
@@ -93,7 +93,7 @@ export const pcie: readonly Row[] = [
   ],
   [
     "runs",
-    "channel/pcie",
+    "kernel/way",
     "non-posted credits come back twice",
     "    } else w.nph += n;",
     "    } else w.nph += 2 * n;",
@@ -109,7 +109,7 @@ export const pcie: readonly Row[] = [
   ],
   [
     "runs",
-    "channel/pcie",
+    "kernel/way",
     "without a data link layer posted credits get lost",
     "      w.ph += load<u32>(ringHead(r), 8);",
     "",
@@ -127,8 +127,8 @@ export const pcie: readonly Row[] = [
     "exact",
     "channel/pcie",
     "every packet is acknowledged at once",
-    "  const dllp = after(ackDue, w.limit) <= t ||",
-    "  w.limit = 0;\n  const dllp = after(ackDue, w.limit) <= t ||",
+    "  const dllp = t >= w.dllpDue;",
+    "  w.limit = 0;\n  const dllp = t >= w.dllpDue;",
     "DLLP limit",
   ],
   [
