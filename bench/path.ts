@@ -72,7 +72,7 @@ const rows: (Measured & { floor: number | null })[] = [
 ];
 for (const trace of traces.length > 0 ? traces : [shipped]) {
   if (!existsSync(trace)) throw new Error(`no such file: ${trace}`);
-  const tile = trace === shipped ? 16 : 4;
+  const tile = trace === shipped ? 64 : 16;
   const sets = ["content=full", `guest.tile=${tile}`, "guest.speed=1"];
   rows.push({ ...measure(`full, ${basename(trace)} x ${tile}`, sets, trace), floor: floors.full });
 }

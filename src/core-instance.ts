@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * An instance of the compiled core: the one user of the loader. Typed, unsigned, views renewed after the
- * memory may have
- * moved. Opens no file, so that a browser can have it.
+ * memory may have moved. Opens no file, so that a browser can have it.
  */
 import { instantiateSync } from "@assemblyscript/loader";
 import * as abi from "../assembly/abi.ts";

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * What the destination must hold when the guest resumes: the trace replayed anew, as far as each vCPU of
- * the source had
- * come when it was suspended. Nothing of the migration's own books is used.
+ * the source had come when it was suspended. Nothing of the migration's own books is used.
  */
 import * as abi from "../assembly/abi.ts";
 import type { Core } from "./core.ts";

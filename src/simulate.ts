@@ -169,7 +169,8 @@ function deviceStateEqual(core: Core, scenario: ResolvedScenario): boolean {
   fillDeviceState(expected, scenario.seed);
   const at = core.address("devicePlace");
   const placed = core.u8.subarray(at, at + expected.length);
-  return expected.every((byte, i) => placed[i] === byte);
+  for (let i = 0; i < expected.length; i++) if (placed[i] !== expected[i]) return false;
+  return true;
 }
 
 function examine(input: SimulateInput, feeder: Feeder, ended: Ended, outcome: Outcome): Findings {
@@ -202,8 +203,7 @@ function outcomeOf(reading: ReturnType<typeof readCore>, ended: Ended, core: Cor
 
 /**
  * A run that yields its progress after every slice of simulated time and returns the result; whoever drives
- * it may
- * stop at any slice.
+ * it may stop at any slice.
  * @throws RunRefused, SimulatorFault, TraceError, RangeError
  */
 export function* simulation(input: SimulateInput): Generator<Progress, Result> {

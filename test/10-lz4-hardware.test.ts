@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The hardware LZ4 encoder against docs/lz4-hardware.md: pages worked by hand, legal blocks, limits, ratios.
+// The hardware LZ4 encoder against docs/lz4-hardware.md: pages worked by hand, legal blocks, limits,
+// ratios.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import {

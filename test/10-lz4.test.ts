@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// LZ4: the software encoder against liblz4, the decoder against damage, the hardware encoder against its page
-// (docs/lz4-hardware.md) worked by hand.
+// LZ4: the software encoder against liblz4, the decoder against damage, the hardware encoder against its
+// page (docs/lz4-hardware.md) worked by hand.
 import { createRequire } from "node:module";
 import fc from "fast-check";
 import { suite } from "uvu";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Traces that do not carry every version, 1.0 files in the first place: order, what is known, what stands in.
+// Traces that do not carry every version, 1.0 files in the first place: order, what is known, what stands
+// in.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { epochBody, Kind } from "../src/trace/epoch.ts";

@@ -114,8 +114,7 @@ const plain = { compress: "off", encrypt: "off" };
 
 formulas("bytes of a guest of random pages that writes nothing", () => {
   // N records of 16 + 4096 B and a 16-byte ROUND END for each of the two rounds on link B; device state in
-  // pieces of
-  // 4 KiB with 16 B each on link A: 64 KiB = 16 pieces
+  // pieces of 4 KiB with 16 B each on link A: 64 KiB = 16 pieces
   const pages = 2048;
   const result = migrate({ guest: generated(pages, 0), ...plain });
   assert.ok(isGood(result), JSON.stringify(result.check));
@@ -147,8 +146,7 @@ formulas("the bound of PCIe, and a run that is limited by nothing else", () => {
     Result,
   ];
   // Gen3 x8, MPS 256: a page is placed by 16 writes of 280 B at 130000 ticks = 0.126953125 ns a byte, and
-  // of every 370
-  // blocks of 16 B a lane one is lost to SKP
+  // of every 370 blocks of 16 B a lane one is lost to SKP
   const pageNs = 16 * 280 * 0.126953125 * (370 / 369);
   assert.ok(few.bounds.pcieNs >= 4095 * pageNs, "messages come on top, one TLP may be under way");
   close(few.bounds.pcieNs, 4096 * pageNs, 0.02, "bound");
@@ -172,8 +170,7 @@ formulas("few tags are the limit where they bind", () => {
   assert.equal([result.bottleneck.unit, result.bottleneck.cause], ["source.card.dma.read", "tags"]);
   assert.ok(isGood(result), JSON.stringify(result.check));
   // 10 less 4 for VSOCK and 1 for descriptors = 5; 4096 / 512 requests a page; each holds its tag for 478
-  // ns and
-  // 24 + 2 x 276 B of wire
+  // ns and 24 + 2 x 276 B of wire
   const holdNs = 478 + (24 + 2 * 276) * 0.126953125;
   close(result.bounds.pcieNs, (1024 * 8 * holdNs) / 5, 0.01, "bound");
 });

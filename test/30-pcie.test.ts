@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The PCIe link against its reference model: all packets of both wires, to the tick (model.md sections 2-3).
+// The PCIe link against its reference model: all packets of both wires, to the tick (model.md sections
+// 2-3).
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What must not matter to a result does not: the build of the core, the scheduler, how far the sides may
-// run ahead of
-// each other, how the guest is fed, which thread simulates and how many there are.
+// run ahead of each other, how the guest is fed, which thread simulates and how many there are.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
@@ -13,9 +12,8 @@ import { inputOf, migrate, redis, TICKS_PER_NS } from "./lib/migrate.ts";
 
 /**
  * A core whose run is over when its books are closed. What drains afterwards is in no number of a result,
- * and with
- * the 40 ms of a delayed acknowledgement it is 10^7 edges of 250 MHz a side for a scheduler that visits
- * them all.
+ * and with the 40 ms of a delayed acknowledgement it is 10^7 edges of 250 MHz a side for a scheduler that
+ * visits them all.
  */
 class UndrainedCore extends Core {
   override run(until: bigint): number {

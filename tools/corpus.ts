@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `npm run corpus -- FOLDER [WORD…]`: every trace below a folder (whose path contains a word) at five link
-// rates, two
-// runs at a time. Traces with complete contents run tiled as well. A row a run; the last line is the count.
-// Fails on anything that is neither completed nor not-converged, on a page that differs, on a broken
-// invariant, and on
-// a complete trace whose contents were not all used.
+// rates, two runs at a time. Traces with complete contents run tiled as well. A row a run; the last line is
+// the count. Fails on anything that is neither completed nor not-converged, on a page that differs, on a
+// broken invariant, and on a complete trace whose contents were not all used.
 import { type ChildProcess, fork } from "node:child_process";
 import { readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";

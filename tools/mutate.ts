@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `npm run mutate -- [WORD…] [--optimize 0..3] [--timeout SECONDS]`: makes each mistake of mutations.ts in a
-// copy of the core, compiles it and runs the probe, test/lib/mutant.ts, on it. The probe must accept the core
-// as it is and reject the copy.
+// copy of the core, compiles it and runs the probe, test/lib/mutant.ts, on it. The probe must accept the
+// core as it is and reject the copy.
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Simulations side by side in threads of Node. A thread that dies takes its job with it; the job is then
- * done once more in a new
- * thread, and given up when that dies too.
+ * done once more in a new thread, and given up when that dies too.
  */
 import { availableParallelism } from "node:os";
 import { MessageChannel, type MessagePort, Worker, type WorkerOptions } from "node:worker_threads";
@@ -93,8 +92,7 @@ function deathOf(worker: Worker): Promise<never> {
 
 /**
  * A pool of worker threads. Jobs are begun in the order in which they were given; threads are started when
- * they are
- * needed and kept until `terminate`, which must be called: threads keep the process alive.
+ * they are needed and kept until `terminate`, which must be called: threads keep the process alive.
  */
 export class Pool {
   /** Most threads at one time. */

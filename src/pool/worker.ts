@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * A worker that simulates, the same in a thread of Node and in a browser. In Node it answers on the port
- * that it finds in
- * its `workerData`, in a browser on its own global scope; there it is a module worker, and
- * `comlink.wrap<WorkerApi>` is
- * the other end.
+ * that it finds in its `workerData`, in a browser on its own global scope; there it is a module worker, and
+ * `comlink.wrap<WorkerApi>` is the other end.
  */
 import { type Endpoint, expose } from "comlink";
 import { Core } from "../core-instance.ts";

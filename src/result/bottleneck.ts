@@ -41,8 +41,7 @@ function isLimit(unit: string, state: number): boolean {
 
 /**
  * Shares of the time `ticks`, greatest first, and the one that limits: the busiest unit, unless some unit
- * waited for
- * a limit of its own clearly longer than that. Null when nothing was busy.
+ * waited for a limit of its own clearly longer than that. Null when nothing was busy.
  */
 export function bottleneckOf(
   units: readonly Unit[],

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Lower bounds on a run's time, from the bytes that it moved. What cannot be known is left out in the run's
- * favour, so
- * a bound is never above the truth: a run that beats one shows a fault of the simulator.
+ * favour, so a bound is never above the truth: a run that beats one shows a fault of the simulator.
  *
  * Counters tick when a unit begins something, so what may still be under way at the end (one TLP, one
- * frame, one job
- * an engine) is taken off. Times are in ticks, as doubles: the result is shown to the picosecond and
- * compared with a
- * margin of 1e-9.
+ * frame, one job an engine) is taken off. Times are in ticks, as doubles: the result is shown to the
+ * picosecond and compared with a margin of 1e-9.
  */
 import * as abi from "../../assembly/abi.ts";
 import { gcmLatencyCycles, keptTags } from "../params.ts";
@@ -40,10 +37,8 @@ function counted(reading: Reading, side: number, counter: number, less = 0): num
 /**
  * Link. With P payload bytes on a data link, MSS = MTU - 52, r ticks a byte, D one way, W the window:
  * frames take sum over links of (P + 90 ceil(P / MSS)) r, in one transmitter; a byte W behind another is
- * sent one
- * round trip after it at the earliest, floor((P - 1) / W) 2 D; the last byte needs D more to arrive. A rate
- * cap
- * spaces the starts of data frames by wire bytes x cap.
+ * sent one round trip after it at the earliest, floor((P - 1) / W) 2 D; the last byte needs D more to
+ * arrive. A rate cap spaces the starts of data frames by wire bytes x cap.
  */
 function linkBound(reading: Reading, s: ResolvedScenario, completed: boolean): number {
   const { link } = s;
@@ -84,11 +79,10 @@ function wireTicks(bytes: number, side: ResolvedSide, explicit: boolean): number
 
 /**
  * PCIe of one side. Down: D data bytes in completions of at most MPS (or RCB where longer requests are not
- * combined),
- * 20 B each. Up: writes of at most MPS with 24 B each, and a read request of 24 B for each MRRS of page data.
+ * combined), 20 B each. Up: writes of at most MPS with 24 B each, and a read request of 24 B for each MRRS
+ * of page data.
  * Reads: N = min(tags, completion buffer) requests are out at a time, each holds its tag for request +
- * latency +
- * completions, so n of them take floor(n / N) holds.
+ * latency + completions, so n of them take floor(n / N) holds.
  */
 function pcieBound(reading: Reading, index: number, s: ResolvedScenario): number {
   const side = index === 0 ? s.sides.source : s.sides.destination;
@@ -118,8 +112,8 @@ function pcieBound(reading: Reading, index: number, s: ResolvedScenario): number
 
 /**
  * Compressor: a job of n bytes takes an engine for setup + ceil(n / window) clocks at least; decompressor:
- * setup +
- * ceil(n / bytes per clock). Jobs are pages, but for the last piece of the device state, which is left out.
+ * setup + ceil(n / bytes per clock). Jobs are pages, but for the last piece of the device state, which is
+ * left out.
  */
 function compressBound(reading: Reading, s: ResolvedScenario, completed: boolean): number | null {
   if (s.compress.engine === "off") return null;
@@ -138,10 +132,8 @@ function compressBound(reading: Reading, s: ResolvedScenario, completed: boolean
 
 /**
  * Crypto, each way: a record of n bytes takes an engine of b bits a clock for ceil(128 / b) + ceil(8 n / b)
- * + 1
- * clocks; the sum over r records of N bytes is at least r (ceil(128 / b) + 1) + 8 N / b. The last record's
- * pipeline
- * latency is added once.
+ * + 1 clocks; the sum over r records of N bytes is at least r (ceil(128 / b) + 1) + 8 N / b. The last
+ * record's pipeline latency is added once.
  */
 function encryptBound(reading: Reading, s: ResolvedScenario, completed: boolean): number | null {
   if (s.encrypt.cipher === "off") return null;

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The fingerprint of a run: SHA-256 over the text `dpusim.fingerprint/1`, a line `name value` for every
- * number, in
- * this order: elapsed ticks; counters of both sides by number; ticks of every account by number and state;
- * the log;
- * every round. Values are decimal integers. Another list is another version.
+ * number, in this order: elapsed ticks; counters of both sides by number; ticks of every account by number
+ * and state; the log; every round. Values are decimal integers. Another list is another version.
  *
  * Not in it: the core's build variant, wall clock, paths, what the checks found, and what is derived from
  * the rest.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The container below its contents: header, metadata, chunk headers, index, tail. Every checksum is verified.
+// The container below its contents: header, metadata, chunk headers, index, tail. Every checksum is
+// verified.
 import { crc32 } from "./crc32.ts";
 import { expect, Malformed, TraceError } from "./errors.ts";
 import * as F from "./format.ts";

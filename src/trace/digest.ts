@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SHA-256 (FIPS 180-4) over a stream of byte blocks: the runtime's own where it has one, else @noble/hashes.
+// SHA-256 (FIPS 180-4) over a stream of byte blocks: the runtime's own where it has one, else
+// @noble/hashes.
 import { sha256 as portable } from "@noble/hashes/sha2.js";
 
 /** A running SHA-256. */

@@ -20,8 +20,7 @@ function native(): Zlib | undefined {
 
 /**
  * Decodes one raw DEFLATE stream that gives exactly `rawBytes` bytes and uses all of `input`. fflate does
- * not tell how
- * much of its input it has used; the checksum of the payload stands for that in a browser.
+ * not tell how much of its input it has used; the checksum of the payload stands for that in a browser.
  * Throws Malformed if it gives more or fewer, ends early, has bytes after its end or breaks RFC 1951.
  */
 export function inflateRaw(input: Uint8Array, rawBytes: number): Uint8Array {

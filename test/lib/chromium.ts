@@ -88,8 +88,7 @@ export interface Evaluated<Result> {
 /**
  * Opens `url` in Debian's Chromium and evaluates `body` there with `argument`; only JSON-like values pass,
  * both ways. `body` is a function, or the source of one where it names things that only a page has. The
- * browser
- * is closed again whatever happens. Throws when a step takes longer than `timeoutMs`.
+ * browser is closed again whatever happens. Throws when a step takes longer than `timeoutMs`.
  */
 export async function evaluateInChromium<Argument, Result>(
   url: string,

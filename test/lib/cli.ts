@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The command line as a user calls it: as built where that is newer than every source, else from the sources.
+// The command line as a user calls it: as built where that is newer than every source, else from the
+// sources.
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Builds MDT files chunk by chunk, right or wrong, with Node's own CRC and DEFLATE: shares no code with src/.
+// Builds MDT files chunk by chunk, right or wrong, with Node's own CRC and DEFLATE: shares no code with
+// src/.
 import * as zlib from "node:zlib";
 
 export interface ChunkSpec {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// AES (FIPS 197) and GCM (NIST SP 800-38D) as the standards write them: bytes, bits, no tables but the S-box.
+// AES (FIPS 197) and GCM (NIST SP 800-38D) as the standards write them: bytes, bits, no tables but the
+// S-box.
 
 /** Product in GF(2^8) modulo x^8 + x^4 + x^3 + x + 1 (FIPS 197, 4.2). */
 function times(a: number, b: number): number {
