@@ -80,7 +80,6 @@ import { poolsLeft, poolsReset } from "./kernel/pool";
 import { orderReset, requestersOut } from "./kernel/port";
 import { buildRecords } from "./kernel/record";
 import {
-  beginTurn,
   clockOf,
   earliest,
   nextDue,
@@ -214,13 +213,13 @@ function runTo(side: u32, to: u64): void {
     runNaive(side, to);
     return;
   }
-  beginTurn(side);
+  setCurrent(side, UNITS);
   while (brokenInvariant == 0) {
     const t = nextDue(side);
     if (t > to) break;
     setNow(t);
     clock = t;
-    for (let u = nextPresent(side, t); u < UNITS; u = nextPresent(side, t)) step(side, u, t);
+    for (let u = nextPresent(side); u < UNITS; u = nextPresent(side)) step(side, u, t);
     if (side == 0 && wantsInput) break;
   }
   setCurrent(2, UNITS);

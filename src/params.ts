@@ -5,7 +5,7 @@ import type { Core } from "./core.ts";
 import type { Ratio, ResolvedScenario, ResolvedSide } from "./scenario/types.ts";
 
 /** Never, in ticks. */
-export const NEVER = 0xffff_ffff_ffff_ffffn;
+export const NEVER = 0x7fff_ffff_ffff_ffffn;
 const UNLIMITED = 0x3fff_ffff;
 const CONTENT = { full: abi.CONTENT_FULL, sized: abi.CONTENT_SIZED, sampled: abi.CONTENT_SAMPLED } as const;
 const ADDRESSES = {

@@ -68,7 +68,7 @@ import {
   setWireFree,
   take,
 } from "../kernel/port";
-import { COMPLETION, NON_POSTED, POSTED, chunk, classOf, gate, piece, wireBytes } from "../kernel/packet";
+import { COMPLETION, NON_POSTED, POSTED, classOf, dataBytes, gate, wireBytes } from "../kernel/packet";
 import { wake } from "../kernel/schedule";
 import { admit, startOf } from "../kernel/server";
 import { count, enter, enterUntil } from "../kernel/stats";
@@ -117,28 +117,38 @@ export function stepPcie(side: u32, dir: u32, t: u64): void {
   w.waits = 0;
   enter(side, account, BUSY, t);
   if (w.skpNext <= t && skp(side, dir, w, t)) return;
-  if (dllp) {
-    sendDue(side, dir, w, t);
-  } else {
-    send(side, dir, w, t);
-    // the rest of a transaction follows back to back: nothing can come between before a DLLP or SKP is due,
-    // and one that
-    // is not owed yet cannot be due within `limit`
-    while (w.begun != 0 && w.free < w.dllpDue && w.free < w.skpNext && w.free <= t + w.limit) {
-      const q = port(side, w.begun - 1);
-      if (portHead(q).ready > w.free || gate(w, classOf(w.begun - 1), portHead(q)) != BUSY) break;
-      chosen = w.begun;
-      send(side, dir, w, w.free);
-    }
-  }
+  if (dllp) sendDue(side, dir, w, t);
+  else send(side, dir, w, t);
   setWireFree(side, dir, w.free);
-  if ((filled(side) & (dir == UP ? UP_PORTS : DOWN_PORTS)) != 0) {
-    again(side, dir, w.free);
-    return;
+  let next = soonest(side, dir);
+  if (next > w.free) {
+    // nothing to send then: due again with the next transaction, or the next DLLP
+    enterUntil(side, account, BUSY, t, w.free, STARVED);
+    if (w.dllpDue < next) next = w.dllpDue;
+    if (next == NEVER) return;
   }
-  // nothing is left to send: due again with the next transaction, or the next DLLP
-  enterUntil(side, account, BUSY, t, w.free, STARVED);
-  if (w.dllpDue != NEVER) again(side, dir, w.dllpDue > w.free ? w.dllpDue : w.free);
+  again(side, dir, next > w.free ? next : w.free);
+}
+
+/** When the first transaction of a direction may go, as far as it depends on time; NEVER when there is none. */
+// @ts-ignore: decorator
+@inline
+function soonest(side: u32, dir: u32): u64 {
+  let mask = filled(side) & portsOf(dir);
+  let best = NEVER;
+  while (mask != 0) {
+    const at = portHead(port(side, <u32>ctz<u32>(mask))).ready;
+    mask &= mask - 1;
+    if (at < best) best = at;
+  }
+  return best;
+}
+
+/** The ports of a direction, a bit each. */
+// @ts-ignore: decorator
+@inline
+function portsOf(dir: u32): u32 {
+  return dir == UP ? 0x3f : 0xc0;
 }
 
 // @ts-ignore: decorator
@@ -177,7 +187,7 @@ function idle(side: u32, dir: u32, w: Way, t: u64): void {
     const at = load<u64>(ringHead(w.returns));
     if (at < due) due = at;
   }
-  let mask = filled(side) & (dir == UP ? UP_PORTS : DOWN_PORTS);
+  let mask = filled(side) & portsOf(dir);
   while (mask != 0) {
     const at = portHead(port(side, <u32>ctz<u32>(mask))).ready;
     mask &= mask - 1;
@@ -267,10 +277,6 @@ function sendDllp(side: u32, dir: u32, w: Way, back: Way, a: u32, b: u32, t: u64
 
 // --- transactions ---
 
-/** The ports of a direction, a bit each. */
-const UP_PORTS: u32 = 0x3f;
-const DOWN_PORTS: u32 = 0xc0;
-
 /** What choose() found: the port to send from plus one, 0 when nothing can go. */
 let chosen: u32 = 0;
 /** True when choose() has passed over a TLP that lacks credits or replay buffer. */
@@ -279,14 +285,28 @@ let held: bool = false;
 /** Finds the next TLP that may go at t; returns the accounting state when none may. */
 function choose(side: u32, dir: u32, w: Way, t: u64): u32 {
   chosen = 0;
-  if ((filled(side) & (dir == UP ? UP_PORTS : DOWN_PORTS)) == 0) return STARVED;
+  const mask = filled(side) & portsOf(dir);
+  if (mask == 0) return STARVED;
   held = false;
-  const cause = chooseAny(side, dir, w, t);
+  const only = (mask & (mask - 1)) == 0;
+  const cause = only ? chooseOne(side, <u32>ctz<u32>(mask), w, t) : chooseAny(side, dir, w, t);
   if (!held) return cause;
   // a TLP whose turn it was lacks credits or replay buffer: have any come back?
   chosen = 0;
   collect(w, t);
-  return chooseAny(side, dir, w, t);
+  return only ? chooseOne(side, <u32>ctz<u32>(mask), w, t) : chooseAny(side, dir, w, t);
+}
+
+/** The usual case: one port alone has something, and nobody's turn matters. */
+// @ts-ignore: decorator
+@inline
+function chooseOne(side: u32, index: u32, w: Way, t: u64): u32 {
+  const e = portHead(port(side, index));
+  if (e.ready > t) return STARVED;
+  const why = gate(w, classOf(index), e);
+  if (why == BUSY) chosen = index + 1;
+  else held = true;
+  return why;
 }
 
 function chooseAny(side: u32, dir: u32, w: Way, t: u64): u32 {
@@ -347,26 +367,54 @@ function chooseIn(side: u32, dir: u32, w: Way, cls: u32, t: u64): u32 {
   return cause;
 }
 
-/** Sends the chosen TLP at t. */
+/**
+ * Sends the chosen transaction from t on. The packets of a completion or a page of writes follow back to back as
+ * long as their gates are open: nothing can come between before a DLLP or SKP is due, and a DLLP that is not owed
+ * yet cannot be due within `limit`.
+ */
 function send(side: u32, dir: u32, w: Way, t: u64): void {
   const index = chosen - 1;
   const q = port(side, index);
   const e = portHead(q);
   const cls = classOf(index);
-  const bytes = wireBytes(w, cls, e);
+  w.classNext = cls == COMPLETION ? POSTED : cls + 1;
+  if (cls == NON_POSTED) {
+    sendRead(side, w, q, e, packet(side, dir, w, index, wireBytes(cls, 0), e.bytes, e.cookie, t), index);
+    return;
+  }
+  let stop = w.dllpDue < w.skpNext ? w.dllpDue : w.skpNext;
+  if (t + w.limit < stop) stop = t + w.limit + 1;
+  let arrival: u64 = 0;
+  let at = t;
+  do {
+    const n = dataBytes(w, cls, e);
+    arrival = packet(side, dir, w, index, wireBytes(cls, n), n, e.cookie, at);
+    busRule(n <= w.mps, n, w.mps);
+    w.dataBytes += n;
+    if (cls == POSTED) arrival = receive(side, dir, w, e, n, arrival);
+    e.done += n;
+    at = w.free;
+  } while (e.done < e.bytes && at < stop && e.ready <= at && gate(w, cls, e) == BUSY);
+  w.begun = 0;
+  if (e.done < e.bytes) {
+    w.begun = index + 1;
+  } else if (cls == COMPLETION) {
+    answer(side, e.flags, e.cookie, e.done, arrival);
+    take(q, index);
+  } else {
+    if (dir == UP) setPostedGone(side, e.after + 1);
+    if (e.flags != 0) landed(side, dir, e.flags, e.cookie, arrival);
+    take(q, index);
+  }
+}
+
+/** One TLP of `bytes` on the wire from t on; returns when its last byte is at the other end. */
+// @ts-ignore: decorator
+@inline
+function packet(side: u32, dir: u32, w: Way, index: u32, bytes: u32, data: u32, cookie: u32, t: u64): u64 {
   w.free = t + bytes * w.ticksPerByte;
   const arrival = w.free + w.flight;
-  if (isDefined(TIMELINE))
-    happened(
-      T_TLP,
-      side,
-      index,
-      t,
-      bytes,
-      cls == COMPLETION ? chunk(w, e) : cls == POSTED ? piece(w, e) : e.bytes,
-      e.cookie,
-    );
-  w.classNext = cls == COMPLETION ? POSTED : cls + 1;
+  if (isDefined(TIMELINE)) happened(T_TLP, side, index, t, bytes, data, cookie);
   w.tlps++;
   w.tlpBytes += bytes;
   if (w.dll == DLL_EXPLICIT) {
@@ -374,20 +422,7 @@ function send(side: u32, dir: u32, w: Way, t: u64): void {
     if (w.sent.head == w.sent.tail) owes(side, 1 - dir, arrival);
     ringPut(w.sent, arrival, bytes, 0);
   }
-  if (cls == COMPLETION) sendCompletion(side, w, q, e, arrival);
-  else if (cls == NON_POSTED) sendRead(side, w, q, e, arrival, index);
-  else sendPosted(side, dir, w, q, e, arrival, index);
-}
-
-function sendCompletion(side: u32, w: Way, q: Port, e: Entry, arrival: u64): void {
-  const n = chunk(w, e);
-  busRule(n <= w.mps, n, w.mps);
-  w.dataBytes += n;
-  e.done += n;
-  w.begun = e.done < e.bytes ? DOWN_COMPLETION + 1 : 0;
-  if (w.begun != 0) return;
-  answer(side, e.flags, e.cookie, e.done, arrival);
-  take(q, DOWN_COMPLETION);
+  return arrival;
 }
 
 function sendRead(side: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32): void {
@@ -402,30 +437,23 @@ function sendRead(side: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32
   take(q, index);
 }
 
-function sendPosted(side: u32, dir: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32): void {
-  const n = piece(w, e);
-  busRule(n <= w.mps, n, w.mps);
+/** A write of n bytes is received; returns when it has landed and its credits are free. */
+// @ts-ignore: decorator
+@inline
+function receive(side: u32, dir: u32, w: Way, e: Entry, n: u32, arrival: u64): u64 {
   busRule(((e.address + e.done) & 4095) + n <= 4096, e.address, n);
   const units = (n + 15) >> 4;
   w.ph--;
   w.pd -= units;
-  w.dataBytes += n;
-  e.done += n;
   let at = arrival;
   if (dir == UP) {
     busRule(e.after == postedGone(side), e.after, postedGone(side));
     at = admit(side * 2 + 1, arrival, n);
   }
   freed(side, dir, w, w.freedP, at, 1, units);
-  w.begun = e.done < e.bytes ? index + 1 : 0;
-  if (w.begun != 0) {
-    // the engine hands the next write over `writeIssue` clocks after this one
-    e.ready = edgeAfter(side * 2, e.ready, w.issue);
-    return;
-  }
-  if (dir == UP) setPostedGone(side, e.after + 1);
-  if (e.flags != 0) landed(side, dir, e.flags, e.cookie, at);
-  take(q, index);
+  // the engine hands the next write over `writeIssue` clocks after this one
+  if (e.done + n < e.bytes) e.ready = edgeAfter(side * 2, e.ready, w.issue);
+  return at;
 }
 
 /**

@@ -26,6 +26,7 @@ class Fifo {
   consumer: u32;
   side: u32;
   waiting: u32; // units that found too little room, a bit each
+  wanted: u32; // the least room that one of them asked for
 }
 
 const FIFOS = memory.data(4096, 16);
@@ -71,12 +72,13 @@ function room(q: Fifo): u32 {
   return q.cap - q.count - q.reserved;
 }
 
-/** True when fewer than n entries are free; the unit that asks is then woken by the next pop. */
+/** True when fewer than n entries are free; the unit that asks is then woken by the pop that frees enough. */
 // @ts-ignore: decorator
 @inline
 export function lacks(f: u32, n: u32): bool {
   const q = record(f);
   if (room(q) >= n) return false;
+  if (q.waiting == 0 || n < q.wanted) q.wanted = n;
   q.waiting |= (<u32>1) << currentUnit;
   return true;
 }
@@ -143,7 +145,7 @@ export function pop(f: u32): u32 {
   const job = load<u32>(q.items + (q.head << 4), 8);
   q.head = (q.head + 1) & (q.cap - 1);
   q.count--;
-  if (q.waiting != 0) wakeWaiting(q);
+  if (q.waiting != 0 && room(q) >= q.wanted) wakeWaiting(q);
   return job;
 }
 

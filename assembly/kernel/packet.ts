@@ -9,40 +9,32 @@ export const POSTED: u32 = 0;
 export const NON_POSTED: u32 = 1;
 export const COMPLETION: u32 = 2;
 
-/** BUSY when the TLP may go, else what it waits for. */
+/** BUSY when the next TLP of a transaction may go, else what it waits for. */
 export function gate(w: Way, cls: u32, e: Entry): u32 {
+  const n = dataBytes(w, cls, e);
   if (cls == POSTED) {
     if (w.ph < 1) return W_CREDIT_PH;
-    if (w.pd < (piece(w, e) + 15) >> 4) return W_CREDIT_PD;
+    if (w.pd < (n + 15) >> 4) return W_CREDIT_PD;
   } else if (cls == NON_POSTED && w.nph < 1) return W_CREDIT_NPH;
-  return w.replay < wireBytes(w, cls, e) ? W_REPLAY : BUSY;
+  return w.replay < wireBytes(cls, n) ? W_REPLAY : BUSY;
 }
 
-/** Data bytes of the next packet of a completion. */
+/** Data bytes of the next TLP: a completion is cut at multiples of RCB or MPS, a write at multiples of MPS. */
 // @ts-ignore: decorator
 @inline
-export function chunk(w: Way, e: Entry): u32 {
-  const unit = e.bytes > w.combineAbove ? w.mps : w.rcb;
+export function dataBytes(w: Way, cls: u32, e: Entry): u32 {
+  if (cls == NON_POSTED) return 0;
+  const unit = cls == COMPLETION && e.bytes <= w.combineAbove ? w.rcb : w.mps;
   const room = unit - ((e.address + e.done) & (unit - 1));
   const left = e.bytes - e.done;
   return left < room ? left : room;
 }
 
-/** Data bytes of the next packet of a write: cut at multiples of MPS. */
+/** Bytes on the wire of a TLP with n data bytes. */
 // @ts-ignore: decorator
 @inline
-export function piece(w: Way, e: Entry): u32 {
-  const room = w.mps - ((e.address + e.done) & (w.mps - 1));
-  const left = e.bytes - e.done;
-  return left < room ? left : room;
-}
-
-// @ts-ignore: decorator
-@inline
-export function wireBytes(w: Way, cls: u32, e: Entry): u32 {
-  if (cls == NON_POSTED) return 24;
-  if (cls == COMPLETION) return 20 + ((chunk(w, e) + 3) & ~3);
-  return 24 + ((piece(w, e) + 3) & ~3);
+export function wireBytes(cls: u32, n: u32): u32 {
+  return (cls == COMPLETION ? 20 : 24) + ((n + 3) & ~3);
 }
 
 /** Class of the transactions of a port. */

@@ -327,6 +327,8 @@ export function requestersOut(side: u32): u32 {
 }
 
 /** A transaction broke a rule of the bus: `what` beside its limit. */
+// @ts-ignore: decorator
+@inline
 export function busRule(ok: bool, what: u64, limit: u64): void {
   if (!ok) broken(I_TLP_RULES, what, limit, now);
 }

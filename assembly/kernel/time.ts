@@ -6,8 +6,8 @@
 //   domain record, 32 bytes: | num u64 | den u64 | an edge u64, kept because most questions are about its
 //   neighbours | - |
 
-/** A time that never comes. */
-export const NEVER: u64 = u64.MAX_VALUE;
+/** A time that never comes; not above 2^63 - 1, so that times may be compared as signed numbers. */
+export const NEVER: u64 = 0x7fff_ffff_ffff_ffff;
 
 /** Domain number of units that have no clock: wires, memory, guests. */
 export const NO_CLOCK: u32 = 0xffff;
