@@ -8,6 +8,8 @@ export const TICKS_PER_NS: u32 = 1024000;
 export const VCPUS_MAX: u32 = 64;
 export const ENGINES_MAX: u32 = 16;
 export const CORES_MAX: u32 = 16;
+/** Credits of a pool without a limit. */
+export const CREDITS_ENDLESS: u32 = 0x3fffffff;
 export const TAGS_MAX: u32 = 1024;
 export const JOBS_MAX: u32 = 8192;
 export const READ_QUEUES_MAX: u32 = 8;

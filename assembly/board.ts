@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The breadboard: who is stepped when, and when a run ends. Units know queues and ports, never each other;
-// what one
-// makes another do is decided here and in board-wiring.ts.
+// what one makes another do is decided here and in board-wiring.ts.
 import {
   CONTENT_SIZED,
   G_CONTENT,

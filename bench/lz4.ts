@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// LZ4 of the core beside lz4-napi (native), lz4js and, where gcc and liblz4-dev are, liblz4 -O2; 4 KiB
-// pages.
+// LZ4 of the core beside lz4-napi (native), lz4js and, where gcc and liblz4-dev are, liblz4 -O2; 4 KiB pages.
 // `npx tsx bench/lz4.ts` prints ratios; `--check` fails below the floors; `--suite` runs it under benny.
 import benny from "benny";
 import Table from "cli-table3";

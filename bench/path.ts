@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The whole path, scenario to result, in pages a second of this machine: non-zero pages over the time of
- * simulate(),
- * which loads the guest's memory, runs both cards with accounting on and compares the destination with the
- * oracle.
- * `npx tsx bench/path.ts [TRACE.mdt…]`; traces are run in `full`, without a memo. `--check` fails below the
- * floors.
+ * simulate(), which loads the guest's memory, runs both cards with accounting on and compares the destination
+ * with the oracle. `npx tsx bench/path.ts [TRACE.mdt…]`; traces are run in `full`, without a memo. `--check`
+ * fails below the floors.
  */
 import { existsSync } from "node:fs";
 import { basename } from "node:path";

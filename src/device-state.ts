@@ -4,9 +4,8 @@
  * structures.
  *
  * Records of 64 bytes: a type of eight, a rising number, two kernel-like addresses of which the upper half
- * repeats,
- * a small count, flags of which few bits are used, eight random bytes in every fourth record, and zeros. LZ4
- * leaves a little less than half of it. No recording stands behind it: an assumption of dpusim.
+ * repeats, a small count, flags of which few bits are used, eight random bytes in every fourth record, and
+ * zeros. LZ4 leaves a little less than half of it. No recording stands behind it: an assumption of dpusim.
  */
 import { begin, stir } from "./trace/hash.ts";
 

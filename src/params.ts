@@ -6,7 +6,6 @@ import type { Ratio, ResolvedScenario, ResolvedSide } from "./scenario/types.ts"
 
 /** Never, in ticks. */
 export const NEVER = 0x7fff_ffff_ffff_ffffn;
-const UNLIMITED = 0x3fff_ffff;
 const CONTENT = { full: abi.CONTENT_FULL, sized: abi.CONTENT_SIZED, sampled: abi.CONTENT_SAMPLED } as const;
 const ADDRESSES = {
   bitmap: abi.ADDRESSES_BITMAP,
@@ -141,11 +140,11 @@ function setPcie(p: Put, side: ResolvedSide, s: ResolvedScenario): void {
   p(abi.S_PCIE_TAGS_DESC, kept.descriptors);
   p(abi.S_PCIE_CPL_BYTES, pcie.completionBufferBytes);
   p(abi.S_PCIE_CPL_HEADERS, pcie.completionHeaders);
-  p(abi.S_PCIE_PH, pcie.hostCredits.ph || UNLIMITED);
-  p(abi.S_PCIE_PD, pcie.hostCredits.pd || UNLIMITED);
-  p(abi.S_PCIE_NPH, pcie.hostCredits.nph || UNLIMITED);
-  p(abi.S_PCIE_DOWN_PH, pcie.cardCredits.ph || UNLIMITED);
-  p(abi.S_PCIE_DOWN_PD, pcie.cardCredits.pd || UNLIMITED);
+  p(abi.S_PCIE_PH, pcie.hostCredits.ph || abi.CREDITS_ENDLESS);
+  p(abi.S_PCIE_PD, pcie.hostCredits.pd || abi.CREDITS_ENDLESS);
+  p(abi.S_PCIE_NPH, pcie.hostCredits.nph || abi.CREDITS_ENDLESS);
+  p(abi.S_PCIE_DOWN_PH, pcie.cardCredits.ph || abi.CREDITS_ENDLESS);
+  p(abi.S_PCIE_DOWN_PD, pcie.cardCredits.pd || abi.CREDITS_ENDLESS);
   p(abi.S_PCIE_LIMIT, dllpLimitSymbols(pcie.generation, pcie.lanes, pcie.mpsBytes) * symbol);
   p(abi.S_PCIE_DLL, explicit ? abi.DLL_EXPLICIT : abi.DLL_NONE);
   p(abi.S_PCIE_SKP_PERIOD, explicit ? period : 0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * One migration: a scenario and its guest in, a Result out. No files, no wall clock: a browser's worker
- * does the same.
+ * One migration: a scenario and its guest in, a Result out. No files, no wall clock: a browser's worker does
+ * the same.
  */
 import * as abi from "../assembly/abi.ts";
 import type { Core } from "./core.ts";
@@ -61,8 +61,7 @@ export interface SimulateInput {
   /** Length in ticks of the slices after which progress is told: 1 ms unless given. Changes no result. */
   readonly sliceTicks?: bigint;
   /**
-   * Longest time in ticks that a side may run ahead; the link's propagation unless given. Changes no
-   * result.
+   * Longest time in ticks that a side may run ahead; the link's propagation unless given. Changes no result.
    */
   readonly quantumTicks?: bigint;
 }

@@ -4,6 +4,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
+import { generated, migrate } from "./lib/migrate.ts";
 import { checkPcie, packetsOf } from "./lib/reference/compare.ts";
 import { completionPiece, type Packet, tlpBytes } from "./lib/reference/pcie.ts";
 import { guestText, of, type Run, runText } from "./lib/timeline.ts";
@@ -40,6 +41,13 @@ test("formula: completions are cut at RCB up to combineAbove, at MPS above", () 
   );
 });
 
+const endless = [
+  "source.host.pcie.nphCredits=0",
+  "destination.host.pcie.phCredits=0",
+  "destination.host.pcie.pdCredits=0",
+];
+const slow = ["source.host.memory.bandwidth=1 Gbit/s", "destination.host.memory.bandwidth=1 Gbit/s"];
+
 // one row a property of the link: each makes another path of the model decide
 const LINKS: [name: string, sets: string[]][] = [
   ["Gen3 x8, explicit data link layer, rings on the host", []],
@@ -58,6 +66,7 @@ const LINKS: [name: string, sets: string[]][] = [
     "smallest replay buffer",
     ["source.card.pcie.replayBuffer=4 KiB", "destination.card.pcie.replayBuffer=4 KiB"],
   ],
+  ["credits without a limit", endless],
   ["slow memory", ["source.host.memory.bandwidth=1 GB/s", "destination.host.memory.bandwidth=1 GB/s"]],
   ["RCB 128, everything cut at RCB", ["source.host.pcie.rcb=128", "source.host.pcie.combineAbove=4096"]],
   ["card at 300 MHz", ["source.card.clock=300 MHz", "destination.card.clock=300 MHz"]],
@@ -269,5 +278,33 @@ test("order: a read goes after every write that was put before it", () => {
   }
   assert.ok(reads > 1000);
 });
+
+// every ring of the link goes round several times: 8 MiB are 32,768 writes of 256 B and 16,384 reads of 512 B
+const LONG: [name: string, sets: string[]][] = [
+  ["credits that come back by time alone", ["internal.dll=none", ...endless]],
+  ["credits without a limit, slow memory", [...endless, ...slow]],
+  [
+    "all the credits that there can be, slow memory",
+    [
+      ...slow,
+      "source.host.pcie.nphCredits=2047",
+      "destination.host.pcie.phCredits=2047",
+      "destination.host.pcie.pdCredits=32767",
+    ],
+  ],
+];
+
+for (const [name, sets] of LONG) {
+  test(`8 MiB: ${name}`, () => {
+    const { migration } = migrate(
+      {
+        guest: generated(2048, 1000),
+        migration: { downtimeLimit: "1 ms", maxRounds: 3, onTimeout: "force" },
+      },
+      { sets: ["content=sized", ...sets] },
+    );
+    assert.is(migration.status, "completed");
+  });
+}
 
 test.run();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rule 6 of ARCHITECTURE.md on a module in text form: one function, `reserve`, grows memory, and nothing
-// that runs the clock reaches it. Ask the debug core: the optimizer moves a function called once into its
-// caller.
+// Rule 6 of ARCHITECTURE.md on a module in text form: one function, `reserve`, grows memory, and nothing that
+// runs the clock reaches it. Ask the debug core: the optimizer moves a function called once into its caller.
 
 interface Module {
   /** Function → functions it calls. */

@@ -10,8 +10,7 @@ const isTable = /^assembly\/abi\.ts$/;
 const isScript = (path: string): boolean => isCode(path) || path.endsWith(".sh") || path === ".ci/run";
 
 /**
- * Lines of import statements: the formatter gives each name a line of its own, which says nothing of
- * length.
+ * Lines of import statements: the formatter gives each name a line of its own, which says nothing of length.
  */
 function importLines(lines: readonly string[]): number {
   let n = 0;

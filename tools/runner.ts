@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs uvu test files, each in a process of its own, and counts what they really did. uvu by itself passes
-// a file that runs nothing, never ends one that hangs, and exits 0 when a `before` hook throws; here all
-// three are failures.
+// Runs uvu test files, each in a process of its own, and counts what they really did. uvu by itself passes a
+// file that runs nothing, never ends one that hangs, and exits 0 when a `before` hook throws; here all three
+// are failures.
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import ts from "typescript";

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the project's text files and takes TypeScript and AssemblyScript apart for the checks. The parser
-// of
+// Reads the project's text files and takes TypeScript and AssemblyScript apart for the checks. The parser of
 // TypeScript reads both: decorators on functions, which it dislikes in AssemblyScript, it lets pass.
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";

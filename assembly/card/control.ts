@@ -3,15 +3,12 @@
 //
 // Models: cores of equal speed, handlers that run to completion, queues of what waits for a handler.
 // In and out: Q_EVENT (messages and control records), Q_RECORD (pages coded or records received), Q_FOUND
-//   (page jobs
-//   that need descriptors), Q_ADDRESS (address batches). What a handler does happens when it ends
+//   (page jobs that need descriptors), Q_ADDRESS (address batches). What a handler does happens when it ends
 //   (firmware/).
 // How long, in cycles of the control clock: interrupt I; round end E; page record R; descriptor batch D for
-//   up to
-//   `descriptorBatch` pages; address batch A + B for each page of it. A handler begins at a clock edge.
+//   up to `descriptorBatch` pages; address batch A + B for each page of it. A handler begins at a clock edge.
 // Order: round ends and messages, then page records, descriptors, addresses; a handler is not begun unless
-//   what it will
-//   produce has room.
+//   what it will produce has room.
 // Leaves out: caches of the cores, interrupt nesting, polling loops.
 // Numbers: card preset `control.*`.
 import {

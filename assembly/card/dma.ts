@@ -1,23 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // DMA read engine: pulls pages from server memory by address into staging SRAM.
 //
-// Models: a descriptor fetcher in front of `readQueues` queues, one request a clock over the queues in
-//   turn, tags,
-//   completion buffer, SRAM reserved before the first request of a page.
-// In and out: fetched descriptors (page jobs) from Q_READ+q, answers from the PCIe requester; whole pages
-//   to Q_ZERO.
-// How long: one request of min(MRRS, what is left) every `readIssue` clocks; a page of n requests is
-//   complete at the
-//   first clock edge at or after the arrival of its last byte. A descriptor batch of n is one read of n *
-//   bytes (cut
-//   at MRRS) after the writes that posted it.
-// Gates, in this order, each held once passed: page at hand, room behind, SRAM, tag, completion buffer,
-// port.
+// Models: a descriptor fetcher in front of `readQueues` queues, one request a clock over the queues in turn,
+//   tags, completion buffer, SRAM reserved before the first request of a page.
+// In and out: fetched descriptors (page jobs) from Q_READ+q, answers from the PCIe requester; whole pages to
+//   Q_ZERO.
+// How long: one request of min(MRRS, what is left) every `readIssue` clocks; a page of n requests is complete
+//   at the first clock edge at or after the arrival of its last byte. A descriptor batch of n is one read of
+//   n * bytes (cut at MRRS) after the writes that posted it.
+// Gates, in this order, each held once passed: page at hand, room behind, SRAM, tag, completion buffer, port.
 // Leaves out: scatter within a page, completion records (the firmware counts pages), prefetch beyond whole
 //   batches.
-// Numbers: card preset `dma.*`; a read may take SRAM only while more than a quarter of it is free
-//   (assumed), so that
-//   coded pages always find a slot.
+// Numbers: card preset `dma.*`; a read may take SRAM only while more than a quarter of it is free (assumed),
+//   so that coded pages always find a slot.
 import {
   A_DESC,
   A_READ,

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Framer and receiver: records into the streams of the data links, and out of them.
 //
-// Models: the copy of a record into the send buffer in card DRAM and out of the receive buffer, one record
-//   at a time
-//   each way; the sender's buffer of one window and its table of records; the receiver's SRAM.
+// Models: the copy of a record into the send buffer in card DRAM and out of the receive buffer, one record at
+//   a time each way; the sender's buffer of one window and its table of records; the receiver's SRAM.
 // In and out: records from Q_FRAME, appended to link A or B (their SRAM and job are freed); whole records
-//   from the
-//   peer's stream to Q_RECORD.
+//   from the peer's stream to Q_RECORD.
 // How long: ceil(2 * bytes / DRAM bandwidth) to the next clock edge: each byte is written to DRAM and read
-//   from it
-//   once. The wire sees the record one clock after that; the window opens one clock after a record is
+//   from it once. The wire sees the record one clock after that; the window opens one clock after a record is
 //   taken.
 // Leaves out: DRAM banks and refresh, interleaving of records of the two links.
 // Numbers: card preset `dram.bandwidth`; records as kernel/record.ts.

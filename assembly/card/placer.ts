@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Placer: the DMA write engine of the destination card.
 //
-// Models: pages as posted writes of at most MPS, one a `writeIssue` clocks, from `writeQueues` queues of
-// one page each;
-//   zero pages are written only where the card has placed something before (fresh guest memory is zero),
-//   device state
-//   is gathered for the front-end.
+// Models: pages as posted writes of at most MPS, one a `writeIssue` clocks, from `writeQueues` queues of one
+//   page each; zero pages are written only where the card has placed something before (fresh guest memory is
+//   zero), device state is gathered for the front-end.
 // In and out: pages from Q_PLACE; pages of writes to the posted port of the data requester, which the link
-// cuts at MPS;
-//   Q_LANDED when the last write has landed.
-// How long: write k of a page may go k x `writeIssue` clocks after the first; the next page begins 4096 /
-// MPS x
-//   `writeIssue` clocks after this one, when a queue is free. SRAM is free, and the page counts as placed
-//   for the
-//   firmware, when the last write has been handed to the link: writes keep their order.
+//   cuts at MPS; Q_LANDED when the last write has landed.
+// How long: write k of a page may go k x `writeIssue` clocks after the first; the next page begins 4096 / MPS
+//   x `writeIssue` clocks after this one, when a queue is free. SRAM is free, and the page counts as placed
+//   for the firmware, when the last write has been handed to the link: writes keep their order.
 // Leaves out: completion records.
 // Numbers: card preset `dma.*`.
 import {

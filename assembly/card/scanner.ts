@@ -5,9 +5,8 @@
 // In and out: batches from Q_SCAN (card copies of messages); page jobs to Q_FOUND. Refuses when Q_FOUND is
 //   full.
 // How long: the page of bit b in word w leaves at max(last + 1, start + floor(w / words)) clocks; a batch
-//   ends at
-//   max(last + 1, start + ceil(n / words)). An address list or runs hold 8 bytes an entry, one entry a
-//   clock.
+//   ends at max(last + 1, start + ceil(n / words)). An address list or runs hold 8 bytes an entry, one entry
+//   a clock.
 // Leaves out: merging of runs into longer reads (a page is the unit of everything behind).
 // Numbers: card preset `scanner.wordsPerCycle`; one job a clock is assumed.
 import {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Content words: what the compressor would make of a page, computed once when the page's content is known,
-//   and kept by
-// the hash of the content. `sized` runs carry words instead of bytes.
+// and kept by the hash of the content. `sized` runs carry words instead of bytes.
 //
 //   memo entry, 16 bytes: | hash u64 | word u32 | used u32 |, two ways a set
 import {

@@ -2,8 +2,7 @@
 // Zero filter: finds pages of 4096 zero bytes, which travel as a header alone.
 //
 // In and out: whole pages from Q_ZERO; zero pages to Q_RECORD (their SRAM is freed), others to Q_LZ, or to
-//   Q_RECORD
-//   when nothing compresses.
+//   Q_RECORD when nothing compresses.
 // How long: ceil(4096 / bytesPerCycle) clocks a page, one page at a time; the page may be seen one clock
 //   later.
 // Leaves out: early exit at the first byte that is not zero (a pipeline reads on).

@@ -1,30 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// PCIe link between a card and its host: one transmitter a direction, one transaction-layer packet (TLP) at
-//   a time.
+// PCIe link between a card and its host: one transmitter a direction, one transaction-layer packet (TLP) at a
+// time.
 //
 // Models: posted, non-posted and completion TLPs with their bytes on the wire, credits (PH, PD, NPH), the
-//   replay
-//   buffer, ACK and UpdateFC DLLPs on the opposite wire, SKP ordered sets, completion splitting, ordering.
+//   replay buffer, ACK and UpdateFC DLLPs on the opposite wire, SKP ordered sets, completion splitting,
+//   ordering.
 // In and out: takes transactions from the ports of its direction; reads go to the root complex (server
-//   MEMORY_READ)
-//   and come back as completions of the down port; posted writes land through `landings`, answers through
-//   the
-//   requester's queue.
-// How long: a TLP holds the wire for bytes x ticksPerByte; bytes = 24 + 4*ceil(n/4) (MWr, 64-bit address),
-//   24 (MRd),
-//   20 + 4*ceil(n/4) (CplD): 8 bytes of framing, sequence number and LCRC with a 16- or 12-byte header. It
-//   is at the
-//   other end one flight time after its last byte. Priority at each boundary: SKP due > ACK due > UpdateFC
-//   due > TLP;
-//   TLP classes posted, non-posted, completion in turn, requesters of a class in turn;
-//   the packets of one transaction follow each other as long as they are ready.
-//   ACK and UpdateFC are due `limit` after the first unacknowledged arrival or the first freed credit, and
-//   cover
-//   everything up to the moment they are sent; each DLLP is 8 bytes.
-//   A completion is cut at multiples of RCB, or of MPS when the request is longer than `combineAbove`.
+//   MEMORY_READ) and come back as completions of the down port; posted writes land through `landings`,
+//   answers through the requester's queue.
+// How long: a TLP holds the wire for bytes x ticksPerByte; bytes = 24 + 4*ceil(n/4) (MWr, 64-bit address), 24
+//   (MRd), 20 + 4*ceil(n/4) (CplD): 8 bytes of framing, sequence number and LCRC with a 16- or 12-byte
+//   header. It is at the other end one flight time after its last byte. Priority at each boundary: SKP due >
+//   ACK due > UpdateFC due > TLP; TLP classes posted, non-posted, completion in turn, requesters of a class
+//   in turn; the packets of one transaction follow each other as long as they are ready. ACK and UpdateFC are
+//   due `limit` after the first unacknowledged arrival or the first freed credit, and cover everything up to
+//   the moment they are sent; each DLLP is 8 bytes. A completion is cut at multiples of RCB, or of MPS when
+//   the request is longer than `combineAbove`.
 // Leaves out: LCRC errors and replay, power states, relaxed ordering, VCs, ECRC; credits of completions are
-//   infinite
-//   (the requester throttles itself by its completion buffer).
+//   infinite (the requester throttles itself by its completion buffer).
 // Numbers: PCIe Base Specification 3.0 sections 2.6, 3.4, 3.5, 4.2.7; bytes a TLP as in pcie-bench
 //   (SIGCOMM'18).
 import {
@@ -32,22 +25,17 @@ import {
   A_UP,
   BUSY,
   C_DOWN_DATA_BYTES,
-  C_DOWN_DLLP_BYTES,
   C_DOWN_SKP,
   C_DOWN_TLPS,
   C_DOWN_TLP_BYTES,
   C_UP_DATA_BYTES,
-  C_UP_DLLP_BYTES,
   C_UP_SKP,
   C_UP_TLPS,
   C_UP_TLP_BYTES,
   DLL_EXPLICIT,
   STARVED,
-  T_DLLP,
   T_SKP,
   T_TLP,
-  U_DOWN,
-  U_UP,
 } from "../abi";
 import {
   DOWN_COMPLETION,
@@ -68,31 +56,14 @@ import {
   setWireFree,
   take,
 } from "../kernel/port";
+import { after, freed, min3, owes, sendDue, unitOf } from "../kernel/dllp";
 import { COMPLETION, NON_POSTED, POSTED, classOf, dataBytes, gate, wireBytes } from "../kernel/packet";
 import { wake } from "../kernel/schedule";
 import { admit, startOf } from "../kernel/server";
 import { count, enter, enterUntil } from "../kernel/stats";
 import { NEVER, edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
-import {
-  DOWN,
-  KIND_ACK,
-  KIND_N,
-  KIND_P,
-  Ring,
-  UP,
-  Way,
-  collect,
-  landed,
-  ringDue,
-  ringHead,
-  ringPut,
-  way,
-} from "../kernel/way";
-
-const DLLP_BYTES: u32 = 8;
-/** Returned credits that may lie uncollected before they are taken whether needed or not. */
-const RETURNS_KEPT: u32 = 2048;
+import { DOWN, UP, Way, collect, landed, ringDue, ringHead, ringPut, way } from "../kernel/way";
 
 // --- the transmitter ---
 
@@ -130,7 +101,7 @@ export function stepPcie(side: u32, dir: u32, t: u64): void {
   again(side, dir, next > w.free ? next : w.free);
 }
 
-/** When the first transaction of a direction may go, as far as it depends on time; NEVER when there is none. */
+/** When the first transaction of a direction may go, as far as time decides; NEVER when there is none. */
 // @ts-ignore: decorator
 @inline
 function soonest(side: u32, dir: u32): u64 {
@@ -149,25 +120,6 @@ function soonest(side: u32, dir: u32): u64 {
 @inline
 function portsOf(dir: u32): u32 {
   return dir == UP ? 0x3f : 0xc0;
-}
-
-// @ts-ignore: decorator
-@inline
-function after(at: u64, delay: u64): u64 {
-  return at == NEVER ? NEVER : at + delay;
-}
-
-// @ts-ignore: decorator
-@inline
-function min3(a: u64, b: u64, c: u64): u64 {
-  const m = a < b ? a : b;
-  return m < c ? m : c;
-}
-
-// @ts-ignore: decorator
-@inline
-function unitOf(dir: u32): u32 {
-  return dir == UP ? U_UP : U_DOWN;
 }
 
 // @ts-ignore: decorator
@@ -217,62 +169,6 @@ function skp(side: u32, dir: u32, w: Way, t: u64): bool {
     }
   }
   return false;
-}
-
-// --- data link layer packets ---
-
-/** Sends the DLLP that is due at t: ACK first, then UpdateFC-P, then UpdateFC-NP. */
-function sendDue(side: u32, dir: u32, w: Way, t: u64): void {
-  const back = way(side, 1 - dir); // its TLPs are acknowledged on this wire
-  if (after(ringDue(back.sent), w.limit) <= t) sendAck(side, dir, w, back, t);
-  else if (after(ringDue(back.freedP), w.limit) <= t) sendCredits(side, dir, w, back, back.freedP, KIND_P, t);
-  else sendCredits(side, dir, w, back, back.freedN, KIND_N, t);
-  w.dllpDue = after(min3(ringDue(back.sent), ringDue(back.freedP), ringDue(back.freedN)), w.limit);
-}
-
-/**
- * Something is on its way over the other wire that this direction's receiver will answer `limit` after
- * `at`.
- */
-// @ts-ignore: decorator
-@inline
-function owes(side: u32, dir: u32, at: u64): void {
-  const w = way(side, dir);
-  const due = at + w.limit;
-  if (due >= w.dllpDue) return;
-  w.dllpDue = due;
-  wake(side, unitOf(dir), due > w.free ? due : w.free);
-}
-
-function sendAck(side: u32, dir: u32, w: Way, back: Way, t: u64): void {
-  const r = back.sent;
-  let bytes: u32 = 0;
-  while (r.head != r.tail && load<u64>(ringHead(r)) <= t) {
-    bytes += load<u32>(ringHead(r), 8);
-    r.head++;
-  }
-  sendDllp(side, dir, w, back, (KIND_ACK << 30) | bytes, 0, t);
-}
-
-function sendCredits(side: u32, dir: u32, w: Way, back: Way, r: Ring, kind: u32, t: u64): void {
-  let headers: u32 = 0;
-  let units: u32 = 0;
-  while (r.head != r.tail && load<u64>(ringHead(r)) <= t) {
-    headers += load<u32>(ringHead(r), 8);
-    units += load<u32>(ringHead(r), 12);
-    r.head++;
-  }
-  sendDllp(side, dir, w, back, (kind << 30) | headers, units, t);
-}
-
-function sendDllp(side: u32, dir: u32, w: Way, back: Way, a: u32, b: u32, t: u64): void {
-  w.free = t + DLLP_BYTES * w.ticksPerByte;
-  count(side, dir == UP ? C_UP_DLLP_BYTES : C_DOWN_DLLP_BYTES, DLLP_BYTES);
-  const at = w.free + w.flight;
-  happened(T_DLLP, side, dir, t, a >> 30, a & 0x3fffffff, b);
-  if (back.returns.tail - back.returns.head > RETURNS_KEPT) collect(back, t);
-  ringPut(back.returns, at, a, b);
-  if (back.waits != 0) wake(side, unitOf(1 - dir), at);
 }
 
 // --- transactions ---
@@ -368,9 +264,9 @@ function chooseIn(side: u32, dir: u32, w: Way, cls: u32, t: u64): u32 {
 }
 
 /**
- * Sends the chosen transaction from t on. The packets of a completion or a page of writes follow back to back as
- * long as their gates are open: nothing can come between before a DLLP or SKP is due, and a DLLP that is not owed
- * yet cannot be due within `limit`.
+ * Sends the chosen transaction from t on. The packets of a completion or a page of writes follow back to back
+ * as long as their gates are open: nothing can come between before a DLLP or SKP is due, and a DLLP that is
+ * not owed yet cannot be due within `limit`.
  */
 function send(side: u32, dir: u32, w: Way, t: u64): void {
   const index = chosen - 1;
@@ -429,10 +325,12 @@ function sendRead(side: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32
   busRule(e.bytes <= w.mrrs, e.bytes, w.mrrs);
   busRule((e.address & 4095) + e.bytes <= 4096, e.address, e.bytes);
   busRule(<i32>(e.after - postedGone(side)) <= 0, e.after, postedGone(side));
-  w.nph--;
   w.readNext = index - UP_READ + 1 == REQUESTERS ? 0 : index - UP_READ + 1;
   const there = admit(side * 2, arrival, e.bytes);
-  freed(side, UP, w, w.freedN, startOf(side * 2), 1, 0);
+  if (w.endlessN == 0) {
+    w.nph--;
+    freed(side, UP, w, w.freedN, startOf(side * 2), 1, 0);
+  }
   put(side, DOWN_COMPLETION, e.address, e.bytes, e.cookie, e.flags, there);
   take(q, index);
 }
@@ -442,29 +340,20 @@ function sendRead(side: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32
 @inline
 function receive(side: u32, dir: u32, w: Way, e: Entry, n: u32, arrival: u64): u64 {
   busRule(((e.address + e.done) & 4095) + n <= 4096, e.address, n);
-  const units = (n + 15) >> 4;
-  w.ph--;
-  w.pd -= units;
   let at = arrival;
   if (dir == UP) {
     busRule(e.after == postedGone(side), e.after, postedGone(side));
     at = admit(side * 2 + 1, arrival, n);
   }
-  freed(side, dir, w, w.freedP, at, 1, units);
+  if (w.endlessP == 0) {
+    const units = (n + 15) >> 4;
+    w.ph--;
+    w.pd -= units;
+    freed(side, dir, w, w.freedP, at, 1, units);
+  }
   // the engine hands the next write over `writeIssue` clocks after this one
   if (e.done + n < e.bytes) e.ready = edgeAfter(side * 2, e.ready, w.issue);
   return at;
-}
-
-/**
- * The receiver frees credits at `at`: they come back with an UpdateFC, or one flight later without a data
- * link.
- */
-function freed(side: u32, dir: u32, w: Way, r: Ring, at: u64, headers: u32, units: u32): void {
-  if (w.dll != DLL_EXPLICIT) {
-    if (w.waits != 0) wake(side, unitOf(dir), at + w.flight);
-  } else if (r.head == r.tail) owes(side, 1 - dir, at);
-  ringPut(r, at, headers, units);
 }
 
 /** After the drain: takes the credits and acknowledgements that nobody has needed yet. */

@@ -1,28 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // External channel of a card: two TCP connections (data links A and B) on one Ethernet port, one frame at a
-//   time.
+// time.
 //
-// Models: segments of at most MSS = MTU - 52 bytes, exact frame bytes, slow start from ten segments by
-//   bytes
-//   acknowledged, the advertised receive window, delayed acknowledgement, window updates, arbitration
-//   between the two
-//   links, a rate cap. The path is lossless and keeps order.
-// In and out: takes bytes from the streams that the framer fills; a frame is an arrival at the other card
-//   one
-//   propagation time after its last byte; the receiver takes records out of the stream and opens the
-//   window.
+// Models: segments of at most MSS = MTU - 52 bytes, exact frame bytes, slow start from ten segments by bytes
+//   acknowledged, the advertised receive window, delayed acknowledgement, window updates, arbitration between
+//   the two links, a rate cap. The path is lossless and keeps order.
+// In and out: takes bytes from the streams that the framer fills; a frame is an arrival at the other card one
+//   propagation time after its last byte; the receiver takes records out of the stream and opens the window.
 // How long: a frame of n payload bytes holds the wire for (38 + max(46, 52 + n)) x ticksPerByte: 8 preamble
-//   and SFD,
-//   14 header, 20 IPv4, 32 TCP with timestamps, 4 FCS, 12 gap. With a rate cap the next data frame starts
-//   no earlier
-//   than wire bytes / cap after the start of the last one.
-// Sends: a full segment, or all there is, when it fits min(una + cwnd, right edge); a part only when
-//   nothing is in
-//   flight. cwnd grows by the bytes acknowledged up to the window. An ACK goes out when more than one MSS
-//   is
-//   unacknowledged, `delack` after the first unacknowledged byte, and when the right edge can move by two
-//   MSS while less
-//   than half of the window is open; data carries it.
+//   and SFD, 14 header, 20 IPv4, 32 TCP with timestamps, 4 FCS, 12 gap. With a rate cap the next data frame
+//   starts no earlier than wire bytes / cap after the start of the last one. Sends: a full segment, or all
+//   there is, when it fits min(una + cwnd, right edge); a part only when nothing is in flight. cwnd grows by
+//   the bytes acknowledged up to the window. An ACK goes out when more than one MSS is unacknowledged,
+//   `delack` after the first unacknowledged byte, and when the right edge can move by two MSS while less than
+//   half of the window is open; data carries it.
 // Leaves out: loss, reordering, Nagle, handshake bytes (the handshake belongs to the setup), pacing, idle
 //   restart.
 // Numbers: IEEE 802.3 clause 4 and annex 4A; RFC 9293, 5681, 6928 (ten segments), 7323 (timestamps), 1122

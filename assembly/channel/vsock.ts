@@ -1,21 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // VSOCK: control messages (and pages, where they travel as messages) through virtio rings in host memory.
 //
-// Models: the card's device side of two virtqueues, one message at a time each way. Every step crosses
-//   PCIe.
-// To the card: doorbell (MWr 4 B down) -> read the ring entry (8 B) -> read the descriptor (16 B) -> read
-//   header and
-//   payload (44 + n bytes, cut at MRRS and 4 KiB) -> write the used element (8 B) and index (4 B) -> the
-//   message is at
-//   the control processor.
-// To the host: read the ring entry (8 B) -> read the descriptor (16 B) -> write header and payload (cut at
-//   MPS and
-//   4 KiB) -> write used element (8 B) and index (4 B) -> MSI-X (4 B); the front-end sees it when that has
-//   landed.
+// Models: the card's device side of two virtqueues, one message at a time each way. Every step crosses PCIe.
+//   To the card: doorbell (MWr 4 B down) -> read the ring entry (8 B) -> read the descriptor (16 B) -> read
+//   header and payload (44 + n bytes, cut at MRRS and 4 KiB) -> write the used element (8 B) and index (4 B)
+//   -> the message is at the control processor. To the host: read the ring entry (8 B) -> read the descriptor
+//   (16 B) -> write header and payload (cut at MPS and 4 KiB) -> write used element (8 B) and index (4 B) ->
+//   MSI-X (4 B); the front-end sees it when that has landed.
 // How long: the round trips of those reads and the wire time of all; one request a card clock.
 // Leaves out: event-index suppression (one doorbell and one interrupt a message), indirect descriptors, the
-//   socket's
-//   credit messages.
+//   socket's credit messages.
 // Numbers: VIRTIO 1.2 sections 2.7 (split virtqueues) and 5.10 (socket device, 44-byte header).
 import {
   A_VSOCK,
@@ -180,8 +174,7 @@ function fetch(side: u32, direction: u32, q: Virtqueue, t: u64): u32 {
 }
 
 /**
- * Waits until the card has room for the message: a copy, and for data SRAM, jobs and a place in the
- * pipeline.
+ * Waits until the card has room for the message: a copy, and for data SRAM, jobs and a place in the pipeline.
  */
 function findRoom(side: u32, q: Virtqueue, t: u64): u32 {
   const m = message(side, TO_CARD, q.slot);

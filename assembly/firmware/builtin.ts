@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Built-in firmware: what the handlers of the control processor do when they end. The engines do the work;
-//   this decides
-// which work, and what the other card and the front-end are told. Every handler has cost its cycles before
-// it acts.
+// this decides which work, and what the other card and the front-end are told. Every handler has cost its
+// cycles before it acts.
 //
-// Source: START -> handshake -> READY; address batches to the scanner; descriptors for the pages found;
-//   page records to
-//   the crypto; ROUND END to the peer; its answer PLACED -> ROUND DONE to the front-end.
-// Destination: records to the engines; a ROUND END is answered when that many pages have been placed;
-//   device state goes
-//   up to the front-end in messages; after the last round and all device state, RESUME.
+// Source: START -> handshake -> READY; address batches to the scanner; descriptors for the pages found; page
+// records to the crypto; ROUND END to the peer; its answer PLACED -> ROUND DONE to the front-end.
+// Destination: records to the engines; a ROUND END is answered when that many pages have been placed; device
+// state goes up to the front-end in messages; after the last round and all device state, RESUME.
 import {
   C_NET_WIRE_BYTES,
   C_ZERO_PAGES,

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Front-end: the driver in the server. On the source it collects dirty addresses, decides when to stop,
-//   suspends the
-// guest and hands over the device state; on the destination it sets the device state and resumes the guest.
+// suspends the guest and hands over the device state; on the destination it sets the device state and resumes
+// the guest.
 //
-// Models: one host core that does one thing at a time; the cost of each; VSOCK messages to the card and
-//   back.
+// Models: one host core that does one thing at a time; the cost of each; VSOCK messages to the card and back.
 // In and out: interrupts from Q_MSIX; messages to the card with a doorbell through the down posted port.
-// How long: a batch of 2048 pages takes 32 words x `scanWord` + dirty pages x `protectPage`, then `message`
-//   + payload /
-//   copy rate; its marks are read and cleared in one instant at the beginning. Interrupt, suspend, resume,
-//   device state
-//   per KiB: as the preset says.
-// Stop rule: pages left x 4096 / (page bytes placed in the last round / its duration) <= downtime limit.
+// How long: a batch of 2048 pages takes 32 words x `scanWord` + dirty pages x `protectPage`, then `message` +
+//   payload / copy rate; its marks are read and cleared in one instant at the beginning. Interrupt, suspend,
+//   resume, device state per KiB: as the preset says. Stop rule: pages left x 4096 / (page bytes placed in
+//   the last round / its duration) <= downtime limit.
 // Leaves out: scheduling of the host, other work of the driver.
 // Numbers: host preset `frontend.*`.
 import {

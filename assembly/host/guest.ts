@@ -2,14 +2,12 @@
 // Guest of the source server: writes pages as the trace (or the generator) says, on its vCPUs.
 //
 // Models: one write a listed page and epoch, on the page's vCPU; a write that faults stalls its vCPU, and
-//   what that
-//   vCPU does afterwards shifts later (clock guest); stalls of all vCPUs by TLB flushes.
+//   what that vCPU does afterwards shifts later (clock guest); stalls of all vCPUs by TLB flushes.
 // In and out: events from one ring a vCPU, filled by the harness in order of time; page versions, contents
-//   and dirty
-//   marks. An empty ring stops the run with STOP_INPUT at the time up to which the harness has
+//   and dirty marks. An empty ring stops the run with STOP_INPUT at the time up to which the harness has
 //   filled it.
-// How long: a write that finds its page clean under write protection costs `writeFault`; with a dirty
-//   bitmap nothing.
+// How long: a write that finds its page clean under write protection costs `writeFault`; with a dirty bitmap
+//   nothing.
 // Leaves out: what the guest does between writes; reads.
 // Numbers: host preset `writeFault`, `tlbFlush`.
 //
@@ -100,8 +98,7 @@ export function bodiesAt(): usize {
 }
 
 /**
- * The harness has filled the rings, and said in each vCPU's `fed` up to which time (NEVER: there is no
- * more).
+ * The harness has filled the rings, and said in each vCPU's `fed` up to which time (NEVER: there is no more).
  */
 export function inputGiven(): void {
   wantsInput = false;

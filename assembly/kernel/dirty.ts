@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The dirty bits of the source guest and its write protection: one bit a page each. A tracker's kind says
-// what setting
-// and clearing them costs; that is charged by who sets (guest) and who clears (front-end).
+// what setting and clearing them costs; that is charged by who sets (guest) and who clears (front-end).
 import { BATCH_PAGES, G_PAGES, I_CLEARED_BEFORE_READ } from "../abi";
 import { reserve } from "./memory";
 import { g32 } from "./params";

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Job records: what moves through a card. A job is one page, one chunk of device state or one control
-//   record.
+// Job records: what moves through a card. A job is one page, one chunk of device state or one control record.
 import { I_JOBS, I_SRAM, JOBS_MAX, PAGE_BYTES } from "../abi";
 import { reserve } from "./memory";
 import { currentUnit, now, wake } from "./schedule";

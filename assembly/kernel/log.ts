@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The log of a migration: its status and times, its rounds, and series over time. The result is made from
-//   it.
+// The log of a migration: its status and times, its rounds, and series over time. The result is made from it.
 import { L_COUNT, RL_COUNT, ROUNDS_MAX, SERIES, SERIES_BINS } from "../abi";
 import { booksClosed } from "./stats";
 

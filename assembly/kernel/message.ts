@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // VSOCK messages: slots of host memory that the driver fills (to the card) or offers (to the host), and the
-//   card's
-// copies of messages it is working on. Contents of an address batch are held as a bitmap whatever its form
-// on the
-// wire; pages sent as messages keep their bytes in the slot.
+// card's copies of messages it is working on. Contents of an address batch are held as a bitmap whatever its
+// form on the wire; pages sent as messages keep their bytes in the slot.
 //
 //   message, 320 bytes: | kind | payload bytes | a | b | c u64 | d u64 | - | bits 256 B |
 import { BATCH_PAGES, MESSAGE_BYTES_MAX, MESSAGE_SLOTS } from "../abi";

@@ -19,7 +19,7 @@ export function gate(w: Way, cls: u32, e: Entry): u32 {
   return w.replay < wireBytes(cls, n) ? W_REPLAY : BUSY;
 }
 
-/** Data bytes of the next TLP: a completion is cut at multiples of RCB or MPS, a write at multiples of MPS. */
+/** Data bytes of the next TLP: completions are cut at multiples of RCB or MPS, writes at multiples of MPS. */
 // @ts-ignore: decorator
 @inline
 export function dataBytes(w: Way, cls: u32, e: Entry): u32 {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What guest memory holds on both servers: versions always, contents as words (sized), bytes (full), or
-//   both for one
-// page in N (sampled). Plain storage: who may touch it when is the units' business.
+// What guest memory holds on both servers: versions always, contents as words (sized), bytes (full), or both
+// for one page in N (sampled). Plain storage: who may touch it when is the units' business.
 import {
   CONTENT_FULL,
   CONTENT_SIZED,

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ports of a bus. A requester (or the completer's memory) puts transactions into a bounded port; the wire
-// that owns
-// the port takes them. Answers come back through a queue of the requester. A requester owns tags and
-// completion
-// buffer of its own, so that what it waits for depends on nobody else.
+// that owns the port takes them. Answers come back through a queue of the requester. A requester owns tags
+// and completion buffer of its own, so that what it waits for depends on nobody else.
 //
 //   entry, 32 bytes: | ready u64 | address u32 | bytes u32 | cookie u32 | flags u32 | after u32 | done u32
 //   |

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How far a card is: what its firmware counts. Written by the engines that finish work, read by the
-//   firmware.
+// How far a card is: what its firmware counts. Written by the engines that finish work, read by the firmware.
 //
 //   progress of a side, 96 bytes, see the class
 import { JOB_DEVICE, JOB_ZERO } from "./jobs";

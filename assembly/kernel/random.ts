@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The core's only randomness: a seeded 32-bit mixer (the finaliser of MurmurHash3, public domain), a pure
-//   function.
+// function.
 
 /** Mixes two words to a uniformly spread u32. */
 export function mix(a: u32, b: u32): u32 {

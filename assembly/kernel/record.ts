@@ -2,9 +2,8 @@
 // The record that carries a page, a chunk of device state or a control word over a data link:
 //
 //   header, 16 bytes: | page number or offset u32 | sequence u32 | payload bytes u16 | codec u8 | kind u8 |
-//   version u32 |
-//   then the payload, then a tag of 16 bytes when it is sealed. The header is the additional data of the
-//   seal.
+//   version u32 | then the payload, then a tag of 16 bytes when it is sealed. The header is the additional
+//   data of the seal.
 import { JOBS_MAX, PAGE_BYTES, RECORD_TAG_BYTES } from "../abi";
 import { CODED, Job } from "./jobs";
 import { reserve } from "./memory";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which unit is stepped when. Each side (a server with its card) has a local clock and a table of due times in
-// the order of its units, downstream first. A side steps every unit that is due at its earliest due time, in
-// that order, and jumps to the next. A unit may wake a later unit of the order at the present time (it has
+// Which unit is stepped when. Each side (a server with its card) has a local clock and a table of due times
+// in the order of its units, downstream first. A side steps every unit that is due at its earliest due time,
+// in that order, and jumps to the next. A unit may wake a later unit of the order at the present time (it has
 // freed room), any unit at a future time; an earlier unit that is woken at the present time acts at its next
 // edge. So the order of events at one time is (target unit, source unit, sequence at the source), whoever was
 // executed first.

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A serial server with a pipeline behind it: request i starts at s_i = max(arrival_i, s_(i-1) +
-//   span_(i-1)), its
-// answer is there `latency` after it has started and its bytes have passed: s_i + span_i + latency. Fed in
-// order of
-// arrival by one wire, so it may be computed when the request is committed to that wire.
+// A serial server with a pipeline behind it: request i starts at s_i = max(arrival_i, s_(i-1) + span_(i-1)),
+// its answer is there `latency` after it has started and its bytes have passed: s_i + span_i + latency. Fed
+// in order of arrival by one wire, so it may be computed when the request is committed to that wire.
 //
 //   server record, 40 bytes: | free u64 | num u64 | den u64 | latency u64 | started u64 |
 import { spanTicks } from "./time";

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a run counts: time accounts (each interval charged when it ends, never a remainder), counters,
-//   log-linear
-// histograms, and the first invariant that broke.
+// log-linear histograms, and the first invariant that broke.
 //
 //   account record, 192 bytes: | since u64 | state u32 | in use u32 | sums u64 x 20 | from u64 | then u32 |
 //   - |
@@ -78,8 +77,7 @@ function change(at: usize, state: u32, t: u64): void {
 
 /**
  * The unit is in `state` until `from`, and in `then` afterwards unless it is entered before: a unit that
- * knows what it
- * will wait for need not be stepped to say so.
+ * knows what it will wait for need not be stepped to say so.
  */
 export function enterUntil(side: u32, account: u32, state: u32, t: u64, from: u64, then: u32): void {
   enter(side, account, state, t);

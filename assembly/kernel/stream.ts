@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The two data links as byte streams between the cards: A carries device state, B pages and addresses; each
-// runs both
-// ways. A stream holds the records in it (and their bytes, where bytes are carried) from the moment the
-// framer has
-// appended them until the receiver has taken them out. What the far side does is known to the sender only
-// through
-// what comes back on the wire.
+// runs both ways. A stream holds the records in it (and their bytes, where bytes are carried) from the moment
+// the framer has appended them until the receiver has taken them out. What the far side does is known to the
+// sender only through what comes back on the wire.
 //
 //   record, 48 bytes: | end u64 | nonce u64 | pfn | version | word | kind | bytes | flags | round | - |
 import { RECORD_HEADER_BYTES } from "../abi";

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Time. One tick is 2^-10 ps. A clock domain has a rational period num/den ticks; edge k lies at ceil(k *
-// num / den),
-// so an edge is never early and no drift builds up.
+// Time. One tick is 2^-10 ps. A clock domain has a rational period num/den ticks; edge k lies at ceil(k * num
+// / den), so an edge is never early and no drift builds up.
 //
 //   domain record, 32 bytes: | num u64 | den u64 | an edge u64, kept because most questions are about its
 //   neighbours | - |

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The timeline ring of the instrumented build: what happened when, for exports and for the reference models
-// of the
-// tests. In other builds every call is an empty function that the compiler removes.
+// of the tests. In other builds every call is an empty function that the compiler removes.
 //
 //   record, 32 bytes: | t u64 | kind u16 | side u8 | which u8 | a u32 | b u64 | c u64 |
 import { reserve } from "./memory";

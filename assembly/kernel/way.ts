@@ -2,6 +2,7 @@
 // State of the two directions of a credit-based link: when the wire is free, credits and replay bytes at the
 // transmitter, and rings of what is under way. What a direction does with it is its unit's business.
 import {
+  CREDITS_ENDLESS,
   DLL_EXPLICIT,
   I_CREDITS,
   S_PCIE_COMBINE_ABOVE,
@@ -28,20 +29,21 @@ import { p, p32 } from "./params";
 import { broken } from "./stats";
 import { NEVER } from "./time";
 
+/** Returned credits that may lie uncollected before they are taken whether needed or not. */
+export const RETURNS_KEPT: u32 = 64;
+
 /** Directions. */
 export const UP: u32 = 0;
 export const DOWN: u32 = 1;
-
-const RING: u32 = 4096;
 
 //  ring of 16-byte items | at u64 | a u32 | b u32 |: TLPs sent and not acknowledged, credits freed, returns
 //  under way
 @unmanaged
 export class Ring {
   items: usize;
+  mask: u32;
   head: u32;
   tail: u32;
-  pad: u32;
 }
 
 
@@ -80,6 +82,8 @@ export class Way {
   issue: u32; // clocks between two writes of one transaction
   begun: u32; // 1 + port of a transaction of which some packets have gone, 0 none
   waits: u32; // 1 while something is held up by credits or the replay buffer
+  endlessP: u32; // 1 when posted credits have no limit: then none are taken and none come back
+  endlessN: u32;
 }
 
 export const KIND_ACK: u32 = 0;
@@ -98,9 +102,13 @@ export function way(side: u32, dir: u32): Way {
   return changetype<Way>(WAYS + ((side * 2 + dir) << 8));
 }
 
-function ring(index: u32): Ring {
+/** A ring for at least `entries` items: no larger than it must be, so that it stays in the cache. */
+function ring(index: u32, entries: u32): Ring {
   const r = changetype<Ring>(RINGS + (index << 4));
-  r.items = reserve((<u64>RING) << 4);
+  let size: u32 = 16;
+  while (size < entries) size <<= 1;
+  r.items = reserve((<u64>size) << 4);
+  r.mask = size - 1;
   r.head = 0;
   r.tail = 0;
   return r;
@@ -109,18 +117,18 @@ function ring(index: u32): Ring {
 // @ts-ignore: decorator
 @inline
 export function ringPut(r: Ring, at: u64, a: u32, b: u32): void {
-  const e = r.items + ((<usize>(r.tail & (RING - 1))) << 4);
+  const e = r.items + ((<usize>(r.tail & r.mask)) << 4);
   store<u64>(e, at);
   store<u32>(e, a, 8);
   store<u32>(e, b, 12);
   r.tail++;
-  assert(r.tail - r.head <= RING, "ring of a link overflows");
+  assert(r.tail - r.head <= r.mask + 1, "ring of a link overflows");
 }
 
 // @ts-ignore: decorator
 @inline
 export function ringHead(r: Ring): usize {
-  return r.items + ((<usize>(r.head & (RING - 1))) << 4);
+  return r.items + ((<usize>(r.head & r.mask)) << 4);
 }
 
 // @ts-ignore: decorator
@@ -155,10 +163,14 @@ export function buildWays(side: u32): void {
     w.rcb = p32(side, S_PCIE_RCB);
     w.combineAbove = p32(side, S_PCIE_COMBINE_ABOVE);
     const base = (side * 2 + dir) * 4;
-    w.sent = ring(base);
-    w.freedP = ring(base + 1);
-    w.freedN = ring(base + 2);
-    w.returns = ring(base + 3);
+    w.endlessP = w.ph == CREDITS_ENDLESS && w.pd == CREDITS_ENDLESS ? 1 : 0;
+    w.endlessN = w.nph == CREDITS_ENDLESS ? 1 : 0;
+    // a packet holds 20 bytes of replay buffer or more; what is freed was taken by a header and a data unit;
+    // three kinds of DLLP, each once a `limit`, are under way for a flight
+    w.sent = ring(base, w.replay / 20 + 1);
+    w.freedP = ring(base + 1, w.endlessP != 0 ? 0 : w.ph < w.pd ? w.ph : w.pd);
+    w.freedN = ring(base + 2, w.endlessN != 0 ? 0 : w.nph);
+    w.returns = ring(base + 3, RETURNS_KEPT + 8 + <u32>((3 * w.flight) / (w.limit + 1)));
   }
 }
 

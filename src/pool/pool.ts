@@ -118,8 +118,8 @@ export class Pool {
 
   /**
    * Simulates in a thread.
-   * @throws (rejects with) what `simulate` throws; WorkerDied; PoolTerminated; DataCloneError for a job
-   * that is not plain data
+   * @throws (rejects with) what `simulate` throws; WorkerDied; PoolTerminated; DataCloneError for a job that
+   *   is not plain data
    */
   run(job: Job): Promise<Result> {
     return new Promise((resolve, reject) => {

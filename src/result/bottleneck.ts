@@ -13,8 +13,7 @@ export interface Share {
 }
 
 /**
- * Waiting for these is a limit of its own; waiting for SRAM, PCIe or a full send buffer points further
- * down.
+ * Waiting for these is a limit of its own; waiting for SRAM, PCIe or a full send buffer points further down.
  */
 const LIMITS: ReadonlySet<number> = new Set([
   abi.W_TAGS,

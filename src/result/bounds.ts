@@ -60,8 +60,7 @@ function linkBound(reading: Reading, s: ResolvedScenario, completed: boolean): n
 }
 
 /**
- * Period and length of SKP in ticks, as the link's encoding fixes them (PCIe Base Specification 3.0,
- * 4.2.7).
+ * Period and length of SKP in ticks, as the link's encoding fixes them (PCIe Base Specification 3.0, 4.2.7).
  */
 function skp(side: ResolvedSide): [number, number] {
   const { generation, lanes, ticksPerByte } = side.pcie;
@@ -79,10 +78,9 @@ function wireTicks(bytes: number, side: ResolvedSide, explicit: boolean): number
 
 /**
  * PCIe of one side. Down: D data bytes in completions of at most MPS (or RCB where longer requests are not
- * combined), 20 B each. Up: writes of at most MPS with 24 B each, and a read request of 24 B for each MRRS
- * of page data.
- * Reads: N = min(tags, completion buffer) requests are out at a time, each holds its tag for request +
- * latency + completions, so n of them take floor(n / N) holds.
+ * combined), 20 B each. Up: writes of at most MPS with 24 B each, and a read request of 24 B for each MRRS of
+ * page data. Reads: N = min(tags, completion buffer) requests are out at a time, each holds its tag for
+ * request + latency + completions, so n of them take floor(n / N) holds.
  */
 function pcieBound(reading: Reading, index: number, s: ResolvedScenario): number {
   const side = index === 0 ? s.sides.source : s.sides.destination;

@@ -4,8 +4,8 @@
  * number, in this order: elapsed ticks; counters of both sides by number; ticks of every account by number
  * and state; the log; every round. Values are decimal integers. Another list is another version.
  *
- * Not in it: the core's build variant, wall clock, paths, what the checks found, and what is derived from
- * the rest.
+ * Not in it: the core's build variant, wall clock, paths, what the checks found, and what is derived from the
+ * rest.
  */
 import { hashText } from "./canonical.ts";
 import type { Reading } from "./reading.ts";

@@ -48,9 +48,8 @@ function words(core: Core, address: number, count: number): bigint[] {
 }
 
 /**
- * An account's sums. Where the core has not closed its books, the interval that is open at the end is
- * charged to the state it is in, and what was announced and has come about by then to the state that was
- * announced.
+ * An account's sums. Where the core has not closed its books, the interval that is open at the end is charged
+ * to the state it is in, and what was announced and has come about by then to the state that was announced.
  */
 function account(core: Core, address: number, end: bigint, closed: boolean): bigint[] | null {
   const u32 = core.u32;

@@ -40,6 +40,7 @@ const MRRS = MPS;
 /** The most tags of a requester by generation: 8 bits up to Gen3, 10 bits (768 usable) above. */
 export const TAGS_MAX: Readonly<Record<number, number>> = { 1: 256, 2: 256, 3: 256, 4: 768, 5: 768 };
 
+/** The limits are those of scaled flow control (PCIe Base Specification 4.0, table 3-2). */
 function credits(what: string, max: number): KeySpec {
   return { measure: "count", min: 0, max, text: `${what} advertised by the receiver; 0 means unlimited` };
 }
@@ -49,9 +50,9 @@ const PCIE: KeyTable = {
   "pcie.lanes": { measure: "count", values: LANES, text: "lanes" },
   "pcie.mps": { measure: "octets", values: MPS, text: "maximum payload size of a TLP" },
   "pcie.mrrs": { measure: "octets", values: MRRS, text: "maximum read request size" },
-  "pcie.phCredits": credits("posted header credits", 32768),
-  "pcie.pdCredits": credits("posted data credits of 16 B", 1048576),
-  "pcie.nphCredits": credits("non-posted header credits", 32768),
+  "pcie.phCredits": credits("posted header credits", 2047),
+  "pcie.pdCredits": credits("posted data credits of 16 B", 32767),
+  "pcie.nphCredits": credits("non-posted header credits", 2047),
 };
 
 function cycles(text: string, max = 1_000_000): KeySpec {

@@ -116,8 +116,9 @@ class Link {
   constructor(p: readonly number[], puts: readonly Put[]) {
     this.#p = p;
     this.#explicit = p[abi.S_PCIE_DLL] === abi.DLL_EXPLICIT;
-    const up = [p[abi.S_PCIE_PH]!, p[abi.S_PCIE_PD]!, p[abi.S_PCIE_NPH]!];
-    const down = [p[abi.S_PCIE_DOWN_PH]!, p[abi.S_PCIE_DOWN_PD]!, Infinity];
+    const endless = (n: number): number => (n === abi.CREDITS_ENDLESS ? Infinity : n);
+    const up = [p[abi.S_PCIE_PH]!, p[abi.S_PCIE_PD]!, p[abi.S_PCIE_NPH]!].map(endless);
+    const down = [p[abi.S_PCIE_DOWN_PH]!, p[abi.S_PCIE_DOWN_PD]!, Infinity].map(endless);
     this.#wires = [this.#wire(up, [0, 1, 2, 3, 4, 5]), this.#wire(down, [6, COMPLETION_PORT])];
     const [a, b] = this.#wires;
     this.#run = { wires: [a.packets, b.packets], completions: [], answers: [] };
@@ -350,6 +351,8 @@ class Link {
     const put = { port: COMPLETION_PORT, bytes, address, readyAt };
     this.#run.completions.push(put);
     this.#wires[DOWN].ports.get(COMPLETION_PORT)!.push({ ...put, order: 0, requester, sentBytes: 0 });
+    // a pool without a limit is not returned to
+    if (wire.room.nph === Infinity) return;
     this.#freed(wire, wire.freedNonPosted, { at: startAt, replay: 0, ph: 0, pd: 0, nph: 1 });
   }
 
@@ -365,6 +368,7 @@ class Link {
       landedAt = startAt + Math.ceil((data * p[abi.S_MEM_WRITE_NUM]!) / p[abi.S_MEM_WRITE_DEN]!);
       this.#writeServerAt = landedAt;
     }
+    if (wire.room.ph === Infinity && wire.room.pd === Infinity) return data;
     this.#freed(wire, wire.freedPosted, {
       at: landedAt,
       replay: 0,
