@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { Core, coreModule, guestStream, parseSource, resolveSource, simulation } from "../src/index.ts";
 import { dpusim, mapAtMost, projectRoot } from "./lib/cli.ts";
 import { buildFile } from "./lib/trace-build.ts";
 
@@ -223,6 +224,28 @@ test("bad input gives its one line and exit code 2", async () => {
     readdirSync(folder).filter((name) => name.endsWith(".tmp") || name === "x.mdt"),
     [],
   );
+});
+
+test("a run that may pass 2.5 h is refused; a timeout shortens it, forced or not", () => {
+  const core = new Core(coreModule("lean"));
+  // 18 pages at 1.5 kbit/s: a round may take 73,728 B x 8 / 1.5 kbit/s = 393 s, thirty-one of them 12,190 s
+  const guest = "guest: { generate: { memory: 64 KiB, rate: 0, workingSet: 4 KiB }, deviceState: 8 KiB }";
+  const slow = "link: { rateCap: 1500 bit/s }\ncontent: sized\n";
+  const begin = (migration: string): void => {
+    const text = `schema: dpusim.scenario/1\n${guest}\n${slow}migration: ${migration}\n`;
+    const { scenario } = resolveSource(parseSource(text, "s.yaml"), folder, "s");
+    const origin = { version: "", build: "", trace: null, traceHint: null };
+    simulation({ core, scenario, stream: guestStream(scenario, null), origin }).next();
+  };
+  assert.throws(
+    () => begin("{ maxRounds: 30 }"),
+    /could pass 2\.5 h of simulated time; give migration\.timeout/,
+  );
+  begin("{ timeout: 1 h }");
+  // 1 h, the round under way and the last: 3,600 s + 2 x 393 s
+  begin("{ timeout: 1 h, onTimeout: force }");
+  const late = "{ timeout: 1 h, startAt: 2 h, onTimeout: force }";
+  assert.throws(() => begin(late), /could pass 2\.5 h of simulated time; give a shorter timeout/);
 });
 
 test("an unreadable file is named", async () => {
