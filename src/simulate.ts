@@ -66,19 +66,25 @@ export interface SimulateInput {
   readonly quantumTicks?: bigint;
 }
 
-/** The longest a run could take, in ticks: every round sends all of memory at the slowest of link and cap. */
+/**
+ * The longest a run could take, in ticks: every round sends all of memory at the slowest of link and cap,
+ * as long as the timeout lets it.
+ */
 function longest(scenario: ResolvedScenario, pages: number): bigint {
   const { migration, link } = scenario;
   const start = BigInt(migration.startAtTicks);
-  if (migration.timeoutTicks !== null && migration.onTimeout === "fail") {
-    return start + BigInt(migration.timeoutTicks);
-  }
+  const timeout = migration.timeoutTicks === null ? null : BigInt(migration.timeoutTicks);
+  if (timeout !== null && migration.onTimeout === "fail") return start + timeout;
   const cap = link.rateCapTicksPerByte;
   const perByte = Math.max(link.ticksPerByte[0] / link.ticksPerByte[1], cap === null ? 0 : cap[0] / cap[1]);
   const bytes = pages * abi.PAGE_BYTES + scenario.guest.deviceStateBytes;
   const perRound = bytes * perByte + 2 * link.rttTicks;
-  const rounds = (migration.maxRounds + 1) * perRound;
-  return start + BigInt(Math.min(Number.MAX_SAFE_INTEGER, Math.ceil(rounds / 1e6))) * 1_000_000n;
+  const ticksOf = (rounds: number): bigint =>
+    BigInt(Math.min(Number.MAX_SAFE_INTEGER, Math.ceil((rounds * perRound) / 1e6))) * 1_000_000n;
+  const all = ticksOf(migration.maxRounds + 1);
+  // forced: the round under way at the limit is ended, and one more is sent
+  const forced = timeout === null ? all : timeout + ticksOf(2);
+  return start + (forced < all ? forced : all);
 }
 
 function refuse(scenario: ResolvedScenario, pages: number): void {
@@ -103,7 +109,11 @@ function prepare(input: SimulateInput): Feeder {
   refuse(scenario, stream.pages);
   setParams(core, scenario, stream.pages, input.quantumTicks ?? null);
   const built = core.build();
-  if (built === 1) throw new RunRefused("content", `${scenario.content.mode} does not fit 4 GiB; use sized`);
+  if (built === 1) {
+    const { mode } = scenario.content;
+    const right = mode === "sized" ? "make the guest smaller" : "use sized";
+    throw new RunRefused("content", `${mode} does not fit 4 GiB with ${stream.pages} pages; ${right}`);
+  }
   if (built === 2) throw new RunRefused("compress", "the compressor's parameters do not go together");
   if (built !== 0) throw new SimulatorFault(`the board was not built (${built})`);
   const feeder = new Feeder(core, stream.fork(), scenario);

@@ -60,6 +60,19 @@ test("a guest without writes, with two kinds of them, or impossible is refused",
   }
 });
 
+test("a file of another version or format gets one line, its keys are not judged", () => {
+  for (const [schema, what] of [
+    ["dpusim.scenario/2", "a version that this dpusim does not read"],
+    ["dpusim.sweep/1", "no scenario"],
+  ]) {
+    const line = `s.yaml:1:9 schema: ${schema} is ${what}; write dpusim.scenario/1`;
+    assert.equal(
+      linesOf(() => resolveText(`schema: ${schema}\nnewKey: 1\n`)),
+      [line],
+    );
+  }
+});
+
 test("bad sets are refused", () => {
   for (const [set, line] of refusals("set")) {
     assert.equal(

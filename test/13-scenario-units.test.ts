@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { pcieTicksPerByte, ticksPerByte, toRatio } from "../src/scenario/fill.ts";
+import { pcieTicksPerByte, ticksPerByte } from "../src/scenario/fill.ts";
 import {
   type Dimension,
   formatQuantity,
@@ -11,6 +11,7 @@ import {
   parseQuantity,
   ticksOf,
   ticksPer,
+  toRatio,
 } from "../src/scenario/units.ts";
 import { messageOf } from "./lib/scenario.ts";
 

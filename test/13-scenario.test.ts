@@ -126,6 +126,10 @@ test("a trace outside the scenario's project is refused unless that is allowed",
   writeFileSync(join(path, "project", "runs", "absolute.yaml"), text(join(path, "out.mdt")));
   const load = (file: string, allowOutside = false) => loadScenario(join(path, file), { allowOutside });
   assert.ok(load("project/runs/in.yaml").traceFile?.endsWith(join("project", "traces", "in.mdt")));
+  // as the file system does, a link to the folder is followed before ".."
+  symlinkSync(join(path, "project", "runs"), join(path, "short"));
+  assert.ok(load("short/in.yaml").traceFile?.endsWith(join("project", "traces", "in.mdt")));
+  assert.match(linesOf(() => load("short/out.yaml"))[0] ?? "", "leaves the project");
   for (const file of ["runs/out", "runs/link", "runs/absolute", "runs/sibling"]) {
     const [line] = linesOf(() => load(`project/${file}.yaml`));
     assert.match(line ?? "", /leaves the project; move it inside or give --allow-outside$/, file);

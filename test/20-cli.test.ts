@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command line as a user meets it: what goes where, and which code it ends with.
+import { spawnSync } from "node:child_process";
 import {
+  closeSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { differences, type Result, resultSchema } from "../src/index.ts";
 import { dpusim, projectRoot } from "./lib/cli.ts";
+import { buildFile } from "./lib/trace-build.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "dpusim-cli-"));
 test.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -136,9 +143,9 @@ test("replay: equal bit for bit; a changed number, a changed scenario, another t
   ]);
   assert.equal([equal.code, equal.stdout], [0, `${file}: equal, fingerprint ${result.fingerprint}\n`]);
   assert.is(differs.code, 1);
-  assert.match(differs.stdout, /1 values differ.*\n {2}migration\.totalTimeNs: /);
+  assert.match(differs.stdout, /1 value differs.*\n {2}migration\.totalTimeNs: /);
   assert.is(other.code, 2);
-  assert.match(other.stderr, /^\.\.\/other\.json scenario: .*it was changed\n$/);
+  assert.match(other.stderr, /^\.\.\/other\.json scenario: .*; give the file unchanged\n$/);
   assert.is(wrong.code, 2);
   assert.match(wrong.stderr, /: hashes to [0-9a-f]{64}, the result was made with [0-9a-f]{64}/);
 });
@@ -219,6 +226,67 @@ test("Ctrl-C ends a run with 130 and leaves nothing", async () => {
   assert.equal([code, stdout, stderr], [130, "", "dpusim: interrupted\n"]);
   assert.not.ok(existsSync(file));
   assert.not.ok(readdirSync(folder).some((name) => name.endsWith(".tmp")));
+});
+
+test("Ctrl-C ends trace verify and trace generate at once, and leaves nothing", async () => {
+  // 2^20 pages of zeros, hashed twice: some 10 s
+  const zeroMap = { type: "ZMAP", timeUs: 0, items: 2 ** 20, raw: Buffer.alloc(2 ** 17, 255), codec: 1 };
+  const metadata = { contents: "complete", finalImageSha256: "0".repeat(64) };
+  writeFileSync(inFolder("zeros.mdt"), buildFile({ pages: 2 ** 20, chunks: [zeroMap], metadata }));
+  const workload = ["--memory", "64MiB", "--rate", "20000/s", "--working-set", "64MiB", "--duration", "60s"];
+  const [made, verified] = await Promise.all([
+    dpusim(["trace", "generate", "large.mdt", ...workload], { cwd: folder, interruptAfterMs: 1500 }),
+    dpusim(["trace", "verify", "zeros.mdt"], { cwd: folder, interruptAfterMs: 1500 }),
+  ]);
+  for (const { code, stdout, stderr } of [made, verified]) {
+    assert.equal([code, stdout, stderr], [130, "", "dpusim: interrupted\n"]);
+  }
+  assert.not.ok(readdirSync(folder).some((name) => name.endsWith(".tmp") || name === "large.mdt"));
+});
+
+test("--json follows links, fills pipes, and replaces neither", async () => {
+  writeFileSync(inFolder("kept.json"), "old");
+  symlinkSync("kept.json", inFolder("link.json"));
+  const run = await dpusim(["run", tiny, "--json", inFolder("link.json")]);
+  assert.is(run.code, 0, run.stderr);
+  assert.ok(lstatSync(inFolder("link.json")).isSymbolicLink());
+  assert.is(JSON.parse(readFileSync(inFolder("kept.json"), "utf8")).schema, "dpusim.result/1");
+  const pipe = inFolder("pipe.json");
+  if (process.platform === "win32" || spawnSync("mkfifo", [pipe]).status !== 0) return;
+  const [fed, read] = await Promise.all([dpusim(["run", tiny, "--json", pipe]), readFile(pipe, "utf8")]);
+  assert.is(fed.code, 0, fed.stderr);
+  assert.is(read, readFileSync(inFolder("kept.json"), "utf8"));
+  assert.ok(lstatSync(pipe).isFIFO());
+  // a pipe is no trace either: refused at once, not waited for
+  const workload = ["--memory", "1MiB", "--rate", "100/s", "--working-set", "64KiB"];
+  const calls: [args: string[], line: RegExp][] = [
+    [["trace", "info", "pipe.json"], /^pipe\.json: is a pipe or a device; name a regular file\n$/],
+    [["trace", "verify", "pipe.json"], /^pipe\.json: is a pipe or a device; name a regular file\n$/],
+    [["replay", "pipe.json"], /^pipe\.json: is not a file; give a result that dpusim wrote\n$/],
+    [
+      ["trace", "generate", "pipe.json", ...workload],
+      /pipe\.json: is a pipe or a device; a trace needs a file/,
+    ],
+  ];
+  for (const [args, line] of calls) {
+    const { code, stderr } = await dpusim(args, { cwd: folder });
+    assert.is(code, 2);
+    assert.match(stderr, line);
+  }
+  assert.ok(lstatSync(pipe).isFIFO());
+});
+
+test("a full disk behind stdout is one line, and the result file is written all the same", async () => {
+  if (!existsSync("/dev/full")) return;
+  const full = openSync("/dev/full", "w");
+  const file = inFolder("in-spite.json");
+  const said = [2, "stdout: no space is left on the device\n"];
+  for (const args of [["run", tiny, "--json", file], ["presets"], ["--help"]]) {
+    const { code, stderr } = await dpusim(args, { stdoutTo: full });
+    assert.equal([code, stderr], said, args.join(" "));
+  }
+  closeSync(full);
+  assert.ok(existsSync(file));
 });
 
 test.run();

@@ -22,20 +22,26 @@ export class Interrupted extends Error {
 const SYSTEM: Readonly<Record<string, string>> = {
   ENOENT: "no such file",
   EISDIR: "is a folder; name a file",
-  EACCES: "cannot be read; permission is denied",
-  EPERM: "cannot be opened; the operation is not permitted",
+  ENOTREG: "is a pipe or a device; name a regular file",
+  EACCES: "permission is denied",
+  EPERM: "the operation is not permitted",
   ENOTDIR: "a part of the path is not a folder",
+  ELOOP: "is a link that leads to itself",
+  ENAMETOOLONG: "has a name that is too long",
   ENOSPC: "no space is left on the device",
+  EDQUOT: "no space is left in the quota",
+  EFBIG: "the file would grow too large",
   EROFS: "the file system is read-only",
 };
 
 /**
- * A failed file operation as an input error: one line `file: what is wrong`. Others are thrown as they are.
+ * A failed file operation as an input error: one line `file: what is wrong`. Others are returned as they are.
  */
 export function fileError(file: string, error: unknown): Error {
-  const code = (error as NodeJS.ErrnoException).code;
-  const known = typeof code === "string" ? SYSTEM[code] : undefined;
-  if (known !== undefined) return new InputError(`${file}: ${known}`);
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  const fallback = syscall === undefined ? undefined : `cannot be used (${code})`;
+  const known = typeof code === "string" ? (SYSTEM[code] ?? fallback) : undefined;
+  if (known !== undefined) return new InputError(`${file === "" ? '""' : file}: ${known}`);
   return error instanceof Error ? error : new Error(String(error));
 }
 
@@ -60,16 +66,24 @@ function isInput({ name, code }: Named): boolean {
   return INPUT.has(name ?? "") || (typeof code === "string" && code.startsWith("commander."));
 }
 
+/** Names of files and keys are the user's: what would break the line or move the cursor becomes "?". */
+function oneLine(text: string): string {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "?");
+}
+
 /** Writes what is wrong to stderr: a line for an input error, a request to report for anything unexpected. */
 export function reportError(error: unknown): void {
   const one = error as Named;
-  const say = (line: string): unknown => process.stderr.write(`${line}\n`);
+  const say = (line: string): unknown => process.stderr.write(`${oneLine(line)}\n`);
   if (one.name === "Interrupted") {
     say("dpusim: interrupted");
   } else if (one.lines !== undefined) {
     for (const line of one.lines) say(line);
   } else if (typeof one.code === "string" && one.code.startsWith("commander.")) {
-    const text = (one.message ?? "").replace(/^error: /, "").replace(/\n/g, " ");
+    const text = (one.message ?? "")
+      .replace(/^error: /, "")
+      .replace(/\.?\n/g, " ")
+      .replace(/\.$/, "");
     if (one.code === "commander.help") say("dpusim: a command is missing; dpusim --help lists them");
     else say(`dpusim: ${text}; dpusim --help shows what there is`);
   } else if (isInput(one)) {
@@ -77,6 +91,6 @@ export function reportError(error: unknown): void {
   } else {
     say(`dpusim: a fault of dpusim itself: ${one.message ?? String(error)}`);
     say("Please report it with the command, the scenario and the lines below.");
-    say(one.stack ?? String(error));
+    process.stderr.write(`${one.stack ?? String(error)}\n`);
   }
 }

@@ -6,14 +6,15 @@ import type { Result } from "../result/schema.ts";
 import type { ResolvedScenario } from "../scenario/types.ts";
 import { RunRefused, simulation } from "../simulate.ts";
 import { guestStream } from "../stream.ts";
-import { type MdtTrace, openMdt } from "../trace/mdt-reader.ts";
+import { GuestRefused } from "../trace/errors.ts";
+import { type MdtTrace, openSteps } from "../trace/mdt-reader.ts";
 import { type FileSource, fileSource } from "../trace/source-file.ts";
 import { buildId } from "./build-id.ts";
-import { fileError, InputError, Interrupted } from "./errors.ts";
+import { fileError, InputError } from "./errors.ts";
+import { untilInterrupted } from "./interrupt.ts";
 import { meter } from "./progress.ts";
 
 const VARIANTS: readonly Variant[] = ["lean", "instrumented", "debug", "naive"];
-const PAUSE_EVERY_MS = 50;
 
 /** The variant of a `--core` option. @throws InputError */
 export function variantOf(text: string): Variant {
@@ -29,8 +30,8 @@ export function shortPath(path: string): string {
   return here !== "" && here.length < path.length && !here.startsWith("../../..") ? here : path;
 }
 
-/** Opens a trace file. @throws InputError, TraceError */
-export function openTrace(file: string): { trace: MdtTrace; source: FileSource } {
+/** Opens a trace file. @throws InputError, TraceError, Interrupted */
+export async function openTrace(file: string): Promise<{ trace: MdtTrace; source: FileSource }> {
   let source: FileSource;
   try {
     source = fileSource(file);
@@ -38,7 +39,7 @@ export function openTrace(file: string): { trace: MdtTrace; source: FileSource }
     throw fileError(shortPath(file), error);
   }
   try {
-    return { trace: openMdt(source, shortPath(file)), source };
+    return { trace: await untilInterrupted(openSteps(source, shortPath(file))), source };
   } catch (error) {
     source.close();
     throw fileError(shortPath(file), error);
@@ -65,12 +66,7 @@ export interface Execution {
 /** Runs a scenario. @throws InputError, TraceError, Interrupted, SimulatorFault */
 export async function execute(execution: Execution): Promise<Result> {
   const { scenario, traceFile, place } = execution;
-  const opened = traceFile === null ? null : openTrace(traceFile);
-  let interrupted = false;
-  const onInterrupt = (): void => {
-    interrupted = true;
-  };
-  process.on("SIGINT", onInterrupt);
+  const opened = traceFile === null ? null : await openTrace(traceFile);
   const shown = await meter();
   try {
     const stream = guestStream(scenario, opened?.trace ?? null);
@@ -81,24 +77,13 @@ export async function execute(execution: Execution): Promise<Result> {
       traceHint: execution.traceHint,
     };
     const core = new Core(coreModule(execution.variant));
-    const run = simulation({ core, scenario, stream, origin });
-    let pausedMs = Date.now();
-    for (;;) {
-      const step = run.next();
-      if (step.done) return step.value;
-      if (Date.now() - pausedMs < PAUSE_EVERY_MS) continue;
-      shown.show(step.value);
-      await new Promise((resolve) => setImmediate(resolve));
-      if (interrupted) throw new Interrupted();
-      pausedMs = Date.now();
-    }
+    return await untilInterrupted(simulation({ core, scenario, stream, origin }), shown.show);
   } catch (error) {
-    if (error instanceof RunRefused)
+    if (error instanceof RunRefused || error instanceof GuestRefused)
       throw new InputError(`${labelOf(place(error.key), error.key)}: ${error.message}`);
     throw error;
   } finally {
     shown.end();
-    process.off("SIGINT", onInterrupt);
     opened?.source.close();
   }
 }

@@ -3,10 +3,11 @@
  * Finds the trace of a result by its hash: `--trace`, the result's folder, the current one, the shipped
  * traces.
  */
-import { closeSync, openSync, readdirSync, readSync, realpathSync, statSync } from "node:fs";
+import { readdirSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { packageRoot } from "../scenario/presets.ts";
 import { sha256 } from "../trace/digest.ts";
+import { fileSource } from "../trace/source-file.ts";
 import { fileError, InputError } from "./errors.ts";
 
 const BLOCK_BYTES = 1 << 20;
@@ -14,16 +15,12 @@ const BLOCK_BYTES = 1 << 20;
 /** SHA-256 of a file, read in blocks. */
 function hashFile(file: string): string {
   const running = sha256();
-  const fd = openSync(file, "r");
+  const source = fileSource(file);
   try {
-    const block = new Uint8Array(BLOCK_BYTES);
-    for (;;) {
-      const got = readSync(fd, block, 0, BLOCK_BYTES, null);
-      if (got === 0) return running.hex();
-      running.update(block.slice(0, got));
-    }
+    for (let at = 0; at < source.size; at += BLOCK_BYTES) running.update(source.read(at, BLOCK_BYTES));
+    return running.hex();
   } finally {
-    closeSync(fd);
+    source.close();
   }
 }
 
@@ -42,7 +39,7 @@ function candidates(folder: string, hint: string | null): string[] {
 
 function matches(file: string, hash: string): boolean {
   try {
-    return statSync(file).isFile() && hashFile(file) === hash;
+    return hashFile(file) === hash;
   } catch {
     return false;
   }
@@ -78,6 +75,6 @@ export function findTrace({ hash, hint, resultFile, given }: Wanted): string {
     for (const file of candidates(folder, name)) if (matches(file, hash)) return realpathSync(file);
   }
   const called = name === null ? "" : ` (${name})`;
-  const places = "beside the result, here, and among the shipped traces";
+  const places = "beside the result, here, or among the shipped traces";
   throw new InputError(`${resultFile}: its trace${called} ${hash} is not ${places}; give --trace FILE`);
 }

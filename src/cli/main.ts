@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
-import { type ExitCode, exitCodeOf, reportError } from "./errors.ts";
+import { type ExitCode, exitCodeOf, fileError, reportError } from "./errors.ts";
 
 type Options = Record<string, unknown>;
 
@@ -92,6 +92,7 @@ function addTrace(program: Command): void {
     .option("--duration <time>", "length, a multiple of 20 ms", "1 s")
     .option("--contents <kind>", "complete, or none for addresses alone", "complete")
     .option("--seed <n>", "seed", "1")
+    .option("--force", "replace the file if it is there")
     .action(async (file: string, options: Options) => {
       const { traceGenerateCommand } = await import("./trace-generate.ts");
       await prints(async () => traceGenerateCommand(file, options as never))();
@@ -177,9 +178,11 @@ async function main(): Promise<ExitCode> {
   }
 }
 
-// a reader that has seen enough, such as head, is no fault
+// a reader that has seen enough, such as head, is no fault; a full disk is none of dpusim's
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  throw error;
+  if (error.code === "EPIPE") return;
+  reportError(fileError("stdout", error));
+  process.exit(2);
 });
+process.stderr.on("error", () => {});
 process.exitCode = await main();

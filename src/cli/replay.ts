@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `dpusim replay RESULT`: runs a result again from itself alone and compares bit for bit. */
 import { readFileSync, statSync } from "node:fs";
+import type * as z from "zod";
+import { amount } from "../report/format.ts";
 import { hashJson } from "../result/canonical.ts";
 import { differences } from "../result/compare.ts";
-import { type Result, resultSchema } from "../result/schema.ts";
+import { RESULT_SCHEMA, type Result, resultSchema } from "../result/schema.ts";
+import { valueAt } from "../scenario/problems.ts";
+import { show } from "../scenario/units.ts";
 import { type ExitCode, fileError, InputError } from "./errors.ts";
 import { execute, variantOf } from "./execute.ts";
 import { findTrace } from "./find-trace.ts";
@@ -34,32 +38,55 @@ function parse(file: string, text: string): unknown {
   }
 }
 
+/** What is wrong with a value of a result, and where. */
+function objection(issue: z.core.$ZodIssue, data: unknown): string {
+  const unknown = issue.code === "unrecognized_keys" ? issue.keys[0] : undefined;
+  const path = [...issue.path, ...(unknown === undefined ? [] : [unknown])] as (string | number)[];
+  const key = path.length === 0 ? "" : ` ${path.join(".")}`;
+  const value = valueAt(data, path);
+  const what =
+    unknown !== undefined
+      ? "is not a key of a result"
+      : value === undefined
+        ? "is missing"
+        : `${show(value)} is not possible here`;
+  return `${key}: ${what}; give the file as dpusim wrote it`;
+}
+
 /** Reads a result file and proves that it is whole. @throws InputError */
 export function readResult(file: string): Result {
   let text: string;
   try {
-    if (statSync(file).size > FILE_BYTES_MAX)
-      throw new InputError(`${file}: has more than 64 MiB; give a result`);
+    const stat = statSync(file);
+    if (stat.size > FILE_BYTES_MAX) throw new InputError(`${file}: has more than 64 MiB; give a result`);
+    if (!stat.isFile() && !stat.isDirectory()) {
+      throw new InputError(`${file}: is not a file; give a result that dpusim wrote`);
+    }
     text = readFileSync(file, "utf8");
   } catch (error) {
     throw error instanceof InputError ? error : fileError(file, error);
   }
   const data = parse(file, text);
-  const parsed = resultSchema.safeParse(data);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
-    const key = issue.path.join(".");
-    const keys = issue.code === "unrecognized_keys" ? ` (${issue.keys.join(", ")})` : "";
-    throw new InputError(
-      `${file}${key === "" ? "" : ` ${key}`}: ${issue.message}${keys}; give a dpusim.result/1 file`,
-    );
+  const schema = valueAt(data, ["schema"]);
+  if (schema !== RESULT_SCHEMA) {
+    const found = schema === undefined ? "is missing" : `is ${show(schema)}, which this dpusim does not read`;
+    throw new InputError(`${file} schema: ${found}; give a ${RESULT_SCHEMA} file`);
   }
+  const parsed = resultSchema.safeParse(data);
+  if (!parsed.success) throw new InputError(`${file}${objection(parsed.error.issues[0]!, data)}`);
   const result = parsed.data as unknown as Result;
   const hash = hashJson(result.scenario);
   if (hash !== result.provenance.scenario) {
     throw new InputError(
-      `${file} scenario: hashes to ${hash}, provenance.scenario says otherwise; it was changed`,
+      `${file} scenario: hashes to ${hash}, provenance.scenario says otherwise; give the file unchanged`,
     );
+  }
+  const played = result.scenario.guest.writes === "trace";
+  if (played !== (result.provenance.trace !== null)) {
+    const what = played
+      ? "is null and the guest plays a trace"
+      : "is given and the guest generates its writes";
+    throw new InputError(`${file} provenance.trace: ${what}; give the file unchanged`);
   }
   return result;
 }
@@ -89,10 +116,12 @@ export async function replayCommand(
     process.stdout.write(`${file}: equal, fingerprint ${after.fingerprint}\n`);
     return 0;
   }
-  const show = (value: unknown): string => (value === undefined ? "nothing" : JSON.stringify(value));
-  process.stdout.write(`${file}: ${found.length} values differ (in the file, now)\n`);
+  const text = (value: unknown): string => (value === undefined ? "nothing" : JSON.stringify(value));
+  process.stdout.write(
+    `${file}: ${amount(found.length, "value")} differ${found.length === 1 ? "s" : ""} (in the file, now)\n`,
+  );
   for (const { path, left, right } of found.slice(0, SHOWN_MAX)) {
-    process.stdout.write(`  ${path}: ${show(left)}, ${show(right)}\n`);
+    process.stdout.write(`  ${path}: ${text(left)}, ${text(right)}\n`);
   }
   if (found.length > SHOWN_MAX) process.stdout.write(`  and ${found.length - SHOWN_MAX} more\n`);
   return 1;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `dpusim run SCENARIO`: one migration. */
-import { existsSync, statSync } from "node:fs";
-import { basename, dirname } from "node:path";
-import { resultJson, writeWhole } from "../report/json.ts";
+import { basename } from "node:path";
+import { resultJson } from "../report/json.ts";
 import { resultTable } from "../report/table.ts";
 import { isGood } from "../result/make.ts";
 import { loadScenario } from "../scenario/resolve.ts";
 import { readSource } from "../scenario/source.ts";
-import { type ExitCode, InputError } from "./errors.ts";
+import type { ExitCode } from "./errors.ts";
 import { execute, variantOf } from "./execute.ts";
+import { outputAt, writeOutput } from "./output.ts";
 
 interface RunOptions {
   readonly json?: string;
@@ -17,16 +17,6 @@ interface RunOptions {
   readonly seed?: string;
   readonly allowOutside?: boolean;
   readonly core: string;
-}
-
-/** Refuses a place where the result cannot be written before the run, not after it. */
-export function checkOutput(option: string, file: string): void {
-  if (file === "") throw new InputError(`${option}: has no value; name a file`);
-  if (existsSync(file) && statSync(file).isDirectory()) {
-    throw new InputError(`${option} ${file}: is a folder; name a file`);
-  }
-  if (!existsSync(dirname(file)))
-    throw new InputError(`${option} ${file}: there is no folder ${dirname(file)}`);
 }
 
 /** The place of a key: the option that gave it, else where it stands in the file. */
@@ -42,7 +32,6 @@ function placeOf(file: string, options: RunOptions): (key: string) => string {
 /** Runs the command. Prints on stdout; returns the exit code. */
 export async function runCommand(file: string, options: RunOptions, version: string): Promise<ExitCode> {
   const variant = variantOf(options.core);
-  if (options.json !== undefined && options.json !== "-") checkOutput("--json", options.json);
   const { seed } = options;
   const number = seed !== undefined && /^\d+$/.test(seed) ? Number(seed) : seed;
   const { scenario, traceFile, name } = loadScenario(file, {
@@ -50,14 +39,16 @@ export async function runCommand(file: string, options: RunOptions, version: str
     overrides: { content: options.content, seed: number },
     allowOutside: options.allowOutside === true,
   });
+  const { json } = options;
+  const output = json === undefined || json === "-" ? null : outputAt("--json", json, [file, traceFile]);
   const traceHint = traceFile === null ? null : basename(traceFile);
   const place = placeOf(file, options);
   const result = await execute({ scenario, traceFile, traceHint, version, variant, place });
-  if (options.json === "-") {
+  if (json === "-") {
     process.stdout.write(resultJson(result));
   } else {
     process.stdout.write(await resultTable(result, name));
-    if (options.json !== undefined) writeWhole(options.json, resultJson(result));
+    if (output !== null) writeOutput(output, resultJson(result));
   }
   return isGood(result) ? 0 : 1;
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `dpusim trace generate`: a generated workload as a trace file. */
-import { closeSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, existsSync, openSync, writeSync } from "node:fs";
 import { grouped } from "../report/format.ts";
-import { type Dimension, parseQuantity, UnitError } from "../scenario/units.ts";
-import { writeGenerated } from "../trace/generate.ts";
+import { type Dimension, parseQuantity, printable, show, UnitError } from "../scenario/units.ts";
+import { type GenerateOptions, generateSteps } from "../trace/generate.ts";
 import { GENERATED_EPOCH_US, GENERATED_PAGE_BYTES, type Pattern, type Workload } from "../trace/generator.ts";
 import type { TraceSink } from "../trace/mdt-writer.ts";
 import { fileError, InputError } from "./errors.ts";
-import { checkOutput } from "./run.ts";
+import { untilInterrupted } from "./interrupt.ts";
+import { dropDraft, keepDraft, type Output, outputAt } from "./output.ts";
 
 interface GenerateTexts {
   readonly memory: string;
@@ -18,7 +19,14 @@ interface GenerateTexts {
   readonly duration: string;
   readonly contents: string;
   readonly seed: string;
+  readonly force?: boolean;
 }
+
+/** The same limits as those of a scenario's `generate`. */
+const MEMORY_MAX = 2 ** 40;
+const RATE_MAX = 1e9;
+/** 2.5 h, the longest simulated time. */
+const EPOCHS_MAX = 9e9 / GENERATED_EPOCH_US;
 
 const PATTERNS: readonly Pattern[] = ["uniform", "hot", "sequential", "zipf"];
 
@@ -34,6 +42,8 @@ function quantity(option: string, text: string, dimension: Dimension): number {
 
 function wholePages(option: string, text: string): number {
   const bytes = quantity(option, text, "bytes");
+  if (bytes > MEMORY_MAX)
+    throw new InputError(`--${option}: "${show(text)}" is too much; write at most 1 TiB`);
   if (bytes > 0 && bytes % GENERATED_PAGE_BYTES === 0) return bytes;
   throw new InputError(`--${option}: "${text}" is not a multiple of 4 KiB above 0; write e.g. 64MiB`);
 }
@@ -57,10 +67,9 @@ function integer(option: string, text: string, most: number): number {
   throw new InputError(`--${option}: "${text}" is not a whole number from 0 to ${most}`);
 }
 
-/** A sink over a draft file that takes the file's place when all of it is written. */
-function fileSink(file: string): TraceSink & { keep(): void; drop(): void } {
-  const draft = `${file}.${process.pid}.tmp`;
-  const fd = openSync(draft, "w");
+/** A sink over a file, from its beginning; `close` it. */
+function fileSink(file: string): TraceSink & { close(): void } {
+  const fd = openSync(file, "w");
   const write = (bytes: Uint8Array): void => {
     for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done);
   };
@@ -69,19 +78,51 @@ function fileSink(file: string): TraceSink & { keep(): void; drop(): void } {
       done += writeSync(fd, bytes, done, bytes.length - done, offset + done);
     }
   };
-  const keep = (): void => {
-    closeSync(fd);
-    renameSync(draft, file);
-  };
-  const drop = (): void => {
-    closeSync(fd);
-    rmSync(draft, { force: true });
-  };
-  return { write, patch, keep, drop } as TraceSink & { keep(): void; drop(): void };
+  return { write, patch, close: () => closeSync(fd) };
 }
 
-/** The text of `dpusim trace generate`, after the file has been written. @throws InputError */
-export function traceGenerateCommand(file: string, texts: GenerateTexts): string {
+/** Writes a trace to its draft, which takes its place when all of it is there. */
+async function writeTrace(output: Output, options: GenerateOptions): Promise<number> {
+  try {
+    const sink = fileSink(output.draft);
+    let bytes: number;
+    try {
+      bytes = await untilInterrupted(generateSteps(sink, options));
+    } finally {
+      sink.close();
+    }
+    keepDraft(output);
+    return bytes;
+  } catch (error) {
+    dropDraft(output);
+    throw fileError(output.label, error);
+  }
+}
+
+function epochsOf(text: string): number {
+  const durationUs = quantity("duration", text, "time") * 1e6;
+  const epochs = Math.round(durationUs / GENERATED_EPOCH_US);
+  if (epochs < 1 || Math.abs(epochs * GENERATED_EPOCH_US - durationUs) > 1e-6) {
+    throw new InputError(`--duration: "${show(text)}" is not a multiple of 20 ms; write e.g. 1s`);
+  }
+  if (epochs <= EPOCHS_MAX) return epochs;
+  throw new InputError(`--duration: "${show(text)}" is longer than a run may be; write at most 2.5 h`);
+}
+
+/** Where the trace goes: a new file, unless an old one may be replaced. @throws InputError */
+function placeOf(file: string, force: boolean): Output {
+  const output = outputAt("trace generate", file);
+  if (output.target === null) {
+    throw new InputError(`${output.label}: is a pipe or a device; a trace needs a file, name one`);
+  }
+  if (!force && existsSync(output.target)) {
+    throw new InputError(`${output.label}: is there already; name a new file, or give --force to replace it`);
+  }
+  return output;
+}
+
+/** The text of `dpusim trace generate`, after the file has been written. @throws InputError, Interrupted */
+export async function traceGenerateCommand(file: string, texts: GenerateTexts): Promise<string> {
   const workload: Workload = {
     memoryBytes: wholePages("memory", texts.memory),
     ratePerSecond: quantity("rate", texts.rate, "events"),
@@ -89,27 +130,17 @@ export function traceGenerateCommand(file: string, texts: GenerateTexts): string
     pattern: oneOf("pattern", texts.pattern, PATTERNS),
     mix: mixOf(texts.mix),
   };
-  const durationUs = quantity("duration", texts.duration, "time") * 1e6;
-  const epochs = Math.round(durationUs / GENERATED_EPOCH_US);
-  if (epochs < 1 || Math.abs(epochs * GENERATED_EPOCH_US - durationUs) > 1e-6) {
-    throw new InputError(`--duration: "${texts.duration}" is not a multiple of 20 ms; write e.g. 1s`);
+  const { memoryBytes, workingSetBytes, ratePerSecond } = workload;
+  if (workingSetBytes > memoryBytes) {
+    throw new InputError(`--working-set: is larger than --memory; write at most ${show(texts.memory)}`);
   }
+  if (ratePerSecond > RATE_MAX) {
+    throw new InputError(`--rate: "${show(texts.rate)}" is out of range; write 0 to 1 G/s`);
+  }
+  const epochs = epochsOf(texts.duration);
   const contents = oneOf("contents", texts.contents, ["complete", "none"]);
   const seed = integer("seed", texts.seed, 2 ** 32 - 1);
-  checkOutput("trace generate", file);
-  let sink: ReturnType<typeof fileSink>;
-  try {
-    sink = fileSink(file);
-  } catch (error) {
-    throw fileError(file, error);
-  }
-  try {
-    const bytes = writeGenerated(sink, { workload, seed, epochs, contents });
-    sink.keep();
-    return `${file}: ${grouped(bytes)} B, ${epochs} epochs of 20 ms\n`;
-  } catch (error) {
-    sink.drop();
-    if (error instanceof RangeError) throw new InputError(`trace generate: ${error.message}`);
-    throw error;
-  }
+  const output = placeOf(file, texts.force === true);
+  const bytes = await writeTrace(output, { workload, seed, epochs, contents });
+  return `${printable(file)}: ${grouped(bytes)} B, ${epochs} epochs of 20 ms\n`;
 }

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `dpusim trace info` and `dpusim trace verify`. */
 import { amount, grouped, mebibytes, time } from "../report/format.ts";
-import { type TraceInfo, traceInfo } from "../trace/info.ts";
+import { printable } from "../scenario/units.ts";
+import { infoSteps, type TraceInfo } from "../trace/info.ts";
 import { fileSource } from "../trace/source-file.ts";
-import { type Verification, verifyTrace } from "../trace/verify.ts";
+import { type Verification, verifySteps } from "../trace/verify.ts";
 import { fileError } from "./errors.ts";
 import { openTrace } from "./execute.ts";
+import { untilInterrupted } from "./interrupt.ts";
 
 function lines(rows: readonly (readonly [string, string])[]): string {
   const width = Math.max(...rows.map(([key]) => key.length));
-  return rows.map(([key, text]) => `${key.padEnd(width)}  ${text}\n`).join("");
+  return rows.map(([key, text]) => `${printable(`${key.padEnd(width)}  ${text}`)}\n`).join("");
 }
 
 const percent = (value: number | null): string =>
@@ -17,7 +19,8 @@ const percent = (value: number | null): string =>
 
 function infoText(info: TraceInfo): string {
   const { dirty, versions, metadata } = info;
-  const seconds = info.durationUs * 1000;
+  const lengthNs = info.durationUs * 1000;
+  const nominal = info.nominalEpochUs > 0 ? ` of nominally ${time(info.nominalEpochUs * 1000)}` : "";
   const rate = dirty.pagesPerSecond === null ? "none" : `${grouped(dirty.pagesPerSecond)} pages/s`;
   const rows: [string, string][] = [
     ["file", info.file],
@@ -25,19 +28,21 @@ function infoText(info: TraceInfo): string {
     ["format", `MDT ${info.version}, ${grouped(info.fileBytes)} B`],
     ["memory", `${mebibytes(info.memoryBytes)} MiB in ${amount(info.pages, "page")} of ${info.pageBytes} B`],
     ["contents", info.contents],
-    ["length", `${time(seconds)} in ${amount(info.epochs, "epoch")} of ${info.nominalEpochUs} us nominally`],
+    ["length", `${time(lengthNs)} in ${amount(info.epochs, "epoch")}${nominal}`],
     [
       "writes",
       `${amount(info.events, "page write")}, ${rate}, ${grouped(dirty.distinctPages)} pages ever written`,
     ],
     [
       "per epoch",
-      `${dirty.epochPagesMin} / ${dirty.epochPagesMedian} / ${dirty.epochPagesMax} pages (min, median, max)`,
+      [dirty.epochPagesMin, dirty.epochPagesMedian, dirty.epochPagesMax].map(grouped).join(" / ") +
+        " pages (min, median, max)",
     ],
     [
       "new contents",
-      `${versions.body} bodies, ${versions.zero} zero, ${versions.same} the same, ` +
-        `${versions.free} freed, ${versions.unknown} unknown`,
+      `${grouped(versions.body)} bodies, ${grouped(versions.zero)} zero, ` +
+        `${grouped(versions.same)} the same, ${grouped(versions.free)} freed, ` +
+        `${grouped(versions.unknown)} unknown`,
     ],
     ["captured", percent(versions.capturedPercent)],
     ["zero at start", percent(info.initialZeroPercent)],
@@ -54,11 +59,11 @@ function infoText(info: TraceInfo): string {
   return lines(rows);
 }
 
-/** The text of `dpusim trace info`. @throws TraceError, InputError */
-export function traceInfoCommand(file: string, json: boolean): string {
-  const { trace, source } = openTrace(file);
+/** The text of `dpusim trace info`. @throws TraceError, InputError, Interrupted */
+export async function traceInfoCommand(file: string, json: boolean): Promise<string> {
+  const { trace, source } = await openTrace(file);
   try {
-    const info = traceInfo(trace);
+    const info = await untilInterrupted(infoSteps(trace));
     return json ? `${JSON.stringify(info, null, 2)}\n` : infoText(info);
   } finally {
     source.close();
@@ -80,8 +85,8 @@ function verifiedText(found: Verification): string {
   return `${lines(rows)}ok\n`;
 }
 
-/** The text of `dpusim trace verify`. @throws TraceError for the first fault, InputError */
-export function traceVerifyCommand(file: string, json: boolean): string {
+/** The text of `dpusim trace verify`. @throws TraceError for the first fault, InputError, Interrupted */
+export async function traceVerifyCommand(file: string, json: boolean): Promise<string> {
   let source: ReturnType<typeof fileSource>;
   try {
     source = fileSource(file);
@@ -89,7 +94,7 @@ export function traceVerifyCommand(file: string, json: boolean): string {
     throw fileError(file, error);
   }
   try {
-    const found = verifyTrace(source, file);
+    const found = await untilInterrupted(verifySteps(source, file));
     return json ? `${JSON.stringify(found, null, 2)}\n` : verifiedText(found);
   } catch (error) {
     throw fileError(file, error);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** A result as a JSON file. */
-import { renameSync, rmSync, writeFileSync } from "node:fs";
+/** A result as the text of a JSON file. */
 import type { Result } from "../result/schema.ts";
 
 /**
@@ -15,16 +14,4 @@ export function resultJson(result: Result): string {
       .join(", ")}]`;
   });
   return `${flat}\n`;
-}
-
-/** Writes a file whole or not at all: a killed process leaves no half. */
-export function writeWhole(file: string, text: string): void {
-  const draft = `${file}.${process.pid}.tmp`;
-  try {
-    writeFileSync(draft, text);
-    renameSync(draft, file);
-  } catch (error) {
-    rmSync(draft, { force: true });
-    throw error;
-  }
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Checks that concern several keys at once, or a key and its preset. Each adds its problems and returns. */
-import { ticksPerByte, toRatio, type Values } from "./fill.ts";
+import { ticksPerByte, type Values } from "./fill.ts";
 import { TAGS_MAX } from "./keys.ts";
 import type { Problems } from "./problems.ts";
 import type { Scenario } from "./schema.ts";
 import type { Path } from "./source.ts";
-import { compare, formatQuantity, parseQuantity, show, ticksPer, UnitError } from "./units.ts";
+import { compare, formatQuantity, parseQuantity, show, ticksPer, toRatio, UnitError } from "./units.ts";
 
 const PAGE_BYTES = 4096n;
 /** Above this memory two images do not fit in the core; model.md of the project states the limit. */

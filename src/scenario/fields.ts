@@ -32,6 +32,14 @@ function isCount(input: unknown): input is number {
   return typeof input === "number" && Number.isSafeInteger(input) && input >= 0;
 }
 
+function countProblem(input: unknown): string {
+  const [, digits, unit] =
+    (typeof input === "string" && /^([0-9]+) *([A-Za-z%]?[A-Za-z/]*)$/.exec(input)) || [];
+  if (unit === "") return `"${show(input)}" is text; write ${digits} without quotes`;
+  const right = digits === undefined ? "write a whole number such as 4" : `write ${digits} without a unit`;
+  return `${show(input)} is not a pure count; ${right}`;
+}
+
 /** The dimension in which a key is parsed, or null for counts and choices. */
 export function dimensionOf(spec: KeySpec): Dimension | null {
   if (spec.measure === "count" || spec.measure === "choice") return null;
@@ -46,13 +54,12 @@ export function exactOf(spec: KeySpec, input: unknown): Rational {
   const dimension = dimensionOf(spec);
   if (dimension === null || (spec.measure === "octets" && typeof input === "number")) {
     if (isCount(input)) return rational(BigInt(input));
-    const bare = typeof input === "string" ? /^[0-9]+/.exec(input)?.[0] : undefined;
-    const right = bare === undefined ? "write a whole number such as 4" : `write ${bare} without a unit`;
-    throw new UnitError(`${show(input)} is not a pure count; ${right}`);
+    throw new UnitError(countProblem(input));
   }
   const value = parseQuantity(input, dimension);
   if (WHOLE.has(dimension) && value.den !== 1n) {
-    throw new UnitError(`${show(input)} is not a whole number of ${describeDimension(dimension).base}`);
+    const { base, example } = describeDimension(dimension);
+    throw new UnitError(`${show(input)} is not a whole number of ${base}; write e.g. ${example}`);
   }
   if (dimension === "time") {
     try {

@@ -12,17 +12,7 @@ import type {
   ResolvedLink,
   ResolvedPcie,
 } from "./types.ts";
-import { divide, type Rational, show, ticksOf, ticksPer, UnitError } from "./units.ts";
-
-const DEN_MAX = 2n ** 32n;
-
-/** A rational as a pair of safe integers. @throws UnitError when it does not fit */
-export function toRatio(value: Rational): Ratio {
-  if (value.num > BigInt(Number.MAX_SAFE_INTEGER) || value.den >= DEN_MAX) {
-    throw new UnitError("has too many digits to be exact in ticks; write fewer");
-  }
-  return [Number(value.num), Number(value.den)];
-}
+import { divide, type Rational, show, ticksOf, ticksPer, toRatio, UnitError } from "./units.ts";
 
 /** A time as a safe integer of ticks; times above 8.7 s do not fit. @throws UnitError */
 function toTicks(seconds: Rational): number {

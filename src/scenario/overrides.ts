@@ -50,7 +50,7 @@ function assign(root: Mapping, key: string, value: unknown, label: string): void
   let node = root;
   for (const [index, step] of steps.slice(0, -1).entries()) {
     const here = steps.slice(0, index + 1);
-    let next = promote(root, here, node[step]);
+    let next = promote(root, here, Object.hasOwn(node, step) ? node[step] : undefined);
     if (next === undefined || SWITCHES.has(key)) next = isMapping(next) ? next : {};
     if (!isMapping(next)) {
       fail(

@@ -22,19 +22,17 @@ function isInside(folder: string, path: string): boolean {
 export type Found = { readonly file: string } | { readonly problem: string };
 
 /**
- * Finds a file named by a scenario. Links are followed before the place is judged.
+ * Finds a file named by a scenario. Links are followed before the place is judged, those to the folder too.
  * @param named the path as written
  * @param scenarioFolder the folder of the scenario's file
  * @param allowOutside whether the file may lie outside the scenario's project
  */
 export function findFile(named: string, scenarioFolder: string, allowOutside: boolean): Found {
-  const path = resolve(scenarioFolder, named);
   const folder = existsSync(scenarioFolder) ? realpathSync(scenarioFolder) : resolve(scenarioFolder);
+  const path = resolve(folder, named);
   const project = projectOf(folder);
   const outside = `${show(named)} leaves the project; move it inside or give --allow-outside`;
-  if (!allowOutside && !isInside(project, path) && !isInside(projectOf(resolve(scenarioFolder)), path)) {
-    return { problem: outside };
-  }
+  if (!allowOutside && !isInside(project, path)) return { problem: outside };
   try {
     const file = realpathSync(path);
     if (!allowOutside && !isInside(project, file)) return { problem: outside };

@@ -2,10 +2,19 @@
 /** Collects what is wrong with some data, each with its place, and turns zod's issues into one line each. */
 import type * as z from "zod";
 import { type Path, ScenarioError, suggest } from "./source.ts";
-import { show } from "./units.ts";
+import { printable, show } from "./units.ts";
 
 /** Keys of the scenario format that this version does not support with any value. */
 const LATER_KEYS: ReadonlySet<string> = new Set(["guests"]);
+
+const DOTTED = /^\w+(\.\w+)+$/;
+const KEY_LENGTH_MAX = 120;
+
+/** A path for a line of text: the keys are the user's, so they may hold anything and have any length. */
+function shorten(key: string): string {
+  const line = printable(key);
+  return line.length > KEY_LENGTH_MAX ? `${line.slice(0, KEY_LENGTH_MAX - 3)}...` : line;
+}
 
 type Issue = z.core.$ZodIssue;
 type Place = (path: Path, what?: "key" | "value") => string;
@@ -46,7 +55,7 @@ export class Problems {
 
   /** Adds one line `place key: message`. */
   add(path: Path, message: string, what: "key" | "value" = "value"): void {
-    const key = path.join(".");
+    const key = shorten(path.join("."));
     const place = this.#place(path, what);
     const named = key === "" || place.endsWith(` ${key}`) || place === `--${key}`;
     const line = `${place}${named ? "" : ` ${key}`}: ${message}`;
@@ -87,7 +96,7 @@ export class Problems {
       return;
     }
     const known = this.#knownKeys(path.slice(0, -1));
-    const nested = key.includes(".") ? `; write it nested, ${key.split(".").join(": { ")}: ...` : undefined;
+    const nested = DOTTED.test(key) ? `; write it nested, ${key.split(".").join(": { ")}: ...` : undefined;
     this.add(path, `unknown key${nested ?? (known.length === 0 ? "" : `; ${suggest(key, known)}`)}`, "key");
   }
 }

@@ -9,7 +9,6 @@ import {
   fillPcie,
   flatten,
   ticksPerByte,
-  toRatio,
   Values,
   valuesOf,
 } from "./fill.ts";
@@ -17,18 +16,19 @@ import { LINK_KEYS } from "./keys.ts";
 import { applyOverrides, type Override, parseSet } from "./overrides.ts";
 import { findFile } from "./paths.ts";
 import { loadPlacement, loadPreset, presetNameProblem } from "./presets.ts";
-import { Problems } from "./problems.ts";
+import { Problems, valueAt } from "./problems.ts";
 import {
   DEFAULT_CARD,
   DEFAULT_HOST,
   knownKeysAt,
+  SCENARIO_SCHEMA,
   type Scenario,
   scenarioSchema,
   sideSchema,
 } from "./schema.ts";
 import { type Path, readSource, type Source } from "./source.ts";
 import type { ResolvedGuest, ResolvedLink, ResolvedScenario, ResolvedSide } from "./types.ts";
-import { parseDecimal, parseQuantity, ticksOf, ticksPer } from "./units.ts";
+import { parseDecimal, parseQuantity, printable, show, ticksOf, ticksPer, toRatio } from "./units.ts";
 
 /** What may be laid over a scenario file. */
 export interface LoadOptions {
@@ -235,6 +235,17 @@ function overridesOf(options: LoadOptions): Override[] {
   return [...sets, ...own];
 }
 
+/** A file of another format or version gets this one line: its keys are not judged by this one's. */
+function checkFormat(data: unknown, problems: Problems): void {
+  const written = valueAt(data, ["schema"]);
+  if (typeof written !== "string" || written === SCENARIO_SCHEMA) return;
+  const other = /^dpusim\.(\w+)\/(\d+)$/.exec(written);
+  if (other === null) return;
+  const later = other[1] === "scenario" ? "a version that this dpusim does not read" : "no scenario";
+  problems.add(["schema"], `${show(written)} is ${later}; write ${SCENARIO_SCHEMA}`);
+  problems.done();
+}
+
 /**
  * Resolves a source: the text of a scenario and where it lies.
  * @param source parsed text
@@ -251,6 +262,7 @@ export function resolveSource(
   const { data, origin } = applyOverrides(source.data, overridesOf(options));
   const place = (path: Path, what?: "key" | "value"): string => origin(path) ?? source.place(path, what);
   const problems = new Problems(data, place, knownKeysAt);
+  checkFormat(data, problems);
   const parsed = problems.check(scenarioSchema.safeParse(data));
   const scenario = resolveScenario(parsed, problems);
   let traceFile: string | null = null;
@@ -270,7 +282,7 @@ export function resolveSource(
  * @throws ScenarioError with one line for each problem
  */
 export function loadScenario(path: string, options: LoadOptions = {}): LoadedScenario {
-  const name = basename(path, extname(path));
+  const name = printable(basename(path, extname(path)));
   return resolveSource(readSource(path), dirname(resolve(path)), name, options);
 }
 

@@ -4,12 +4,13 @@
  * supports. Meaning across keys (presets, limits of a card, paths) is checked in resolve.ts.
  */
 import * as z from "zod";
+import { ROUNDS_MAX } from "../../assembly/abi.ts";
 import { emptyList, field, overrideFields, supported } from "./fields.ts";
 import { CARD_KEYS, HOST_KEYS, type KeySpec, LINK_KEYS } from "./keys.ts";
-import { parseDecimal, show, UnitError } from "./units.ts";
+import { parseDecimal, printable, show, toRatio, UnitError } from "./units.ts";
 
 /** The schema name of this version. */
-const SCENARIO_SCHEMA = "dpusim.scenario/1";
+export const SCENARIO_SCHEMA = "dpusim.scenario/1";
 
 /** The presets of a side that names none. */
 export const DEFAULT_HOST = "snb-e5-2630";
@@ -42,7 +43,10 @@ const text = (what: string, max: number) =>
   z
     .string({ error: ({ input }) => `${show(input)} is not text; write ${what}` })
     .min(1, { error: `is empty; write ${what}` })
-    .max(max, { error: `is longer than ${max} characters` });
+    .max(max, { error: `is longer than ${max} characters; shorten it` })
+    .refine((given) => given === printable(given), {
+      error: "holds characters that do not print; write plain text on one line",
+    });
 
 const presetName = z
   .string({
@@ -75,9 +79,11 @@ const speed = z
   .custom<string | number>()
   .superRefine((input, context) => {
     try {
+      if (typeof input === "object") throw new UnitError(`${show(input)} is not a number; write e.g. 2.5`);
       const value = parseDecimal(input);
       const bad = value.num * 1000n < value.den || value.num > 1000000n * value.den;
       if (bad) throw new UnitError(`${show(input)} is out of range; write 0.001 to 1000000`);
+      toRatio(value);
     } catch (error) {
       context.addIssue({ code: "custom", message: (error as Error).message });
     }
@@ -190,7 +196,7 @@ const link = z.strictObject({
 const migration = z.strictObject({
   algorithm: supported(["precopy"], ["postcopy", "hybrid"], "algorithm").default("precopy"),
   downtimeLimit: time(TIME_MAX, "stop when the rest fits in this time").default("300 ms"),
-  maxRounds: count(1, 100000, "rounds at most").default(30),
+  maxRounds: count(1, ROUNDS_MAX - 1, "rounds at most; the stop is one more").default(30),
   residual: supported(["before-resume"], ["after-resume", "on-demand"], "when the rest moves").default(
     "before-resume",
   ),

@@ -18,7 +18,7 @@ import {
   parseDocument,
   visit,
 } from "yaml";
-import { show } from "./units.ts";
+import { printable, show } from "./units.ts";
 
 /** The largest scenario or preset file. */
 export const FILE_BYTES_MAX = 1 << 20;
@@ -32,6 +32,15 @@ const YAML_PROBLEMS: Readonly<Record<string, string>> = {
   TAB_AS_INDENT: "is indented with a tab; use blanks",
   TAG_RESOLVE_FAILED: "a tag is not read here; remove it",
   BAD_ALIAS: "an alias without its anchor; write the value out",
+  BAD_INDENT: "is indented unlike its neighbours; align it",
+  BLOCK_AS_IMPLICIT_KEY:
+    "a second colon on the line, or a key that is indented too far; write one key a line",
+  BLOCK_IN_FLOW: "a colon where a comma or a closing bracket belongs; write { a: 1, b: 2 }",
+  MULTILINE_IMPLICIT_KEY: "a key without its colon; write key: value",
+  BAD_SCALAR_START: "a value cannot begin with this character; put it in quotes",
+  BAD_DIRECTIVE: "a % line is not read here; remove it",
+  BAD_DQ_ESCAPE: "an unknown escape in quotes; write \\\\ for a backslash",
+  UNEXPECTED_TOKEN: "is not expected here; a comma, a colon or a quote is missing before it",
 };
 
 /** Bad input. `lines` holds one line an error, ready to print; the exit code is 2. */
@@ -75,13 +84,27 @@ function readText(path: string): string {
   } catch (error) {
     if (error instanceof ScenarioError) throw error;
     const code = (error as NodeJS.ErrnoException).code;
-    fail(`${path}: ${code === "ENOENT" ? "no such file" : `cannot be read (${code})`}`);
+    const folder = code === "ENOTDIR" ? "a part of the path is not a folder" : `cannot be read (${code})`;
+    fail(`${path === "" ? '""' : path}: ${code === "ENOENT" ? "no such file" : folder}`);
   }
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     fail(`${path}: is not UTF-8 text; save it as UTF-8`);
   }
+}
+
+/** One line that says what is wrong with YAML and what would be right. */
+function yamlProblem(code: string, message: string): string {
+  const line = message.split("\n")[0] as string;
+  const quote = /^Missing closing (.)quote/.exec(line);
+  if (quote !== null) return `a ${quote[1] === '"' ? "double" : "single"} quote is not closed; close it`;
+  const bracket = /^Flow (map|sequence).* (\}|\])$/.exec(line);
+  if (bracket !== null) return `a ${bracket[2] === "}" ? "{" : "["} is not closed; add ${bracket[2]}`;
+  if (line.startsWith("Implicit map keys need")) return YAML_PROBLEMS.MULTILINE_IMPLICIT_KEY as string;
+  if (line.startsWith("Missing , or :"))
+    return "a comma or a colon is missing before it; write { a: 1, b: 2 }";
+  return YAML_PROBLEMS[code] ?? `${printable(line)}; correct it`;
 }
 
 function position(counter: LineCounter, offset: number): string {
@@ -155,8 +178,8 @@ export function parseSource(text: string, label: string): Source {
     const problem = document.errors[0] ?? document.warnings[0];
     if (problem !== undefined) {
       const deep = problem.message.includes("call stack");
-      const what = deep ? "nests too deeply; flatten it" : (YAML_PROBLEMS[problem.code] ?? problem.message);
-      fail(`${at(problem.pos[0])}: ${what.split("\n")[0]}`);
+      const what = deep ? "nests too deeply; flatten it" : yamlProblem(problem.code, problem.message);
+      fail(`${at(problem.pos[0])}: ${what}`);
     }
     if (document.contents === null) fail(`${label}:1:1: is empty; write a mapping of keys to values`);
     checkNodes(document, at);

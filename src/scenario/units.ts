@@ -131,7 +131,7 @@ const UNITS: Readonly<Record<Dimension, DimensionInfo>> = {
   },
 };
 
-const QUANTITY = /^([0-9]+)(?:\.([0-9]+))?[ ]*([A-Za-z/]*)$/;
+const QUANTITY = /^([0-9]+)(?:\.([0-9]+))?[ ]*([A-Za-zµμ/]*)$/;
 const LENGTH_MAX = 40;
 
 /** How a dimension is written, for messages and tables. */
@@ -170,11 +170,17 @@ export function compare(a: Rational, b: Rational): number {
   return difference < 0n ? -1 : difference > 0n ? 1 : 0;
 }
 
+/** Text of any language on one line: what does not print, or moves the cursor, becomes a question mark. */
+export function printable(text: string): string {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "?");
+}
+
 /** A value on one short line, for messages. */
 export function show(value: unknown): string {
   if (value === undefined) return "nothing";
+  if (value === "") return '""';
   const text = typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
-  const line = text.replace(/[^\x20-\x7e]/g, "?");
+  const line = printable(text).replace(/[^\P{Z} ]/gu, "?");
   return line.length > LENGTH_MAX ? `${line.slice(0, LENGTH_MAX - 3)}...` : line;
 }
 
@@ -206,7 +212,8 @@ function unknownUnit(text: string, number: string, unit: string, info: Dimension
     const ki = capital[1]?.startsWith("B") ? ` or ${number} Ki${capital[1]}` : "";
     return `${text}: K is neither k (1000) nor Ki (1024); write ${number} k${capital[1]}${ki}`;
   }
-  const near = [...info.units.keys()].find((known) => known.toLowerCase() === unit.toLowerCase());
+  const plain = unit.replace(/[µμ]/, "u").toLowerCase();
+  const near = [...info.units.keys()].find((known) => known.toLowerCase() === plain);
   const hint = near === undefined ? `write e.g. ${info.example}` : `did you mean ${number} ${near}?`;
   return `${text}: unknown unit "${unit}"; ${hint}`;
 }
@@ -232,7 +239,8 @@ export function parseQuantity(input: unknown, dimension: Dimension): Rational {
   const value = rational(BigInt(integer + fraction), 10n ** BigInt(fraction.length));
   if (unit === "") {
     if (value.num === 0n) return value;
-    throw new UnitError(`${text} has no unit; write e.g. ${text} ${info.example.replace(/^[0-9. ]+/, "")}`);
+    const likely = dimension === "bytes" ? info.base : info.example.replace(/^[0-9. ]+/, "");
+    throw new UnitError(`${text} has no unit; write e.g. ${text} ${likely}`);
   }
   const scale = info.units.get(unit);
   const number = fraction === "" ? integer : `${integer}.${fraction}`;
@@ -271,4 +279,14 @@ export function formatQuantity(value: Rational, dimension: Dimension): string {
     if (count.den === 1n && length < digits) [best, digits] = [`${count.num} ${unit}`, length];
   }
   return best;
+}
+
+const DEN_MAX = 2n ** 32n;
+
+/** A rational as a pair of safe integers. @throws UnitError when it does not fit */
+export function toRatio(value: Rational): [num: number, den: number] {
+  if (value.num > BigInt(Number.MAX_SAFE_INTEGER) || value.den >= DEN_MAX) {
+    throw new UnitError("has too many digits to be exact in ticks; write fewer");
+  }
+  return [Number(value.num), Number(value.den)];
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Puts epochs' page lists into time order: seeded instants, tiles and their delays, sorting.
+import { GuestRefused } from "./errors.ts";
 import type { GuestBatch } from "./events.ts";
 import { KEEP_CONTENT } from "./events.ts";
 import { begin, hash, SALT, stir } from "./hash.ts";
@@ -89,7 +90,10 @@ export class BatchAssembler {
 
   /** The batch of (startTicks, endTicks]: this epoch's events and delayed ones that fall into it. */
   assemble(epoch: ListedEpoch): GuestBatch {
-    if (epoch.endTicks >= LIMIT_TICKS) throw new RangeError("the guest's writes pass 2^63 ticks (2.5 h)");
+    if (epoch.endTicks >= LIMIT_TICKS) {
+      const what = "the trace's epochs pass 2.5 h, the longest simulated time";
+      throw new GuestRefused("guest.speed", `${what}; play it faster`);
+    }
     const lengthTicks = Number(epoch.endTicks - epoch.startTicks);
     const due =
       this.options.tile === 1 ? this.place(epoch, lengthTicks) : this.placeTiles(epoch, lengthTicks);

@@ -23,6 +23,17 @@ export class TraceError extends Error {
   }
 }
 
+/** A guest that cannot be played as the scenario asks; `key` is the scenario's key that is in the way. */
+export class GuestRefused extends RangeError {
+  override name = "GuestRefused";
+  readonly key: "guest.tile" | "guest.speed";
+
+  constructor(key: GuestRefused["key"], message: string) {
+    super(message);
+    this.key = key;
+  }
+}
+
 /** What a decoder below the file level found wrong; the reader adds file, offset and epoch. */
 export class Malformed extends Error {
   constructor(reason: string) {

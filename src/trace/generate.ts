@@ -4,6 +4,7 @@
 import { ClassContents, ZERO_CONTENT } from "./content.ts";
 import { GENERATED_EPOCH_US, GENERATED_PAGE_BYTES, Generator20ms, type Workload } from "./generator.ts";
 import { MdtWriter, type TraceSink } from "./mdt-writer.ts";
+import { drain, type Steps } from "./steps.ts";
 
 /** What `writeGenerated` writes. */
 export interface GenerateOptions {
@@ -20,6 +21,11 @@ export interface GenerateOptions {
  * page. Throws RangeError for a workload out of range.
  */
 export function writeGenerated(sink: TraceSink, options: GenerateOptions): number {
+  return drain(generateSteps(sink, options));
+}
+
+/** The same in steps: a part of the initial image, or an epoch. */
+export function* generateSteps(sink: TraceSink, options: GenerateOptions): Steps<number> {
   const { workload, seed, epochs, contents } = options;
   if (!Number.isSafeInteger(epochs) || epochs < 1)
     throw new RangeError(`epochs: ${epochs}; must be 1 or more`);
@@ -38,12 +44,13 @@ export function writeGenerated(sink: TraceSink, options: GenerateOptions): numbe
   });
   if (complete) {
     const resident = Uint32Array.from({ length: generator.pages }, (_, pfn) => pfn);
-    writer.initial(resident, (pfn) => bodyOf(generator.contentId(pfn, 0)));
+    yield* writer.initialSteps(resident, (pfn) => bodyOf(generator.contentId(pfn, 0)));
   }
   for (let number = 0; number < epochs; number++) {
     const { pfns } = generator.epoch(number);
     const contentOf = (pfn: number) => bodyOf(generator.contentId(pfn, number + 1));
     writer.epoch((number + 1) * GENERATED_EPOCH_US, pfns, complete ? contentOf : null);
+    yield;
   }
   return writer.finish();
 }

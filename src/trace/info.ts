@@ -6,6 +6,7 @@ import type { MdtTrace } from "./mdt-reader.ts";
 import { epochs } from "./replay.ts";
 import { SampledIndex } from "./sampled-index.ts";
 import { PageSet } from "./sparse.ts";
+import { drain, type Steps } from "./steps.ts";
 
 /** Numbers about a trace. */
 export interface TraceInfo {
@@ -55,6 +56,11 @@ function percent(part: number, whole: number): number | null {
 
 /** Reads an open trace once in time order. Throws TraceError. Memory: a bit per page, 4 bytes an epoch. */
 export function traceInfo(trace: MdtTrace): TraceInfo {
+  return drain(infoSteps(trace));
+}
+
+/** The same, an epoch a step. */
+export function* infoSteps(trace: MdtTrace): Steps<TraceInfo> {
   const index = trace.contents === "complete" ? null : new SampledIndex(trace);
   const seen = new PageSet();
   const sizes: number[] = [];
@@ -65,6 +71,7 @@ export function traceInfo(trace: MdtTrace): TraceInfo {
       tally[kinds[i]!]!++;
       seen.add(pfns[i]!);
     }
+    yield;
   }
   sizes.sort((a, b) => a - b);
   const known = trace.events - tally[Kind.unknown]!;

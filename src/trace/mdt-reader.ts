@@ -7,6 +7,7 @@ import { expect, Malformed, TraceError } from "./errors.ts";
 import type { Contents, Metadata } from "./format.ts";
 import { CompleteGrammar, type Counts, type Grammar, LooseGrammar, type Shape } from "./grammar.ts";
 import type { ByteSource } from "./source.ts";
+import { drain, type Steps } from "./steps.ts";
 
 const DIGEST_STEP_BYTES = 1 << 20;
 
@@ -43,6 +44,11 @@ export interface MdtTrace {
  * major version or unknown required feature. Hashes over page contents are `verifyTrace`'s business.
  */
 export function openMdt(source: ByteSource, name: string): MdtTrace {
+  return drain(openSteps(source, name));
+}
+
+/** The same, a chunk a step. */
+export function* openSteps(source: ByteSource, name: string): Steps<MdtTrace> {
   const header = C.located(name, 0, undefined, () => C.readHeader(source));
   const shape: Shape = {
     pages: header.pages,
@@ -52,7 +58,7 @@ export function openMdt(source: ByteSource, name: string): MdtTrace {
   const declared = C.located(name, 64, undefined, () => declaredContents(header.metadata));
   const grammar =
     declared === "complete" ? new CompleteGrammar(shape) : new LooseGrammar(shape, declared ?? "sampled");
-  const chunks = walk(source, name, header.firstChunkAt, grammar);
+  const chunks = yield* walk(source, name, header.firstChunkAt, grammar);
   const { counts } = grammar;
   C.located(name, 64, grammar.lastGoodEpoch(), () => checkMetadata(header.metadata, declared, counts));
   const guessed = grammar instanceof LooseGrammar && grammar.sawBodies() ? "sampled" : "none";
@@ -125,7 +131,12 @@ function checkMetadata(metadata: Metadata, contents: Contents | null, counts: Re
 }
 
 /** Walks all chunks and the tail; returns the table of the chunks before INDX. */
-function walk(source: ByteSource, name: string, firstChunkAt: number, grammar: Grammar): C.ChunkTable {
+function* walk(
+  source: ByteSource,
+  name: string,
+  firstChunkAt: number,
+  grammar: Grammar,
+): Steps<C.ChunkTable> {
   const chunks = new C.ChunkTable();
   let at = firstChunkAt;
   try {
@@ -143,6 +154,7 @@ function walk(source: ByteSource, name: string, firstChunkAt: number, grammar: G
       grammar.accept(chunk, raw);
       chunks.push(chunk);
       at = C.chunkEnd(chunk);
+      yield;
     }
   } catch (fault) {
     if (!(fault instanceof Malformed)) throw fault;

@@ -7,6 +7,7 @@ import { deflateRaw } from "./deflate.ts";
 import { type Sha256, sha256 } from "./digest.ts";
 import * as F from "./format.ts";
 import { isZero } from "./payload.ts";
+import { drain, type Steps } from "./steps.ts";
 
 const PAGES_PER_CHUNK = 256;
 const DELTA_BYTES_MAX = 2048;
@@ -152,6 +153,11 @@ export class MdtWriter {
 
   /** Initial image of a complete trace: `resident` pages, ascending; all others are zero. */
   initial(resident: Uint32Array, contentOf: ContentOf): void {
+    drain(this.initialSteps(resident, contentOf));
+  }
+
+  /** The same, a PAGE chunk a step. */
+  *initialSteps(resident: Uint32Array, contentOf: ContentOf): Steps<void> {
     const { pages } = this.options;
     const zeroMap = new Uint8Array(Math.floor((pages + 7) / 8)).fill(255);
     if (pages % 8 !== 0) zeroMap[zeroMap.length - 1] = (1 << (pages % 8)) - 1;
@@ -162,7 +168,9 @@ export class MdtWriter {
     for (const pfn of resident) {
       this.apply(pfn, contentOf(pfn));
       entries.push({ pfn, body: this.image.get(pfn) ?? new Uint8Array(0) });
-      if (entries.length === PAGES_PER_CHUNK) this.bodies("PAGE", entries.splice(0));
+      if (entries.length < PAGES_PER_CHUNK) continue;
+      this.bodies("PAGE", entries.splice(0));
+      yield;
     }
     this.bodies("PAGE", entries);
     this.initialHash = this.imageHash();

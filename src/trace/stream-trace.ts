@@ -3,7 +3,7 @@
 import { BatchAssembler, type ListedEpoch } from "./batches.ts";
 import { CLASS_CONTENTS, ClassContents, type Mix, MixDraw, ZERO_CONTENT } from "./content.ts";
 import { type Epoch, Kind } from "./epoch.ts";
-import { TraceError } from "./errors.ts";
+import { GuestRefused, TraceError } from "./errors.ts";
 import * as E from "./events.ts";
 import { begin, pick, SALT, stir } from "./hash.ts";
 import type { MdtTrace } from "./mdt-reader.ts";
@@ -91,8 +91,10 @@ export function traceStream(trace: MdtTrace, options: TraceStreamOptions): E.Gue
       `page_shift is ${trace.pageShift}; only traces of 4 KiB pages (12) can be played`,
     );
   }
-  if (!Number.isSafeInteger(tile) || tile < 1 || tile * trace.pages > 2 ** 32) {
-    throw new RangeError(`tile: ${tile} copies of ${trace.pages} pages; legal is 1 to 2^32 pages in all`);
+  if (!Number.isSafeInteger(tile) || tile < 1 || tile * trace.pages >= 2 ** 32) {
+    const most = Math.floor((2 ** 32 - 1) / trace.pages);
+    const right = most > 0 ? `write at most ${most}` : "only traces of fewer than 2^32 pages can be played";
+    throw new GuestRefused("guest.tile", `${tile} times ${trace.pages} pages are too many; ${right}`);
   }
   const positive = (n: number) => Number.isSafeInteger(n) && n > 0;
   if (!positive(speed.numerator) || !positive(speed.denominator)) {

@@ -4,11 +4,14 @@ import { sha256 } from "./digest.ts";
 import { epochBody, Kind } from "./epoch.ts";
 import { TraceError } from "./errors.ts";
 import { readCheckpoint } from "./grammar.ts";
-import { loadChunk, type MdtTrace, openMdt } from "./mdt-reader.ts";
+import { loadChunk, type MdtTrace, openSteps } from "./mdt-reader.ts";
 import { epochs, initialPages, loadInitial } from "./replay.ts";
 import { drawPool, SampledIndex } from "./sampled-index.ts";
 import type { ShadowImage } from "./shadow.ts";
 import type { ByteSource } from "./source.ts";
+import { drain, type Steps } from "./steps.ts";
+
+const PAGES_PER_STEP = 1024;
 
 /** What was verified. Hashes are lower-case hex, null where the trace has no contents to prove. */
 export interface Verification {
@@ -31,7 +34,12 @@ export interface Verification {
  * epoch), a broken rule, or contents that do not hash to what the metadata and checkpoints say.
  */
 export function verifyTrace(source: ByteSource, name: string): Verification {
-  const trace = openMdt(source, name);
+  return drain(verifySteps(source, name));
+}
+
+/** The same in steps: a chunk, an epoch, or some thousand pages that are hashed. */
+export function* verifySteps(source: ByteSource, name: string): Steps<Verification> {
+  const trace = yield* openSteps(source, name);
   const base = {
     file: name,
     sha256: trace.sha256,
@@ -40,23 +48,29 @@ export function verifyTrace(source: ByteSource, name: string): Verification {
     epochs: trace.epochs,
     events: trace.events,
   };
-  if (trace.contents === "complete") return { ...base, ...verifyComplete(trace) };
-  replayRest(trace);
+  if (trace.contents === "complete") return { ...base, ...(yield* verifyComplete(trace)) };
+  yield* replayRest(trace);
   const none = { initialImageSha256: null, finalImageSha256: null, allVersionsSha256: null, versions: null };
   return { ...base, ...none, checkpoints: 0 };
 }
 
 /** Replays a sampled trace: its lists must fit its epochs, its bodies must decode. */
-function replayRest(trace: MdtTrace): void {
+function* replayRest(trace: MdtTrace): Steps<void> {
   let before = -1;
-  for (const epoch of epochs(trace, new SampledIndex(trace))) before = epoch.index;
+  for (const epoch of epochs(trace, new SampledIndex(trace))) {
+    before = epoch.index;
+    yield;
+  }
   drawPool(trace);
   if (before + 1 !== trace.epochs) throw new TraceError(trace.name, 0, "the file changed while it was read");
 }
 
-function hashImage(image: ShadowImage, pages: number): string {
+function* hashImage(image: ShadowImage, pages: number): Steps<string> {
   const running = sha256();
-  for (let pfn = 0; pfn < pages; pfn++) running.update(image.page(pfn));
+  for (let pfn = 0; pfn < pages; pfn++) {
+    running.update(image.page(pfn));
+    if (pfn % PAGES_PER_STEP === 0) yield;
+  }
   return running.hex();
 }
 
@@ -75,9 +89,9 @@ function checkpointsOf(trace: MdtTrace): Map<number, Checkpoint> {
   return found;
 }
 
-function verifyComplete(
+function* verifyComplete(
   trace: MdtTrace,
-): Omit<Verification, "file" | "sha256" | "contents" | "pages" | "epochs" | "events"> {
+): Steps<Omit<Verification, "file" | "sha256" | "contents" | "pages" | "epochs" | "events">> {
   const { name, pages, metadata } = trace;
   const image = loadInitial(trace);
   const all = sha256();
@@ -91,7 +105,7 @@ function verifyComplete(
     const good = whole > 0 ? whole - 1 : undefined;
     throw new TraceError(name, at, `${what} is ${String(given)}, the contents hash to ${actual}`, good);
   };
-  const initialImageSha256 = hashImage(image, pages);
+  const initialImageSha256 = yield* hashImage(image, pages);
   demand("initialImageSha256", metadata.initialImageSha256, initialImageSha256);
   const checkpoints = checkpointsOf(trace);
   for (const epoch of epochs(trace, null, image)) {
@@ -100,12 +114,13 @@ function verifyComplete(
       all.update(body ?? image.page(epoch.pfns[i]!));
     }
     versions += epoch.pfns.length;
+    yield;
     const mark = checkpoints.get(epoch.index);
     if (mark === undefined) continue;
     const what = `imageSha256 of epoch ${epoch.index}`;
-    demand(what, mark.imageSha256, hashImage(image, pages), mark.at, epoch.index);
+    demand(what, mark.imageSha256, yield* hashImage(image, pages), mark.at, epoch.index);
   }
-  const finalImageSha256 = hashImage(image, pages);
+  const finalImageSha256 = yield* hashImage(image, pages);
   demand("finalImageSha256", metadata.finalImageSha256, finalImageSha256);
   const allVersionsSha256 = all.hex();
   demand("allVersionsSha256", metadata.allVersionsSha256, allVersionsSha256);

@@ -25,6 +25,8 @@ export interface Called {
 export interface CallOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** A descriptor that takes the place of stdout, whose text is then not collected. */
+  readonly stdoutTo?: number;
   /** Sends SIGINT after this many ms. */
   readonly interruptAfterMs?: number;
 }
@@ -33,14 +35,18 @@ export interface CallOptions {
 export function dpusim(args: readonly string[], options: CallOptions = {}): Promise<Called> {
   const env = { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined, ...options.env };
   const cwd = options.cwd ?? projectRoot;
-  const child = spawn(process.execPath, [...program, ...args], { cwd, env, stdio: "pipe" });
+  const child = spawn(process.execPath, [...program, ...args], {
+    cwd,
+    env,
+    stdio: ["pipe", options.stdoutTo ?? "pipe", "pipe"],
+  });
   let stdout = "";
   let stderr = "";
-  child.stdin.end();
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+  child.stdin?.end();
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
     stdout += text;
   });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
   });
   if (options.interruptAfterMs !== undefined)
