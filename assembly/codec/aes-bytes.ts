@@ -8,6 +8,7 @@
 export const FOLD: u32 = 0x63; // the constant of SubBytes
 
 const substitutes = memory.data(256, 16); // SubBytes of a byte
+const mixed = memory.data(1024, 64); // u32: SubBytes of a byte of row 0, times the column of MixColumns
 
 /** Key expansion, FIPS 197 section 5.2: `length` words of key into 4 * (rounds + 1) words at `words`. */
 export function expandKey(words: usize, key: usize, length: u32, rounds: u32): void {
@@ -29,17 +30,51 @@ function substitutedWord(word: u32): u32 {
   return word;
 }
 
-/** Encrypts the block at `block` in place with the expanded key at `words`. */
-export function encryptBlock(words: usize, rounds: u32, block: usize): void {
-  addKey(block, words);
-  for (let round: u32 = 1; round < rounds; ++round) {
+/**
+ * Encrypts one block, given as its four columns, to `block`: for what needs no more. Tables of 32 bits do
+ * SubBytes, ShiftRows and MixColumns together (Daemen and Rijmen, The Design of Rijndael, section 4.2).
+ */
+export function encryptBlock(words: usize, rounds: u32, a: u32, b: u32, c: u32, d: u32, block: usize): void {
+  a ^= load<u32>(words);
+  b ^= load<u32>(words, 4);
+  c ^= load<u32>(words, 8);
+  d ^= load<u32>(words, 12);
+  for (; rounds > 1; --rounds) {
     words += 16;
-    substituteBlock(block);
-    mixBlock(block);
-    addKey(block, words);
+    const e = mixedColumn(a, b, c, d) ^ load<u32>(words);
+    const f = mixedColumn(b, c, d, a) ^ load<u32>(words, 4);
+    const g = mixedColumn(c, d, a, b) ^ load<u32>(words, 8);
+    d = mixedColumn(d, a, b, c) ^ load<u32>(words, 12);
+    a = e;
+    b = f;
+    c = g;
   }
-  substituteBlock(block);
-  addKey(block, words + 16);
+  store<u32>(block, lastColumn(a, b, c, d) ^ load<u32>(words, 16));
+  store<u32>(block, lastColumn(b, c, d, a) ^ load<u32>(words, 20), 4);
+  store<u32>(block, lastColumn(c, d, a, b) ^ load<u32>(words, 24), 8);
+  store<u32>(block, lastColumn(d, a, b, c) ^ load<u32>(words, 28), 12);
+}
+
+/** A column after MixColumns: one byte each of four columns of the state, the first from row 0. */
+// @ts-ignore: decorator
+@inline
+function mixedColumn(a: u32, b: u32, c: u32, d: u32): u32 {
+  const low = mixedByte(a & 255) ^ rotl<u32>(mixedByte((b >> 8) & 255), 8);
+  return low ^ rotl<u32>(mixedByte((c >> 16) & 255), 16) ^ rotl<u32>(mixedByte(d >> 24), 24);
+}
+
+// @ts-ignore: decorator
+@inline
+function mixedByte(byte: u32): u32 {
+  return load<u32>(mixed + (byte << 2));
+}
+
+/** As mixedColumn, without MixColumns. */
+// @ts-ignore: decorator
+@inline
+function lastColumn(a: u32, b: u32, c: u32, d: u32): u32 {
+  const low = substituteOf(a & 255) | (substituteOf((b >> 8) & 255) << 8);
+  return low | (substituteOf((c >> 16) & 255) << 16) | (substituteOf(d >> 24) << 24);
 }
 
 /** AddRoundKey of the block at `block` in place. */
@@ -92,4 +127,9 @@ export function fillSubstitutes(): void {
     );
   } while (power != 1);
   store<u8>(substitutes, FOLD);
+  for (let byte: u32 = 0; byte < 256; ++byte) {
+    const s = substituteOf(byte);
+    const twice = (s << 1) ^ (s >= 128 ? 0x11b : 0);
+    store<u32>(mixed + (byte << 2), twice | (s << 8) | (s << 16) | ((twice ^ s) << 24));
+  }
 }

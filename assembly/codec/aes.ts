@@ -120,8 +120,16 @@ export function cipherQuad(
 
 /** Encrypts the block of zeros, the hash subkey of GCM, into the 16 bytes at `target`. */
 export function cipherZero(base: usize, target: usize): void {
-  v128.store(target, i64x2.splat(0));
-  encryptBlock(base + WORDS, load<u32>(base + ROUNDS), target);
+  cipherBlock(base, 0, 0, 0, 0, target);
+}
+
+/** Writes the key stream of counter 1 alone, 16 bytes, to `target`. */
+export function cipherMask(base: usize, iv: usize, target: usize): void {
+  cipherBlock(base, load<u32>(iv), load<u32>(iv, 4), load<u32>(iv, 8), 0x01000000, target);
+}
+
+function cipherBlock(base: usize, a: u32, b: u32, c: u32, d: u32, target: usize): void {
+  encryptBlock(base + WORDS, load<u32>(base + ROUNDS), a, b, c, d, target);
   v128.store(target, v128.xor(v128.load(target), i8x16.splat(<i8>FOLD))); // it is in the last round key
 }
 

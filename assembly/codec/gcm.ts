@@ -7,11 +7,12 @@
 // How: counters are taken 32 at a time (a "quad", aes.ts) from 0. Block 0 is unused, block 1 masks the tag,
 //   data starts at block 2; so the first quad carries 480 bytes of data and the others 512. Sealing hashes
 //   finished ciphertext while it makes the next quad of key stream. Opening makes the key stream while it
-//   hashes, and decrypts only when the tag is right: no byte of plaintext exists before.
+//   hashes, and decrypts only when the tag is right: no byte of plaintext exists before. A record without
+//   data needs nothing but the mask, which then is encrypted alone.
 // Leaves out: other lengths of IV and tag; 192-bit keys; resistance to timing (ghash.ts); the uniqueness of
 //   the IV, which is the caller's.
 
-import { CIPHER_CONTEXTS, cipherContext, cipherQuad, cipherSetKey, cipherZero } from "./aes";
+import { CIPHER_CONTEXTS, cipherContext, cipherMask, cipherQuad, cipherSetKey, cipherZero } from "./aes";
 import { HASH_CONTEXTS, hashBlocks, hashPadded, hashReset, hashSetKey, hashTables, hashValue } from "./ghash";
 
 export const GCM_CONTEXTS: u32 = 8;
@@ -21,6 +22,7 @@ const STREAM: u32 = 8192; // bytes of key stream at hand; a longer record is ope
 
 const mask = memory.data(16, 16);
 const block = memory.data(16, 16);
+const ending = memory.data(32, 16); // the last blocks that are hashed
 const stream = memory.data(8192, 16); // STREAM
 
 if (CIPHER_CONTEXTS != GCM_CONTEXTS || HASH_CONTEXTS != GCM_CONTEXTS) ERROR("gcm: contexts differ");
@@ -56,13 +58,18 @@ export function gcmSeal(
   tag: usize,
 ): void {
   assert(((keyed >> context) & 1) != 0 && context < GCM_CONTEXTS, "gcm: a context without a key");
+  if (length == 0) {
+    tagAlone(context, iv, aad, aadLength);
+    v128.store(tag, v128.load(block));
+    return;
+  }
   const cipher = cipherContext(context);
   const tables = hashTables(context);
   hashReset();
   hashPadded(tables, aad, aadLength);
   let done: u32 = 0;
   let hashed: u32 = 0;
-  for (let number: u32 = 0; number == 0 || done < length; ++number) {
+  for (let number: u32 = 0; done < length; ++number) {
     const skip = number == 0 ? AHEAD : 0;
     const bytes = min(length - done, QUAD - skip);
     const hashes = min((done - hashed) >> 7, 4);
@@ -72,8 +79,7 @@ export function gcmSeal(
     done += bytes;
     hashed += hashes << 7;
   }
-  hashPadded(tables, target + hashed, length - hashed);
-  finishTag(tables, aadLength, length);
+  hashEnding(tables, target + hashed, length - hashed, aadLength, length);
   v128.store(tag, v128.load(block));
 }
 
@@ -92,6 +98,10 @@ export function gcmOpen(
   tag: usize,
 ): bool {
   assert(((keyed >> context) & 1) != 0 && context < GCM_CONTEXTS, "gcm: a context without a key");
+  if (length == 0) {
+    tagAlone(context, iv, aad, aadLength);
+    return isTag(tag);
+  }
   const cipher = cipherContext(context);
   const tables = hashTables(context);
   hashReset();
@@ -108,12 +118,18 @@ export function gcmOpen(
     hashed += hashes << 7;
   }
   v128.store(mask, v128.load(stream, 16));
-  hashPadded(tables, source + hashed, length - hashed);
-  finishTag(tables, aadLength, length);
-  if (v128.any_true(v128.xor(v128.load(block), v128.load(tag)))) return false;
+  hashEnding(tables, source + hashed, length - hashed, aadLength, length);
+  if (!isTag(tag)) return false;
   if (one) addBytes(source, stream + AHEAD, target, length);
   else decrypt(cipher, iv, source, target, length);
   return true;
+}
+
+/** Whether the 16 bytes at `tag` are the tag in `block`. */
+// @ts-ignore: decorator
+@inline
+function isTag(tag: usize): bool {
+  return !v128.any_true(v128.xor(v128.load(block), v128.load(tag)));
 }
 
 /** Decrypts a record whose tag is right, when its key stream is not at hand. */
@@ -128,11 +144,34 @@ function decrypt(cipher: usize, iv: usize, source: usize, target: usize, length:
   }
 }
 
-/** Hashes the two lengths in bits and leaves the tag in `block`. */
-function finishTag(tables: usize, aadLength: u32, length: u32): void {
-  store<u64>(block, bswap<u64>((<u64>aadLength) << 3));
-  store<u64>(block, bswap<u64>((<u64>length) << 3), 8);
-  hashBlocks(tables, block, 1);
+/** The tag of a record without data, in `block`. */
+function tagAlone(context: u32, iv: usize, aad: usize, aadLength: u32): void {
+  const tables = hashTables(context);
+  cipherMask(cipherContext(context), iv, mask);
+  hashReset();
+  // The usual header, a block: hashed in one go with the lengths.
+  const usual = aadLength == 16;
+  if (usual) v128.store(ending, v128.load(aad));
+  else hashPadded(tables, aad, aadLength);
+  finishTag(tables, usual ? 1 : 0, aadLength, 0);
+}
+
+/** Hashes the last `rest` bytes of `length`, at `data`, padded with zeros, and leaves the tag in `block`. */
+function hashEnding(tables: usize, data: usize, rest: u32, aadLength: u32, length: u32): void {
+  hashBlocks(tables, data, rest >> 4);
+  const odd = rest & 15;
+  if (odd != 0) {
+    v128.store(ending, i64x2.splat(0));
+    memory.copy(ending, data + (rest - odd), odd);
+  }
+  finishTag(tables, odd != 0 ? 1 : 0, aadLength, length);
+}
+
+/** Hashes `blocks` (0 or 1) in `ending` and the two lengths in bits, and leaves the tag in `block`. */
+function finishTag(tables: usize, blocks: u32, aadLength: u32, length: u32): void {
+  store<u64>(ending, bswap<u64>((<u64>aadLength) << 3), 16);
+  store<u64>(ending, bswap<u64>((<u64>length) << 3), 24);
+  hashBlocks(tables, ending + 16 - (blocks << 4), blocks + 1);
   v128.store(block, v128.xor(v128.load(hashValue()), v128.load(mask)));
 }
 

@@ -86,34 +86,66 @@ export function clockWindow(record: u32, clocks: u32): bool {
 }
 
 /**
- * Books windows of one clock each, whose records (u32) start at `records`.
+ * What clockPage's loop needs of constants, in memory because a load is cheaper than making them again in
+ * each window: positions and clocks per window, what drains in a clock, what may wait or be produced.
+ */
+const STEP = memory.data(48, 16);
+
+function placeConstants(): void {
+  v128.store(STEP, i32x4(16, 0, 16, 0));
+  v128.store(STEP, pair(outBytesPerClock, tokensPerClock, i32x4.splat(0)), 16);
+  const most = pair(fifoBytes, fifoBytes >> 3, i32x4.splat(i32.MAX_VALUE));
+  v128.store(STEP, i32x4.replace_lane(most, 2, bytesLimit), 32);
+}
+
+/**
+ * Books the windows of a page, one clock each, from their milestones (lz4hw-page.ts), 8 bytes each: one
+ * before the first window's, then one for each. The last window's is to hold what the whole job produced.
  * @returns how many were scanned, with the bit GIVEN_UP if the last of them gave the job up
  */
-export function clockRun(records: usize, windows: u32): u32 {
-  let bytes = waitingBytes;
-  let sequences = waitingTokens;
-  let window: u32 = 0;
+export function clockPage(milestones: usize, windows: u32): u32 {
+  placeConstants();
+  const none = i32x4.splat(0);
+  const end = milestones + (windows << 3);
+  let at = milestones;
+  let milestone = v128.load16x4_s(at);
+  let windowEnd = none;
+  let before = none;
+  // Waiting bytes and sequences, then (they do not drain) all bytes and sequences.
+  let state = none;
   let goesOn = true;
-  while (goesOn && window < windows) {
-    const record = load<u32>(records + (window << 2));
-    bytes = less(bytes, outBytesPerClock) + (record >> 8);
-    sequences = less(sequences, tokensPerClock) + (record & 255);
-    produced += record >> 8;
-    tokens += record & 255;
-    ++window;
+  while (goesOn && at < end) {
+    // The call of waitForRoom stays out of this loop, or what is in registers would not stay there.
+    do {
+      at += 8;
+      const own = v128.load16x4_s(at);
+      const isNone = i32x4.eq(v128.shuffle<i32>(own, own, 1, 1, 1, 1), none);
+      milestone = v128.bitselect(milestone, own, isNone);
+      windowEnd = i32x4.add(windowEnd, v128.load(STEP));
+      const literalsEnd = i32x4.min_s(v128.shuffle<i32>(milestone, milestone, 2, 2, 2, 2), windowEnd);
+      const all = i32x4.add(v128.shuffle<i32>(milestone, milestone, 0, 1, 0, 1), literalsEnd);
+      state = i32x4.max_s(i32x4.sub(state, v128.load(STEP, 16)), none);
+      state = i32x4.add(state, i32x4.sub(all, before));
+      before = all;
+    } while (at < end && !v128.any_true(i32x4.gt_s(state, v128.load(STEP, 32))));
+    waitingBytes = i32x4.extract_lane(state, 0);
+    waitingTokens = i32x4.extract_lane(state, 1);
+    produced = i32x4.extract_lane(state, 2);
     goesOn = <i32>produced <= bytesLimit;
-    if (goesOn && (bytes > fifoBytes || sequences > fifoBytes >> 3)) {
-      waitingBytes = bytes;
-      waitingTokens = sequences;
-      waitForRoom();
-      bytes = waitingBytes;
-      sequences = waitingTokens;
-    }
+    if (goesOn && (waitingBytes > fifoBytes || waitingTokens > fifoBytes >> 3)) waitForRoom();
+    state = pair(waitingBytes, waitingTokens, state);
   }
-  scanClocks += window;
-  waitingBytes = bytes;
-  waitingTokens = sequences;
-  return goesOn ? window : window | GIVEN_UP;
+  const scanned = (<u32>(at - milestones)) >> 3;
+  scanClocks = scanned;
+  tokens = i32x4.extract_lane(state, 3);
+  return goesOn ? scanned : scanned | GIVEN_UP;
+}
+
+/** `rest`, with the first two lanes set. */
+// @ts-ignore: decorator
+@inline
+function pair(first: u32, second: u32, rest: v128): v128 {
+  return i32x4.replace_lane(i32x4.replace_lane(rest, 0, first), 1, second);
 }
 
 /** Ends the job; a finished one still has to leave the packer. */

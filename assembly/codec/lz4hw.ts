@@ -12,37 +12,19 @@
  * Empty entries need no mark: the table is cleared to 0, and an empty entry then names position 0. That one
  * is always served in window 0 (whose own lookups see nothing), so bytes like its four find a filled entry.
  */
-import {
-  GIVEN_UP,
-  clockConfigure,
-  clockFinish,
-  clockRun,
-  clockStart,
-  clockWindow,
-  less,
-  lz4hwTokens,
-} from "./lz4hw-clock";
-import {
-  LANES_HASH_LOG_MAX,
-  LANES_WINDOWS,
-  TABLE,
-  lanesCandidate,
-  lanesMatching,
-  lanesRefusedSum,
-  lanesScan,
-  lanesStart,
-} from "./lz4hw-lanes";
+import { clockConfigure, clockFinish, clockStart, clockWindow, less, lz4hwTokens } from "./lz4hw-clock";
+import { TABLE } from "./lz4hw-lanes";
+import { PAGE_BYTES_MAX, PAGE_HASH_LOG_MAX, pageCompress, pageConflicts, pageFinished } from "./lz4hw-page";
 import {
   LAST_LITERALS,
   LZ4_INPUT_BYTES_MAX,
   MATCH_START_MARGIN,
   MIN_MATCH,
-  lz4CopyWild,
   lz4CountEqual,
   lz4ExtraBytes,
-  lz4PutExtra,
   lz4PutLast,
-} from "./lz4";
+  lz4PutSequence,
+} from "./lz4-parts";
 
 export { lz4hwCycles, lz4hwDrainCycles, lz4hwOutCycles, lz4hwScanCycles, lz4hwTokens } from "./lz4hw-clock";
 
@@ -140,7 +122,7 @@ export function lz4hwConfigure(
   bailMargin = bailMarginBytes;
   clockConfigure(bytesPerClock, sequencesPerClock, outFifoBytes);
   fastPath = pws == 16 && bankCount == 32 && ports == 2 && policy == LZ4HW_DROP && matchCap == 0;
-  fastPath = fastPath && multi && !intraForward && hashLog <= LANES_HASH_LOG_MAX;
+  fastPath = fastPath && multi && !intraForward && hashLog <= PAGE_HASH_LOG_MAX;
   return true;
 }
 
@@ -181,14 +163,7 @@ function putSequence(anchor: usize, literals: u32, offset: u32, more: u32, overh
     writeEnd = 0;
   }
   if (!fits) return;
-  store<u8>(op++, (min<u32>(literals, 15) << 4) | min<u32>(more, 15));
-  if (literals >= 15) op = lz4PutExtra(op, literals);
-  if (anchor + literals + 16 <= srcEnd && op + literals + 16 <= writeEnd) lz4CopyWild(op, anchor, literals);
-  else memory.copy(op, anchor, literals);
-  op += literals;
-  store<u16>(op, offset);
-  op += 2;
-  if (more >= 15) op = lz4PutExtra(op, more);
+  op = lz4PutSequence(op, anchor, literals, offset, more, srcEnd, writeEnd);
 }
 
 /** Takes the match of `length` bytes at position `at` (sections 4 and 5). */
@@ -299,60 +274,6 @@ function scanWindow(window: u32, jobBytes: u32): bool {
   return clockWindow(load<u32>(PRODUCED + (window << 2)), clocks);
 }
 
-/** Takes the matches that the default machine found at `start` and the `positions` after it, greedily. */
-function takeFound(start: u32, positions: u32): void {
-  const matchEnd = srcEnd - LAST_LITERALS;
-  let to = op;
-  let free = next;
-  let lane = less(free, start);
-  while (lane < positions) {
-    const found = lanesMatching(lane);
-    if (found == 0) {
-      lane += 57;
-      continue;
-    }
-    lane += <u32>ctz(found);
-    if (lane >= positions) break;
-    const at = start + lane;
-    const candidate = lanesCandidate(lane);
-    const more = lz4CountEqual(src + at + MIN_MATCH, src + candidate + MIN_MATCH, matchEnd);
-    const run = at - free;
-    let overhead: u32 = 3;
-    if ((run | more) < 15 && to + 20 <= writeEnd) {
-      store<u8>(to, (run << 4) | more);
-      v128.store(to, v128.load(src + free), 1);
-      store<u16>(to + run, at - candidate, 1);
-      to += run + 3;
-    } else {
-      overhead += lz4ExtraBytes(run) + lz4ExtraBytes(more);
-      op = to;
-      putSequence(src + free, run, at - candidate, more, overhead);
-      to = op;
-    }
-    free = at + MIN_MATCH + more;
-    lane += MIN_MATCH + more;
-    produceMatch(at, free, overhead, 4);
-  }
-  op = to;
-  next = free;
-}
-
-/**
- * Scans the windows of the default machine that lie wholly among searching lanes.
- * @returns the first window left, or NONE when the job was given up
- */
-function scanFast(windows: u32): u32 {
-  for (let first: u32 = 0; first < windows; first += LANES_WINDOWS) {
-    const count = min<u32>(windows - first, LANES_WINDOWS);
-    lanesScan(src, first << 4, count, 32 - hashShift);
-    takeFound(first << 4, count << 4);
-    const scanned = clockRun(PRODUCED + (first << 2), count);
-    conflicts += lanesRefusedSum(scanned & ~GIVEN_UP);
-    if ((scanned & GIVEN_UP) != 0) return NONE;
-  }
-  return windows;
-}
-
 /**
  * Compresses one job as the configured machine does; its counters stand until the next job.
  * @param from, len the job, at most 65536 bytes
@@ -365,6 +286,12 @@ export function lz4hwCompress(from: usize, len: u32, dst: usize, cap: u32): u32 
   conflicts = 0;
   finished = false;
   if (len == 0 || len > LZ4_INPUT_BYTES_MAX) return 0;
+  if (fastPath && len <= PAGE_BYTES_MAX) {
+    const size = pageCompress(from, len, dst, cap, limit, 32 - hashShift);
+    conflicts = pageConflicts();
+    finished = pageFinished();
+    return size;
+  }
   src = from;
   srcEnd = from + len;
   op = dst;
@@ -378,8 +305,7 @@ export function lz4hwCompress(from: usize, len: u32, dst: usize, cap: u32): u32 
   const windows = (len + ((<u32>1) << windowLog) - 1) >> windowLog;
   memory.fill(TABLE, 0, tableBytes);
   produceLiterals(len, windows);
-  lanesStart();
-  let window: u32 = fastPath && len >= 31 ? scanFast((len - 31) / 16 + 1) : 0;
+  let window: u32 = 0;
   while (window < windows && scanWindow(window, len)) ++window;
   clockFinish(window == windows);
   return window == windows && op != 0 ? <u32>(op - dst) : 0;
