@@ -214,7 +214,7 @@ function runTo(side: u32, to: u64): void {
   }
   setCurrent(side, UNITS);
   while (brokenInvariant == 0) {
-    const t = nextDue(side);
+    const t = nextDue(side, to);
     if (t > to) break;
     setNow(t);
     clock = t;

@@ -64,6 +64,7 @@ import {
   recordAt,
   recordBytes,
   recordThere,
+  ringFit,
   ringRead,
   ringWrite,
   stream,
@@ -159,6 +160,7 @@ function finishFrame(side: u32, f: Copier, t: u64): void {
   r.round = j.round;
   if ((j.flags & CARRIED) != 0) {
     const slot = (j.flags & CODED) != 0 ? j.slotOut : j.slotIn;
+    ringFit(s);
     ringWrite(s, from, writeHeader(j), RECORD_HEADER_BYTES);
     const at = from + RECORD_HEADER_BYTES;
     if (j.bytes != 0) ringWrite(s, at, slotAt(side, slot), j.bytes);
