@@ -18,6 +18,7 @@ import {
   L_RESUMED,
   L_STATUS,
   Q_USED,
+  RECORDS_A_MAX,
   RECORDS_MAX,
   STATUS_COMPLETED,
   STATUS_RUNNING,
@@ -129,7 +130,7 @@ export function build(): u32 {
   const bodies = g32(G_CONTENT) != CONTENT_SIZED;
   if (!buildPages() || !buildDirty() || !buildGuest(bodies)) return BUILD_MEMORY;
   buildMessages(bodies && g32(G_PAGES_OVER_VSOCK) != 0);
-  buildTcp();
+  if (!buildTcp()) return BUILD_MEMORY;
   buildFirmware(handshakeTicks());
   buildCrypto();
   buildKeys();
@@ -144,7 +145,7 @@ export function build(): u32 {
     setDomain(side * 2 + 1, p(side, S_CTL_NUM), p(side, S_CTL_DEN));
     if (!buildJobs(side, p32(side, S_SRAM_SLOTS))) return BUILD_MEMORY;
     buildRecords(side);
-    buildStream(side, LINK_A, 8192, side == 0 ? ringA : 0);
+    buildStream(side, LINK_A, RECORDS_A_MAX, side == 0 ? ringA : 0);
     buildStream(side, LINK_B, RECORDS_MAX, side == 0 || !bodies ? ringB : 65536);
     wireQueues(side);
     wirePorts(side);
@@ -158,9 +159,9 @@ export function build(): u32 {
 
 /** A power of two that holds `bytes` and some records more. */
 function ringBytes(bytes: u64): u32 {
-  let ring: u32 = 65536;
-  while (<u64>ring < bytes + 65536) ring <<= 1;
-  return ring;
+  let ring: u64 = 65536;
+  while (ring < bytes + 65536) ring <<= 1;
+  return ring > 0x80000000 ? 0 : <u32>ring;
 }
 
 // --- running ---

@@ -3,6 +3,9 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
+import { framesUnderWay } from "../src/params.ts";
+import { isGood } from "../src/result/make.ts";
+import { generated, inputOf, migrate } from "./lib/migrate.ts";
 import { checkTcp } from "./lib/reference/compare.ts";
 import { frameBytes } from "./lib/reference/tcp.ts";
 import { guestText, of, runText } from "./lib/timeline.ts";
@@ -86,6 +89,27 @@ test("no frame is ever beyond the window, nor more than the window in flight", (
     // pages fill it but for less than a segment
     if (link === 1) assert.ok(most > 65536 - 8948, `only ${most} bytes in flight on link ${link}`);
   }
+});
+
+// 128 MiB in segments of 524 bytes, all of them under way at once
+const MANY_FRAMES = ["link.rtt=200 ms", "link.window=1 GiB", "link.mtu=576", "content=sized", "compress=off"];
+
+test("a window of 1 GiB over 200 ms: the ring of arrivals holds the frames under way", () => {
+  const result = migrate({ guest: generated(32768, 0) }, { sets: MANY_FRAMES });
+  assert.ok(isGood(result));
+  assert.ok(result.link.payloadBytes > 128 * 2 ** 20);
+});
+
+test("frames under way at most: by the wire, or by windows and records", () => {
+  const most = (sets: string[]): number => {
+    const { scenario } = inputOf({ guest: generated(16, 0) }, { sets });
+    return framesUnderWay(scenario, Math.floor(scenario.link.rttTicks / 2));
+  };
+  // 10 us + 10 us at 12.5 bytes/ns in frames of 90 bytes: 250000 / 90 = 2777.8
+  assert.is(most(["link.rtt=20 us"]), 2778 + 64);
+  // A: 65536 + 1024 bytes in 8 segments and 4160 records; B: 16 MiB / 8948 = 1874.97 and 65536 records
+  const [state, pages] = [8 + 4160, 1875 + 65536];
+  assert.is(most(["link.rtt=200 ms"]), state + pages + 2 * Math.ceil(200 / 40) + 64);
 });
 
 test("every byte that is sent arrives, once and in order", () => {

@@ -28,6 +28,7 @@ import {
   G_NET_CAP_DEN,
   G_NET_CAP_NUM,
   G_NET_DELACK,
+  G_NET_FRAMES,
   G_NET_MTU,
   G_NET_PROPAGATION,
   G_NET_TICKS_DEN,
@@ -60,7 +61,6 @@ import { happened } from "../kernel/timeline";
 const FRAME_OVERHEAD: u32 = 38;
 const FRAME_MIN: u32 = 46;
 const HEADERS: u32 = 52;
-const ARRIVALS: u32 = 65536;
 
 
 @unmanaged
@@ -74,7 +74,7 @@ class Tcp {
   served: u64; // wire bytes sent, for weighted arbitration
 }
 
-//  port of a side: | free u64 | remainder u64 | cap u64 | cap remainder u64 | arrivals | head | tail |
+//  port of a side: | free u64 | remainder u64 | cap u64 | cap remainder u64 | arrivals | head | tail | mask |
 @unmanaged
 class Mac {
   free: u64;
@@ -84,7 +84,7 @@ class Mac {
   arrivals: usize;
   head: u32;
   tail: u32;
-  stride: u32;
+  mask: u32; // of the ring of arrivals
 }
 
 //  arrival, 32 bytes: | at u64 | end u64 | ack u64 | right u64 |, link in the top bit of `end`
@@ -114,8 +114,8 @@ function mac(side: u32): Mac {
   return changetype<Mac>(MACS + (side << 6));
 }
 
-/** Builds the ports and connections of both sides. */
-export function buildTcp(): void {
+/** Builds the ports and connections of both sides; false when memory does not hold the frames under way. */
+export function buildTcp(): bool {
   mss = g(G_NET_MTU) - HEADERS;
   window = g(G_NET_WINDOW);
   propagation = g(G_NET_PROPAGATION);
@@ -129,7 +129,11 @@ export function buildTcp(): void {
   memory.fill(TCPS, 0, 512);
   memory.fill(MACS, 0, 128);
   for (let side: u32 = 0; side < 2; side++) {
-    mac(side).arrivals = reserve(ARRIVALS << 5);
+    let frames: u32 = 64;
+    while (<u64>frames < g(G_NET_FRAMES)) frames <<= 1;
+    mac(side).mask = frames - 1;
+    mac(side).arrivals = reserve((<u64>frames) << 5);
+    if (mac(side).arrivals == 0) return false;
     for (let link: u32 = 0; link < 2; link++) {
       const c = tcp(side, link);
       c.cwnd = 10 * mss;
@@ -138,6 +142,7 @@ export function buildTcp(): void {
       c.ackAt = NEVER;
     }
   }
+  return true;
 }
 
 /**
@@ -255,8 +260,8 @@ function sendFrame(side: u32, m: Mac, link: u32, payload: u32, t: u64): void {
 
 function arrive(side: u32, at: u64, link: u32, end: u64, ack: u64, right: u64): void {
   const m = mac(side);
-  assert(m.tail - m.head < ARRIVALS, "too many frames in flight");
-  const e = m.arrivals + ((<usize>(m.tail++ & (ARRIVALS - 1))) << 5);
+  assert(m.tail - m.head <= m.mask, "too many frames in flight");
+  const e = m.arrivals + ((<usize>(m.tail++ & m.mask)) << 5);
   store<u64>(e, at);
   store<u64>(e, end | ((<u64>link) << 63), 8);
   store<u64>(e, ack, 16);
@@ -270,7 +275,7 @@ function arrive(side: u32, at: u64, link: u32, end: u64, ack: u64, right: u64): 
 export function stepRx(side: u32, t: u64): void {
   const m = mac(side);
   while (m.head != m.tail) {
-    const e = m.arrivals + ((<usize>(m.head & (ARRIVALS - 1))) << 5);
+    const e = m.arrivals + ((<usize>(m.head & m.mask)) << 5);
     if (load<u64>(e) > t) {
       wake(side, U_NET_RX, load<u64>(e));
       return;
