@@ -74,6 +74,9 @@ export const G_NET_DELACK: u32 = 27;
 export const G_SERIES_WINDOW: u32 = 28;
 export const G_QUANTUM: u32 = 29;
 export const G_NET_FRAMES: u32 = 30; // under way to one card at most
+export const G_NET_OUTSIDE: u32 = 31; // preamble and gap: bytes around a frame
+export const G_NET_FRAMING: u32 = 32; // header and FCS of a frame
+export const G_NET_FRAME_MIN: u32 = 33; // shortest frame, header to FCS
 export const G_COUNT: u32 = 40;
 
 // tracker kinds and address formats

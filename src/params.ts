@@ -16,9 +16,8 @@ const POLICY = { drop: 0, stall: 1, coalesce: 2 } as const;
 /** Delayed acknowledgement of Linux (TCP_DELACK_MIN), 40 ms. */
 const DELACK_TICKS = 40_000_000n * 1_024_000n;
 
-/** IPv4 20, TCP 20, timestamps 12; a pure acknowledgement on the wire. */
-const IP_TCP_BYTES = 52;
-const ACK_WIRE_BYTES = 90;
+/** IPv4 20, TCP 20, timestamps 12. */
+export const IP_TCP_BYTES = 52;
 /** Frames at both ends of the wire, control records and their acknowledgements. */
 const FRAMES_SPARE = 64;
 
@@ -62,6 +61,12 @@ export function keptTags(side: ResolvedSide): { vsock: number; descriptors: numb
   return { vsock: 4, descriptors: ring ? side.card.dma.prefetchBatches * descriptorReads(side) : 0 };
 }
 
+/** Bytes that a frame with so many payload bytes of TCP takes on the wire. */
+export function frameBytes(link: ResolvedScenario["link"], payload: number): number {
+  const frame = link.headerBytes + IP_TCP_BYTES + payload + link.fcsBytes;
+  return link.preambleBytes + Math.max(link.minFrameBytes, frame) + link.gapBytes;
+}
+
 /**
  * Frames under way to one card at most, so that the core lays out a ring that holds them (docs/model.md
  * section 6): what the wire can carry while a side may be ahead, or what the windows allow. A data frame is
@@ -73,7 +78,7 @@ export function framesUnderWay(s: ResolvedScenario, quantumTicks: number): numbe
   const mss = link.mtuBytes - IP_TCP_BYTES;
   const [num, den] = link.ticksPerByte;
   const propagation = Math.floor(link.rttTicks / 2);
-  const byWire = Math.ceil(((propagation + quantumTicks) * den) / (ACK_WIRE_BYTES * num));
+  const byWire = Math.ceil(((propagation + quantumTicks) * den) / (frameBytes(link, 0) * num));
   const state = guest.deviceStateBytes + Math.ceil(guest.deviceStateBytes / 64);
   let data = 0;
   let acks = 0;
@@ -116,6 +121,9 @@ export function setParams(core: Core, s: ResolvedScenario, pages: number, quantu
   g.set(abi.G_NET_PROPAGATION, propagation);
   g.set(abi.G_NET_MTU, s.link.mtuBytes);
   g.set(abi.G_NET_WINDOW, s.link.windowBytes);
+  g.set(abi.G_NET_OUTSIDE, s.link.preambleBytes + s.link.gapBytes);
+  g.set(abi.G_NET_FRAMING, s.link.headerBytes + s.link.fcsBytes);
+  g.set(abi.G_NET_FRAME_MIN, s.link.minFrameBytes);
   const [capNum, capDen] = ratio(s.link.rateCapTicksPerByte);
   g.set(abi.G_NET_CAP_NUM, capNum).set(abi.G_NET_CAP_DEN, capDen);
   const weighted = s.link.arbitration === "weighted";

@@ -3,7 +3,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
-import { framesUnderWay } from "../src/params.ts";
+import { framesUnderWay, frameBytes as harnessFrameBytes } from "../src/params.ts";
 import { isGood } from "../src/result/make.ts";
 import { generated, inputOf, migrate } from "./lib/migrate.ts";
 import { checkTcp } from "./lib/reference/compare.ts";
@@ -12,9 +12,37 @@ import { guestText, of, runText } from "./lib/timeline.ts";
 
 const SMALL = guestText("1 MiB", { deviceState: "256 KiB" });
 
+/** Bytes of an acknowledgement, of a full frame at MTU 9000 and of one at MTU 1500 under `sets`. */
+function framesWith(sets: string[]): number[] {
+  const { global } = runText(guestText("16 KiB"), { sets }).params;
+  const { scenario } = inputOf({ guest: generated(4, 0) }, { sets });
+  const frames = [0, 8948, 1448].map((n) => frameBytes(global, n));
+  assert.equal(
+    [0, 8948, 1448].map((n) => harnessFrameBytes(scenario.link, n)),
+    frames,
+  );
+  return frames;
+}
+
 test("formula: frames on the wire", () => {
-  // 38 + max(46, 52 + n): an acknowledgement 90, MTU 9000 with 8948 payload bytes 9038, MTU 1500 1538
-  assert.equal([0, 8948, 1448].map(frameBytes), [90, 9038, 1538]);
+  // 8 + max(64, 14 + 52 + n + 4) + 12: an acknowledgement 90, 8948 payload bytes 9038, 1448 1538
+  assert.equal(framesWith([]), [90, 9038, 1538]);
+  assert.equal(framesWith(["link.preamble=1 B"]), [83, 9031, 1531]);
+  assert.equal(framesWith(["link.gap=5 B"]), [83, 9031, 1531]);
+  assert.equal(framesWith(["link.header=18 B"]), [94, 9042, 1542]);
+  assert.equal(framesWith(["link.fcs=0 B"]), [86, 9034, 1534]);
+  assert.equal(framesWith(["link.minFrame=256 B"]), [276, 9038, 1538]);
+});
+
+test("the handshake is two frames of 60 bytes of IP, with what the link puts around them", () => {
+  const setupNs = (...sets: string[]): number => {
+    const { core } = runText(SMALL, { sets: ["link.rate=1 Gbit/s", "internal.dll=none", ...sets] });
+    return Number(core.logged(abi.L_SETUP_DONE)) / abi.TICKS_PER_NS;
+  };
+  // 8 ns a byte, two frames; 98 bytes, 108, and 8 + 100 + 12
+  const ethernet = setupNs();
+  assert.is(setupNs("link.header=24 B") - ethernet, 2 * 8 * 10);
+  assert.is(setupNs("link.minFrame=100 B") - ethernet, 2 * 8 * 22);
 });
 
 const LINKS: [name: string, sets: string[], framesMin: number][] = [
@@ -26,6 +54,8 @@ const LINKS: [name: string, sets: string[], framesMin: number][] = [
   ["weighted 1 : 3", ["link.arbitration=weighted", "link.weights.pages=3", "link.rate=1 Gbit/s"], 60],
   ["weighted 5 : 1", ["link.arbitration=weighted", "link.weights.state=5", "link.rate=1 Gbit/s"], 60],
   ["no propagation", ["link.rtt=2 ns", "link.rate=10 Gbit/s"], 60],
+  ["other frames", ["link.preamble=3 B", "link.gap=40 B", "link.header=18 B", "link.minFrame=256 B"], 80],
+  ["no framing", ["link.preamble=0", "link.gap=0", "link.header=0", "link.fcs=0", "link.minFrame=0"], 80],
   ["slow receiver", ["destination.card.control.cores=1", "destination.card.control.clock=50 MHz"], 60],
 ];
 
