@@ -229,6 +229,7 @@ export const I_SRAM: u32 = 11;
 export const I_JOBS: u32 = 12;
 export const I_SEQUENCE: u32 = 13;
 export const I_TLP_RULES: u32 = 14;
+export const I_DECODES: u32 = 15;
 
 // --- queues of one side, in the order a page meets them ---
 export const Q_DOORBELL: u32 = 0; // host rang: message slot -> vsock

@@ -78,7 +78,7 @@ import { ABSENT, buildPages, devicePlace, deviceState, firstBehind, placedVersio
 import { g, g32, p, p32 } from "./kernel/params";
 import { poolsLeft, poolsReset } from "./kernel/pool";
 import { orderReset, requestersOut } from "./kernel/port";
-import { buildRecords } from "./kernel/record";
+import { buildNumbers, buildRecords, numbersOut } from "./kernel/record";
 import {
   clockOf,
   earliest,
@@ -133,6 +133,7 @@ export function build(): u32 {
   if (!buildTcp()) return BUILD_MEMORY;
   buildFirmware(handshakeTicks());
   buildCrypto();
+  buildNumbers();
   buildKeys();
   if (!buildEncoder()) return BUILD_COMPRESSOR;
   // a ring holds a send buffer and a receive window, or all there is to send; back come control records
@@ -369,7 +370,7 @@ export function differingDevice(): u32 {
 
 /** After STOP_DONE: what is not home, of both sides; 0 when everything is. */
 export function notHome(): u32 {
-  let n = fifosLeft() + poolsLeft() + streamsLeft();
+  let n = fifosLeft() + poolsLeft() + streamsLeft() + numbersOut();
   for (let side: u32 = 0; side < 2; side++) {
     settlePcie(side);
     n += jobsOut(side) + requestersOut(side) + waysOut(side) + messagesOut(side) + <u32>unacknowledged(side);
