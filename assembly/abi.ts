@@ -14,6 +14,8 @@ export const TAGS_MAX: u32 = 1024;
 export const JOBS_MAX: u32 = 8192;
 export const READ_QUEUES_MAX: u32 = 8;
 export const TLP_QUEUE_DEPTH: u32 = 8;
+/** Records of a data link that its sender keeps: device state, pages. */
+export const RECORDS_A_MAX: u32 = 8192;
 export const RECORDS_MAX: u32 = 65536;
 export const BATCH_PAGES: u32 = 2048;
 export const MESSAGE_SLOTS: u32 = 64;
@@ -71,7 +73,11 @@ export const G_NET_WEIGHT_B: u32 = 26;
 export const G_NET_DELACK: u32 = 27;
 export const G_SERIES_WINDOW: u32 = 28;
 export const G_QUANTUM: u32 = 29;
-export const G_COUNT: u32 = 32;
+export const G_NET_FRAMES: u32 = 30; // under way to one card at most
+export const G_NET_OUTSIDE: u32 = 31; // preamble and gap: bytes around a frame
+export const G_NET_FRAMING: u32 = 32; // header and FCS of a frame
+export const G_NET_FRAME_MIN: u32 = 33; // shortest frame, header to FCS
+export const G_COUNT: u32 = 40;
 
 // tracker kinds and address formats
 export const TRACKER_WRITE_PROTECT: u32 = 0;
@@ -223,6 +229,7 @@ export const I_SRAM: u32 = 11;
 export const I_JOBS: u32 = 12;
 export const I_SEQUENCE: u32 = 13;
 export const I_TLP_RULES: u32 = 14;
+export const I_DECODES: u32 = 15;
 
 // --- queues of one side, in the order a page meets them ---
 export const Q_DOORBELL: u32 = 0; // host rang: message slot -> vsock

@@ -111,7 +111,7 @@ function prepare(input: SimulateInput): Feeder {
   const built = core.build();
   if (built === 1) {
     const { mode } = scenario.content;
-    const right = mode === "sized" ? "make the guest smaller" : "use sized";
+    const right = mode === "sized" ? "make the guest or link.window smaller" : "use sized";
     throw new RunRefused("content", `${mode} does not fit 4 GiB with ${stream.pages} pages; ${right}`);
   }
   if (built === 2) throw new RunRefused("compress", "the compressor's parameters do not go together");

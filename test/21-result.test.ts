@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Results: what must add up, what formulas say, and that the checks object when there is something to
 // object to.
+import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import * as z from "zod";
 import { isGood, isSound, type Result, resultJson, resultJsonSchema } from "../src/index.ts";
+import { BOUNDS_HOLD, INVARIANTS, SOURCE_INTACT } from "../src/result/invariants.ts";
 import { generated, migrate, redis, stat, TICKS_PER_NS } from "./lib/migrate.ts";
 
 const close = (actual: number, expected: number, share: number, what: string): void => {
@@ -13,6 +15,8 @@ const close = (actual: number, expected: number, share: number, what: string): v
 
 const invariantOf = (result: Result, name: string): Result["check"]["invariants"][number] | undefined =>
   result.check.invariants.find((one) => one.name === name);
+
+const OF_PCIE = ["pcie-tag-used-once", "pcie-credits-conserved", "tlp-rules"];
 
 /** All times of a unit, summed from the strings of the JSON text. */
 function unitSums(result: Result): [string, bigint][] {
@@ -186,6 +190,44 @@ formulas("stalls: one fault each, and the slowdown that they make", () => {
 });
 
 formulas.run();
+
+// ---- invariants ----
+
+const invariants = suite("invariants");
+
+/** Names of the invariants that a result lists, all held, of those given. */
+function listed(result: Result, among: readonly string[]): string[] {
+  assert.ok(isSound(result), JSON.stringify(result.check));
+  return among.filter((name) => invariantOf(result, name) !== undefined);
+}
+
+invariants("a run lists what was looked at in it, and nothing else", () => {
+  const records = ["records-in-sequence", "nonce-used-once", "record-authentic", "coded-page-decodes"];
+  const guest = generated(64, 0, { zero: 0, text: 100, random: 0 });
+  assert.equal(listed(migrate({ guest }), records), records);
+  assert.equal(listed(migrate({ guest, encrypt: "off" }), records), [records[0], records[3]]);
+  assert.equal(listed(migrate({ guest, ...plain }), records), [records[0]]);
+  // device state is carried in every mode
+  assert.equal(listed(migrate({ guest, content: "sized" }), records), records);
+  // before anything was read, sent or placed: the time was up
+  const early = migrate({ guest, migration: { timeout: "1 us", onTimeout: "fail" } });
+  assert.equal(
+    early.check.invariants.map(({ name }) => name),
+    ["source-intact", "everything-home", "accounts-sum-to-elapsed", ...OF_PCIE, "bounds-hold"],
+  );
+});
+
+invariants("model.md names them as results do", () => {
+  const page = readFileSync(new URL("../docs/model.md", import.meta.url), "utf8");
+  const section = page.split("## 11. ")[1]!.split("\n## ")[0]!;
+  const rows = [...section.matchAll(/^\| ([a-z, -]+-[a-z, -]+) \|/gm)].flatMap(([, names]) =>
+    names!.split(", "),
+  );
+  const names = [...Object.values(INVARIANTS), SOURCE_INTACT, BOUNDS_HOLD];
+  assert.equal(rows.sort(), names.sort());
+});
+
+invariants.run();
 
 // ---- endings ----
 

@@ -21,7 +21,7 @@ import {
   C_LZ_BYTES_OUT,
   C_LZ_PAGES,
   C_LZ_RAW,
-  I_TAG,
+  I_DECODES,
   PAGE_BYTES,
   Q_LZ,
   Q_PLACE,
@@ -69,7 +69,7 @@ import {
   engineStart,
 } from "../kernel/pool";
 import { wake } from "../kernel/schedule";
-import { broken, count, enter } from "../kernel/stats";
+import { broken, count, enter, evaluates } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 
@@ -193,8 +193,9 @@ function decompress(side: u32, j: Job, t: u64): u32 {
   j.slotOut = takeSlot(side);
   let out: u32 = PAGE_BYTES;
   if ((j.flags & CARRIED) != 0) {
+    evaluates(I_DECODES);
     const got = lz4Decompress(slotAt(side, j.slotIn), j.bytes, slotAt(side, j.slotOut), PAGE_BYTES);
-    if (got < 0 || (j.kind != JOB_DEVICE && got != PAGE_BYTES)) broken(I_TAG, j.pfn, <u64>got, t);
+    if (got < 0 || (j.kind != JOB_DEVICE && got != PAGE_BYTES)) broken(I_DECODES, j.pfn, <u64>got, t);
     out = <u32>got;
   }
   j.bytes = out;

@@ -22,7 +22,6 @@ import {
   C_RECORDS_SEALED,
   H_RECORD_OPEN,
   I_NONCE,
-  I_SEQUENCE,
   I_TAG,
   Q_EVENT,
   Q_FRAME,
@@ -54,27 +53,21 @@ import {
   engineJob,
   engineStart,
 } from "../kernel/pool";
-import { tagAt, writeHeader } from "../kernel/record";
+import { linkOf, tagAt, writeHeader } from "../kernel/record";
 import { wake } from "../kernel/schedule";
-import { broken, count, enter, sample } from "../kernel/stats";
+import { broken, count, enter, evaluates, sample } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 
-//  key record, 24 bytes: | next nonce u64 | highest nonce used u64 | slot (1 + number, 0 none) | last use
-//  u32 |
+//  key record, 16 bytes: | highest nonce used u64 | slot (1 + number, 0 none) u32 | last use u32 |
 @unmanaged
 class Key {
-  next: u64;
   used: u64;
   cached: u32;
   lastUse: u32;
 }
 
-const KEYS = memory.data(192, 16);
-/** Records may overtake each other between engines by this many at most. */
-const REPLAY_WINDOW: u64 = 1024;
-// one bit a record number of the window, for each link a side receives
-const SEEN = memory.data(512, 16);
+const KEYS = memory.data(128, 16);
 const IV = memory.data(16, 16);
 let uses: u32 = 0;
 
@@ -85,20 +78,12 @@ let uses: u32 = 0;
 // @ts-ignore: decorator
 @inline
 function key(side: u32, sealing: bool, link: u32): Key {
-  return changetype<Key>(KEYS + (side * 4 + (sealing ? 0 : 2) + link) * 24);
+  return changetype<Key>(KEYS + (side * 4 + (sealing ? 0 : 2) + link) * 16);
 }
 
 export function buildCrypto(): void {
-  memory.fill(KEYS, 0, 192);
-  memory.fill(SEEN, 0, 512);
+  memory.fill(KEYS, 0, 128);
   uses = 0;
-}
-
-/** The data link a job travels on: device state on A, everything else on B. */
-// @ts-ignore: decorator
-@inline
-function linkOf(j: Job): u32 {
-  return j.kind == JOB_DEVICE ? 0 : 1;
 }
 
 function cycles(side: u32, j: Job, k: Key): u32 {
@@ -142,7 +127,7 @@ export function stepSeal(side: u32, t: u64): void {
     }
     const index = pop(queue(side, Q_SEAL));
     const j = job(side, index);
-    const link = linkOf(j);
+    const link = linkOf(j.kind);
     const k = key(side, true, link);
     const done = edgeAfter(clock, t, cycles(side, j, k));
     seal(side, index, j, link, k, t);
@@ -154,8 +139,7 @@ export function stepSeal(side: u32, t: u64): void {
 }
 
 function seal(side: u32, index: u32, j: Job, link: u32, k: Key, t: u64): void {
-  k.next += 1;
-  j.nonce = k.next;
+  evaluates(I_NONCE);
   if (j.nonce <= k.used) broken(I_NONCE, j.nonce, k.used, t);
   k.used = j.nonce;
   count(side, C_RECORDS_SEALED, 1);
@@ -215,32 +199,14 @@ export function stepOpen(side: u32, t: u64): void {
     }
     const index = pop(queue(side, Q_OPEN));
     const j = job(side, index);
-    const link = linkOf(j);
+    const link = linkOf(j.kind);
     const k = key(side, false, link);
     const done = edgeAfter(clock, t, cycles(side, j, k));
-    open(side, index, j, link, k, t);
+    open(side, index, j, link, t);
     engineStart(side, POOL_OPEN, e, index, done);
     if (isDefined(TIMELINE)) happened(T_STAGE, side, U_OPEN, t, j.pfn, done, j.kind);
     enter(side, A_OPEN + e, BUSY, t);
     wake(side, U_OPEN, done);
-  }
-}
-
-/** Anti-replay window: true for a record number that is new; `next` is the lowest that has not been seen. */
-function fresh(side: u32, link: u32, k: Key, nonce: u64): bool {
-  if (k.next == 0) k.next = 1;
-  if (nonce < k.next || nonce >= k.next + REPLAY_WINDOW) return false;
-  const bits = SEEN + ((side * 2 + link) << 7);
-  const at = bits + ((<usize>((nonce & (REPLAY_WINDOW - 1)) >> 6)) << 3);
-  const bit = (<u64>1) << (nonce & 63);
-  if ((load<u64>(at) & bit) != 0) return false;
-  store<u64>(at, load<u64>(at) | bit);
-  while (true) {
-    const low = bits + ((<usize>((k.next & (REPLAY_WINDOW - 1)) >> 6)) << 3);
-    const mask = (<u64>1) << (k.next & 63);
-    if ((load<u64>(low) & mask) == 0) return true;
-    store<u64>(low, load<u64>(low) & ~mask);
-    k.next++;
   }
 }
 
@@ -250,10 +216,10 @@ function behind(j: Job): u32 {
   return j.kind == JOB_ZERO ? Q_PLACE : Q_EVENT;
 }
 
-function open(side: u32, index: u32, j: Job, link: u32, k: Key, t: u64): void {
-  if (!fresh(side, link, k, j.nonce)) broken(I_SEQUENCE, j.nonce, k.next, t);
+function open(side: u32, index: u32, j: Job, link: u32, t: u64): void {
   count(side, C_RECORDS_OPENED, 1);
   if ((j.flags & CARRIED) == 0) return;
+  evaluates(I_TAG);
   const at = j.slotIn == NO_SLOT ? <usize>0 : slotAt(side, j.slotIn);
   const context = (1 - side) * 2 + link;
   const tag = tagAt(side, index);

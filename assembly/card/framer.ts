@@ -53,7 +53,7 @@ import {
   takeSlot,
 } from "../kernel/jobs";
 import { g, g32, p, p32 } from "../kernel/params";
-import { tagAt, writeHeader } from "../kernel/record";
+import { receiveNumber, tagAt, writeHeader } from "../kernel/record";
 import { wake } from "../kernel/schedule";
 import { count, enter, sample } from "../kernel/stats";
 import {
@@ -207,6 +207,7 @@ export function stepReceive(side: u32, t: u64): void {
 
 function begin(side: u32, f: Copier, s: Stream, link: u32, t: u64): void {
   const r = recordAt(s, s.next);
+  receiveNumber(1 - side, link, r.nonce, t);
   const index = takeJob(side, r.kind);
   const j = job(side, index);
   j.nonce = r.nonce;

@@ -62,6 +62,7 @@ import { sizedByWord } from "../kernel/pages";
 import { g32, p32 } from "../kernel/params";
 import { UP_POSTED, issueRead, put } from "../kernel/port";
 import { Progress, progress } from "../kernel/progress";
+import { giveNumber } from "../kernel/record";
 import { counted } from "../kernel/stats";
 import { edgeAt } from "../kernel/time";
 
@@ -88,11 +89,18 @@ function next(side: u32, t: u64): u64 {
 
 /** A handler has ended at t: its effect. */
 export function onHandler(side: u32, handler: u32, argument: u32, n: u32, q: u32, t: u64): void {
-  if (handler == F_PAGE_RECORD) pushHeld(queue(side, q), argument, next(side, t));
+  if (handler == F_PAGE_RECORD) onRecord(side, argument, q, t);
   else if (handler == F_DESCRIPTORS) onDescriptors(side, argument, n, q, t);
   else if (handler == F_ADDRESSES) pushHeld(queue(side, Q_SCAN), argument, next(side, t));
   else if (handler == F_INTERRUPT) onMessage(side, argument & ~EVENT_MESSAGE, t);
   else if (handler == F_ROUND_END) onRoundEnd(side, argument, t);
+}
+
+/** A record is made, or one received is sent on its way. */
+function onRecord(side: u32, index: u32, q: u32, t: u64): void {
+  const j = job(side, index);
+  if (j.link == 0) giveNumber(side, j);
+  pushHeld(queue(side, q), index, next(side, t));
 }
 
 /**

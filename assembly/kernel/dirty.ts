@@ -5,7 +5,7 @@ import { BATCH_PAGES, G_PAGES, I_CLEARED_BEFORE_READ } from "../abi";
 import { reserve } from "./memory";
 import { g32 } from "./params";
 import { now } from "./schedule";
-import { broken } from "./stats";
+import { broken, evaluates } from "./stats";
 
 let bits: usize = 0;
 let tracking: bool = false;
@@ -95,6 +95,7 @@ export function collectBatch(batch: u32, to: usize): u32 {
   const n = batchCount(batch);
   memory.copy(to, at, BATCH_PAGES / 8);
   memory.fill(at, 0, BATCH_PAGES / 8);
+  evaluates(I_CLEARED_BEFORE_READ);
   if (n > dirtyPages || batchCount(batch) != 0) broken(I_CLEARED_BEFORE_READ, n, dirtyPages, now);
   dirtyPages -= n;
   return n;

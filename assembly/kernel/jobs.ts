@@ -3,7 +3,7 @@
 import { I_JOBS, I_SRAM, JOBS_MAX, PAGE_BYTES } from "../abi";
 import { reserve } from "./memory";
 import { currentUnit, now, wake } from "./schedule";
-import { broken } from "./stats";
+import { broken, evaluates } from "./stats";
 
 /** Kinds of job, and of the record that carries it. */
 export const JOB_PAGE: u32 = 1;
@@ -113,6 +113,7 @@ export function takeJob(side: u32, kind: u32): u32 {
 export function freeJob(side: u32, index: u32): void {
   const q = pool(side);
   const j = changetype<Job>(q.jobs + (index << 6));
+  evaluates(I_JOBS);
   if (j.kind == 0 || q.left >= JOBS_MAX) broken(I_JOBS, index, q.left, now);
   j.kind = 0;
   store<u32>(q.free + (q.left++ << 2), index);
@@ -135,6 +136,7 @@ export function takeSlot(side: u32): u32 {
   assert(q.slotsLeft != 0, "no SRAM slot");
   const slot = load<u32>(q.slotFree + (--q.slotsLeft << 2));
   const used = q.slotFree + ((q.slotsTotal + slot) << 2);
+  evaluates(I_SRAM);
   if (load<u32>(used) != 0) broken(I_SRAM, slot, q.slotsLeft, now);
   store<u32>(used, 1);
   return slot;

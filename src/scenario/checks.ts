@@ -10,6 +10,8 @@ import { compare, formatQuantity, parseQuantity, show, ticksPer, toRatio, UnitEr
 const PAGE_BYTES = 4096n;
 /** Above this memory two images do not fit in the core; model.md of the project states the limit. */
 const FULL_BYTES_MAX = 1536n * 1024n * 1024n;
+/** Two windows and some records more fit a ring of 2 GiB. */
+const CARRIED_WINDOW_MAX = 1023 * 2 ** 20;
 
 function pathOf(base: Path, key: string): Path {
   return [...base, ...key.split(".")];
@@ -150,6 +152,19 @@ export function checkLink(
     if (!(error instanceof UnitError)) throw error;
     problems.add(["link", "rateCap"], `${show(rateCap)} ${error.message}`);
   }
+}
+
+/** The window: carried bytes lie in rings of a send buffer and a receive window, each below 2 GiB. */
+export function checkWindow(scenario: Scenario, destination: Values, problems: Problems): void {
+  if (scenario.content === "sized") return;
+  const { window } = scenario.link;
+  const bytes =
+    window === undefined
+      ? destination.whole("tcp.receiveWindow")
+      : Number(parseQuantity(window, "bytes").num);
+  if (bytes <= CARRIED_WINDOW_MAX) return;
+  const path = window === undefined ? pathOf(destination.path, "tcp.receiveWindow") : ["link", "window"];
+  problems.add(path, `is above 1023 MiB, the limit of content ${scenario.content}; use content sized`);
 }
 
 /** Engines that the scenario needs and a card lacks. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Scenario file, overrides and presets to one resolved scenario. Checks across keys stand in checks.ts. */
 import { basename, dirname, extname, resolve } from "node:path";
-import { checkCrypto, checkGuest, checkLink, checkSide, convert } from "./checks.ts";
+import { checkCrypto, checkGuest, checkLink, checkSide, checkWindow, convert } from "./checks.ts";
 import {
   fillCard,
   fillEthernet,
@@ -202,6 +202,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkSide(destination, problems);
   checkGuest(scenario, problems);
   checkLink(scenario, link, source.card, destination.card, problems);
+  checkWindow(scenario, destination.card, problems);
   checkCrypto(scenario, source.card, destination.card, problems);
   convert(link, problems);
   problems.done();
