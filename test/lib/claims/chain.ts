@@ -284,7 +284,8 @@ function samples(core: Core, side: number, index: number): string {
 
 /** Ticks that an account was in a state. */
 export function accountTicks(core: Core, side: number, index: number, state: number): bigint {
-  return core.u64(core.address("accountsAt") + (side * abi.ACCOUNTS + index) * 192 + 16 + 8 * state);
+  const at = core.address("accountsAt") + (side * abi.ACCOUNTS + index) * abi.ACCOUNT_BYTES;
+  return core.u64(at + 16 + 8 * state);
 }
 
 /** START to the end of the tracker's start. */
