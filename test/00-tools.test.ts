@@ -17,15 +17,18 @@ const toyProbe = `
 import { readFileSync } from "node:fs";
 const bytes = readFileSync(process.env.DPUSIM_CORE_WASM);
 const { instance } = await WebAssembly.instantiate(bytes, { env: { abort() {} } });
-const two = instance.exports.double(1);
+const { shown } = await import("./src/shown.ts").catch(() => ({ shown: (x) => x }));
+const two = shown(instance.exports.double(1));
 console.log(\`double(1) is \${two}, kind \${process.argv[2] ?? "none"}\`);
 if (process.argv[2] === "hang" && two !== 2) setInterval(() => {}, 1000);
 process.exitCode = two === 2 ? 0 : 1;
 `;
 
 tools("mutate tells caught from survived, hung, ambiguous, broken and no change at all", async () => {
-  const root = toyFolder({ ...toyCore, "probe.mjs": toyProbe });
+  const shown = "export const shown = (x: number): number => x + 0;\n";
+  const root = toyFolder({ ...toyCore, "probe.mjs": toyProbe, "src/shown.ts": shown });
   const file = "assembly/double.ts";
+  const harness = "src/shown.ts";
   const mutations: Mutation[] = [
     { name: "thrice", file, find: "x * 2", replace: "x * 3", caughtBy: "double", test: "plain" },
     { name: "hangs", file, find: "x * 2", replace: "x * 4", caughtBy: "double", test: "hang" },
@@ -34,14 +37,20 @@ tools("mutate tells caught from survived, hung, ambiguous, broken and no change 
     { name: "twice there", file, find: "x", replace: "y", caughtBy: "double" },
     { name: "broken", file, find: "x * 2", replace: "x * oops", caughtBy: "double" },
     { name: "comment", file, find: "// + 0", replace: "// + 1", caughtBy: "double" },
+    { name: "harness", file: harness, find: "x + 0", replace: "x + 5", caughtBy: "double", test: "plain" },
+    { name: "harness kept", file: harness, find: "x + 0", replace: "x + 0 * x", caughtBy: "double" },
+    { name: "no harness", file: "src/none.ts", find: "x", replace: "y", caughtBy: "double" },
   ];
   const lines: string[] = [];
   const print = (text: string): unknown => lines.push(text);
   const options = { root, probe: join(root, "probe.mjs"), optimizeLevel: 1, timeoutMs: 4000, print };
-  assert.equal(await mutate({ ...options, mutations }), { caught: 1, survived: 6 });
+  assert.equal(await mutate({ ...options, mutations }), { caught: 2, survived: 8 });
   const text = lines.join("\n");
 
   assert.match(text, /caught {3}thrice.*\n.*by: double\(1\) is 3, kind plain/);
+  assert.match(text, /caught {3}harness .*\n.*by: double\(1\) is 7, kind plain/);
+  assert.match(text, /SURVIVED harness kept.*\n.*by: double\(1\) is 2/);
+  assert.match(text, /SURVIVED no harness.*\n.*src\/none.ts is missing/);
   assert.match(text, /SURVIVED hangs.*\n.*did not end in 4 s/);
   assert.match(text, /SURVIVED absent.*\n.*occurs 0 times/);
   assert.match(text, /SURVIVED broken.*\n.*does not compile/);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // `npm run mutate -- [WORD…] [--optimize 0..3] [--timeout SECONDS]`: makes each mistake of mutations.ts in a
-// copy of the core, compiles it and runs the probe, test/lib/mutant.ts, on it. The probe must accept the
-// core as it is and reject the copy.
+// copy of the core, compiles it and runs the probe, test/lib/mutant.ts, on it. A mistake in src/ is made in a
+// copy of the project, whose probe gets the core as it is. The probe must accept the core and the project as
+// they are and reject the copy.
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { cpSync, existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { mutations } from "./mutations.ts";
 import { indent, inTemporaryFolder, isMain, mapAtMost, projectRoot, run, runPackage } from "./process.ts";
@@ -12,7 +13,7 @@ import { indent, inTemporaryFolder, isMain, mapAtMost, projectRoot, run, runPack
 /** One mistake. */
 export interface Mutation {
   name: string;
-  /** The file that has it, as a path of the project (`assembly/…`). */
+  /** The file that has it, as a path of the project (`assembly/…` or `src/…`). */
   file: string;
   /** Text that occurs once in the file. */
   find: string;
@@ -39,18 +40,40 @@ export interface MutateOptions {
 type Compiled = { ok: true; wasm: string; hash: string } | { ok: false; reason: string };
 type Outcome = { caught: boolean; detail: string; durationMs: number };
 
+/** The core as it is. */
+interface Baseline {
+  hash: string;
+  wasm: Uint8Array;
+}
+
+/** Folders of a project that its copy shares: nothing in them imports from src/. */
+const SHARED = ["node_modules", "build", "dist", "sim"];
+
+/** Makes the mistake in the copy in `folder`; returns why it cannot be made, or null. */
+function spoil(folder: string, mutation: Mutation): string | null {
+  const path = join(folder, mutation.file);
+  if (!existsSync(path)) return `${mutation.file} is missing`;
+  const parts = readFileSync(path, "utf8").split(mutation.find);
+  if (parts.length !== 2) return `\`find\` occurs ${parts.length - 1} times in ${mutation.file}, not once`;
+  if (mutation.find === mutation.replace) return "`replace` equals `find`";
+  writeFileSync(path, parts.join(mutation.replace));
+  return null;
+}
+
+/** Copies the project of `root` to `folder`. */
+function copyProject(root: string, folder: string): void {
+  for (const name of readdirSync(root)) {
+    if (SHARED.includes(name)) symlinkSync(join(root, name), join(folder, name));
+    else if (!name.startsWith(".")) cpSync(join(root, name), join(folder, name), { recursive: true });
+  }
+}
+
 /** Compiles the core of `root`, with `mutation` when one is given, in `folder`. */
 async function compile(options: MutateOptions, folder: string, mutation: Mutation | null): Promise<Compiled> {
   cpSync(join(options.root, "assembly"), join(folder, "assembly"), { recursive: true });
   if (mutation !== null) {
-    const path = join(folder, mutation.file);
-    if (!existsSync(path)) return { ok: false, reason: `${mutation.file} is missing` };
-    const parts = readFileSync(path, "utf8").split(mutation.find);
-    if (parts.length !== 2) {
-      return { ok: false, reason: `\`find\` occurs ${parts.length - 1} times in ${mutation.file}, not once` };
-    }
-    if (mutation.find === mutation.replace) return { ok: false, reason: "`replace` equals `find`" };
-    writeFileSync(path, parts.join(mutation.replace));
+    const reason = spoil(folder, mutation);
+    if (reason !== null) return { ok: false, reason };
   }
   const config = JSON.parse(readFileSync(join(options.root, "asconfig.json"), "utf8"));
   const { textFile: _text, ...lean } = config.targets.lean;
@@ -63,14 +86,15 @@ async function compile(options: MutateOptions, folder: string, mutation: Mutatio
   return { ok: true, wasm, hash: createHash("sha256").update(readFileSync(wasm)).digest("hex") };
 }
 
-function runProbe(options: MutateOptions, wasm: string, test: string | undefined) {
-  const args = ["--import", "tsx", options.probe, ...(test === undefined ? [] : [test])];
+function runProbe(options: MutateOptions, wasm: string, test: string | undefined, cwd = projectRoot) {
+  const probe = cwd === projectRoot ? options.probe : join(cwd, relative(options.root, options.probe));
+  const args = ["--import", "tsx", probe, ...(test === undefined ? [] : [test])];
   const env = { DPUSIM_CORE_WASM: wasm, NO_COLOR: "1", FORCE_COLOR: undefined };
-  return run(process.execPath, args, { cwd: projectRoot, env, timeoutMs: options.timeoutMs });
+  return run(process.execPath, args, { cwd, env, timeoutMs: options.timeoutMs });
 }
 
-/** The core as it is must pass every kind of probe; returns its hash, or null after saying what is wrong. */
-async function checkBaseline(options: MutateOptions): Promise<string | null> {
+/** The core as it is must pass every kind of probe; returns it, or null after saying what is wrong. */
+async function checkBaseline(options: MutateOptions): Promise<Baseline | null> {
   return await inTemporaryFolder(async (folder) => {
     const compiled = await compile(options, folder, null);
     if (!compiled.ok) {
@@ -86,18 +110,37 @@ async function checkBaseline(options: MutateOptions): Promise<string | null> {
       options.print(indent(output, 7));
       return false;
     });
-    return passes.every(Boolean) ? compiled.hash : null;
+    return passes.every(Boolean) ? { hash: compiled.hash, wasm: readFileSync(compiled.wasm) } : null;
   });
 }
 
-async function tryMutation(options: MutateOptions, mutation: Mutation, baseline: string): Promise<Outcome> {
-  return await inTemporaryFolder(async (folder) => {
+/** The core with the mistake, or the project with it and the core as it is; a text says why there is none. */
+async function prepare(
+  options: MutateOptions,
+  folder: string,
+  mutation: Mutation,
+  baseline: Baseline,
+): Promise<{ wasm: string; cwd: string } | string> {
+  if (mutation.file.startsWith("assembly/")) {
     const compiled = await compile(options, folder, mutation);
-    if (!compiled.ok) return { caught: false, detail: compiled.reason, durationMs: 0 };
-    if (compiled.hash === baseline) {
-      return { caught: false, detail: "compiles to the same core: no mistake at all", durationMs: 0 };
-    }
-    const { code, output, timedOut, durationMs } = await runProbe(options, compiled.wasm, mutation.test);
+    if (!compiled.ok) return compiled.reason;
+    if (compiled.hash === baseline.hash) return "compiles to the same core: no mistake at all";
+    return { wasm: compiled.wasm, cwd: projectRoot };
+  }
+  copyProject(options.root, folder);
+  const reason = spoil(folder, mutation);
+  if (reason !== null) return reason;
+  const wasm = join(folder, "core.wasm");
+  writeFileSync(wasm, baseline.wasm);
+  return { wasm, cwd: folder };
+}
+
+async function tryMutation(options: MutateOptions, mutation: Mutation, baseline: Baseline): Promise<Outcome> {
+  return await inTemporaryFolder(async (folder) => {
+    const ready = await prepare(options, folder, mutation, baseline);
+    if (typeof ready === "string") return { caught: false, detail: ready, durationMs: 0 };
+    const finished = await runProbe(options, ready.wasm, mutation.test, ready.cwd);
+    const { code, output, timedOut, durationMs } = finished;
     const lastLine = output.trim().split("\n").at(-1) ?? "";
     if (timedOut) {
       const detail = `did not end in ${options.timeoutMs / 1000} s: a watchdog is no test`;

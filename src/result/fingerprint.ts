@@ -2,15 +2,22 @@
 /**
  * The fingerprint of a run: SHA-256 over the text `dpusim.fingerprint/1`, a line `name value` for every
  * number, in this order: elapsed ticks; counters of both sides by number; ticks of every account by number
- * and state; the log; every round. Values are decimal integers. Another list is another version.
+ * and state; histograms of both sides by number: count, sum, max, min, then `bucket:samples` of every bucket
+ * that holds any; the log; every round; the series: ticks of a bin, then the bins of each. Values are decimal
+ * integers. Another list is another version.
  *
  * Not in it: the core's build variant, wall clock, paths, what the checks found, and what is derived from the
  * rest.
  */
 import { hashText } from "./canonical.ts";
-import type { Reading } from "./reading.ts";
+import type { Histogram, Reading } from "./reading.ts";
 
 export const FINGERPRINT_LIST = "dpusim.fingerprint/1";
+
+function samples({ count, sum, max, min, buckets }: Histogram): string {
+  const held = [...buckets.entries()].filter(([, n]) => n !== 0n).map(([bucket, n]) => `${bucket}:${n}`);
+  return [count, sum, max, min, ...held].join(" ");
+}
 
 /** The text that is hashed. */
 export function fingerprintText(reading: Reading): string {
@@ -23,8 +30,15 @@ export function fingerprintText(reading: Reading): string {
       if (ticks !== null) lines.push(`account.${side}.${i} ${ticks.join(" ")}`);
     }
   }
+  for (const side of [0, 1]) {
+    for (const [i, histogram] of reading.histograms[side]!.entries()) {
+      lines.push(`histogram.${side}.${i} ${samples(histogram)}`);
+    }
+  }
   for (const [i, value] of reading.log.entries()) lines.push(`log.${i} ${value}`);
   for (const [i, row] of reading.rounds.entries()) lines.push(`round.${i} ${row.join(" ")}`);
+  lines.push(`series ${reading.seriesWindowTicks}`);
+  for (const [i, bins] of reading.series.entries()) lines.push(`series.${i} ${bins.join(" ")}`);
   return `${lines.join("\n")}\n`;
 }
 

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The probe of `npm run mutate`: every claim about the core that DPUSIM_CORE_WASM names. Exits 0 when all
-// hold, else the last line names the claim or the invariant. The first argument picks a group.
+// The probe of `npm run mutate`: every claim about the core that DPUSIM_CORE_WASM names and the harness
+// beside this file. Exits 0 when all hold, else the last line names the claim or the invariant. The first
+// argument picks a group.
 import { chainRun, checkChain } from "./claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./claims/codec.ts";
+import { checkParams } from "./claims/params.ts";
 import * as runs from "./claims/runs.ts";
 import { checkWire, WIRE_RUNS } from "./claims/wire.ts";
 
 /** What is checked, cheapest first; `runs` are whole migrations. */
 const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   codec: [checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4],
+  params: [checkParams],
   exact: [
     () => checkChain(chainRun()),
     ...WIRE_RUNS.map(

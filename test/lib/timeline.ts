@@ -7,6 +7,7 @@ import { setParams } from "../../src/params.ts";
 import type { ResolvedScenario } from "../../src/scenario/types.ts";
 import type { GuestStream } from "../../src/trace/events.ts";
 import { generatedStream } from "../../src/trace/stream-generate.ts";
+import { deriveParams, type Params } from "./reference/params.ts";
 import { resolveText } from "./scenario.ts";
 
 /** One event of the instrumented build (`T_` constants of the ABI). Times are ticks, exact below 8.7 s. */
@@ -20,16 +21,11 @@ export interface Happening {
   c: number;
 }
 
-/** A parameter block in numbers: `G_` and `S_` constants index it. */
-export interface Params {
-  global: number[];
-  sides: [number[], number[]];
-}
-
 /** A finished run. */
 export interface Run {
   core: Core;
   scenario: ResolvedScenario;
+  /** What the core must have been given, derived from the text: what the reference models read. */
   params: Params;
   /** Stop reason of the last `run`. */
   stop: number;
@@ -129,19 +125,27 @@ export function guestText(
   ].join("\n");
 }
 
-/** Runs scenario text to its end, drained. */
-export function runText(text: string, options: RunOptions = {}): Run {
-  const scenario = resolveText(text, { sets: options.sets ?? [] });
-  return runScenario(scenario, streamFor(scenario), options);
+/** A core with the parameters of scenario text, not built yet. */
+export function coreFor(text: string, sets: string[], variant: Variant) {
+  const scenario = resolveText(text, { sets });
+  const stream = streamFor(scenario);
+  const core = new Core(coreModule(variant));
+  setParams(core, scenario, stream.pages, null);
+  return { core, scenario, stream };
 }
 
-/** Runs a resolved scenario to its end, drained. Throws when the board cannot be built. */
-export function runScenario(scenario: ResolvedScenario, stream: GuestStream, options: RunOptions = {}): Run {
-  const core = new Core(coreModule(options.variant ?? "instrumented"));
-  setParams(core, scenario, stream.pages, null);
-  core.setGlobalParam(abi.G_NET_DELACK, DELACK_TICKS);
-  for (const [index, value] of options.globals ?? []) core.setGlobalParam(index, value);
-  for (const [side, index, value] of options.sideParams ?? []) core.setSideParam(side, index, value);
+/** Runs scenario text to its end, drained. Throws when the board cannot be built. */
+export function runText(text: string, options: RunOptions = {}): Run {
+  const { core, scenario, stream } = coreFor(text, options.sets ?? [], options.variant ?? "instrumented");
+  const params = deriveParams(text, options.sets ?? []);
+  for (const [index, value] of [[abi.G_NET_DELACK, DELACK_TICKS] as const, ...(options.globals ?? [])]) {
+    core.setGlobalParam(index, value);
+    params.global[index] = value;
+  }
+  for (const [side, index, value] of options.sideParams ?? []) {
+    core.setSideParam(side, index, value);
+    params.sides[side]![index] = value;
+  }
   const built = core.build();
   if (built !== 0) throw new Error(`build gave ${built}`);
   const feeder = new Feeder(core, stream.fork(), scenario);
@@ -155,7 +159,7 @@ export function runScenario(scenario: ResolvedScenario, stream: GuestStream, opt
     stop = core.run(UNTIL_TICKS);
   }
   const events = (options.variant ?? "instrumented") === "instrumented" ? timelineOf(core) : [];
-  return { core, scenario, params: paramsOf(core), stop, events };
+  return { core, scenario, params, stop, events };
 }
 
 /** Events of one kind, in order; of one side when given. */

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** A mistake: group of the probe, file, name, text that occurs once, text instead, what should notice. */
+/**
+ * A mistake: group of the probe, file (below assembly/, or src/…), name, text that occurs once, text instead,
+ * what should notice.
+ */
 export type Row = [
   group: string,
   file: string,

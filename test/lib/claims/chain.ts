@@ -11,6 +11,9 @@ import { guestText, type Run, runText } from "../timeline.ts";
 import { ended, same } from "./expect.ts";
 
 const MESSAGE_TICKS = 20_000 * abi.TICKS_PER_NS;
+/** Before the payload of a message (docs/model.md section 4); transactions that a port holds (section 2). */
+export const VSOCK_HEADER_BYTES = 44;
+const PORT_ENTRIES = 8;
 const STORE_TICKS = BigInt(abi.TICKS_PER_NS);
 
 /** Least multiple of `unit` that is not below n, in units. */
@@ -115,7 +118,7 @@ class Side {
     let put = card.after(room, 1);
     const taken: bigint[] = [];
     const mrrs = this.p(abi.S_PCIE_MRRS);
-    for (let left = abi.VSOCK_HEADER_BYTES + n; left > 0; left -= mrrs) {
+    for (let left = VSOCK_HEADER_BYTES + n; left > 0; left -= mrrs) {
       const tag = taken.at(-this.p(abi.S_PCIE_TAGS_VSOCK)) ?? 0n;
       const soonest = card.after(put, 1);
       put = soonest > tag ? soonest : tag;
@@ -134,13 +137,12 @@ class Side {
     let put = card.at(this.read(card.after(descriptor, 2), 16));
     const mps = this.p(abi.S_PCIE_MPS);
     const pieces: number[] = [];
-    for (let left = abi.VSOCK_HEADER_BYTES + n; left > 0; left -= mps) pieces.push(Math.min(left, mps));
+    for (let left = VSOCK_HEADER_BYTES + n; left > 0; left -= mps) pieces.push(Math.min(left, mps));
     const sent: bigint[] = [];
     let landed = 0n;
     for (const bytes of [...pieces, 8, 4, 4]) {
       // one a clock; the port holds eight, and the edge after one has begun there is room for another
-      const room =
-        sent.length < abi.TLP_QUEUE_DEPTH ? 0n : this.next(sent[sent.length - abi.TLP_QUEUE_DEPTH]!);
+      const room = sent.length < PORT_ENTRIES ? 0n : this.next(sent[sent.length - PORT_ENTRIES]!);
       const soonest = card.after(put, 1);
       put = soonest > room ? soonest : room;
       landed = this.write(card.after(put, 1), bytes);
@@ -284,7 +286,8 @@ function samples(core: Core, side: number, index: number): string {
 
 /** Ticks that an account was in a state. */
 export function accountTicks(core: Core, side: number, index: number, state: number): bigint {
-  return core.u64(core.address("accountsAt") + (side * abi.ACCOUNTS + index) * 192 + 16 + 8 * state);
+  const at = core.address("accountsAt") + (side * abi.ACCOUNTS + index) * abi.ACCOUNT_BYTES;
+  return core.u64(at + 16 + 8 * state);
 }
 
 /** START to the end of the tracker's start. */

@@ -8,7 +8,7 @@ import { bucketEdge } from "../../../src/result/stats.ts";
 import { encodeLz4Hardware } from "../reference/lz4-hardware.ts";
 import { completionPiece } from "../reference/pcie.ts";
 import { guestText, type Run, runText } from "../timeline.ts";
-import { accountTicks, machineOf } from "./chain.ts";
+import { accountTicks, machineOf, VSOCK_HEADER_BYTES } from "./chain.ts";
 import { claim, ended, same } from "./expect.ts";
 
 /** A list of so many addresses ends in a read that is cut at RCB. */
@@ -33,13 +33,13 @@ const deviceMessages = (): number[] => pieces(STATE_BYTES, MESSAGE_CHUNK_BYTES);
 
 function toCard(traffic: Traffic, p: readonly number[], payload: number): void {
   traffic.doorbells++;
-  traffic.reads.push(8, 16, ...pieces(abi.VSOCK_HEADER_BYTES + payload, p[abi.S_PCIE_MRRS]!));
+  traffic.reads.push(8, 16, ...pieces(VSOCK_HEADER_BYTES + payload, p[abi.S_PCIE_MRRS]!));
   traffic.writes.push(8, 4);
 }
 
 function toHost(traffic: Traffic, p: readonly number[], payload: number): void {
   traffic.reads.push(8, 16);
-  traffic.writes.push(...pieces(abi.VSOCK_HEADER_BYTES + payload, p[abi.S_PCIE_MPS]!), 8, 4, 4);
+  traffic.writes.push(...pieces(VSOCK_HEADER_BYTES + payload, p[abi.S_PCIE_MPS]!), 8, 4, 4);
 }
 
 function sourceTraffic(run: Run, addressBytes: number): Traffic {

@@ -5,13 +5,13 @@
  * port.
  */
 import * as abi from "../../../assembly/abi.ts";
-import type { Params } from "../timeline.ts";
+import type { Params } from "./params.ts";
 import { completionPiece, tlpBytes } from "./pcie.ts";
 import { frameBytes } from "./tcp.ts";
 
 const PORT_ENTRIES = 8;
-const RECORD_BYTES = abi.RECORD_HEADER_BYTES;
-const TAG_BYTES = abi.RECORD_TAG_BYTES;
+const RECORD_BYTES = 16;
+const TAG_BYTES = 16;
 
 /** What the encoder makes of the page. Without compression: 4096 bytes and 0 cycles. */
 export interface PageContent {

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The parameter block that the core is given beside the one derived from presets and standards. */
+import * as abi from "../../../assembly/abi.ts";
+import { deriveParams, HARNESS_PARAMS } from "../reference/params.ts";
+import { coreFor, guestText, paramsOf } from "../timeline.ts";
+import { same } from "./expect.ts";
+
+const GENERATIONS = [1, 2, 3, 4, 5];
+const LANES = [1, 2, 4, 8, 16];
+const SIZES = [128, 256, 512, 1024, 2048, 4096];
+
+/** Names of constants by number: `G_` or `S_`. */
+function namesOf(prefix: string): string[] {
+  const names: string[] = [];
+  for (const [name, value] of Object.entries(abi)) if (name.startsWith(prefix)) names[Number(value)] = name;
+  return names;
+}
+
+const GLOBALS = namesOf("G_");
+const SIDE = namesOf("S_");
+
+/** Compares every parameter of both sides and of the run; `others` are other overrides to derive from. */
+export function sameParams(what: string, sets: string[], others = sets): void {
+  const text = guestText("1 MiB");
+  const given = paramsOf(coreFor(text, sets, "lean").core);
+  const derived = deriveParams(text, others);
+  const compare = (where: string, names: string[], mine: number[], theirs: number[]): void => {
+    same(`params: ${what}: how many of ${where}`, mine.length, theirs.length);
+    for (const [i, value] of mine.entries()) {
+      if (where === "run" && HARNESS_PARAMS.includes(i)) continue;
+      same(`params: ${what}: ${where} ${names[i] ?? i}`, value, theirs[i]);
+    }
+  };
+  compare("run", GLOBALS, given.global, derived.global);
+  for (const side of [0, 1]) compare(`side ${side}`, SIDE, given.sides[side]!, derived.sides[side]!);
+}
+
+/** Values that are given, one group a row: each is converted in another way. */
+export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
+  ["defaults", []],
+  ["hosts of Gen5", ["source.host=gen5-host", "destination.host=gen5-host", "link.preset=ethernet-400g"]],
+  [
+    "a host that is less than its card",
+    ["generation=2", "lanes=4", "mps=128", "mrrs=256"].map((set) => `source.host.pcie.${set}`),
+  ],
+  [
+    "a card that is less than its host",
+    ["generation=1", "lanes=2", "mps=128", "mrrs=128"].map((set) => `source.card.pcie.${set}`),
+  ],
+  ["no data link layer, nothing coded", ["internal.dll=none", "compress=off", "encrypt=off"]],
+  ["AES-256 at 2048 bit", ["encrypt.cipher=aes-256-gcm", "source.card.crypto.bitsPerCycle=2048 bit/cycle"]],
+  [
+    "a deeper pipeline",
+    ["crypto.stagesPerRound=3", "crypto.ghashLatency=5 cycles", "crypto.tagCycles=7 cycles"].map(
+      (set) => `destination.card.${set}`,
+    ),
+  ],
+  [
+    "clocks and rates that are no whole ticks",
+    [
+      ...["clock=333 MHz", "control.clock=700 MHz", "dram.bandwidth=51.2 GB/s"].map(
+        (s) => `source.card.${s}`,
+      ),
+      "destination.card.clock=375 MHz",
+      "source.host.memory.bandwidth=7 GB/s",
+      "source.host.memory.copyRate=11 Gbit/s",
+      "source.host.cpu.clock=2.1 GHz",
+      "link.rate=7 Gbit/s",
+      "link.rateCap=24 MiB/s",
+    ],
+  ],
+  [
+    "latency below both flights",
+    [
+      "source.host.memory.readLatency=10 ns",
+      "source.host.memory.missAdder=0 s",
+      "source.host.pcie.flight=333 ns",
+    ],
+  ],
+  [
+    "credits without a limit",
+    ["source.host.pcie.phCredits=0", "source.host.pcie.pdCredits=0", "source.host.pcie.nphCredits=0"],
+  ],
+  ["no credits of the card's", ["source.card.pcie.phCredits=0", "destination.card.pcie.pdCredits=0"]],
+  [
+    "descriptors",
+    [
+      ...["dma.descriptorBatch=33", "dma.descriptorBytes=64", "dma.prefetchBatches=2", "pcie.mrrs=256"],
+      ...["dma.stagingSram=130 KiB", "dma.readIssue=0 cycles", "dma.writeIssue=9 cycles", "dma.readQueues=5"],
+    ]
+      .map((set) => `source.card.${set}`)
+      .concat("destination.card.dma.ring=card"),
+  ],
+  ["tags of Gen5", ["source.host=gen5-host", "source.card.pcie.tags=768"]],
+  [
+    "the compressor",
+    ["pws=8", "policy=coalesce", "engines=3", "setupCycles=5 cycles", "matchCap=36"].map(
+      (s) => `compress.${s}`,
+    ),
+  ],
+  [
+    "narrow filters",
+    ["zeroFilter.bytesPerCycle=60 B/cycle", "scanner.wordsPerCycle=3"].map((s) => `source.card.${s}`),
+  ],
+  [
+    "the guest and the stop",
+    [
+      ...["guest.vcpus=7", "guest.clock=wall", "guest.deviceState=5 KiB", "tracker.kind=bitmap", "seed=77"],
+      ...["migration.startAt=3 ms", "migration.timeout=2 s", "migration.onTimeout=force"],
+      ...["migration.downtimeLimit=20 us", "migration.maxRounds=4", "content=sampled", "sampleEvery=9"],
+    ],
+  ],
+  [
+    "the links",
+    [
+      ...["link.window=64 KiB", "link.rtt=33 us", "link.mtu=1499"],
+      ...[
+        "link.arbitration=weighted",
+        "link.weights.state=5",
+        "internal.pages=vsock",
+        "internal.addresses=runs",
+      ],
+    ],
+  ],
+  [
+    "the front-end",
+    [
+      ...[
+        "vsock.messageCost=3 us",
+        "frontend.suspend=1 us",
+        "frontend.resume=2 us",
+        "frontend.interrupt=4 us",
+      ],
+      ...["frontend.deviceStatePerKiB=5 ns", "tracker.writeFault=6 us", "tracker.scanWordCycles=5 cycles"],
+      ...["tracker.protectPage=7 ns", "tracker.tlbFlush=8 us"],
+    ].map((set) => `source.host.${set}`),
+  ],
+];
+
+/** Every parameter for every generation, width and MPS of the PCIe link. */
+export function checkLinkParams(): void {
+  for (const generation of GENERATIONS) {
+    for (const lanes of LANES) {
+      for (const mps of SIZES) {
+        const link = (part: string): string[] => [
+          `source.${part}.pcie.generation=${generation}`,
+          `source.${part}.pcie.lanes=${lanes}`,
+          `source.${part}.pcie.mps=${mps}`,
+        ];
+        sameParams(`Gen${generation} x${lanes} MPS ${mps}`, [...link("host"), ...link("card")]);
+      }
+    }
+  }
+}
+
+/** All of it. */
+export function checkParams(): void {
+  for (const [what, sets] of PARAM_ROWS) sameParams(what, sets);
+  checkLinkParams();
+}

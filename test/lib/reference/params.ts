@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The parameter block that a core must be given, derived a second time: from what scenario and presets say
+ * and from constants of the standards, by docs/model.md. Nothing of src/params.ts or src/scenario/ is used.
+ */
+import * as abi from "../../../assembly/abi.ts";
+import { type Exact, exact, linkOf, type Preset, partOf, writtenAt, writtenScenario } from "./written.ts";
+
+/** A parameter block in numbers: `G_` and `S_` constants index it. */
+export interface Params {
+  global: number[];
+  sides: [number[], number[]];
+}
+
+/** Of the harness alone: events a ring holds, how far a side may run ahead. They change no result. */
+export const HARNESS_PARAMS: readonly number[] = [abi.G_RING_EVENTS, abi.G_QUANTUM];
+
+const TICKS_PER_SECOND = 1_024_000_000_000_000n;
+
+/** Transfers a second of a lane in millions, and bits on the wire for so many bits of data. */
+const CODING: Readonly<Record<number, [mts: number, wire: number, data: number]>> = {
+  1: [2500, 10, 8],
+  2: [5000, 10, 8],
+  3: [8000, 130, 128],
+  4: [16000, 130, 128],
+  5: [32000, 130, 128],
+};
+
+/**
+ * Ack transmission latency limits in symbol times, PCI Express Base Specification 3.0 tables 3-7 (2.5 GT/s),
+ * 3-8 (5 GT/s) and 3-9 (8 GT/s; Gen4 and Gen5 keep it): a row for MPS 128, 256 … 4096, columns x1, x2, x4,
+ * x8, x16.
+ */
+export const ACK_LIMITS: Readonly<Record<number, readonly (readonly number[])[]>> = {
+  1: [
+    [237, 128, 73, 67, 48],
+    [416, 217, 118, 107, 72],
+    [559, 289, 154, 86, 86],
+    [1071, 545, 282, 150, 150],
+    [2095, 1057, 538, 278, 278],
+    [4143, 2081, 1050, 534, 534],
+  ],
+  2: [
+    [288, 179, 124, 118, 99],
+    [467, 268, 169, 158, 123],
+    [610, 340, 205, 137, 137],
+    [1122, 596, 333, 201, 201],
+    [2146, 1108, 589, 329, 329],
+    [4194, 2132, 1101, 585, 585],
+  ],
+  3: [
+    [333, 224, 169, 163, 144],
+    [512, 313, 214, 203, 168],
+    [655, 385, 250, 182, 182],
+    [1167, 641, 378, 246, 246],
+    [2191, 1153, 634, 374, 374],
+    [4239, 2177, 1146, 630, 630],
+  ],
+};
+
+/** SKP ordered sets: one of 4 symbols every 1538 in 8b/10b; of 16, a block, every 370 blocks in 128b/130b. */
+const SKP = { coded10: { every: 1538, symbols: 4 }, coded130: { every: 370 * 16, symbols: 16 } };
+
+/** Tags of a requester: 8 bits to Gen3, 10 bits (768 of 1024 usable) above. */
+const TAGS = { bits8: 256, bits10: 768 };
+const VSOCK_TAGS = 4;
+const POLICIES = ["drop", "stall", "coalesce"];
+const ROUNDS: Readonly<Record<string, [keyBits: number, rounds: number]>> = {
+  off: [0, 0],
+  "aes-128-gcm": [128, 10],
+  "aes-256-gcm": [256, 14],
+};
+
+function gcd(a: bigint, b: bigint): bigint {
+  return b === 0n ? a : gcd(b, a % b);
+}
+
+/** Ticks of one cycle or byte: 1.024 · 10¹⁵ over the rate, in lowest terms. */
+function ticksPer({ num, den }: Exact): [number, number] {
+  const [over, under] = [TICKS_PER_SECOND * den, num];
+  const common = gcd(over, under);
+  return [Number(over / common), Number(under / common)];
+}
+
+/** Ticks of a time, which must be whole. */
+function ticks(value: unknown): number {
+  const { num, den } = exact(value);
+  if ((num * TICKS_PER_SECOND) % den !== 0n) throw new Error(`${value} is no whole number of ticks`);
+  return Number((num * TICKS_PER_SECOND) / den);
+}
+
+function whole(value: unknown): number {
+  const { num, den } = exact(value);
+  if (num % den !== 0n) throw new Error(`${value} is not whole`);
+  return Number(num / den);
+}
+
+/** Ticks a byte of a link: 8 bits in their coding over the rate of a lane, over the lanes. */
+export function linkTicksPerByte(generation: number, lanes: number): number {
+  const [mts, wire, data] = CODING[generation]!;
+  return (8 * wire * Number(TICKS_PER_SECOND / 1_000_000n)) / (data * mts * lanes);
+}
+
+/** Symbols until an ACK or an UpdateFC is due. */
+export function ackLimit(generation: number, lanes: number, mps: number): number {
+  return ACK_LIMITS[Math.min(generation, 3)]![Math.log2(mps / 128)]![Math.log2(lanes)]!;
+}
+
+/** Clocks behind the last beat: rounds · stages + 2 + ghash · (log₂(D/128) + 1) + tag. */
+export function gcmLatency(rounds: number, card: Preset): number {
+  const of = (key: string): number => whole(card(`crypto.${key}`));
+  const levels = Math.log2(of("bitsPerCycle") / 128) + 1;
+  return rounds * of("stagesPerRound") + 2 + of("ghashLatency") * levels + of("tagCycles");
+}
+
+type Put = (key: number, value: number) => void;
+
+/** Puts rows of S_ constant and preset key as they are. */
+function putAll(p: Put, preset: Preset, read: (value: unknown) => number, rows: [number, string][]): void {
+  for (const [key, name] of rows) p(key, read(preset(name)));
+}
+
+function pcie(p: Put, host: Preset, card: Preset, explicit: boolean): void {
+  const lower = (key: string): number => Math.min(whole(host(key)), whole(card(key)));
+  const [generation, lanes] = [lower("pcie.generation"), lower("pcie.lanes")];
+  const [mps, mrrs] = [lower("pcie.mps"), lower("pcie.mrrs")];
+  const perByte = linkTicksPerByte(generation, lanes);
+  const symbol = perByte * lanes;
+  const skp = generation <= 2 ? SKP.coded10 : SKP.coded130;
+  const credits = (value: unknown): number => whole(value) || abi.CREDITS_ENDLESS;
+  const batch = whole(card("dma.descriptorBatch")) * whole(card("dma.descriptorBytes"));
+  const fetches = whole(card("dma.prefetchBatches")) * Math.ceil(batch / mrrs);
+  p(abi.S_PCIE_TICKS_PER_BYTE, perByte);
+  p(abi.S_PCIE_LANES, lanes);
+  p(abi.S_PCIE_MPS, mps);
+  p(abi.S_PCIE_MRRS, mrrs);
+  p(abi.S_PCIE_TAGS, Math.min(whole(card("pcie.tags")), generation <= 3 ? TAGS.bits8 : TAGS.bits10));
+  p(abi.S_PCIE_TAGS_VSOCK, VSOCK_TAGS);
+  p(abi.S_PCIE_TAGS_DESC, card("dma.ring") === "host" ? fetches : 0);
+  p(abi.S_PCIE_LIMIT, ackLimit(generation, lanes, mps) * symbol);
+  p(abi.S_PCIE_DLL, explicit ? abi.DLL_EXPLICIT : abi.DLL_NONE);
+  p(abi.S_PCIE_SKP_PERIOD, explicit ? skp.every * symbol : 0);
+  p(abi.S_PCIE_SKP_TICKS, skp.symbols * symbol);
+  putAll(p, host, whole, [
+    [abi.S_PCIE_RCB, "pcie.rcb"],
+    [abi.S_PCIE_COMBINE_ABOVE, "pcie.combineAbove"],
+  ]);
+  putAll(p, host, credits, [
+    [abi.S_PCIE_PH, "pcie.phCredits"],
+    [abi.S_PCIE_PD, "pcie.pdCredits"],
+    [abi.S_PCIE_NPH, "pcie.nphCredits"],
+  ]);
+  putAll(p, card, credits, [
+    [abi.S_PCIE_DOWN_PH, "pcie.phCredits"],
+    [abi.S_PCIE_DOWN_PD, "pcie.pdCredits"],
+  ]);
+  putAll(p, card, whole, [
+    [abi.S_PCIE_CPL_BYTES, "pcie.completionBuffer"],
+    [abi.S_PCIE_CPL_HEADERS, "pcie.completionHeaders"],
+    [abi.S_PCIE_REPLAY_BYTES, "pcie.replayBuffer"],
+  ]);
+}
+
+function pairs(p: Put, preset: Preset, rows: [number, string][]): void {
+  for (const [key, name] of rows) {
+    const [num, den] = ticksPer(exact(preset(name)));
+    p(key, num);
+    p(key + 1, den);
+  }
+}
+
+function hostParams(p: Put, host: Preset): void {
+  const flight = ticks(host("pcie.flight"));
+  p(abi.S_PCIE_FLIGHT, flight);
+  // every read misses; the latency that is published holds both flights
+  const latency = ticks(host("memory.readLatency")) + ticks(host("memory.missAdder")) - 2 * flight;
+  p(abi.S_MEM_READ_LATENCY, Math.max(0, latency));
+  const [num, den] = ticksPer(exact(host("cpu.clock")));
+  p(abi.S_HOST_WORD, Math.ceil((whole(host("tracker.scanWordCycles")) * num) / den));
+  pairs(p, host, [
+    [abi.S_MEM_READ_NUM, "memory.bandwidth"],
+    [abi.S_MEM_WRITE_NUM, "memory.bandwidth"],
+    [abi.S_HOST_COPY_NUM, "memory.copyRate"],
+  ]);
+  putAll(p, host, ticks, [
+    [abi.S_HOST_FAULT, "tracker.writeFault"],
+    [abi.S_HOST_PROTECT_PAGE, "tracker.protectPage"],
+    [abi.S_HOST_TLB_FLUSH, "tracker.tlbFlush"],
+    [abi.S_HOST_MESSAGE, "vsock.messageCost"],
+    [abi.S_HOST_INTERRUPT, "frontend.interrupt"],
+    [abi.S_HOST_SUSPEND, "frontend.suspend"],
+    [abi.S_HOST_RESUME, "frontend.resume"],
+    [abi.S_HOST_DEVICE_KIB, "frontend.deviceStatePerKiB"],
+  ]);
+}
+
+function engines(p: Put, card: Preset, rounds: number): void {
+  const atLeastOne = (value: unknown): number => Math.max(1, whole(value));
+  p(abi.S_DESC_RING_ON_HOST, card("dma.ring") === "host" ? 1 : 0);
+  p(abi.S_SRAM_SLOTS, Math.floor(whole(card("dma.stagingSram")) / 4096));
+  p(abi.S_ZERO_CYCLES, Math.ceil(4096 / whole(card("zeroFilter.bytesPerCycle"))));
+  p(abi.S_GCM_LATENCY, gcmLatency(rounds, card));
+  putAll(p, card, atLeastOne, [
+    [abi.S_READ_ISSUE, "dma.readIssue"],
+    [abi.S_WRITE_ISSUE, "dma.writeIssue"],
+  ]);
+  putAll(p, card, whole, [
+    [abi.S_SCANNER_WORDS, "scanner.wordsPerCycle"],
+    [abi.S_READ_QUEUES, "dma.readQueues"],
+    [abi.S_WRITE_QUEUES, "dma.writeQueues"],
+    [abi.S_DESC_BYTES, "dma.descriptorBytes"],
+    [abi.S_DESC_BATCH, "dma.descriptorBatch"],
+    [abi.S_DESC_PREFETCH, "dma.prefetchBatches"],
+    [abi.S_UNLZ_ENGINES, "decompressor.engines"],
+    [abi.S_UNLZ_BYTES, "decompressor.bytesPerCycle"],
+    [abi.S_UNLZ_SETUP, "decompressor.setupCycles"],
+    [abi.S_GCM_ENGINES, "crypto.engines"],
+    [abi.S_GCM_BITS, "crypto.bitsPerCycle"],
+    [abi.S_GCM_KEY_LOAD, "crypto.keyLoad"],
+    [abi.S_GCM_KEY_SLOTS, "crypto.keySlots"],
+    [abi.S_CORES, "control.cores"],
+    [abi.S_CTL_ADDRESS, "control.addressBatchCycles"],
+    [abi.S_CTL_ADDRESS_PAGE, "control.addressPageCycles"],
+    [abi.S_CTL_DESC, "control.descriptorBatchCycles"],
+    [abi.S_CTL_RECORD, "control.pageRecordCycles"],
+    [abi.S_CTL_ROUND_END, "control.roundEndCycles"],
+    [abi.S_CTL_INTERRUPT, "control.interruptCycles"],
+  ]);
+  pairs(p, card, [
+    [abi.S_CARD_NUM, "clock"],
+    [abi.S_CTL_NUM, "control.clock"],
+    [abi.S_DRAM_NUM, "dram.bandwidth"],
+  ]);
+}
+
+function encoder(p: Put, card: Preset): void {
+  p(abi.S_LZ_POLICY, POLICIES.indexOf(card("compressor.policy") as string));
+  p(abi.S_LZ_MULTI, 1);
+  p(abi.S_LZ_INTRA, 0);
+  putAll(p, card, whole, [
+    [abi.S_LZ_ENGINES, "compressor.engines"],
+    [abi.S_LZ_SETUP, "compressor.setupCycles"],
+    [abi.S_LZ_FILL, "compressor.fillLatency"],
+    [abi.S_LZ_PWS, "compressor.pws"],
+    [abi.S_LZ_HASH_LOG, "compressor.hashLog"],
+    [abi.S_LZ_BANKS, "compressor.banks"],
+    [abi.S_LZ_PORTS, "compressor.ports"],
+    [abi.S_LZ_MATCH_CAP, "compressor.matchCap"],
+    [abi.S_LZ_BAIL, "compressor.bailMargin"],
+    [abi.S_LZ_OUT_BYTES, "compressor.outBytesPerClock"],
+    [abi.S_LZ_TOKENS, "compressor.tokensPerClock"],
+    [abi.S_LZ_FIFO, "compressor.outFifoBytes"],
+  ]);
+}
+
+/** A switch that is written as a word or as a mapping with that word at a key. */
+function switched(scenario: object, key: string, word: string, otherwise: string): string {
+  const value = writtenAt(scenario, key);
+  return `${typeof value === "string" ? value : (writtenAt(value, word) ?? otherwise)}`;
+}
+
+function linkParams(p: Put, scenario: object, link: Preset, window: unknown): void {
+  const of = (key: string, otherwise: unknown): unknown => writtenAt(scenario, `link.${key}`) ?? otherwise;
+  const [num, den] = ticksPer(exact(link("rate")));
+  p(abi.G_NET_TICKS_NUM, num);
+  p(abi.G_NET_TICKS_DEN, den);
+  const propagation = Math.floor(ticks(link("rtt")) / 2);
+  p(abi.G_NET_PROPAGATION, propagation);
+  p(abi.G_NET_MTU, whole(link("mtu")));
+  p(abi.G_NET_WINDOW, whole(of("window", window)));
+  const cap = of("rateCap", "none");
+  const [capNum, capDen] = cap === "none" ? [0, 1] : ticksPer(exact(cap));
+  p(abi.G_NET_CAP_NUM, capNum);
+  p(abi.G_NET_CAP_DEN, capDen);
+  const weighted = of("arbitration", "strict") === "weighted";
+  p(abi.G_NET_WEIGHT_A, weighted ? whole(of("weights.state", 1)) : 0);
+  p(abi.G_NET_WEIGHT_B, weighted ? whole(of("weights.pages", 1)) : 0);
+  // Linux's TCP_DELACK_MIN
+  p(abi.G_NET_DELACK, ticks("40 ms"));
+}
+
+function runParams(p: Put, scenario: object): void {
+  const of = (key: string, otherwise: unknown): unknown => writtenAt(scenario, key) ?? otherwise;
+  const which = (words: string[], key: string): number => words.indexOf(of(key, words[0]) as string);
+  const content = of("content", "full");
+  p(abi.G_PAGES, whole(of("guest.generate.memory", 0)) / 4096);
+  p(abi.G_CONTENT, ["full", "sized", "sampled"].indexOf(content as string));
+  p(abi.G_SAMPLE_EVERY, content === "sampled" ? whole(of("sampleEvery", 64)) : 1);
+  p(abi.G_SEED, whole(of("seed", 1)));
+  p(abi.G_VCPUS, whole(of("guest.vcpus", 1)));
+  p(abi.G_CLOCK_WALL, which(["guest", "wall"], "guest.clock"));
+  p(abi.G_DEVICE_BYTES, whole(of("guest.deviceState", "2 MiB")));
+  p(abi.G_START_AT, ticks(of("migration.startAt", "0 s")));
+  p(abi.G_TRACKER, which(["write-protect", "bitmap"], "tracker.kind"));
+  p(abi.G_ADDRESSES, which(["bitmap", "list", "runs"], "internal.addresses"));
+  p(abi.G_PAGES_OVER_VSOCK, which(["dma", "vsock"], "internal.pages"));
+  p(abi.G_COMPRESS, switched(scenario, "compress", "engine", "lz4-hw") === "off" ? 0 : 1);
+  p(abi.G_DOWNTIME_LIMIT, ticks(of("migration.downtimeLimit", "300 ms")));
+  p(abi.G_ROUNDS_MAX, whole(of("migration.maxRounds", 30)));
+  const timeout = of("migration.timeout", "none");
+  p(abi.G_TIMEOUT, timeout === "none" ? 0 : ticks(timeout));
+  p(abi.G_FORCE, which(["fail", "force"], "migration.onTimeout"));
+  // a bin of a series at the start
+  p(abi.G_SERIES_WINDOW, ticks("1 us"));
+}
+
+/** The block for scenario text with `key=value` overrides. Its guest is generated. */
+export function deriveParams(text: string, sets: readonly string[]): Params {
+  const scenario = writtenScenario(text, sets);
+  const cards = ["source", "destination"].map((side) => partOf(scenario, side, "card"));
+  const global: number[] = new Array(abi.G_COUNT).fill(0);
+  const put: Put = (key, value) => {
+    global[key] = value;
+  };
+  runParams(put, scenario);
+  const [keyBits, rounds] = ROUNDS[switched(scenario, "encrypt", "cipher", "aes-128-gcm")]!;
+  put(abi.G_ENCRYPT_BITS, keyBits);
+  linkParams(put, scenario, linkOf(scenario), cards[1]!("tcp.receiveWindow"));
+  const explicit = (writtenAt(scenario, "internal.dll") ?? "explicit") === "explicit";
+  const sides = ["source", "destination"].map((side, i) => {
+    const block: number[] = new Array(abi.S_COUNT).fill(0);
+    const p: Put = (key, value) => {
+      block[key] = value;
+    };
+    const host = partOf(scenario, side, "host");
+    pcie(p, host, cards[i]!, explicit);
+    hostParams(p, host);
+    engines(p, cards[i]!, rounds);
+    encoder(p, cards[i]!);
+    return block;
+  }) as [number[], number[]];
+  return { global, sides };
+}
