@@ -184,6 +184,14 @@ const CASES: readonly Case[] = [
   [generate("x.mdt", "--memory", "2TiB"), '--memory: "2TiB" is too much; write at most 1 TiB'],
   [generate("x.mdt", "--working-set", "2MiB"), "--working-set: is larger than --memory; write at most 1MiB"],
   [generate("x.mdt", "--rate", "2G/s"), '--rate: "2G/s" is out of range; write 0 to 1 G/s'],
+  [
+    generate("x.mdt", "--rate", "2M/s", "--working-set", "4KiB"),
+    '--rate: "2M/s" is too much: a file has a page once in an epoch of whole us; write at most 1000000/s',
+  ],
+  [
+    generate("x.mdt", "--rate", "1M/s", "--working-set", "4KiB", "--duration", "4s"),
+    '--duration: "4s" is too much: 4000000 epochs of 1 us have more chunks than a file; write at most 920ms',
+  ],
   [generate("x.mdt", "--rate", "-1/s"), "--rate: -1/s must not be negative; write e.g. 4000 /s"],
   [
     generate("x.mdt", "--duration", "3h"),
