@@ -12,7 +12,7 @@ export interface Params {
   sides: [number[], number[]];
 }
 
-/** Of the harness alone: events and frames a ring holds, how far a side may run ahead. They change no result. */
+/** Of the harness alone: what rings hold, how far a side may run ahead. They change no result. */
 export const HARNESS_PARAMS: readonly number[] = [abi.G_RING_EVENTS, abi.G_QUANTUM, abi.G_NET_FRAMES];
 
 const TICKS_PER_SECOND = 1_024_000_000_000_000n;
