@@ -81,6 +81,29 @@ export function marksSet(): u64 {
   return everDirty;
 }
 
+/**
+ * Marks pages of a batch again whose marks were taken and that nobody was told of. They are no new marks: the
+ * guest did not set them.
+ */
+export function restoreBatch(batch: u32, from: usize): void {
+  const at = bits + <usize>batch * (BATCH_PAGES / 8);
+  for (let i: u32 = 0; i < BATCH_PAGES / 8; i += 8) {
+    const was = load<u64>(at + i);
+    const all = was | load<u64>(from + i);
+    dirtyPages += <u32>popcnt(all ^ was);
+    store<u64>(at + i, all);
+  }
+}
+
+/** Marks one such page. */
+export function restorePage(pfn: u32): void {
+  const at = bits + (((<usize>pfn) >> 5) << 2);
+  const bit = (<u32>1) << (pfn & 31);
+  if ((load<u32>(at) & bit) != 0) return;
+  store<u32>(at, load<u32>(at) | bit);
+  dirtyPages++;
+}
+
 /** Marked pages of a batch. */
 export function batchCount(batch: u32): u32 {
   const at = bits + <usize>batch * (BATCH_PAGES / 8);
