@@ -4,6 +4,7 @@ import { suite } from "uvu";
 import { chainRun, checkChain } from "./lib/claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./lib/claims/codec.ts";
 import * as runs from "./lib/claims/runs.ts";
+import { checkBounds, checkFlippedBit, checkRepeatedNumber, checkSource } from "./lib/claims/spoil.ts";
 import { checkWire, WIRE_RUNS } from "./lib/claims/wire.ts";
 
 const exact = suite("sums by hand");
@@ -35,3 +36,10 @@ whole("all pages are there when the guest resumes", runs.checkResume);
 whole("faults stall the vCPU that wrote", runs.checkStalls);
 whole("a torn page is the version that it says", runs.checkVersions);
 whole.run();
+
+const spoilt = suite("negative controls");
+spoilt("a bit of a record that flips between the cards: record-authentic", checkFlippedBit);
+spoilt("a record's number that comes again: records-in-sequence", checkRepeatedNumber);
+spoilt("a byte or a version of the source's memory: source-intact", checkSource);
+spoilt("hardware that is faster than the scenario says: bounds-hold", checkBounds);
+spoilt.run();

@@ -6,6 +6,7 @@ import { chainRun, checkChain } from "./claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./claims/codec.ts";
 import { checkParams } from "./claims/params.ts";
 import * as runs from "./claims/runs.ts";
+import { checkBounds, checkFlippedBit, checkRepeatedNumber, checkSource } from "./claims/spoil.ts";
 import { checkWire, WIRE_RUNS } from "./claims/wire.ts";
 
 /** What is checked, cheapest first; `runs` are whole migrations. */
@@ -31,6 +32,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
     runs.checkStalls,
     runs.checkVersions,
   ],
+  spoil: [checkFlippedBit, checkRepeatedNumber, checkSource, checkBounds],
 };
 
 function main(group: string | undefined): void {
