@@ -51,6 +51,8 @@ import {
   M_ROUND_END,
   M_START,
   PAGE_BYTES,
+  P_ANNOUNCED,
+  P_CLEARED,
   Q_MSIX,
   REASON_ROUNDS,
   REASON_TIMEOUT,
@@ -103,6 +105,7 @@ import { DOWN_POSTED, put } from "../kernel/port";
 import { wake } from "../kernel/schedule";
 import { count, counted, enter } from "../kernel/stats";
 import { productAtMost, spanTicks } from "../kernel/time";
+import { happenedInBatch } from "../kernel/timeline";
 
 // what comes next
 const WAIT_START: u32 = 0;
@@ -289,7 +292,9 @@ function collect(side: u32, f: Frontend, t: u64): bool {
   if (!over && m == NO_MESSAGE) return false;
   const bits = over ? BITS : bitsOf(m);
   const cleared = collectBatch(f.batch, bits);
+  if (isDefined(TIMELINE)) happenedInBatch(P_CLEARED, t, bits, f.batch * BATCH_PAGES, f.round);
   if (first) setBits(bits, inBatch);
+  if (isDefined(TIMELINE)) happenedInBatch(P_ANNOUNCED, t, bits, f.batch * BATCH_PAGES, f.round);
   if (cleared != 0) holdUp(p(side, S_HOST_TLB_FLUSH));
   f.batch++;
   f.announced += n;
