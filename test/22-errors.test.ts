@@ -174,6 +174,11 @@ const CASES: readonly Case[] = [
   [["trace", "info", "traces.mdt"], "traces.mdt: is a folder; name a file"],
   [["trace", "verify", "empty.mdt"], /^empty\.mdt: offset 0: /],
   [["trace", "verify", "short.mdt"], /^short\.mdt: offset \d+: /],
+  [["run", "good.yaml", "--follow", "x"], "--follow x: is not a page number; write e.g. 300 or 0x12c"],
+  [
+    ["run", "good.yaml", "--follow", "99999999"],
+    /^--follow 99999999: is outside the guest; its pages are 0 to /,
+  ],
   [["trace", "generate", "x.mdt"], `dpusim: required option '--memory <bytes>' not specified; ${usage}`],
   [
     ["trace", "generate", "x.mdt", "--memory", "5KiB", "--rate", "1/s", "--working-set", "4KiB"],

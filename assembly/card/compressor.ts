@@ -23,6 +23,8 @@ import {
   C_LZ_RAW,
   I_DECODES,
   PAGE_BYTES,
+  P_CODED,
+  P_OUT,
   Q_LZ,
   Q_PLACE,
   Q_RECORD,
@@ -53,6 +55,7 @@ import {
   NO_SLOT,
   freeSlot,
   job,
+  onItsWay,
   slotAt,
   slotsShort,
   takeSlot,
@@ -98,6 +101,7 @@ export function stepCompressor(side: u32, t: u64): void {
     engineFree(side, POOL_LZ, e);
     const out = edgeAfter(clock, done, p32(side, S_LZ_FILL));
     const next = edgeAfter(clock, t, 1);
+    onItsWay(P_OUT, side, j, out > next ? out : next, U_COMPRESS, 0);
     push(queue(side, Q_RECORD), index, out > next ? out : next);
   }
   for (let e: u32 = 0; e < n; e++) {
@@ -111,6 +115,7 @@ export function stepCompressor(side: u32, t: u64): void {
       const cycles = compress(side, job(side, index)) + p32(side, S_LZ_SETUP);
       const done = edgeAfter(clock, t, cycles);
       engineStart(side, POOL_LZ, e, index, done);
+      onItsWay(P_CODED, side, job(side, index), t, job(side, index).bytes, cycles);
       if (isDefined(TIMELINE))
         happened(T_STAGE, side, U_COMPRESS, t, job(side, index).pfn, done, job(side, index).kind);
       enter(side, A_LZ + e, BUSY, t);

@@ -23,6 +23,8 @@ import {
   H_RECORD_OPEN,
   I_NONCE,
   I_TAG,
+  P_OUT,
+  P_SEALED,
   Q_EVENT,
   Q_FRAME,
   Q_OPEN,
@@ -42,7 +44,18 @@ import {
 } from "../abi";
 import { gcmOpen, gcmSeal } from "../codec/gcm";
 import { pop, push, queue, ready, lacks } from "../kernel/fifo";
-import { CARRIED, CODED, JOB_DEVICE, JOB_PAGE, JOB_ZERO, Job, NO_SLOT, job, slotAt } from "../kernel/jobs";
+import {
+  CARRIED,
+  CODED,
+  JOB_DEVICE,
+  JOB_PAGE,
+  JOB_ZERO,
+  Job,
+  NO_SLOT,
+  job,
+  onItsWay,
+  slotAt,
+} from "../kernel/jobs";
 import { p32 } from "../kernel/params";
 import {
   POOL_OPEN,
@@ -117,7 +130,9 @@ export function stepSeal(side: u32, t: u64): void {
     engineFree(side, POOL_SEAL, e);
     const out = edgeAfter(clock, done, p32(side, S_GCM_LATENCY));
     const next = edgeAfter(clock, t, 1);
-    push(queue(side, Q_FRAME), engineJob(side, POOL_SEAL, e), out > next ? out : next);
+    const index = engineJob(side, POOL_SEAL, e);
+    onItsWay(P_OUT, side, job(side, index), out > next ? out : next, U_SEAL, 0);
+    push(queue(side, Q_FRAME), index, out > next ? out : next);
   }
   for (let e: u32 = 0; e < n; e++) {
     if (engineBusy(side, POOL_SEAL, e)) continue;
@@ -133,6 +148,7 @@ export function stepSeal(side: u32, t: u64): void {
     seal(side, index, j, link, k, t);
     engineStart(side, POOL_SEAL, e, index, done);
     if (isDefined(TIMELINE)) happened(T_STAGE, side, U_SEAL, t, j.pfn, done, j.kind);
+    onItsWay(P_SEALED, side, j, t, j.nonce, 0);
     enter(side, A_SEAL + e, BUSY, t);
     wake(side, U_SEAL, done);
   }
@@ -189,6 +205,7 @@ export function stepOpen(side: u32, t: u64): void {
     const out = edgeAfter(clock, done, p32(side, S_GCM_LATENCY));
     const next = edgeAfter(clock, t, 1);
     sample(side, H_RECORD_OPEN, (out > next ? out : next) - j.started);
+    onItsWay(P_OUT, side, job(side, index), out > next ? out : next, U_OPEN, 0);
     push(to, index, out > next ? out : next);
   }
   for (let e: u32 = 0; e < n; e++) {

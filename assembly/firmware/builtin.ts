@@ -29,6 +29,7 @@ import {
   M_ROUND_END,
   M_START,
   PAGE_BYTES,
+  P_POSTED,
   Q_EVENT,
   Q_FETCH,
   Q_OWN,
@@ -54,6 +55,7 @@ import {
   freeSlot,
   job,
   NO_SLOT,
+  onItsWay,
   takeJob,
 } from "../kernel/jobs";
 import { note } from "../kernel/log";
@@ -114,6 +116,7 @@ function onDescriptors(side: u32, first: u32, n: u32, q: u32, t: u64): void {
   for (let i: u32 = 0; i < n; i++) {
     const then = job(side, index).wait;
     job(side, index).wait = 0;
+    onItsWay(P_POSTED, side, job(side, index), at, i, n);
     pushHeld(queue(side, onHost ? Q_PENDING : Q_READ + q), index, at);
     index = then;
   }

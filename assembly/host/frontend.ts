@@ -48,6 +48,8 @@ import {
   M_ROUND_END,
   M_START,
   PAGE_BYTES,
+  P_ANNOUNCED,
+  P_CLEARED,
   Q_MSIX,
   REASON_ROUNDS,
   REASON_TIMEOUT,
@@ -122,10 +124,10 @@ import {
 } from "../kernel/message";
 import { carries, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
 import { g, g32, p } from "../kernel/params";
-("../kernel/port");
 import { wake } from "../kernel/schedule";
 import { count, counted, enter } from "../kernel/stats";
 import { productAtMost } from "../kernel/time";
+import { happenedInBatch } from "../kernel/timeline";
 
 /** Pages that fit one message: each with its 8-byte address. */
 const PAGES_PER_MESSAGE: u32 = 15;
@@ -247,7 +249,9 @@ function collect(side: u32, f: Frontend, t: u64): bool {
   if (!over && m == NO_MESSAGE) return false;
   const bits = over ? BITS : bitsOf(m);
   const cleared = collectBatch(f.batch, bits);
+  if (isDefined(TIMELINE)) happenedInBatch(P_CLEARED, t, bits, f.batch * BATCH_PAGES, f.round);
   if (first) firstPages(bits, inBatch);
+  if (isDefined(TIMELINE)) happenedInBatch(P_ANNOUNCED, t, bits, f.batch * BATCH_PAGES, f.round);
   if (cleared != 0) holdUp(p(side, S_HOST_TLB_FLUSH));
   f.batch++;
   if (first) f.told = f.batch;
