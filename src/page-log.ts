@@ -281,7 +281,7 @@ export class PageLog {
     if (to < way.to) return;
     way.end("send", ticks);
     const begin = way.stages.get("send")?.begin ?? ticks;
-    const what = `${plural(way.segments, "segment")}, first byte sent to last byte received`;
+    const what = `${plural(way.segments, "segment")}, sent to received`;
     this.#tell(begin, "link B", what, ticks);
   }
 

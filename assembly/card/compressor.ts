@@ -101,7 +101,7 @@ export function stepCompressor(side: u32, t: u64): void {
     engineFree(side, POOL_LZ, e);
     const out = edgeAfter(clock, done, p32(side, S_LZ_FILL));
     const next = edgeAfter(clock, t, 1);
-    onItsWay(P_OUT, side, j, out > next ? out : next, U_COMPRESS, 0);
+    if (isDefined(TIMELINE)) onItsWay(P_OUT, side, j, out > next ? out : next, U_COMPRESS, 0);
     push(queue(side, Q_RECORD), index, out > next ? out : next);
   }
   for (let e: u32 = 0; e < n; e++) {
@@ -115,7 +115,7 @@ export function stepCompressor(side: u32, t: u64): void {
       const cycles = compress(side, job(side, index)) + p32(side, S_LZ_SETUP);
       const done = edgeAfter(clock, t, cycles);
       engineStart(side, POOL_LZ, e, index, done);
-      onItsWay(P_CODED, side, job(side, index), t, job(side, index).bytes, cycles);
+      if (isDefined(TIMELINE)) onItsWay(P_CODED, side, job(side, index), t, job(side, index).bytes, cycles);
       if (isDefined(TIMELINE))
         happened(T_STAGE, side, U_COMPRESS, t, job(side, index).pfn, done, job(side, index).kind);
       enter(side, A_LZ + e, BUSY, t);

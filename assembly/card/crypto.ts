@@ -131,7 +131,7 @@ export function stepSeal(side: u32, t: u64): void {
     const out = edgeAfter(clock, done, p32(side, S_GCM_LATENCY));
     const next = edgeAfter(clock, t, 1);
     const index = engineJob(side, POOL_SEAL, e);
-    onItsWay(P_OUT, side, job(side, index), out > next ? out : next, U_SEAL, 0);
+    if (isDefined(TIMELINE)) onItsWay(P_OUT, side, job(side, index), out > next ? out : next, U_SEAL, 0);
     push(queue(side, Q_FRAME), index, out > next ? out : next);
   }
   for (let e: u32 = 0; e < n; e++) {
@@ -148,7 +148,7 @@ export function stepSeal(side: u32, t: u64): void {
     seal(side, index, j, link, k, t);
     engineStart(side, POOL_SEAL, e, index, done);
     if (isDefined(TIMELINE)) happened(T_STAGE, side, U_SEAL, t, j.pfn, done, j.kind);
-    onItsWay(P_SEALED, side, j, t, j.nonce, 0);
+    if (isDefined(TIMELINE)) onItsWay(P_SEALED, side, j, t, j.nonce, 0);
     enter(side, A_SEAL + e, BUSY, t);
     wake(side, U_SEAL, done);
   }
@@ -205,7 +205,7 @@ export function stepOpen(side: u32, t: u64): void {
     const out = edgeAfter(clock, done, p32(side, S_GCM_LATENCY));
     const next = edgeAfter(clock, t, 1);
     sample(side, H_RECORD_OPEN, (out > next ? out : next) - j.started);
-    onItsWay(P_OUT, side, job(side, index), out > next ? out : next, U_OPEN, 0);
+    if (isDefined(TIMELINE)) onItsWay(P_OUT, side, job(side, index), out > next ? out : next, U_OPEN, 0);
     push(to, index, out > next ? out : next);
   }
   for (let e: u32 = 0; e < n; e++) {

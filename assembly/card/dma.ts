@@ -176,7 +176,7 @@ function begin(side: u32, j: Job, t: u64): void {
 
 function request(side: u32, e: Engine, q: u32, j: Job, n: u32, headers: u32, t: u64): void {
   const next = edgeAfter(side * 2, t, 1);
-  onItsWay(P_REQUEST, side, j, t, j.issued, n);
+  if (isDefined(TIMELINE)) onItsWay(P_REQUEST, side, j, t, j.issued, n);
   issueRead(side, R_DATA, j.issued, n, headers, load<u32>(current(side, q)), next);
   j.issued = <u16>(j.issued + n);
   if (j.issued == PAGE_BYTES) store<u32>(current(side, q), NONE);
@@ -216,7 +216,7 @@ function complete(side: u32, tag: u32, t: u64): void {
   j.version = sourceVersion(j.pfn);
   j.word = sourceWord(j.pfn);
   j.bytes = PAGE_BYTES;
-  onItsWay(P_READ, side, j, t, j.version, j.version != j.firstVersion ? 1 : 0);
+  if (isDefined(TIMELINE)) onItsWay(P_READ, side, j, t, j.version, j.version != j.firstVersion ? 1 : 0);
   if (j.version != j.firstVersion) count(side, C_READ_TORN, 1);
   // a version that was written after the mark was cleared has set the mark again
   if (j.version != j.firstVersion && !isDirty(j.pfn)) broken(I_CLEARED_BEFORE_READ, j.pfn, j.version, t);
@@ -241,7 +241,7 @@ export function stepDescriptors(side: u32, t: u64): void {
     for (let i: u32 = 0; i < n; i++) {
       const index = pop(queue(side, Q_PENDING));
       const at = edgeAfter(side * 2, t, 1);
-      onItsWay(P_FETCHED, side, job(side, index), at, 0, 0);
+      if (isDefined(TIMELINE)) onItsWay(P_FETCHED, side, job(side, index), at, 0, 0);
       pushHeld(queue(side, Q_READ + (batch >> 16)), index, at);
     }
     if (n == 0) continue;

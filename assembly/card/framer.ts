@@ -153,7 +153,7 @@ function finishFrame(side: u32, f: Copier, t: u64): void {
   const seen = edgeAfter(side * 2, t, 1);
   const r = append(s, f.total, seen);
   if (isDefined(TIMELINE)) happened(T_APPEND, side, f.link, seen, f.total, 0, 0);
-  onItsWay(P_FRAMED, side, j, seen, from, f.total);
+  if (isDefined(TIMELINE)) onItsWay(P_FRAMED, side, j, seen, from, f.total);
   r.nonce = j.nonce;
   r.pfn = j.pfn;
   r.version = j.version;
@@ -231,7 +231,7 @@ function begin(side: u32, f: Copier, s: Stream, link: u32, t: u64): void {
   f.done = copyDone(side, t, f.total);
   if ((j.flags & CARRIED) != 0) unload(side, index, j, s, s.position);
   if (isDefined(TIMELINE)) happened(T_STAGE, side, U_RECEIVE, t, j.pfn, f.done, j.kind);
-  onItsWay(P_RECEIVED, side, j, t, index, j.nonce);
+  if (isDefined(TIMELINE)) onItsWay(P_RECEIVED, side, j, t, index, j.nonce);
   enter(side, A_RECEIVE, BUSY, t);
   wake(side, U_RECEIVE, f.done);
 }

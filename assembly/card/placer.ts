@@ -116,7 +116,7 @@ export function stepPlacer(side: u32, t: u64): void {
     w.busy = 1;
     w.handed = edgeAfter(side * 2, t, (w.writes - 1) * w.issue);
     w.next = edgeAfter(side * 2, t, w.writes * w.issue);
-    onItsWay(P_PLACED, side, j, t, w.index, w.writes);
+    if (isDefined(TIMELINE)) onItsWay(P_PLACED, side, j, t, w.index, w.writes);
     put(side, UP_POSTED + R_DATA, 0, PAGE_BYTES, w.index, LAND_PAGE, edgeAfter(side * 2, t, 1));
     if (w.handed == t) leave(side, w, t);
   }
@@ -128,7 +128,7 @@ export function stepPlacer(side: u32, t: u64): void {
 function pass(side: u32, index: u32, j: Job, t: u64): void {
   if (j.kind == JOB_ZERO) {
     setVersion(side, j, t);
-    onItsWay(P_PLACED, side, j, t, index, 0);
+    if (isDefined(TIMELINE)) onItsWay(P_PLACED, side, j, t, index, 0);
     count(side, C_PLACED_SKIPPED, 1);
   } else {
     memory.copy(devicePlace() + j.pfn, slotAt(side, j.slotIn), j.bytes);

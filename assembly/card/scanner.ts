@@ -102,7 +102,7 @@ export function stepScanner(side: u32, t: u64): void {
   const j = job(side, index);
   j.pfn = m.a * BATCH_PAGES + bit;
   j.round = m.b;
-  onItsWay(P_FOUND, side, j, t, index, 0);
+  if (isDefined(TIMELINE)) onItsWay(P_FOUND, side, j, t, index, 0);
   s.bit = bit + 1;
   s.next = edgeAfter(clock, t, 1);
   push(queue(side, Q_FOUND), index, s.next);

@@ -92,7 +92,7 @@ function finish(side: u32, f: Filter, t: u64): bool {
     j.slotIn = NO_SLOT;
     count(side, C_ZERO_PAGES, 1);
   }
-  onItsWay(P_SORTED, side, j, t, zero ? 1 : 0, 0);
+  if (isDefined(TIMELINE)) onItsWay(P_SORTED, side, j, t, zero ? 1 : 0, 0);
   push(to, f.index, edgeAfter(side * 2, t, 1));
   return true;
 }

@@ -116,7 +116,7 @@ function onDescriptors(side: u32, first: u32, n: u32, q: u32, t: u64): void {
   for (let i: u32 = 0; i < n; i++) {
     const then = job(side, index).wait;
     job(side, index).wait = 0;
-    onItsWay(P_POSTED, side, job(side, index), at, i, n);
+    if (isDefined(TIMELINE)) onItsWay(P_POSTED, side, job(side, index), at, i, n);
     pushHeld(queue(side, onHost ? Q_PENDING : Q_READ + q), index, at);
     index = then;
   }
