@@ -112,7 +112,6 @@ function prepare(input: SimulateInput): Feeder {
     const right = mode === "sized" ? "make the guest or link.window smaller" : "use sized";
     throw new RunRefused("content", `${mode} does not fit 4 GiB with ${stream.pages} pages; ${right}`);
   }
-  if (built === 2) throw new RunRefused("compress", "the compressor's parameters do not go together");
   if (built !== 0) throw new SimulatorFault(`the board was not built (${built})`);
   const feeder = new Feeder(core, stream.fork(), scenario);
   feeder.loadImage();
