@@ -14,6 +14,8 @@ export const TAGS_MAX: u32 = 1024;
 export const JOBS_MAX: u32 = 8192;
 export const READ_QUEUES_MAX: u32 = 8;
 export const TLP_QUEUE_DEPTH: u32 = 8;
+/** Records of a data link that its sender keeps: device state, pages. */
+export const RECORDS_A_MAX: u32 = 8192;
 export const RECORDS_MAX: u32 = 65536;
 export const BATCH_PAGES: u32 = 2048;
 export const MESSAGE_SLOTS: u32 = 64;
@@ -71,7 +73,11 @@ export const G_NET_WEIGHT_B: u32 = 26;
 export const G_NET_DELACK: u32 = 27;
 export const G_SERIES_WINDOW: u32 = 28;
 export const G_QUANTUM: u32 = 29;
-export const G_COUNT: u32 = 32;
+export const G_NET_FRAMES: u32 = 30; // under way to one card at most
+export const G_NET_OUTSIDE: u32 = 31; // preamble and gap: bytes around a frame
+export const G_NET_FRAMING: u32 = 32; // header and FCS of a frame
+export const G_NET_FRAME_MIN: u32 = 33; // shortest frame, header to FCS
+export const G_COUNT: u32 = 40;
 
 // tracker kinds and address formats
 export const TRACKER_WRITE_PROTECT: u32 = 0;
@@ -223,6 +229,7 @@ export const I_SRAM: u32 = 11;
 export const I_JOBS: u32 = 12;
 export const I_SEQUENCE: u32 = 13;
 export const I_TLP_RULES: u32 = 14;
+export const I_DECODES: u32 = 15;
 
 // --- queues of one side, in the order a page meets them ---
 export const Q_DOORBELL: u32 = 0; // host rang: message slot -> vsock
@@ -421,4 +428,22 @@ export const T_FRAME: u32 = 8; // which link; t start; a payload bytes; b acknow
 // which link, side = the receiver; t arrival; a payload bytes; b acknowledgement, c right edge
 export const T_ARRIVE: u32 = 9;
 export const T_STAGE: u32 = 10; // which unit; t start; a page number; b end, c kind of job
+export const T_PAGE: u32 = 11; // which step (P_ constants); t; a page number; b, c by step
 export const T_RECORD_BYTES: u32 = 32;
+
+// --- steps of a page on its way (T_PAGE) ---
+export const P_WRITTEN: u32 = 1; // b version, c 1 when it set the dirty mark
+export const P_CLEARED: u32 = 2; // b round
+export const P_ANNOUNCED: u32 = 3; // b round
+export const P_FOUND: u32 = 4; // b job, c 1 when VSOCK brings the page itself
+export const P_POSTED: u32 = 5; // b place in the descriptor batch, c pages of it
+export const P_FETCHED: u32 = 6; // t when its read queue sees it
+export const P_REQUEST: u32 = 7; // b offset, c bytes; the next put of the data requester is this one
+export const P_READ: u32 = 8; // b version, c 1 when a write tore it
+export const P_SORTED: u32 = 9; // b 1 when it is all zero
+export const P_CODED: u32 = 10; // t start; b bytes (4096: raw), c clocks of the engine
+export const P_OUT: u32 = 11; // t from which the next unit sees it; b unit that it leaves
+export const P_SEALED: u32 = 12; // b record number
+export const P_FRAMED: u32 = 13; // b position in the stream, c bytes
+export const P_RECEIVED: u32 = 14; // b job, c record number
+export const P_PLACED: u32 = 15; // t start; b job, c writes: 0 when fresh memory holds the page already

@@ -18,6 +18,7 @@ import {
   L_RESUMED,
   L_STATUS,
   Q_USED,
+  RECORDS_A_MAX,
   RECORDS_MAX,
   STATUS_COMPLETED,
   STATUS_RUNNING,
@@ -77,7 +78,7 @@ import { ABSENT, buildPages, devicePlace, deviceState, firstBehind, placedVersio
 import { g, g32, p, p32 } from "./kernel/params";
 import { poolsLeft, poolsReset } from "./kernel/pool";
 import { orderReset, requestersOut } from "./kernel/port";
-import { buildRecords } from "./kernel/record";
+import { buildNumbers, buildRecords, numbersOut } from "./kernel/record";
 import {
   clockOf,
   earliest,
@@ -129,9 +130,10 @@ export function build(): u32 {
   const bodies = g32(G_CONTENT) != CONTENT_SIZED;
   if (!buildPages() || !buildDirty() || !buildGuest(bodies)) return BUILD_MEMORY;
   buildMessages(bodies && g32(G_PAGES_OVER_VSOCK) != 0);
-  buildTcp();
+  if (!buildTcp()) return BUILD_MEMORY;
   buildFirmware(handshakeTicks());
   buildCrypto();
+  buildNumbers();
   buildKeys();
   if (!buildEncoder()) return BUILD_COMPRESSOR;
   // a ring holds a send buffer and a receive window, or all there is to send; back come control records
@@ -144,7 +146,7 @@ export function build(): u32 {
     setDomain(side * 2 + 1, p(side, S_CTL_NUM), p(side, S_CTL_DEN));
     if (!buildJobs(side, p32(side, S_SRAM_SLOTS))) return BUILD_MEMORY;
     buildRecords(side);
-    buildStream(side, LINK_A, 8192, side == 0 ? ringA : 0);
+    buildStream(side, LINK_A, RECORDS_A_MAX, side == 0 ? ringA : 0);
     buildStream(side, LINK_B, RECORDS_MAX, side == 0 || !bodies ? ringB : 65536);
     wireQueues(side);
     wirePorts(side);
@@ -158,9 +160,9 @@ export function build(): u32 {
 
 /** A power of two that holds `bytes` and some records more. */
 function ringBytes(bytes: u64): u32 {
-  let ring: u32 = 65536;
-  while (<u64>ring < bytes + 65536) ring <<= 1;
-  return ring;
+  let ring: u64 = 65536;
+  while (ring < bytes + 65536) ring <<= 1;
+  return ring > 0x80000000 ? 0 : <u32>ring;
 }
 
 // --- running ---
@@ -214,7 +216,7 @@ function runTo(side: u32, to: u64): void {
   }
   setCurrent(side, UNITS);
   while (brokenInvariant == 0) {
-    const t = nextDue(side);
+    const t = nextDue(side, to);
     if (t > to) break;
     setNow(t);
     clock = t;
@@ -368,7 +370,7 @@ export function differingDevice(): u32 {
 
 /** After STOP_DONE: what is not home, of both sides; 0 when everything is. */
 export function notHome(): u32 {
-  let n = fifosLeft() + poolsLeft() + streamsLeft();
+  let n = fifosLeft() + poolsLeft() + streamsLeft() + numbersOut();
   for (let side: u32 = 0; side < 2; side++) {
     settlePcie(side);
     n += jobsOut(side) + requestersOut(side) + waysOut(side) + messagesOut(side) + <u32>unacknowledged(side);

@@ -22,6 +22,7 @@ export {
   brokenLeft,
   brokenRight,
   countersAt,
+  evaluated,
   histogramsAt,
 } from "./kernel/stats";
 export { timelineAt, timelineCount } from "./kernel/timeline";

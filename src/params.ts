@@ -16,6 +16,11 @@ const POLICY = { drop: 0, stall: 1, coalesce: 2 } as const;
 /** Delayed acknowledgement of Linux (TCP_DELACK_MIN), 40 ms. */
 const DELACK_TICKS = 40_000_000n * 1_024_000n;
 
+/** IPv4 20, TCP 20, timestamps 12. */
+export const IP_TCP_BYTES = 52;
+/** Frames at both ends of the wire, control records and their acknowledgements. */
+const FRAMES_SPARE = 64;
+
 /** Events a vCPU's ring holds: fewer where bodies lie beside them. */
 export function ringEvents(scenario: ResolvedScenario): number {
   return scenario.content.mode === "sized" ? 8192 : 512;
@@ -56,6 +61,38 @@ export function keptTags(side: ResolvedSide): { vsock: number; descriptors: numb
   return { vsock: 4, descriptors: ring ? side.card.dma.prefetchBatches * descriptorReads(side) : 0 };
 }
 
+/** Bytes that a frame with so many payload bytes of TCP takes on the wire. */
+export function frameBytes(link: ResolvedScenario["link"], payload: number): number {
+  const frame = link.headerBytes + IP_TCP_BYTES + payload + link.fcsBytes;
+  return link.preambleBytes + Math.max(link.minFrameBytes, frame) + link.gapBytes;
+}
+
+/**
+ * Frames under way to one card at most, so that the core lays out a ring that holds them (docs/model.md
+ * section 6): what the wire can carry while a side may be ahead, or what the windows allow. A data frame is
+ * full, or ends where a record ends; a pure ACK tells of more than one MSS received or two MSS taken out, or
+ * its timer has run.
+ */
+export function framesUnderWay(s: ResolvedScenario, quantumTicks: number): number {
+  const { link, guest } = s;
+  const mss = link.mtuBytes - IP_TCP_BYTES;
+  const [num, den] = link.ticksPerByte;
+  const propagation = Math.floor(link.rttTicks / 2);
+  const byWire = Math.ceil(((propagation + quantumTicks) * den) / (frameBytes(link, 0) * num));
+  const state = guest.deviceStateBytes + Math.ceil(guest.deviceStateBytes / 64);
+  let data = 0;
+  let acks = 0;
+  for (const [bytes, records] of [
+    [Math.min(state, link.windowBytes), abi.RECORDS_A_MAX],
+    [link.windowBytes, abi.RECORDS_MAX],
+  ] as const) {
+    data += Math.ceil(bytes / mss) + Math.min(records, Math.ceil(bytes / abi.RECORD_HEADER_BYTES));
+    acks += Math.ceil((1.5 * bytes) / mss);
+  }
+  const timers = 2 * Math.ceil((2 * propagation) / Number(DELACK_TICKS));
+  return Math.min(byWire, Math.max(data, acks) + timers) + FRAMES_SPARE;
+}
+
 /** Writes the parameter block. */
 export function setParams(core: Core, s: ResolvedScenario, pages: number, quantum: bigint | null): void {
   const ratio = (r: Ratio | null): [number, number] => r ?? [0, 1];
@@ -84,6 +121,9 @@ export function setParams(core: Core, s: ResolvedScenario, pages: number, quantu
   g.set(abi.G_NET_PROPAGATION, propagation);
   g.set(abi.G_NET_MTU, s.link.mtuBytes);
   g.set(abi.G_NET_WINDOW, s.link.windowBytes);
+  g.set(abi.G_NET_OUTSIDE, s.link.preambleBytes + s.link.gapBytes);
+  g.set(abi.G_NET_FRAMING, s.link.headerBytes + s.link.fcsBytes);
+  g.set(abi.G_NET_FRAME_MIN, s.link.minFrameBytes);
   const [capNum, capDen] = ratio(s.link.rateCapTicksPerByte);
   g.set(abi.G_NET_CAP_NUM, capNum).set(abi.G_NET_CAP_DEN, capDen);
   const weighted = s.link.arbitration === "weighted";
@@ -91,7 +131,8 @@ export function setParams(core: Core, s: ResolvedScenario, pages: number, quantu
   g.set(abi.G_NET_WEIGHT_B, weighted ? s.link.weights.pages : 0);
   g.set(abi.G_NET_DELACK, DELACK_TICKS);
   g.set(abi.G_SERIES_WINDOW, 1_024_000_000);
-  g.set(abi.G_QUANTUM, quantum ?? (propagation > 0n ? propagation : 0n));
+  g.set(abi.G_QUANTUM, quantum ?? propagation);
+  g.set(abi.G_NET_FRAMES, framesUnderWay(s, Number(quantum ?? propagation)));
   for (const [index, value] of g) core.setGlobalParam(index, value);
   setSide(core, 0, s.sides.source, s);
   setSide(core, 1, s.sides.destination, s);

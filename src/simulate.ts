@@ -67,14 +67,13 @@ export interface SimulateInput {
 }
 
 /**
- * The longest a run could take, in ticks: every round sends all of memory at the slowest of link and cap,
- * as long as the timeout lets it.
+ * The longest a run could take, in ticks: every round sends all of memory at the slowest of link and cap.
+ * What is under way at the timeout may have to be sent, and one round more: a stop that has begun goes on.
  */
 function longest(scenario: ResolvedScenario, pages: number): bigint {
   const { migration, link } = scenario;
   const start = BigInt(migration.startAtTicks);
   const timeout = migration.timeoutTicks === null ? null : BigInt(migration.timeoutTicks);
-  if (timeout !== null && migration.onTimeout === "fail") return start + timeout;
   const cap = link.rateCapTicksPerByte;
   const perByte = Math.max(link.ticksPerByte[0] / link.ticksPerByte[1], cap === null ? 0 : cap[0] / cap[1]);
   const bytes = pages * abi.PAGE_BYTES + scenario.guest.deviceStateBytes;
@@ -82,9 +81,8 @@ function longest(scenario: ResolvedScenario, pages: number): bigint {
   const ticksOf = (rounds: number): bigint =>
     BigInt(Math.min(Number.MAX_SAFE_INTEGER, Math.ceil((rounds * perRound) / 1e6))) * 1_000_000n;
   const all = ticksOf(migration.maxRounds + 1);
-  // forced: the round under way at the limit is ended, and one more is sent
-  const forced = timeout === null ? all : timeout + ticksOf(2);
-  return start + (forced < all ? forced : all);
+  const limited = timeout === null ? all : timeout + ticksOf(2);
+  return start + (migration.onTimeout === "fail" || limited < all ? limited : all);
 }
 
 function refuse(scenario: ResolvedScenario, pages: number): void {
@@ -111,10 +109,9 @@ function prepare(input: SimulateInput): Feeder {
   const built = core.build();
   if (built === 1) {
     const { mode } = scenario.content;
-    const right = mode === "sized" ? "make the guest smaller" : "use sized";
+    const right = mode === "sized" ? "make the guest or link.window smaller" : "use sized";
     throw new RunRefused("content", `${mode} does not fit 4 GiB with ${stream.pages} pages; ${right}`);
   }
-  if (built === 2) throw new RunRefused("compress", "the compressor's parameters do not go together");
   if (built !== 0) throw new SimulatorFault(`the board was not built (${built})`);
   const feeder = new Feeder(core, stream.fork(), scenario);
   feeder.loadImage();

@@ -12,7 +12,8 @@ const TICKS_PER_SECOND = 1024e12;
 /**
  * Opens the guest of a scenario. Touches no file: the trace is open already.
  * @param trace null when the guest generates its writes
- * @throws TraceError for a trace that cannot be played, RangeError for options out of range
+ * @throws TraceError for a trace that cannot be played, GuestRefused for keys in its way, RangeError for
+ * other options out of range
  */
 export function guestStream(scenario: ResolvedScenario, trace: MdtTrace | null): GuestStream {
   const { guest, seed } = scenario;
@@ -30,6 +31,6 @@ export function guestStream(scenario: ResolvedScenario, trace: MdtTrace | null):
   }
   if (trace === null) throw new RangeError("the scenario plays a trace, and none is open");
   const [numerator, denominator] = guest.speed;
-  const { tile, atEnd, mix } = guest;
-  return traceStream(trace, { tile, speed: { numerator, denominator }, seed, atEnd, mix });
+  const { tile, atEnd, mix, mixGiven } = guest;
+  return traceStream(trace, { tile, speed: { numerator, denominator }, seed, atEnd, mix, mixGiven });
 }

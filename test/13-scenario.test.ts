@@ -91,14 +91,16 @@ test("a set reaches into a preset named by a word, on its own side", () => {
   assert.is(base.destination.card.compressor.pws, 16, "compress overrides the card that compresses");
 });
 
-test("giving a trace removes the generator, and the other way round", () => {
+test("giving a trace removes the generator, and the other way round, with the keys of the trace alone", () => {
   const traced = resolveText(HEAD, { sets: ["guest.trace=../traces/example.mdt"] });
   assert.equal([traced.guest.writes, traced.guest.generate], ["trace", null]);
-  const text = `schema: dpusim.scenario/1\nguest: { trace: ../traces/example.mdt }\n`;
+  const text = `schema: dpusim.scenario/1\nguest: { trace: ../traces/example.mdt, tile: 4, speed: 2 }\n`;
   const sets = ["guest.generate={ memory: 8 MiB, rate: 0, workingSet: 4 KiB, pattern: zipf }"];
   const { writes, generate } = resolveText(text, { sets }).guest;
   assert.is(writes, "generate");
   assert.equal(generate, { memoryPages: 2048, ticksPerWrite: null, workingSetPages: 1, pattern: "zipf" });
+  const tiled = (): unknown => resolveText(HEAD, { sets: ["guest.tile=4"] });
+  assert.throws(tiled, /guest.tile: has an effect on traces alone/);
 });
 
 test("switches can be turned by a set", () => {

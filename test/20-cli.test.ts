@@ -39,7 +39,7 @@ test("help and version; help loads nothing heavy", async () => {
   for (const command of ["run", "trace", "presets", "stats", "schema", "replay"]) {
     assert.match(help.stdout, new RegExp(`^  ${command} `, "m"));
   }
-  for (const option of ["--json", "--set", "--content", "--seed", "--allow-outside"]) {
+  for (const option of ["--json", "--set", "--content", "--seed", "--follow", "--allow-outside"]) {
     assert.match(runHelp.stdout, option);
   }
   assert.not.match(runHelp.stdout, "--core");
@@ -50,6 +50,25 @@ test("help and version; help loads nothing heavy", async () => {
   const imported = [...main.matchAll(/^import .* from "(.*)";$/gm)].map(([, from]) => from);
   assert.equal(imported, ["node:fs", "commander", "./errors.ts"]);
   assert.not.match(readFileSync(join(projectRoot, "src/cli/errors.ts"), "utf8"), /^import /m);
+});
+
+test("run --follow tells a page's way after the same table; a result with it is replayed", async () => {
+  const file = inFolder("followed.json");
+  const [plain, told] = await Promise.all([
+    dpusim(["run", tiny]),
+    dpusim(["run", tiny, "--follow", "0x2", "--follow", "1", "--follow", "2", "--json", file]),
+  ]);
+  assert.is(told.code, 0, told.stderr);
+  assert.ok(told.stdout.startsWith(plain.stdout), "the table is another");
+  const ways = told.stdout.slice(plain.stdout.length);
+  assert.equal(
+    ways.match(/^page .*$/gm)!.map((line) => line.split(" was")[0]),
+    ["page 2 (0x2000)", "page 1 (0x1000)"],
+  );
+  assert.match(ways, /announced in round 1/);
+  for (const line of ways.split("\n")) assert.ok([...line].length <= 100, line);
+  const replayed = await dpusim(["replay", file]);
+  assert.is(replayed.code, 0, replayed.stdout + replayed.stderr);
 });
 
 test("run prints a table of at most 100 columns; colours follow NO_COLOR and FORCE_COLOR", async () => {

@@ -20,7 +20,7 @@ for (const content of ["full", "sized", "sampled"]) {
             encrypt,
             link,
             content,
-            sampleEvery: 7,
+            ...(content === "sampled" ? { sampleEvery: 7 } : {}),
           };
           const result = migrate(scenario);
           const mode = JSON.stringify([compress, encrypt]);

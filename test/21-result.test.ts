@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Results: what must add up, what formulas say, and that the checks object when there is something to
 // object to.
+import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import * as z from "zod";
 import { isGood, isSound, type Result, resultJson, resultJsonSchema } from "../src/index.ts";
+import { BOUNDS_HOLD, INVARIANTS, SOURCE_INTACT } from "../src/result/invariants.ts";
 import { generated, migrate, redis, stat, TICKS_PER_NS } from "./lib/migrate.ts";
 
 const close = (actual: number, expected: number, share: number, what: string): void => {
@@ -187,12 +189,51 @@ formulas("stalls: one fault each, and the slowdown that they make", () => {
 
 formulas.run();
 
+// ---- invariants ----
+
+const invariants = suite("invariants");
+
+/** Names of the invariants that a result lists, all held, of those given. */
+function listed(result: Result, among: readonly string[]): string[] {
+  assert.ok(isSound(result), JSON.stringify(result.check));
+  return among.filter((name) => invariantOf(result, name) !== undefined);
+}
+
+invariants("a run lists what was looked at in it, and nothing else", () => {
+  const records = ["records-in-sequence", "nonce-used-once", "record-authentic", "coded-page-decodes"];
+  const guest = generated(64, 0, { zero: 0, text: 100, random: 0 });
+  assert.equal(listed(migrate({ guest }), records), records);
+  assert.equal(listed(migrate({ guest, encrypt: "off" }), records), [records[0], records[3]]);
+  assert.equal(listed(migrate({ guest, ...plain }), records), [records[0]]);
+  // device state is carried in every mode
+  assert.equal(listed(migrate({ guest, content: "sized" }), records), records);
+  // the time was up before the message of the start was in memory
+  const early = migrate({ guest, migration: { timeout: "1 us", onTimeout: "fail" } });
+  assert.equal(
+    early.check.invariants.map(({ name }) => name),
+    ["source-intact", "everything-home", "accounts-sum-to-elapsed", "bounds-hold"],
+  );
+});
+
+invariants("model.md names them as results do", () => {
+  const page = readFileSync(new URL("../docs/model.md", import.meta.url), "utf8");
+  const section = page.split("## 11. ")[1]!.split("\n## ")[0]!;
+  const rows = [...section.matchAll(/^\| ([a-z, -]+-[a-z, -]+) \|/gm)].flatMap(([, names]) =>
+    names!.split(", "),
+  );
+  const names = [...Object.values(INVARIANTS), SOURCE_INTACT, BOUNDS_HOLD];
+  assert.equal(rows.sort(), names.sort());
+});
+
+invariants.run();
+
 // ---- endings ----
 
 const endings = suite("endings");
 
 endings("a guest that writes faster than the link carries does not converge; its memory is intact", () => {
-  // 20000 pages/s x 4096 B x 8 = 655 Mbit/s against 100 Mbit/s
+  // 20000 writes/s x 4096 B x 8 = 655 Mbit/s against 100 Mbit/s: a round of 256 pages takes 84 ms at least,
+  // in which 1678 writes leave all but 256 e^(-1678/256) = 0.4 of them dirty again
   const guest = generated(256, 20_000);
   const migration = { maxRounds: 4, downtimeLimit: "1 ms" };
   const result = migrate({ guest, ...plain, link: { rate: "100 Mbit/s" }, migration });
@@ -200,13 +241,36 @@ endings("a guest that writes faster than the link carries does not converge; its
   assert.match(result.migration.reason!, /round limit/);
   assert.is(result.migration.downtimeNs, null);
   assert.is(result.migration.rounds.length, 4);
-  assert.ok(result.migration.ram.remaining > 0);
+  for (const { newDirtyPages } of result.migration.rounds) assert.ok(newDirtyPages >= 253);
+  assert.ok(result.migration.ram.remaining > 253 * 4096);
   assert.equal(invariantOf(result, "source-intact"), { name: "source-intact", held: true });
   assert.is(invariantOf(result, "destination-equals-source"), undefined);
   assert.is(result.check.pagesCompared, 256);
   assert.ok(isSound(result), JSON.stringify(result.check));
   assert.not.ok(isGood(result));
   for (const [name, sum] of unitSums(result)) assert.is(sum, BigInt(result.elapsedTicks), name);
+});
+
+endings("5 million random pages a second are more than 100 Gbit/s carry", () => {
+  // a round of 16384 records of 4112 B takes 5.4 ms at 100 Gbit/s at least: 27000 writes leave
+  // 16384 (1 - e^(-27000/16384)) = 13230 pages dirty, and so on; the limit allows the pages of 1 ms = 3030
+  const result = migrate(
+    { guest: generated(16_384, 5_000_000), ...plain, link: { rate: "100 Gbit/s" }, content: "sized" },
+    {
+      sets: [
+        "tracker.kind=bitmap",
+        "source.host=gen5-host",
+        "destination.host=gen5-host",
+        "migration.maxRounds=6",
+        "migration.downtimeLimit=1 ms",
+      ],
+    },
+  );
+  assert.is(result.migration.status, "not-converged");
+  for (const { newDirtyPages } of result.migration.rounds) assert.ok(newDirtyPages > 3030);
+  // 5 writes a us, within 3 deviations
+  const writes = 0.005 * Number(BigInt(result.elapsedTicks) / TICKS_PER_NS);
+  assert.ok(Math.abs(stat(result, "source.guest.writes") - writes) < 3 * Math.sqrt(writes));
 });
 
 endings("the same guest arrives when the stop is forced", () => {

@@ -174,6 +174,11 @@ const CASES: readonly Case[] = [
   [["trace", "info", "traces.mdt"], "traces.mdt: is a folder; name a file"],
   [["trace", "verify", "empty.mdt"], /^empty\.mdt: offset 0: /],
   [["trace", "verify", "short.mdt"], /^short\.mdt: offset \d+: /],
+  [["run", "good.yaml", "--follow", "x"], "--follow x: is not a page number; write e.g. 300 or 0x12c"],
+  [
+    ["run", "good.yaml", "--follow", "99999999"],
+    /^--follow 99999999: is outside the guest; its pages are 0 to /,
+  ],
   [["trace", "generate", "x.mdt"], `dpusim: required option '--memory <bytes>' not specified; ${usage}`],
   [
     ["trace", "generate", "x.mdt", "--memory", "5KiB", "--rate", "1/s", "--working-set", "4KiB"],
@@ -184,6 +189,14 @@ const CASES: readonly Case[] = [
   [generate("x.mdt", "--memory", "2TiB"), '--memory: "2TiB" is too much; write at most 1 TiB'],
   [generate("x.mdt", "--working-set", "2MiB"), "--working-set: is larger than --memory; write at most 1MiB"],
   [generate("x.mdt", "--rate", "2G/s"), '--rate: "2G/s" is out of range; write 0 to 1 G/s'],
+  [
+    generate("x.mdt", "--rate", "2M/s", "--working-set", "4KiB"),
+    '--rate: "2M/s" is too much: a file has a page once in an epoch of whole us; write at most 1000000/s',
+  ],
+  [
+    generate("x.mdt", "--rate", "1M/s", "--working-set", "4KiB", "--duration", "4s"),
+    '--duration: "4s" is too much: 4000000 epochs of 1 us have more chunks than a file; write at most 920ms',
+  ],
   [generate("x.mdt", "--rate", "-1/s"), "--rate: -1/s must not be negative; write e.g. 4000 /s"],
   [
     generate("x.mdt", "--duration", "3h"),

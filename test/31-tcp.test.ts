@@ -3,15 +3,46 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
+import { framesUnderWay, frameBytes as harnessFrameBytes } from "../src/params.ts";
+import { isGood } from "../src/result/make.ts";
+import { generated, inputOf, migrate } from "./lib/migrate.ts";
 import { checkTcp } from "./lib/reference/compare.ts";
 import { frameBytes } from "./lib/reference/tcp.ts";
 import { guestText, of, runText } from "./lib/timeline.ts";
 
 const SMALL = guestText("1 MiB", { deviceState: "256 KiB" });
 
+/** Bytes of an acknowledgement, of a full frame at MTU 9000 and of one at MTU 1500 under `sets`. */
+function framesWith(sets: string[]): number[] {
+  const { global } = runText(guestText("16 KiB"), { sets }).params;
+  const { scenario } = inputOf({ guest: generated(4, 0) }, { sets });
+  const frames = [0, 8948, 1448].map((n) => frameBytes(global, n));
+  assert.equal(
+    [0, 8948, 1448].map((n) => harnessFrameBytes(scenario.link, n)),
+    frames,
+  );
+  return frames;
+}
+
 test("formula: frames on the wire", () => {
-  // 38 + max(46, 52 + n): an acknowledgement 90, MTU 9000 with 8948 payload bytes 9038, MTU 1500 1538
-  assert.equal([0, 8948, 1448].map(frameBytes), [90, 9038, 1538]);
+  // 8 + max(64, 14 + 52 + n + 4) + 12: an acknowledgement 90, 8948 payload bytes 9038, 1448 1538
+  assert.equal(framesWith([]), [90, 9038, 1538]);
+  assert.equal(framesWith(["link.preamble=1 B"]), [83, 9031, 1531]);
+  assert.equal(framesWith(["link.gap=5 B"]), [83, 9031, 1531]);
+  assert.equal(framesWith(["link.header=18 B"]), [94, 9042, 1542]);
+  assert.equal(framesWith(["link.fcs=0 B"]), [86, 9034, 1534]);
+  assert.equal(framesWith(["link.minFrame=256 B"]), [276, 9038, 1538]);
+});
+
+test("the handshake is two frames of 60 bytes of IP, with what the link puts around them", () => {
+  const setupNs = (...sets: string[]): number => {
+    const { core } = runText(SMALL, { sets: ["link.rate=1 Gbit/s", "internal.dll=none", ...sets] });
+    return Number(core.logged(abi.L_SETUP_DONE)) / abi.TICKS_PER_NS;
+  };
+  // 8 ns a byte, two frames; 98 bytes, 108, and 8 + 100 + 12
+  const ethernet = setupNs();
+  assert.is(setupNs("link.header=24 B") - ethernet, 2 * 8 * 10);
+  assert.is(setupNs("link.minFrame=100 B") - ethernet, 2 * 8 * 22);
 });
 
 const LINKS: [name: string, sets: string[], framesMin: number][] = [
@@ -23,6 +54,8 @@ const LINKS: [name: string, sets: string[], framesMin: number][] = [
   ["weighted 1 : 3", ["link.arbitration=weighted", "link.weights.pages=3", "link.rate=1 Gbit/s"], 60],
   ["weighted 5 : 1", ["link.arbitration=weighted", "link.weights.state=5", "link.rate=1 Gbit/s"], 60],
   ["no propagation", ["link.rtt=2 ns", "link.rate=10 Gbit/s"], 60],
+  ["other frames", ["link.preamble=3 B", "link.gap=40 B", "link.header=18 B", "link.minFrame=256 B"], 80],
+  ["no framing", ["link.preamble=0", "link.gap=0", "link.header=0", "link.fcs=0", "link.minFrame=0"], 80],
   ["slow receiver", ["destination.card.control.cores=1", "destination.card.control.clock=50 MHz"], 60],
 ];
 
@@ -86,6 +119,27 @@ test("no frame is ever beyond the window, nor more than the window in flight", (
     // pages fill it but for less than a segment
     if (link === 1) assert.ok(most > 65536 - 8948, `only ${most} bytes in flight on link ${link}`);
   }
+});
+
+// 128 MiB in segments of 524 bytes, all of them under way at once
+const MANY_FRAMES = ["link.rtt=200 ms", "link.window=1 GiB", "link.mtu=576", "content=sized", "compress=off"];
+
+test("a window of 1 GiB over 200 ms: the ring of arrivals holds the frames under way", () => {
+  const result = migrate({ guest: generated(32768, 0) }, { sets: MANY_FRAMES });
+  assert.ok(isGood(result));
+  assert.ok(result.link.payloadBytes > 128 * 2 ** 20);
+});
+
+test("frames under way at most: by the wire, or by windows and records", () => {
+  const most = (sets: string[]): number => {
+    const { scenario } = inputOf({ guest: generated(16, 0) }, { sets });
+    return framesUnderWay(scenario, Math.floor(scenario.link.rttTicks / 2));
+  };
+  // 10 us + 10 us at 12.5 bytes/ns in frames of 90 bytes: 250000 / 90 = 2777.8
+  assert.is(most(["link.rtt=20 us"]), 2778 + 64);
+  // A: 65536 + 1024 bytes in 8 segments and 4160 records; B: 16 MiB / 8948 = 1874.97 and 65536 records
+  const [state, pages] = [8 + 4160, 1875 + 65536];
+  assert.is(most(["link.rtt=200 ms"]), state + pages + 2 * Math.ceil(200 / 40) + 64);
 });
 
 test("every byte that is sent arrives, once and in order", () => {

@@ -16,7 +16,7 @@ const RUNS = Number(process.env.DPUSIM_RUNS ?? 25);
 const LARGE_EVERY = 5;
 /** What goes to the scheduler that steps everything: short runs, of small guests one in so many. */
 const NAIVE_TICKS_MAX = { small: 800_000 * abi.TICKS_PER_NS, large: 2_000_000 * abi.TICKS_PER_NS };
-const NAIVE_EVERY = 4;
+const NAIVE_EVERY = 2;
 
 type Choices = Readonly<Record<string, readonly (string | number)[]>>;
 

@@ -21,8 +21,10 @@ import {
   C_LZ_BYTES_OUT,
   C_LZ_PAGES,
   C_LZ_RAW,
-  I_TAG,
+  I_DECODES,
   PAGE_BYTES,
+  P_CODED,
+  P_OUT,
   Q_LZ,
   Q_PLACE,
   Q_RECORD,
@@ -53,6 +55,7 @@ import {
   NO_SLOT,
   freeSlot,
   job,
+  onItsWay,
   slotAt,
   slotsShort,
   takeSlot,
@@ -69,7 +72,7 @@ import {
   engineStart,
 } from "../kernel/pool";
 import { wake } from "../kernel/schedule";
-import { broken, count, enter } from "../kernel/stats";
+import { broken, count, enter, evaluates } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 
@@ -98,6 +101,7 @@ export function stepCompressor(side: u32, t: u64): void {
     engineFree(side, POOL_LZ, e);
     const out = edgeAfter(clock, done, p32(side, S_LZ_FILL));
     const next = edgeAfter(clock, t, 1);
+    if (isDefined(TIMELINE)) onItsWay(P_OUT, side, j, out > next ? out : next, U_COMPRESS, 0);
     push(queue(side, Q_RECORD), index, out > next ? out : next);
   }
   for (let e: u32 = 0; e < n; e++) {
@@ -111,6 +115,7 @@ export function stepCompressor(side: u32, t: u64): void {
       const cycles = compress(side, job(side, index)) + p32(side, S_LZ_SETUP);
       const done = edgeAfter(clock, t, cycles);
       engineStart(side, POOL_LZ, e, index, done);
+      if (isDefined(TIMELINE)) onItsWay(P_CODED, side, job(side, index), t, job(side, index).bytes, cycles);
       if (isDefined(TIMELINE))
         happened(T_STAGE, side, U_COMPRESS, t, job(side, index).pfn, done, job(side, index).kind);
       enter(side, A_LZ + e, BUSY, t);
@@ -193,8 +198,9 @@ function decompress(side: u32, j: Job, t: u64): u32 {
   j.slotOut = takeSlot(side);
   let out: u32 = PAGE_BYTES;
   if ((j.flags & CARRIED) != 0) {
+    evaluates(I_DECODES);
     const got = lz4Decompress(slotAt(side, j.slotIn), j.bytes, slotAt(side, j.slotOut), PAGE_BYTES);
-    if (got < 0 || (j.kind != JOB_DEVICE && got != PAGE_BYTES)) broken(I_TAG, j.pfn, <u64>got, t);
+    if (got < 0 || (j.kind != JOB_DEVICE && got != PAGE_BYTES)) broken(I_DECODES, j.pfn, <u64>got, t);
     out = <u32>got;
   }
   j.bytes = out;

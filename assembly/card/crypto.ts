@@ -22,8 +22,9 @@ import {
   C_RECORDS_SEALED,
   H_RECORD_OPEN,
   I_NONCE,
-  I_SEQUENCE,
   I_TAG,
+  P_OUT,
+  P_SEALED,
   Q_EVENT,
   Q_FRAME,
   Q_OPEN,
@@ -43,7 +44,18 @@ import {
 } from "../abi";
 import { gcmOpen, gcmSeal } from "../codec/gcm";
 import { pop, push, queue, ready, lacks } from "../kernel/fifo";
-import { CARRIED, CODED, JOB_DEVICE, JOB_PAGE, JOB_ZERO, Job, NO_SLOT, job, slotAt } from "../kernel/jobs";
+import {
+  CARRIED,
+  CODED,
+  JOB_DEVICE,
+  JOB_PAGE,
+  JOB_ZERO,
+  Job,
+  NO_SLOT,
+  job,
+  onItsWay,
+  slotAt,
+} from "../kernel/jobs";
 import { p32 } from "../kernel/params";
 import {
   POOL_OPEN,
@@ -54,27 +66,21 @@ import {
   engineJob,
   engineStart,
 } from "../kernel/pool";
-import { tagAt, writeHeader } from "../kernel/record";
+import { linkOf, tagAt, writeHeader } from "../kernel/record";
 import { wake } from "../kernel/schedule";
-import { broken, count, enter, sample } from "../kernel/stats";
+import { broken, count, enter, evaluates, sample } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 
-//  key record, 24 bytes: | next nonce u64 | highest nonce used u64 | slot (1 + number, 0 none) | last use
-//  u32 |
+//  key record, 16 bytes: | highest nonce used u64 | slot (1 + number, 0 none) u32 | last use u32 |
 @unmanaged
 class Key {
-  next: u64;
   used: u64;
   cached: u32;
   lastUse: u32;
 }
 
-const KEYS = memory.data(192, 16);
-/** Records may overtake each other between engines by this many at most. */
-const REPLAY_WINDOW: u64 = 1024;
-// one bit a record number of the window, for each link a side receives
-const SEEN = memory.data(512, 16);
+const KEYS = memory.data(128, 16);
 const IV = memory.data(16, 16);
 let uses: u32 = 0;
 
@@ -85,20 +91,12 @@ let uses: u32 = 0;
 // @ts-ignore: decorator
 @inline
 function key(side: u32, sealing: bool, link: u32): Key {
-  return changetype<Key>(KEYS + (side * 4 + (sealing ? 0 : 2) + link) * 24);
+  return changetype<Key>(KEYS + (side * 4 + (sealing ? 0 : 2) + link) * 16);
 }
 
 export function buildCrypto(): void {
-  memory.fill(KEYS, 0, 192);
-  memory.fill(SEEN, 0, 512);
+  memory.fill(KEYS, 0, 128);
   uses = 0;
-}
-
-/** The data link a job travels on: device state on A, everything else on B. */
-// @ts-ignore: decorator
-@inline
-function linkOf(j: Job): u32 {
-  return j.kind == JOB_DEVICE ? 0 : 1;
 }
 
 function cycles(side: u32, j: Job, k: Key): u32 {
@@ -132,7 +130,9 @@ export function stepSeal(side: u32, t: u64): void {
     engineFree(side, POOL_SEAL, e);
     const out = edgeAfter(clock, done, p32(side, S_GCM_LATENCY));
     const next = edgeAfter(clock, t, 1);
-    push(queue(side, Q_FRAME), engineJob(side, POOL_SEAL, e), out > next ? out : next);
+    const index = engineJob(side, POOL_SEAL, e);
+    if (isDefined(TIMELINE)) onItsWay(P_OUT, side, job(side, index), out > next ? out : next, U_SEAL, 0);
+    push(queue(side, Q_FRAME), index, out > next ? out : next);
   }
   for (let e: u32 = 0; e < n; e++) {
     if (engineBusy(side, POOL_SEAL, e)) continue;
@@ -142,20 +142,20 @@ export function stepSeal(side: u32, t: u64): void {
     }
     const index = pop(queue(side, Q_SEAL));
     const j = job(side, index);
-    const link = linkOf(j);
+    const link = linkOf(j.kind);
     const k = key(side, true, link);
     const done = edgeAfter(clock, t, cycles(side, j, k));
     seal(side, index, j, link, k, t);
     engineStart(side, POOL_SEAL, e, index, done);
     if (isDefined(TIMELINE)) happened(T_STAGE, side, U_SEAL, t, j.pfn, done, j.kind);
+    if (isDefined(TIMELINE)) onItsWay(P_SEALED, side, j, t, j.nonce, 0);
     enter(side, A_SEAL + e, BUSY, t);
     wake(side, U_SEAL, done);
   }
 }
 
 function seal(side: u32, index: u32, j: Job, link: u32, k: Key, t: u64): void {
-  k.next += 1;
-  j.nonce = k.next;
+  evaluates(I_NONCE);
   if (j.nonce <= k.used) broken(I_NONCE, j.nonce, k.used, t);
   k.used = j.nonce;
   count(side, C_RECORDS_SEALED, 1);
@@ -205,6 +205,7 @@ export function stepOpen(side: u32, t: u64): void {
     const out = edgeAfter(clock, done, p32(side, S_GCM_LATENCY));
     const next = edgeAfter(clock, t, 1);
     sample(side, H_RECORD_OPEN, (out > next ? out : next) - j.started);
+    if (isDefined(TIMELINE)) onItsWay(P_OUT, side, job(side, index), out > next ? out : next, U_OPEN, 0);
     push(to, index, out > next ? out : next);
   }
   for (let e: u32 = 0; e < n; e++) {
@@ -215,32 +216,14 @@ export function stepOpen(side: u32, t: u64): void {
     }
     const index = pop(queue(side, Q_OPEN));
     const j = job(side, index);
-    const link = linkOf(j);
+    const link = linkOf(j.kind);
     const k = key(side, false, link);
     const done = edgeAfter(clock, t, cycles(side, j, k));
-    open(side, index, j, link, k, t);
+    open(side, index, j, link, t);
     engineStart(side, POOL_OPEN, e, index, done);
     if (isDefined(TIMELINE)) happened(T_STAGE, side, U_OPEN, t, j.pfn, done, j.kind);
     enter(side, A_OPEN + e, BUSY, t);
     wake(side, U_OPEN, done);
-  }
-}
-
-/** Anti-replay window: true for a record number that is new; `next` is the lowest that has not been seen. */
-function fresh(side: u32, link: u32, k: Key, nonce: u64): bool {
-  if (k.next == 0) k.next = 1;
-  if (nonce < k.next || nonce >= k.next + REPLAY_WINDOW) return false;
-  const bits = SEEN + ((side * 2 + link) << 7);
-  const at = bits + ((<usize>((nonce & (REPLAY_WINDOW - 1)) >> 6)) << 3);
-  const bit = (<u64>1) << (nonce & 63);
-  if ((load<u64>(at) & bit) != 0) return false;
-  store<u64>(at, load<u64>(at) | bit);
-  while (true) {
-    const low = bits + ((<usize>((k.next & (REPLAY_WINDOW - 1)) >> 6)) << 3);
-    const mask = (<u64>1) << (k.next & 63);
-    if ((load<u64>(low) & mask) == 0) return true;
-    store<u64>(low, load<u64>(low) & ~mask);
-    k.next++;
   }
 }
 
@@ -250,10 +233,10 @@ function behind(j: Job): u32 {
   return j.kind == JOB_ZERO ? Q_PLACE : Q_EVENT;
 }
 
-function open(side: u32, index: u32, j: Job, link: u32, k: Key, t: u64): void {
-  if (!fresh(side, link, k, j.nonce)) broken(I_SEQUENCE, j.nonce, k.next, t);
+function open(side: u32, index: u32, j: Job, link: u32, t: u64): void {
   count(side, C_RECORDS_OPENED, 1);
   if ((j.flags & CARRIED) == 0) return;
+  evaluates(I_TAG);
   const at = j.slotIn == NO_SLOT ? <usize>0 : slotAt(side, j.slotIn);
   const context = (1 - side) * 2 + link;
   const tag = tagAt(side, index);

@@ -27,6 +27,9 @@ import {
   I_CLEARED_BEFORE_READ,
   I_CONSERVED,
   PAGE_BYTES,
+  P_FETCHED,
+  P_READ,
+  P_REQUEST,
   Q_DESC_ANSWER,
   Q_FETCH,
   Q_PENDING,
@@ -51,7 +54,7 @@ import {
 } from "../abi";
 import { isDirty } from "../kernel/dirty";
 import { hold, length, pop, pushHeld, queue, ready, lacks } from "../kernel/fifo";
-import { CARRIED, Job, job, slotAt, slotsShort, takeSlot } from "../kernel/jobs";
+import { CARRIED, Job, job, onItsWay, slotAt, slotsShort, takeSlot } from "../kernel/jobs";
 import { carries, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
 import { p32 } from "../kernel/params";
 import {
@@ -173,6 +176,7 @@ function begin(side: u32, j: Job, t: u64): void {
 
 function request(side: u32, e: Engine, q: u32, j: Job, n: u32, headers: u32, t: u64): void {
   const next = edgeAfter(side * 2, t, 1);
+  if (isDefined(TIMELINE)) onItsWay(P_REQUEST, side, j, t, j.issued, n);
   issueRead(side, R_DATA, j.issued, n, headers, load<u32>(current(side, q)), next);
   j.issued = <u16>(j.issued + n);
   if (j.issued == PAGE_BYTES) store<u32>(current(side, q), NONE);
@@ -212,6 +216,7 @@ function complete(side: u32, tag: u32, t: u64): void {
   j.version = sourceVersion(j.pfn);
   j.word = sourceWord(j.pfn);
   j.bytes = PAGE_BYTES;
+  if (isDefined(TIMELINE)) onItsWay(P_READ, side, j, t, j.version, j.version != j.firstVersion ? 1 : 0);
   if (j.version != j.firstVersion) count(side, C_READ_TORN, 1);
   // a version that was written after the mark was cleared has set the mark again
   if (j.version != j.firstVersion && !isDirty(j.pfn)) broken(I_CLEARED_BEFORE_READ, j.pfn, j.version, t);
@@ -234,7 +239,10 @@ export function stepDescriptors(side: u32, t: u64): void {
     const batch = finishRead(side, R_DESC, pop(answers));
     const n = batch & 0xffff;
     for (let i: u32 = 0; i < n; i++) {
-      pushHeld(queue(side, Q_READ + (batch >> 16)), pop(queue(side, Q_PENDING)), edgeAfter(side * 2, t, 1));
+      const index = pop(queue(side, Q_PENDING));
+      const at = edgeAfter(side * 2, t, 1);
+      if (isDefined(TIMELINE)) onItsWay(P_FETCHED, side, job(side, index), at, 0, 0);
+      pushHeld(queue(side, Q_READ + (batch >> 16)), index, at);
     }
     if (n == 0) continue;
     pop(queue(side, Q_FETCH));

@@ -20,6 +20,8 @@ import {
   G_ENCRYPT_BITS,
   G_NET_WINDOW,
   H_PAGE_TOTAL,
+  P_FRAMED,
+  P_RECEIVED,
   Q_FRAME,
   Q_RECORD,
   RECORD_HEADER_BYTES,
@@ -47,13 +49,14 @@ import {
   freeJob,
   freeSlot,
   job,
+  onItsWay,
   slotAt,
   slotsShort,
   takeJob,
   takeSlot,
 } from "../kernel/jobs";
 import { g, g32, p, p32 } from "../kernel/params";
-import { tagAt, writeHeader } from "../kernel/record";
+import { receiveNumber, tagAt, writeHeader } from "../kernel/record";
 import { wake } from "../kernel/schedule";
 import { count, enter, sample } from "../kernel/stats";
 import {
@@ -64,6 +67,7 @@ import {
   recordAt,
   recordBytes,
   recordThere,
+  ringFit,
   ringRead,
   ringWrite,
   stream,
@@ -149,6 +153,7 @@ function finishFrame(side: u32, f: Copier, t: u64): void {
   const seen = edgeAfter(side * 2, t, 1);
   const r = append(s, f.total, seen);
   if (isDefined(TIMELINE)) happened(T_APPEND, side, f.link, seen, f.total, 0, 0);
+  if (isDefined(TIMELINE)) onItsWay(P_FRAMED, side, j, seen, from, f.total);
   r.nonce = j.nonce;
   r.pfn = j.pfn;
   r.version = j.version;
@@ -159,6 +164,7 @@ function finishFrame(side: u32, f: Copier, t: u64): void {
   r.round = j.round;
   if ((j.flags & CARRIED) != 0) {
     const slot = (j.flags & CODED) != 0 ? j.slotOut : j.slotIn;
+    ringFit(s);
     ringWrite(s, from, writeHeader(j), RECORD_HEADER_BYTES);
     const at = from + RECORD_HEADER_BYTES;
     if (j.bytes != 0) ringWrite(s, at, slotAt(side, slot), j.bytes);
@@ -205,6 +211,7 @@ export function stepReceive(side: u32, t: u64): void {
 
 function begin(side: u32, f: Copier, s: Stream, link: u32, t: u64): void {
   const r = recordAt(s, s.next);
+  receiveNumber(1 - side, link, r.nonce, t);
   const index = takeJob(side, r.kind);
   const j = job(side, index);
   j.nonce = r.nonce;
@@ -224,6 +231,7 @@ function begin(side: u32, f: Copier, s: Stream, link: u32, t: u64): void {
   f.done = copyDone(side, t, f.total);
   if ((j.flags & CARRIED) != 0) unload(side, index, j, s, s.position);
   if (isDefined(TIMELINE)) happened(T_STAGE, side, U_RECEIVE, t, j.pfn, f.done, j.kind);
+  if (isDefined(TIMELINE)) onItsWay(P_RECEIVED, side, j, t, index, j.nonce);
   enter(side, A_RECEIVE, BUSY, t);
   wake(side, U_RECEIVE, f.done);
 }

@@ -22,6 +22,7 @@ import {
   I_NO_OLDER_COPY,
   LAND_PAGE,
   PAGE_BYTES,
+  P_PLACED,
   Q_LANDED,
   Q_PLACE,
   R_DATA,
@@ -36,7 +37,18 @@ import {
 } from "../abi";
 import { addSeries } from "../kernel/log";
 import { head, pop, queue, ready } from "../kernel/fifo";
-import { CARRIED, JOB_DEVICE, JOB_ZERO, Job, NO_SLOT, freeJob, freeSlot, job, slotAt } from "../kernel/jobs";
+import {
+  CARRIED,
+  JOB_DEVICE,
+  JOB_ZERO,
+  Job,
+  NO_SLOT,
+  freeJob,
+  freeSlot,
+  job,
+  onItsWay,
+  slotAt,
+} from "../kernel/jobs";
 import { ABSENT, carries, devicePlace, placedPage, placedVersion, setPlaced } from "../kernel/pages";
 import { p32 } from "../kernel/params";
 import { UP_POSTED, portFull, put } from "../kernel/port";
@@ -104,6 +116,7 @@ export function stepPlacer(side: u32, t: u64): void {
     w.busy = 1;
     w.handed = edgeAfter(side * 2, t, (w.writes - 1) * w.issue);
     w.next = edgeAfter(side * 2, t, w.writes * w.issue);
+    if (isDefined(TIMELINE)) onItsWay(P_PLACED, side, j, t, w.index, w.writes);
     put(side, UP_POSTED + R_DATA, 0, PAGE_BYTES, w.index, LAND_PAGE, edgeAfter(side * 2, t, 1));
     if (w.handed == t) leave(side, w, t);
   }
@@ -115,6 +128,7 @@ export function stepPlacer(side: u32, t: u64): void {
 function pass(side: u32, index: u32, j: Job, t: u64): void {
   if (j.kind == JOB_ZERO) {
     setVersion(side, j, t);
+    if (isDefined(TIMELINE)) onItsWay(P_PLACED, side, j, t, index, 0);
     count(side, C_PLACED_SKIPPED, 1);
   } else {
     memory.copy(devicePlace() + j.pfn, slotAt(side, j.slotIn), j.bytes);

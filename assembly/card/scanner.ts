@@ -14,6 +14,7 @@ import {
   BATCH_PAGES,
   BLOCKED,
   BUSY,
+  P_FOUND,
   Q_FOUND,
   Q_SCAN,
   STARVED,
@@ -22,7 +23,7 @@ import {
   U_VSOCK,
 } from "../abi";
 import { head, pop, push, queue, ready, lacks } from "../kernel/fifo";
-import { JOB_PAGE, job, takeJob } from "../kernel/jobs";
+import { JOB_PAGE, job, onItsWay, takeJob } from "../kernel/jobs";
 import { ON_CARD, bitsOf, freeMessage, message } from "../kernel/message";
 import { p32 } from "../kernel/params";
 import { wake } from "../kernel/schedule";
@@ -101,6 +102,7 @@ export function stepScanner(side: u32, t: u64): void {
   const j = job(side, index);
   j.pfn = m.a * BATCH_PAGES + bit;
   j.round = m.b;
+  if (isDefined(TIMELINE)) onItsWay(P_FOUND, side, j, t, index, 0);
   s.bit = bit + 1;
   s.next = edgeAfter(clock, t, 1);
   push(queue(side, Q_FOUND), index, s.next);

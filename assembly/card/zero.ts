@@ -14,6 +14,7 @@ import {
   C_ZERO_PAGES,
   G_COMPRESS,
   PAGE_BYTES,
+  P_SORTED,
   Q_LZ,
   Q_RECORD,
   Q_ZERO,
@@ -24,7 +25,7 @@ import {
   WORD_ZERO,
 } from "../abi";
 import { pop, push, queue, ready, lacks } from "../kernel/fifo";
-import { JOB_DEVICE, JOB_ZERO, Job, NO_SLOT, freeSlot, job, slotAt } from "../kernel/jobs";
+import { JOB_DEVICE, JOB_ZERO, Job, NO_SLOT, freeSlot, job, onItsWay, slotAt } from "../kernel/jobs";
 import { sizedByWord } from "../kernel/pages";
 import { g32, p32 } from "../kernel/params";
 import { wake } from "../kernel/schedule";
@@ -91,6 +92,7 @@ function finish(side: u32, f: Filter, t: u64): bool {
     j.slotIn = NO_SLOT;
     count(side, C_ZERO_PAGES, 1);
   }
+  if (isDefined(TIMELINE)) onItsWay(P_SORTED, side, j, t, zero ? 1 : 0, 0);
   push(to, f.index, edgeAfter(side * 2, t, 1));
   return true;
 }

@@ -7,13 +7,13 @@
 //   the two links, a rate cap. The path is lossless and keeps order.
 // In and out: takes bytes from the streams that the framer fills; a frame is an arrival at the other card one
 //   propagation time after its last byte; the receiver takes records out of the stream and opens the window.
-// How long: a frame of n payload bytes holds the wire for (38 + max(46, 52 + n)) x ticksPerByte: 8 preamble
-//   and SFD, 14 header, 20 IPv4, 32 TCP with timestamps, 4 FCS, 12 gap. With a rate cap the next data frame
-//   starts no earlier than wire bytes / cap after the start of the last one. Sends: a full segment, or all
-//   there is, when it fits min(una + cwnd, right edge); a part only when nothing is in flight. cwnd grows by
-//   the bytes acknowledged up to the window. An ACK goes out when more than one MSS is unacknowledged,
-//   `delack` after the first unacknowledged byte, and when the right edge can move by two MSS while less than
-//   half of the window is open; data carries it.
+// How long: a frame of n payload bytes holds the wire for (preamble + max(minFrame, header + 52 + n + FCS) +
+//   gap) x ticksPerByte; 52 = 20 IPv4 + 32 TCP with timestamps. Ethernet: 8, 64, 14, 4, 12. With a rate cap
+//   the next data frame starts no earlier than wire bytes / cap after the start of the last one. Sends: a
+//   full segment, or all there is, when it fits min(una + cwnd, right edge); a part only when nothing is in
+//   flight. cwnd grows by the bytes acknowledged up to the window. An ACK goes out when more than one MSS is
+//   unacknowledged, `delack` after the first unacknowledged byte, and when the right edge can move by two MSS
+//   while less than half of the window is open; data carries it.
 // Leaves out: loss, reordering, Nagle, handshake bytes (the handshake belongs to the setup), pacing, idle
 //   restart.
 // Numbers: IEEE 802.3 clause 4 and annex 4A; RFC 9293, 5681, 6928 (ten segments), 7323 (timestamps), 1122
@@ -28,7 +28,11 @@ import {
   G_NET_CAP_DEN,
   G_NET_CAP_NUM,
   G_NET_DELACK,
+  G_NET_FRAMES,
+  G_NET_FRAME_MIN,
+  G_NET_FRAMING,
   G_NET_MTU,
+  G_NET_OUTSIDE,
   G_NET_PROPAGATION,
   G_NET_TICKS_DEN,
   G_NET_TICKS_NUM,
@@ -57,10 +61,9 @@ import { LINK_A, LINK_B, stream, takenAt, visible } from "../kernel/stream";
 import { NEVER } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 
-const FRAME_OVERHEAD: u32 = 38;
-const FRAME_MIN: u32 = 46;
 const HEADERS: u32 = 52;
-const ARRIVALS: u32 = 65536;
+/** Options of a SYN and its answer (MSS, SACK, timestamps, window scale) beyond those of other segments. */
+const SYN_OPTIONS: u32 = 8;
 
 
 @unmanaged
@@ -74,7 +77,7 @@ class Tcp {
   served: u64; // wire bytes sent, for weighted arbitration
 }
 
-//  port of a side: | free u64 | remainder u64 | cap u64 | cap remainder u64 | arrivals | head | tail |
+//  port of a side: | free u64 | remainder u64 | cap u64 | cap remainder u64 | arrivals | head | tail | mask |
 @unmanaged
 class Mac {
   free: u64;
@@ -84,7 +87,7 @@ class Mac {
   arrivals: usize;
   head: u32;
   tail: u32;
-  stride: u32;
+  mask: u32; // of the ring of arrivals
 }
 
 //  arrival, 32 bytes: | at u64 | end u64 | ack u64 | right u64 |, link in the top bit of `end`
@@ -93,6 +96,9 @@ const MACS = memory.data(128, 16);
 
 let mss: u64 = 0;
 let window: u64 = 0;
+let outside: u64 = 0;
+let framing: u64 = 0;
+let frameMin: u64 = 0;
 let propagation: u64 = 0;
 let ticksNum: u64 = 0;
 let ticksDen: u64 = 0;
@@ -114,10 +120,13 @@ function mac(side: u32): Mac {
   return changetype<Mac>(MACS + (side << 6));
 }
 
-/** Builds the ports and connections of both sides. */
-export function buildTcp(): void {
+/** Builds the ports and connections of both sides; false when memory does not hold the frames under way. */
+export function buildTcp(): bool {
   mss = g(G_NET_MTU) - HEADERS;
   window = g(G_NET_WINDOW);
+  outside = g(G_NET_OUTSIDE);
+  framing = g(G_NET_FRAMING);
+  frameMin = g(G_NET_FRAME_MIN);
   propagation = g(G_NET_PROPAGATION);
   ticksNum = g(G_NET_TICKS_NUM);
   ticksDen = g(G_NET_TICKS_DEN);
@@ -129,7 +138,11 @@ export function buildTcp(): void {
   memory.fill(TCPS, 0, 512);
   memory.fill(MACS, 0, 128);
   for (let side: u32 = 0; side < 2; side++) {
-    mac(side).arrivals = reserve(ARRIVALS << 5);
+    let frames: u32 = 64;
+    while (<u64>frames < g(G_NET_FRAMES)) frames <<= 1;
+    mac(side).mask = frames - 1;
+    mac(side).arrivals = reserve((<u64>frames) << 5);
+    if (mac(side).arrivals == 0) return false;
     for (let link: u32 = 0; link < 2; link++) {
       const c = tcp(side, link);
       c.cwnd = 10 * mss;
@@ -138,14 +151,20 @@ export function buildTcp(): void {
       c.ackAt = NEVER;
     }
   }
+  return true;
 }
 
-/**
- * Time of the handshake: SYN and SYN-ACK, each a frame with 12 more bytes of options than an ACK, one way
- * each.
- */
+/** Bytes of a frame on the wire with so many bytes behind the headers of a segment. */
+// @ts-ignore: decorator
+@inline
+function wireBytes(payload: u32): u64 {
+  const frame = framing + <u64>(HEADERS + payload);
+  return outside + (frame < frameMin ? frameMin : frame);
+}
+
+/** Time of the handshake: SYN and SYN-ACK, each a frame with more options than an ACK, one way each. */
 export function handshakeTicks(): u64 {
-  return 2 * ((98 * ticksNum + ticksDen - 1) / ticksDen + propagation);
+  return 2 * ((wireBytes(SYN_OPTIONS) * ticksNum + ticksDen - 1) / ticksDen + propagation);
 }
 
 // --- sending ---
@@ -226,8 +245,7 @@ function keepUp(side: u32, link: u32): void {
 function sendFrame(side: u32, m: Mac, link: u32, payload: u32, t: u64): void {
   const c = tcp(side, link);
   enter(side, A_NET, BUSY, t);
-  const body = HEADERS + payload;
-  const wire = <u64>(FRAME_OVERHEAD + (body < FRAME_MIN ? FRAME_MIN : body));
+  const wire = wireBytes(payload);
   const span = wire * ticksNum + m.carry;
   m.free = t + span / ticksDen;
   m.carry = span % ticksDen;
@@ -255,8 +273,8 @@ function sendFrame(side: u32, m: Mac, link: u32, payload: u32, t: u64): void {
 
 function arrive(side: u32, at: u64, link: u32, end: u64, ack: u64, right: u64): void {
   const m = mac(side);
-  assert(m.tail - m.head < ARRIVALS, "too many frames in flight");
-  const e = m.arrivals + ((<usize>(m.tail++ & (ARRIVALS - 1))) << 5);
+  assert(m.tail - m.head <= m.mask, "too many frames in flight");
+  const e = m.arrivals + ((<usize>(m.tail++ & m.mask)) << 5);
   store<u64>(e, at);
   store<u64>(e, end | ((<u64>link) << 63), 8);
   store<u64>(e, ack, 16);
@@ -270,7 +288,7 @@ function arrive(side: u32, at: u64, link: u32, end: u64, ack: u64, right: u64): 
 export function stepRx(side: u32, t: u64): void {
   const m = mac(side);
   while (m.head != m.tail) {
-    const e = m.arrivals + ((<usize>(m.head & (ARRIVALS - 1))) << 5);
+    const e = m.arrivals + ((<usize>(m.head & m.mask)) << 5);
     if (load<u64>(e) > t) {
       wake(side, U_NET_RX, load<u64>(e));
       return;

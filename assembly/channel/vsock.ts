@@ -26,6 +26,8 @@ import {
   M_DEVICE,
   M_PAGES,
   PAGE_BYTES,
+  P_FOUND,
+  P_READ,
   Q_ADDRESS,
   Q_DOORBELL,
   Q_EVENT,
@@ -46,7 +48,17 @@ import {
   W_TAGS,
 } from "../abi";
 import { EVENT_MESSAGE, head, hold, pop, pushHeld, queue, ready, lacks } from "../kernel/fifo";
-import { CARRIED, JOB_DEVICE, JOB_PAGE, job, slotAt, slotsShort, takeJob, takeSlot } from "../kernel/jobs";
+import {
+  CARRIED,
+  JOB_DEVICE,
+  JOB_PAGE,
+  job,
+  onItsWay,
+  slotAt,
+  slotsShort,
+  takeJob,
+  takeSlot,
+} from "../kernel/jobs";
 import {
   Message,
   ON_CARD,
@@ -219,6 +231,7 @@ function takeData(side: u32, q: Virtqueue, m: Message, pages: u32, t: u64): void
       j.version = load<u32>(at, 4);
       j.word = load<u32>(at, 8);
       j.round = m.b;
+      if (isDefined(TIMELINE)) onItsWay(P_FOUND, side, j, t, index, 1);
       if (carries(j.pfn)) {
         j.flags = CARRIED;
         memory.copy(slotAt(side, j.slotIn), bodyOf(q.slot) + i * PAGE_BYTES, PAGE_BYTES);
@@ -250,6 +263,7 @@ function deliver(side: u32, q: Virtqueue, t: u64): void {
   for (let i: u32 = 0; i < pages; i++) {
     const then = job(side, index).wait;
     job(side, index).wait = 0;
+    if (isDefined(TIMELINE)) onItsWay(P_READ, side, job(side, index), t, job(side, index).version, 0);
     pushHeld(queue(side, Q_ZERO), index, next);
     index = then;
   }

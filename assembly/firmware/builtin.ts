@@ -29,6 +29,7 @@ import {
   M_ROUND_END,
   M_START,
   PAGE_BYTES,
+  P_POSTED,
   Q_EVENT,
   Q_FETCH,
   Q_OWN,
@@ -54,6 +55,7 @@ import {
   freeSlot,
   job,
   NO_SLOT,
+  onItsWay,
   takeJob,
 } from "../kernel/jobs";
 import { note } from "../kernel/log";
@@ -62,6 +64,7 @@ import { sizedByWord } from "../kernel/pages";
 import { g32, p32 } from "../kernel/params";
 import { UP_POSTED, issueRead, put } from "../kernel/port";
 import { Progress, progress } from "../kernel/progress";
+import { giveNumber } from "../kernel/record";
 import { counted } from "../kernel/stats";
 import { edgeAt } from "../kernel/time";
 
@@ -88,11 +91,18 @@ function next(side: u32, t: u64): u64 {
 
 /** A handler has ended at t: its effect. */
 export function onHandler(side: u32, handler: u32, argument: u32, n: u32, q: u32, t: u64): void {
-  if (handler == F_PAGE_RECORD) pushHeld(queue(side, q), argument, next(side, t));
+  if (handler == F_PAGE_RECORD) onRecord(side, argument, q, t);
   else if (handler == F_DESCRIPTORS) onDescriptors(side, argument, n, q, t);
   else if (handler == F_ADDRESSES) pushHeld(queue(side, Q_SCAN), argument, next(side, t));
   else if (handler == F_INTERRUPT) onMessage(side, argument & ~EVENT_MESSAGE, t);
   else if (handler == F_ROUND_END) onRoundEnd(side, argument, t);
+}
+
+/** A record is made, or one received is sent on its way. */
+function onRecord(side: u32, index: u32, q: u32, t: u64): void {
+  const j = job(side, index);
+  if (j.link == 0) giveNumber(side, j);
+  pushHeld(queue(side, q), index, next(side, t));
 }
 
 /**
@@ -106,6 +116,7 @@ function onDescriptors(side: u32, first: u32, n: u32, q: u32, t: u64): void {
   for (let i: u32 = 0; i < n; i++) {
     const then = job(side, index).wait;
     job(side, index).wait = 0;
+    if (isDefined(TIMELINE)) onItsWay(P_POSTED, side, job(side, index), at, i, n);
     pushHeld(queue(side, onHost ? Q_PENDING : Q_READ + q), index, at);
     index = then;
   }

@@ -8,20 +8,18 @@
 // How long: a batch of 2048 pages takes 32 words x `scanWord` + dirty pages x `protectPage`, then `message` +
 //   payload / copy rate; its marks are read and cleared in one instant at the beginning. Interrupt, suspend,
 //   resume, device state per KiB: as the preset says. Stop rule: pages left x 4096 / (page bytes placed in
-//   the last round / its duration) <= downtime limit.
+//   the last round / its duration) <= downtime limit. At the deadline of `timeout` the front-end drops what
+//   it is doing: a message that is not in memory yet is not sent, and its pages are dirty again. With `force`
+//   it first ends the interrupt it is handling (`interrupt`) or the message of the start (`message`).
 // Leaves out: scheduling of the host, other work of the driver.
 // Numbers: host preset `frontend.*`.
 import {
-  ADDRESSES_BITMAP,
-  ADDRESSES_LIST,
   A_FRONTEND,
   BATCH_PAGES,
-  BLOCKED,
   BUSY,
   C_DIRTY_COLLECTED,
   C_HOST_TICKS,
   C_RECORD_BYTES_B,
-  G_ADDRESSES,
   G_DEVICE_BYTES,
   G_DOWNTIME_LIMIT,
   G_FORCE,
@@ -39,7 +37,6 @@ import {
   L_STATUS,
   L_SUSPENDED,
   MESSAGE_BYTES_MAX,
-  MESSAGE_SLOTS,
   M_ADDRESSES,
   M_DEVICE,
   M_DONE,
@@ -51,6 +48,8 @@ import {
   M_ROUND_END,
   M_START,
   PAGE_BYTES,
+  P_ANNOUNCED,
+  P_CLEARED,
   Q_MSIX,
   REASON_ROUNDS,
   REASON_TIMEOUT,
@@ -62,28 +61,55 @@ import {
   RL_ZERO,
   STARVED,
   STATUS_NOT_CONVERGED,
-  S_HOST_COPY_DEN,
-  S_HOST_COPY_NUM,
   S_HOST_DEVICE_KIB,
   S_HOST_INTERRUPT,
-  S_HOST_MESSAGE,
   S_HOST_PROTECT_PAGE,
   S_HOST_RESUME,
   S_HOST_SUSPEND,
   S_HOST_TLB_FLUSH,
   S_HOST_WORD,
-  TICKS_PER_NS,
   U_FRONTEND,
 } from "../abi";
+import { addressBytes, firstPages, takePage } from "../kernel/batch";
 import {
   batchCount,
   collectBatch,
   dirtyCount,
   holdUp,
   marksSet,
+  restoreBatch,
+  restorePage,
   setGuestRuns,
   startTracking,
 } from "../kernel/dirty";
+import {
+  WAIT_START,
+  WAIT_READY,
+  TRACK,
+  COLLECT,
+  ROUND_END,
+  WAIT_ROUND,
+  SUSPEND,
+  LAST,
+  DEVICE,
+  WAIT_DONE,
+  RESUME,
+  ENDED,
+  NOTHING,
+  SENDING,
+  HANDLING,
+  WORKING,
+  CARD_READY,
+  UNANSWERED,
+  COLLECTING,
+  FORCED,
+  Frontend,
+  frontend,
+  work,
+  send,
+  doorbell,
+  copyTicks,
+} from "../kernel/driver";
 import { pop, queue, ready } from "../kernel/fifo";
 import { logged, note, noteRound, roundNote } from "../kernel/log";
 import {
@@ -95,64 +121,17 @@ import {
   bodyOf,
   freeMessage,
   message,
-  takeMessage,
 } from "../kernel/message";
 import { carries, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
 import { g, g32, p } from "../kernel/params";
-import { DOWN_POSTED, put } from "../kernel/port";
 import { wake } from "../kernel/schedule";
 import { count, counted, enter } from "../kernel/stats";
-import { productAtMost, spanTicks } from "../kernel/time";
-
-// what comes next
-const WAIT_START: u32 = 0;
-const WAIT_READY: u32 = 1;
-const TRACK: u32 = 2;
-const COLLECT: u32 = 3;
-const ROUND_END: u32 = 4;
-const WAIT_ROUND: u32 = 5;
-const SUSPEND: u32 = 6;
-const DEVICE: u32 = 7;
-const WAIT_DONE: u32 = 8;
-const RESUME: u32 = 9;
-const ENDED: u32 = 10;
-
-// what is being done
-const NOTHING: u32 = 0;
-const SENDING: u32 = 1; // `slot` goes to the card at the end
-const HANDLING: u32 = 2; // the message in `slot` from the card
-const WORKING: u32 = 3; // goes to `then` at the end
+import { productAtMost } from "../kernel/time";
+import { happenedInBatch } from "../kernel/timeline";
 
 /** Pages that fit one message: each with its 8-byte address. */
 const PAGES_PER_MESSAGE: u32 = 15;
-/** A store to the doorbell leaves the core after this. */
-const STORE_TICKS: u32 = TICKS_PER_NS;
-
-
-@unmanaged
-class Frontend {
-  done: u64;
-  next: u32;
-  doing: u32;
-  slot: u32;
-  then: u32;
-  round: u32;
-  batch: u32;
-  announced: u32; // pages of this round so far
-  final: u32;
-  offset: u32; // of device state
-  left: u32; // pages of the batch not yet sent (pages over VSOCK)
-  marks: u64; // marks set when the round began
-}
-
-const FRONTENDS = memory.data(128, 16);
 const BITS = memory.data(256, 16);
-
-// @ts-ignore: decorator
-@inline
-function frontend(side: u32): Frontend {
-  return changetype<Frontend>(FRONTENDS + (side << 6));
-}
 
 /** Set when the migration has ended at this time, for the board to close the books. */
 export let endedAt: u64 = 0;
@@ -167,6 +146,12 @@ export function buildFrontend(side: u32): void {
 /** Steps a front-end. */
 export function stepFrontend(side: u32, t: u64): void {
   const f = frontend(side);
+  if (hasDeadline(side, f) && t >= deadline()) timeUp(f, t);
+  advance(side, f, t);
+  if (hasDeadline(side, f)) wake(side, U_FRONTEND, deadline());
+}
+
+function advance(side: u32, f: Frontend, t: u64): void {
   while (true) {
     if (f.doing != NOTHING) {
       if (t < f.done) {
@@ -175,7 +160,7 @@ export function stepFrontend(side: u32, t: u64): void {
       }
       const was = f.doing;
       f.doing = NOTHING;
-      if (was == SENDING) doorbell(side, f.slot, t);
+      if (was == SENDING) doorbell(side, f, t);
       else if (was == HANDLING) handle(side, f, t);
       else f.next = f.then;
     }
@@ -187,7 +172,7 @@ export function stepFrontend(side: u32, t: u64): void {
 
 /** Begins what comes next; false when there is nothing to do at t. */
 function begin(side: u32, f: Frontend, t: u64): bool {
-  if (f.next != ENDED && timeout(side, f, t)) return false;
+  if (f.next == SUSPEND && f.final != 0) suspended(side, f, t);
   if (ready(queue(side, Q_MSIX), t)) {
     f.slot = pop(queue(side, Q_MSIX));
     const m = message(side, TO_HOST, f.slot);
@@ -203,62 +188,37 @@ function begin(side: u32, f: Frontend, t: u64): bool {
     note(L_STARTED, t);
     return send(side, f, M_START, WAIT_READY, t) != NO_MESSAGE;
   }
-  if (f.next == TRACK) return work(f, WORKING, COLLECT, track(side, f, t));
+  if (f.next == TRACK) return work(f, WORKING, COLLECT, track(side, t));
   if (f.next == COLLECT) return collect(side, f, t);
   if (f.next == ROUND_END) return roundEnd(side, f, t);
-  if (f.next == SUSPEND) return suspend(side, f, t);
+  if (f.next == SUSPEND) {
+    f.final = 1;
+    return work(f, WORKING, SUSPEND, t + p(side, S_HOST_SUSPEND));
+  }
+  if (f.next == LAST) return last(side, f, t);
   if (f.next == DEVICE) return device(side, f, t);
   if (f.next == RESUME) return resume(side, f, t);
   enter(side, A_FRONTEND, STARVED, t);
   return false;
 }
 
-function work(f: Frontend, doing: u32, then: u32, done: u64): bool {
-  f.doing = doing;
-  f.then = then;
-  f.done = done;
-  return true;
-}
-
-/** Takes a message slot and begins to fill it; NO_MESSAGE when all are in use. */
-function send(side: u32, f: Frontend, kind: u32, then: u32, t: u64): Message {
-  const slot = takeMessage(side, TO_CARD, kind);
-  if (slot == MESSAGE_SLOTS) {
-    enter(side, A_FRONTEND, BLOCKED, t);
-    return NO_MESSAGE;
-  }
-  f.slot = slot;
-  f.next = then;
-  work(f, SENDING, then, t + p(side, S_HOST_MESSAGE));
-  return message(side, TO_CARD, slot);
-}
-
-/** The message is in memory: rings the card's doorbell. */
-function doorbell(side: u32, slot: u32, t: u64): void {
-  message(side, TO_CARD, slot).sent = t;
-  put(side, DOWN_POSTED, 0, 4, slot, 1, t + STORE_TICKS);
-}
-
-function copyTicks(side: u32, bytes: u64): u64 {
-  return spanTicks(bytes, p(side, S_HOST_COPY_NUM), p(side, S_HOST_COPY_DEN));
-}
-
 // --- the source ---
 
 /** Starts the tracker: every page is protected, one flush. */
-function track(side: u32, f: Frontend, t: u64): u64 {
+function track(side: u32, t: u64): u64 {
   startTracking();
   holdUp(p(side, S_HOST_TLB_FLUSH));
-  beginRound(f, t);
   return t + g(G_PAGES) * p(side, S_HOST_PROTECT_PAGE) + p(side, S_HOST_TLB_FLUSH);
 }
 
 function beginRound(f: Frontend, t: u64): void {
+  // marks set while the tracker started are the first round's
+  f.marks = f.round == 0 ? 0 : marksSet();
   f.round++;
+  f.flags |= COLLECTING;
   f.batch = 0;
   f.left = 0;
   f.announced = 0;
-  f.marks = marksSet();
   noteRound(f.round - 1, RL_START, t);
   note(L_ROUNDS, f.round);
 }
@@ -267,7 +227,7 @@ function beginRound(f: Frontend, t: u64): void {
 function collect(side: u32, f: Frontend, t: u64): bool {
   if (logged(L_SETUP_DONE) == 0) {
     note(L_SETUP_DONE, t);
-    noteRound(0, RL_START, t);
+    beginRound(f, t);
   }
   if (f.left != 0) return sendPages(side, f, t);
   const pages = g32(G_PAGES);
@@ -276,8 +236,8 @@ function collect(side: u32, f: Frontend, t: u64): bool {
     f.next = ROUND_END;
     return roundEnd(side, f, t);
   }
-  const first = f.round == 1;
-  const inBatch = pages - f.batch * BATCH_PAGES < BATCH_PAGES ? pages - f.batch * BATCH_PAGES : BATCH_PAGES;
+  const first = f.batch >= f.told;
+  const inBatch = pagesOf(f.batch);
   const scan = (BATCH_PAGES / 64) * p(side, S_HOST_WORD);
   const n = first ? inBatch : batchCount(f.batch);
   if (n == 0) {
@@ -289,9 +249,12 @@ function collect(side: u32, f: Frontend, t: u64): bool {
   if (!over && m == NO_MESSAGE) return false;
   const bits = over ? BITS : bitsOf(m);
   const cleared = collectBatch(f.batch, bits);
-  if (first) setBits(bits, inBatch);
+  if (isDefined(TIMELINE)) happenedInBatch(P_CLEARED, t, bits, f.batch * BATCH_PAGES, f.round);
+  if (first) firstPages(bits, inBatch);
+  if (isDefined(TIMELINE)) happenedInBatch(P_ANNOUNCED, t, bits, f.batch * BATCH_PAGES, f.round);
   if (cleared != 0) holdUp(p(side, S_HOST_TLB_FLUSH));
   f.batch++;
+  if (first) f.told = f.batch;
   f.announced += n;
   count(side, C_DIRTY_COLLECTED, n);
   const cost = scan + cleared * p(side, S_HOST_PROTECT_PAGE) + (cleared != 0 ? p(side, S_HOST_TLB_FLUSH) : 0);
@@ -307,27 +270,6 @@ function collect(side: u32, f: Frontend, t: u64): bool {
   return true;
 }
 
-function setBits(bits: usize, n: u32): void {
-  memory.fill(bits, 0, BATCH_PAGES / 8);
-  memory.fill(bits, 0xff, n >> 3);
-  if (n & 7) store<u8>(bits + (n >> 3), <u8>(((<u32>1) << (n & 7)) - 1));
-}
-
-/** Payload of an address batch: 8 bytes of base, then a bitmap, 8 bytes a page, or 8 bytes a run. */
-function addressBytes(bits: usize, n: u32): u32 {
-  const form = g32(G_ADDRESSES);
-  if (form == ADDRESSES_BITMAP) return 8 + BATCH_PAGES / 8;
-  if (form == ADDRESSES_LIST) return 8 + 8 * n;
-  let runs: u32 = 0;
-  let carry: u64 = 0;
-  for (let i: u32 = 0; i < BATCH_PAGES / 8; i += 8) {
-    const w = load<u64>(bits + i);
-    runs += <u32>popcnt(w & ~((w << 1) | carry));
-    carry = w >> 63;
-  }
-  return 8 + 8 * runs;
-}
-
 /** Copies the next pages of a batch into a message: their versions are fixed now. */
 function sendPages(side: u32, f: Frontend, t: u64): bool {
   const m = send(side, f, M_PAGES, COLLECT, t);
@@ -335,9 +277,7 @@ function sendPages(side: u32, f: Frontend, t: u64): bool {
   const n = f.left < PAGES_PER_MESSAGE ? f.left : PAGES_PER_MESSAGE;
   let bit: u32 = 0;
   for (let i: u32 = 0; i < n; i++) {
-    while ((load<u32>(BITS + ((bit >> 5) << 2)) & ((<u32>1) << (bit & 31))) == 0) bit++;
-    const word = BITS + ((bit >> 5) << 2);
-    store<u32>(word, load<u32>(word) & ~((<u32>1) << (bit & 31)));
+    bit = takePage(BITS, bit);
     const pfn = (f.batch - 1) * BATCH_PAGES + bit;
     const at = bitsOf(m) + i * 12;
     store<u32>(at, pfn);
@@ -365,15 +305,25 @@ function roundEnd(side: u32, f: Frontend, t: u64): bool {
 }
 
 /** The vCPUs and devices stop at the end of `suspend`; what is dirty then is the last round. */
-function suspend(side: u32, f: Frontend, t: u64): bool {
-  if (f.final == 0) {
-    f.final = 1;
-    return work(f, WORKING, SUSPEND, t + p(side, S_HOST_SUSPEND));
-  }
+function suspended(side: u32, f: Frontend, t: u64): void {
   setGuestRuns(false);
   note(L_SUSPENDED, t);
   note(L_PRECOPY_BYTES, counted(side, C_RECORD_BYTES_B));
-  beginRound(f, t);
+  f.next = LAST;
+}
+
+/**
+ * What is dirty goes as the last round. A stop that was forced may find the card not ready, or a round not
+ * placed: both are awaited. It may have cut a round short: that one is the last then, and all of memory is
+ * looked at again.
+ */
+function last(side: u32, f: Frontend, t: u64): bool {
+  if ((f.flags & (CARD_READY | UNANSWERED)) != CARD_READY) {
+    enter(side, A_FRONTEND, STARVED, t);
+    return false;
+  }
+  if ((f.flags & COLLECTING) == 0) beginRound(f, t);
+  f.batch = 0;
   f.next = COLLECT;
   return collect(side, f, t);
 }
@@ -399,6 +349,7 @@ function device(side: u32, f: Frontend, t: u64): bool {
 /** A round has been placed: stop, go on, or give up. */
 function roundDone(f: Frontend, m: Message, t: u64): void {
   const r = f.round - 1;
+  f.flags &= ~UNANSWERED;
   noteRound(r, RL_END, t);
   noteRound(r, RL_NORMAL, m.a);
   noteRound(r, RL_ZERO, m.b);
@@ -414,51 +365,117 @@ function roundDone(f: Frontend, m: Message, t: u64): void {
     f.next = SUSPEND;
   } else if (f.round >= g32(G_ROUNDS_MAX)) {
     giveUp(f, REASON_ROUNDS, t);
-  } else if (g(G_TIMEOUT) != 0 && t >= logged(L_STARTED) + g(G_TIMEOUT)) {
-    giveUp(f, REASON_TIMEOUT, t);
   } else {
     beginRound(f, t);
     f.next = COLLECT;
   }
 }
 
+/** The rounds or the time are up: the migration ends here, or the guest is suspended whatever is left. */
 function giveUp(f: Frontend, reason: u32, t: u64): void {
+  note(L_REASON, reason);
   if (g32(G_FORCE) != 0) {
-    note(L_REASON, reason);
     f.next = SUSPEND;
     return;
   }
   note(L_STATUS, STATUS_NOT_CONVERGED);
-  note(L_REASON, reason);
-  note(L_PENDING_PAGES, dirtyCount());
+  note(L_PENDING_PAGES, pagesLeft(f));
   f.next = ENDED;
   endedAt = t;
 }
 
-/** True when the time is up before the guest was suspended, and the migration has been given up. */
-function timeout(side: u32, f: Frontend, t: u64): bool {
-  if (side != 0 || g(G_TIMEOUT) == 0 || f.next == WAIT_START || f.final != 0 || g32(G_FORCE) != 0)
-    return false;
-  const deadline = logged(L_STARTED) + g(G_TIMEOUT);
-  if (t < deadline) {
-    wake(side, U_FRONTEND, deadline);
-    return false;
+/** Pages in the batch of this number. */
+function pagesOf(batch: u32): u32 {
+  const left = g32(G_PAGES) - batch * BATCH_PAGES;
+  return left < BATCH_PAGES ? left : BATCH_PAGES;
+}
+
+/** Pages marked, and pages that no round has announced yet. */
+function pagesLeft(f: Frontend): u32 {
+  const batches = (g32(G_PAGES) + BATCH_PAGES - 1) / BATCH_PAGES;
+  let n = dirtyCount();
+  for (let b = f.told; b < batches; b++) n += pagesOf(b) - batchCount(b);
+  return n;
+}
+
+// --- the deadline ---
+
+/** A migration under way has one until its guest is being suspended. */
+function hasDeadline(side: u32, f: Frontend): bool {
+  const pending = f.next != WAIT_START && f.next != ENDED && f.final == 0 && (f.flags & FORCED) == 0;
+  return side == 0 && g(G_TIMEOUT) != 0 && pending;
+}
+
+function deadline(): u64 {
+  return logged(L_STARTED) + g(G_TIMEOUT);
+}
+
+/** The time is up: what is being done is dropped at t. */
+function timeUp(f: Frontend, t: u64): void {
+  const force = g32(G_FORCE) != 0;
+  const starting = f.doing == SENDING && message(0, TO_CARD, f.slot).kind == M_START;
+  if (!force || (f.doing != HANDLING && !starting)) drop(f, t);
+  if (force) {
+    f.flags |= FORCED;
+    if (logged(L_SETUP_DONE) == 0) note(L_SETUP_DONE, t);
   }
   giveUp(f, REASON_TIMEOUT, t);
-  enter(side, A_FRONTEND, STARVED, t);
-  return true;
+  if (f.doing == NOTHING) enter(0, A_FRONTEND, STARVED, t);
+}
+
+/** Drops what is being done; pages whose marks were taken and that are not sent are dirty again. */
+function drop(f: Frontend, t: u64): void {
+  if (f.doing != NOTHING) count(0, C_HOST_TICKS, 0 - (f.done - t));
+  if (f.doing == HANDLING) {
+    freeMessage(0, TO_HOST, f.slot);
+    handledAt = t;
+  } else if (f.doing == SENDING) {
+    unsend(f, message(0, TO_CARD, f.slot));
+    freeMessage(0, TO_CARD, f.slot);
+  }
+  f.doing = NOTHING;
+  if (f.left == 0) return;
+  restoreBatch(f.batch - 1, BITS);
+  f.announced -= f.left;
+  count(0, C_DIRTY_COLLECTED, 0 - <u64>f.left);
+  f.left = 0;
+}
+
+/** A message to the card is not sent: its pages are not announced. */
+function unsend(f: Frontend, m: Message): void {
+  let n: u64 = 0;
+  if (m.kind == M_ADDRESSES) {
+    n = m.c;
+    // the first round announces every page of a batch, whatever its marks
+    if (f.round == 1) f.told = <u32>m.a;
+    else restoreBatch(<u32>m.a, bitsOf(m));
+  } else if (m.kind == M_PAGES) {
+    n = m.a;
+    for (let i: u32 = 0; i < <u32>n; i++) restorePage(load<u32>(bitsOf(m) + i * 12));
+  }
+  f.announced -= <u32>n;
+  count(0, C_DIRTY_COLLECTED, 0 - n);
 }
 
 // --- messages from the card ---
 
 function handle(side: u32, f: Frontend, t: u64): void {
   const m = message(side, TO_HOST, f.slot);
-  if (m.kind == M_READY) f.next = TRACK;
-  else if (m.kind == M_ROUND_DONE) roundDone(f, m, t);
-  else if (m.kind == M_RESUME) f.next = RESUME;
-  else if (m.kind == M_DONE) f.next = ENDED;
+  // what arrives after the end is read and forgotten
+  if (f.next != ENDED) {
+    if (m.kind == M_READY) cardReady(f);
+    else if (m.kind == M_ROUND_DONE) roundDone(f, m, t);
+    else if (m.kind == M_RESUME) f.next = RESUME;
+    else if (m.kind == M_DONE) f.next = ENDED;
+  }
   freeMessage(side, TO_HOST, f.slot);
   handledAt = t;
+}
+
+/** The card has shaken hands: the tracker is started, unless the guest is being suspended already. */
+function cardReady(f: Frontend): void {
+  f.flags |= CARD_READY;
+  if (f.next == WAIT_READY) f.next = TRACK;
 }
 
 /** When the last message was handled: the board tells the card that a buffer is free again. */

@@ -28,21 +28,24 @@ import {
   G_TRACKER,
   G_VCPUS,
   PAGE_BYTES,
+  P_WRITTEN,
   SERIES_DIRTY,
   STARVED,
   S_HOST_FAULT,
   TRACKER_WRITE_PROTECT,
+  T_PAGE,
   U_GUEST,
   VCPUS_MAX,
 } from "../abi";
 import { guestRuns, heldUp, markDirty } from "../kernel/dirty";
 import { addSeries } from "../kernel/log";
 import { reserve } from "../kernel/memory";
-import { carries, newVersion, setWord, sourcePage } from "../kernel/pages";
+import { carries, newVersion, setWord, sourcePage, sourceVersion } from "../kernel/pages";
 import { g32, p } from "../kernel/params";
 import { setDue, wake } from "../kernel/schedule";
 import { count, enter } from "../kernel/stats";
 import { NEVER } from "../kernel/time";
+import { happened } from "../kernel/timeline";
 
 //  vCPU, 32 bytes: | skew u64 | consumed u64 | head u32 | tail u32 | fed u64 |
 @unmanaged
@@ -164,6 +167,7 @@ function write(v: u32, t: u64): void {
   c.head++;
   c.consumed++;
   const marked = markDirty(pfn);
+  if (isDefined(TIMELINE)) happened(T_PAGE, 0, P_WRITTEN, t, pfn, sourceVersion(pfn), marked ? 1 : 0);
   addSeries(SERIES_DIRTY, t, 1);
   if ((flags & EVENT_FREE) != 0) {
     count(0, C_FREES, 1);

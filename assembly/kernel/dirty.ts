@@ -5,7 +5,7 @@ import { BATCH_PAGES, G_PAGES, I_CLEARED_BEFORE_READ } from "../abi";
 import { reserve } from "./memory";
 import { g32 } from "./params";
 import { now } from "./schedule";
-import { broken } from "./stats";
+import { broken, evaluates } from "./stats";
 
 let bits: usize = 0;
 let tracking: bool = false;
@@ -81,6 +81,29 @@ export function marksSet(): u64 {
   return everDirty;
 }
 
+/**
+ * Marks pages of a batch again whose marks were taken and that nobody was told of. They are no new marks: the
+ * guest did not set them.
+ */
+export function restoreBatch(batch: u32, from: usize): void {
+  const at = bits + <usize>batch * (BATCH_PAGES / 8);
+  for (let i: u32 = 0; i < BATCH_PAGES / 8; i += 8) {
+    const was = load<u64>(at + i);
+    const all = was | load<u64>(from + i);
+    dirtyPages += <u32>popcnt(all ^ was);
+    store<u64>(at + i, all);
+  }
+}
+
+/** Marks one such page. */
+export function restorePage(pfn: u32): void {
+  const at = bits + (((<usize>pfn) >> 5) << 2);
+  const bit = (<u32>1) << (pfn & 31);
+  if ((load<u32>(at) & bit) != 0) return;
+  store<u32>(at, load<u32>(at) | bit);
+  dirtyPages++;
+}
+
 /** Marked pages of a batch. */
 export function batchCount(batch: u32): u32 {
   const at = bits + <usize>batch * (BATCH_PAGES / 8);
@@ -95,6 +118,7 @@ export function collectBatch(batch: u32, to: usize): u32 {
   const n = batchCount(batch);
   memory.copy(to, at, BATCH_PAGES / 8);
   memory.fill(at, 0, BATCH_PAGES / 8);
+  evaluates(I_CLEARED_BEFORE_READ);
   if (n > dirtyPages || batchCount(batch) != 0) broken(I_CLEARED_BEFORE_READ, n, dirtyPages, now);
   dirtyPages -= n;
   return n;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Job records: what moves through a card. A job is one page, one chunk of device state or one control record.
-import { I_JOBS, I_SRAM, JOBS_MAX, PAGE_BYTES } from "../abi";
+import { I_JOBS, I_SRAM, JOBS_MAX, PAGE_BYTES, T_PAGE } from "../abi";
 import { reserve } from "./memory";
 import { currentUnit, now, wake } from "./schedule";
-import { broken } from "./stats";
+import { broken, evaluates } from "./stats";
+import { happened } from "./timeline";
 
 /** Kinds of job, and of the record that carries it. */
 export const JOB_PAGE: u32 = 1;
@@ -36,6 +37,15 @@ export class Job {
   issued: u16; // bytes requested so far
   link: u16; // 1 for a record that was received
   flags: u32; // bit 0 coded, bit 1 carries bytes, bit 2 of the final round
+}
+
+/** Records a step of a page (P_ constants) in the timeline; other jobs are passed over. */
+// @ts-ignore: decorator
+@inline
+export function onItsWay(step: u32, side: u32, j: Job, t: u64, b: u64, c: u64): void {
+  if (isDefined(TIMELINE)) {
+    if (j.kind == JOB_PAGE || j.kind == JOB_ZERO) happened(T_PAGE, side, step, t, j.pfn, b, c);
+  }
 }
 
 /** Flags of a job. */
@@ -113,6 +123,7 @@ export function takeJob(side: u32, kind: u32): u32 {
 export function freeJob(side: u32, index: u32): void {
   const q = pool(side);
   const j = changetype<Job>(q.jobs + (index << 6));
+  evaluates(I_JOBS);
   if (j.kind == 0 || q.left >= JOBS_MAX) broken(I_JOBS, index, q.left, now);
   j.kind = 0;
   store<u32>(q.free + (q.left++ << 2), index);
@@ -135,6 +146,7 @@ export function takeSlot(side: u32): u32 {
   assert(q.slotsLeft != 0, "no SRAM slot");
   const slot = load<u32>(q.slotFree + (--q.slotsLeft << 2));
   const used = q.slotFree + ((q.slotsTotal + slot) << 2);
+  evaluates(I_SRAM);
   if (load<u32>(used) != 0) broken(I_SRAM, slot, q.slotsLeft, now);
   store<u32>(used, 1);
   return slot;

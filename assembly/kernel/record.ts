@@ -4,12 +4,90 @@
 //   header, 16 bytes: | page number or offset u32 | sequence u32 | payload bytes u16 | codec u8 | kind u8 |
 //   version u32 | then the payload, then a tag of 16 bytes when it is sealed. The header is the additional
 //   data of the seal.
-import { JOBS_MAX, PAGE_BYTES, RECORD_TAG_BYTES } from "../abi";
-import { CODED, Job } from "./jobs";
+//
+// Its number: given by the firmware that makes the record, 1, 2, 3 … on each link and way, whether the record
+// is sealed or not. Engines overtake each other, so the receiver keeps a window of numbers, as IPsec does.
+//
+//   numbers of a stream, 16 bytes: | last given u64 | lowest not received u64 |
+import { I_SEQUENCE, JOBS_MAX, PAGE_BYTES, RECORD_TAG_BYTES } from "../abi";
+import { CODED, JOB_DEVICE, Job } from "./jobs";
 import { reserve } from "./memory";
+import { broken, evaluates } from "./stats";
 
 const HEADER = memory.data(16, 16);
 const TAGS = memory.data(8, 8);
+
+
+@unmanaged
+class Numbers {
+  given: u64;
+  next: u64;
+}
+
+const NUMBERS = memory.data(64, 16);
+/** Records may overtake each other between engines by this many at most. */
+const WINDOW: u64 = 1024;
+// one bit a number of the window, for each stream
+const SEEN = memory.data(512, 16);
+
+/** Numbers of the stream that `side` sends on a link. */
+// @ts-ignore: decorator
+@inline
+function numbers(side: u32, link: u32): Numbers {
+  return changetype<Numbers>(NUMBERS + ((side * 2 + link) << 4));
+}
+
+/** Begins all numbers anew. */
+export function buildNumbers(): void {
+  memory.fill(SEEN, 0, 512);
+  for (let i: u32 = 0; i < 4; i++) {
+    numbers(i >> 1, i & 1).given = 0;
+    numbers(i >> 1, i & 1).next = 1;
+  }
+}
+
+/** The data link a record travels on: device state on A, everything else on B. */
+// @ts-ignore: decorator
+@inline
+export function linkOf(kind: u32): u32 {
+  return kind == JOB_DEVICE ? 0 : 1;
+}
+
+/** Numbers a record that `side` is about to send. */
+export function giveNumber(side: u32, j: Job): void {
+  const s = numbers(side, linkOf(j.kind));
+  s.given += 1;
+  j.nonce = s.given;
+}
+
+/** The record of this number has come out of the stream that `side` sends: each comes once. */
+export function receiveNumber(side: u32, link: u32, number: u64, t: u64): void {
+  const s = numbers(side, link);
+  evaluates(I_SEQUENCE);
+  if (!fresh(s, SEEN + ((side * 2 + link) << 7), number)) broken(I_SEQUENCE, number, s.next, t);
+}
+
+function fresh(s: Numbers, bits: usize, number: u64): bool {
+  if (number < s.next || number >= s.next + WINDOW) return false;
+  const at = bits + ((<usize>((number & (WINDOW - 1)) >> 6)) << 3);
+  const bit = (<u64>1) << (number & 63);
+  if ((load<u64>(at) & bit) != 0) return false;
+  store<u64>(at, load<u64>(at) | bit);
+  while (true) {
+    const low = bits + ((<usize>((s.next & (WINDOW - 1)) >> 6)) << 3);
+    const mask = (<u64>1) << (s.next & 63);
+    if ((load<u64>(low) & mask) == 0) return true;
+    store<u64>(low, load<u64>(low) & ~mask);
+    s.next++;
+  }
+}
+
+/** Numbers of both ways that were given and have not been received. */
+export function numbersOut(): u32 {
+  let n: u64 = 0;
+  for (let i: u32 = 0; i < 4; i++) n += numbers(i >> 1, i & 1).given - (numbers(i >> 1, i & 1).next - 1);
+  return <u32>n;
+}
 
 /** Lays out the tags of the jobs of a side. */
 export function buildRecords(side: u32): void {

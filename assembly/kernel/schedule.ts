@@ -9,12 +9,18 @@
 // Built with NAIVE the due times of clocked units are ignored: every unit is stepped at every edge of its
 // clock, and units without a clock at every time that is visited. That build is the oracle of this one.
 //
-//   due table of a side, 192 bytes: | u64 x 24 units, NEVER when nothing is asked |
+//   due tables of a side: | u64 x 24 units |, NEVER when nothing is asked, and
+//                         | u32 x 24 units |, ticks after the side's base, FAR when that is too much to say
+// The second is what is searched: a vector holds four of them and has a minimum of its own. The base follows
+// the local clock.
 import { UNITS } from "../abi";
 import { NEVER, NO_CLOCK, edgeAt } from "./time";
 
 const SLOTS: u32 = 24;
+const FAR: u32 = 0xffff_ffff;
 const DUE = memory.data(384, 16);
+const NEAR = memory.data(192, 16);
+const BASE = memory.data(16, 8);
 const CLOCK_OF = memory.data(256, 16);
 
 if (UNITS > SLOTS) ERROR("due table too small");
@@ -36,6 +42,8 @@ export function setCurrent(side: u32, unit: u32): void {
 
 export function scheduleReset(): void {
   for (let i: u32 = 0; i < 2 * SLOTS; i++) store<u64>(DUE + (i << 3), NEVER);
+  rebase(0, 0);
+  rebase(1, 0);
   now = 0;
 }
 
@@ -61,10 +69,30 @@ export function dueOf(side: u32, unit: u32): u64 {
   return load<u64>(slot(side, unit));
 }
 
-// @ts-ignore: decorator
-@inline
 export function setDue(side: u32, unit: u32, t: u64): void {
   store<u64>(slot(side, unit), t);
+  store<u32>(nearSlot(side, unit), nearness(side, t));
+}
+
+// @ts-ignore: decorator
+@inline
+function nearSlot(side: u32, unit: u32): usize {
+  return NEAR + ((side * SLOTS + unit) << 2);
+}
+
+/** Ticks from the side's base to t, which is not before it. */
+// @ts-ignore: decorator
+@inline
+function nearness(side: u32, t: u64): u32 {
+  const ticks = t - load<u64>(BASE + (side << 3));
+  return ticks < FAR ? <u32>ticks : FAR;
+}
+
+/** Moves a side's base to t. */
+function rebase(side: u32, t: u64): void {
+  store<u64>(BASE + (side << 3), t);
+  for (let u: u32 = 0; u < SLOTS; u++)
+    store<u32>(nearSlot(side, u), nearness(side, load<u64>(slot(side, u))));
 }
 
 /** Asks for a step of the unit at its first edge at or after t; an earlier request stands. */
@@ -79,71 +107,76 @@ export function wake(side: u32, unit: u32, t: u64): void {
   } else {
     assert(!late, "a unit without a clock woken in its past");
   }
+  assert(t >= load<u64>(BASE + (side << 3)), "a unit woken in its side's past");
   store<u64>(at, t);
-  if (t <= now && side == currentSide) present |= PAIR << ((<u64>unit) << 1);
+  store<u32>(nearSlot(side, unit), nearness(side, t));
+  if (t <= now && side == currentSide) present |= (<u32>1) << unit;
 }
 
-/** Units of the side that are due at `now` and have not been stepped: two bits a unit, both set. */
-let present: u64 = 0;
-const PAIR: u64 = 3;
-
-/** The lesser of each pair of times, compared as signed numbers. */
-// @ts-ignore: decorator
-@inline
-function least(a: v128, b: v128): v128 {
-  return v128.bitselect(a, b, v128.lt<i64>(a, b));
-}
-
-/** The least times of the eight units at `at`, of the even and of the odd ones. */
-// @ts-ignore: decorator
-@inline
-function leastOf(at: usize): v128 {
-  return least(least(v128.load(at), v128.load(at, 16)), least(v128.load(at, 32), v128.load(at, 48)));
-}
-
-/** Which of the eight units at `at` are due at the time in both halves of m: two bits a unit. */
-// @ts-ignore: decorator
-@inline
-function dueAmong(at: usize, m: v128): u64 {
-  const a = v128.narrow<i32>(v128.eq<i64>(v128.load(at), m), v128.eq<i64>(v128.load(at, 16), m));
-  const b = v128.narrow<i32>(v128.eq<i64>(v128.load(at, 32), m), v128.eq<i64>(v128.load(at, 48), m));
-  return v128.bitmask<i8>(v128.narrow<i16>(a, b));
-}
+/** Units of the side that are due at `now` and have not been stepped, a bit each. */
+let present: u32 = 0;
 
 /** Earliest due time of a side. */
 export function earliest(side: u32): u64 {
-  const m = earliestPair(side);
-  return v128.extract_lane<u64>(m, 0);
+  let best = NEVER;
+  for (let u: u32 = 0; u < SLOTS; u++) best = min<u64>(best, load<u64>(slot(side, u)));
+  return best;
 }
 
-/** Earliest due time of a side, in both halves. */
 // @ts-ignore: decorator
 @inline
-function earliestPair(side: u32): v128 {
-  const base = slot(side, 0);
-  const m = least(leastOf(base), least(leastOf(base + 64), leastOf(base + 128)));
-  return least(m, v128.shuffle<u64>(m, m, 1, 2));
+function least(a: v128, b: v128): v128 {
+  return v128.min<u32>(a, b);
 }
 
-/** The next time at which something is due on the side; who is due then is taken by nextPresent(). */
+/** Which of the eight units at `at` are as near as each lane of m says: 16 bits a unit, all or none. */
 // @ts-ignore: decorator
 @inline
-export function nextDue(side: u32): u64 {
-  const base = slot(side, 0);
-  const m = earliestPair(side);
-  present = dueAmong(base, m) | (dueAmong(base + 64, m) << 16) | (dueAmong(base + 128, m) << 32);
-  return v128.extract_lane<u64>(m, 0);
+function equalAmong(at: usize, m: v128): v128 {
+  return v128.narrow<i32>(v128.eq<i32>(v128.load(at), m), v128.eq<i32>(v128.load(at, 16), m));
 }
 
-/** Takes the first unit, in the order of units, that is due at t = `now`; UNITS when there is none left. */
+/**
+ * The next time at which something is due on the side; who is due then is taken by nextPresent(). A time
+ * after `to` is only looked at.
+ */
+// @ts-ignore: decorator
+@inline
+export function nextDue(side: u32, to: u64): u64 {
+  const at = nearSlot(side, 0);
+  let m = least(
+    least(least(v128.load(at), v128.load(at, 16)), least(v128.load(at, 32), v128.load(at, 48))),
+    least(v128.load(at, 64), v128.load(at, 80)),
+  );
+  m = least(m, v128.shuffle<u32>(m, m, 2, 3, 0, 1));
+  m = least(m, v128.shuffle<u32>(m, m, 1, 0, 3, 2));
+  const ticks = v128.extract_lane<u32>(m, 0);
+  if (ticks == FAR) return farDue(side, to);
+  const first = v128.narrow<i16>(equalAmong(at, m), equalAmong(at + 32, m));
+  const rest = equalAmong(at + 64, m);
+  present = v128.bitmask<i8>(first) | ((v128.bitmask<i8>(v128.narrow<i16>(rest, rest)) & 0xff) << 16);
+  return load<u64>(BASE + (side << 3)) + ticks;
+}
+
+/** Nothing is near: the base moves to what is due next, if that is to be stepped. */
+function farDue(side: u32, to: u64): u64 {
+  const t = earliest(side);
+  if (t > to) return t;
+  rebase(side, t);
+  present = 0;
+  for (let u: u32 = 0; u < UNITS; u++) if (load<u32>(nearSlot(side, u)) == 0) present |= (<u32>1) << u;
+  return t;
+}
+
+/** Takes the first unit, in the order of units, that is due at `now`; UNITS when there is none left. */
 // @ts-ignore: decorator
 @inline
 export function nextPresent(side: u32): u32 {
   if (present == 0) return UNITS;
-  const unit = <u32>(ctz<u64>(present) >> 1);
-  present &= present - 1;
+  const unit = <u32>ctz<u32>(present);
   present &= present - 1;
   store<u64>(slot(side, unit), NEVER);
+  store<u32>(nearSlot(side, unit), FAR);
   currentUnit = unit;
   return unit;
 }

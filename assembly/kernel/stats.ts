@@ -24,6 +24,8 @@ export let brokenInvariant: u32 = 0;
 export let brokenLeft: u64 = 0;
 export let brokenRight: u64 = 0;
 export let brokenAt: u64 = 0;
+/** Invariants that have been looked at, a bit each: those of records, which not every run has. */
+export let evaluated: u32 = 0;
 /** True once the reported interval has ended: the drain phase is not counted. */
 export let booksClosed: bool = false;
 
@@ -35,6 +37,7 @@ export function statsReset(): void {
   brokenLeft = 0;
   brokenRight = 0;
   brokenAt = 0;
+  evaluated = 0;
   booksClosed = false;
 }
 
@@ -45,6 +48,13 @@ export function broken(invariant: u32, left: u64, right: u64, t: u64): void {
   brokenLeft = left;
   brokenRight = right;
   brokenAt = t;
+}
+
+/** An invariant is about to be looked at. */
+// @ts-ignore: decorator
+@inline
+export function evaluates(invariant: u32): void {
+  evaluated |= (<u32>1) << invariant;
 }
 
 /** Begins an account in a state. */

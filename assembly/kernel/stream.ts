@@ -10,6 +10,8 @@ import { reserve } from "./memory";
 
 export const LINK_A: u32 = 0;
 export const LINK_B: u32 = 1;
+/** The byte ring as it begins. */
+const RING_FIRST_BYTES: u32 = 262144;
 
 
 @unmanaged
@@ -20,7 +22,7 @@ export class Stream {
   released: u64; // bytes the sender knows to have been taken out
   records: usize;
   bytes: usize;
-  mask: u32; // of the byte ring
+  mask: u32; // of the byte ring as it is now
   first: u32; // oldest record kept
   next: u32; // next record the receiver takes
   last: u32; // next record to append
@@ -31,6 +33,7 @@ export class Stream {
   takenFrom: u64;
   una: u64; // first byte not acknowledged, as the sender knows
   received: u64; // bytes the receiver has in order
+  ring: u32; // bytes laid out for the byte ring
 }
 
 
@@ -51,6 +54,7 @@ export class Record {
 const STREAMS = memory.data(1024, 16);
 
 if (offsetof<Record>() != 48) ERROR("stream record");
+if (offsetof<Stream>() > 128) ERROR("stream");
 
 /** The stream that `side` sends on a link. */
 // @ts-ignore: decorator
@@ -66,7 +70,29 @@ export function buildStream(side: u32, link: u32, records: u32, ring: u32): void
   s.records = reserve(<u64>records * 48);
   s.cap = records;
   s.bytes = ring == 0 ? 0 : reserve(ring);
-  s.mask = ring == 0 ? 0 : ring - 1;
+  s.ring = ring;
+  s.mask = (ring < RING_FIRST_BYTES ? ring : RING_FIRST_BYTES) - 1;
+}
+
+/**
+ * Makes the ring hold all that is in the stream. It begins small and doubles up to what was laid out: of a
+ * window most is seldom in use, and memory that is touched for the first time costs more than all that is
+ * done to it.
+ */
+export function ringFit(s: Stream): void {
+  while (s.appended - s.position > <u64>s.mask + 1) {
+    const size = s.mask + 1;
+    assert(size < s.ring, "byte ring of a stream overflows");
+    // every other stretch of the old size moves up by it
+    let at = s.position;
+    while (at < s.appended) {
+      const end = min<u64>((at | s.mask) + 1, s.appended);
+      const from = s.bytes + <usize>(at & s.mask);
+      if ((at & size) != 0) memory.copy(from + size, from, <usize>(end - at));
+      at = end;
+    }
+    s.mask = (size << 1) - 1;
+  }
 }
 
 // @ts-ignore: decorator

@@ -3,6 +3,7 @@
 // of the tests. In other builds every call is an empty function that the compiler removes.
 //
 //   record, 32 bytes: | t u64 | kind u16 | side u8 | which u8 | a u32 | b u64 | c u64 |
+import { BATCH_PAGES, T_PAGE } from "../abi";
 import { reserve } from "./memory";
 
 const RECORDS: u32 = 1 << 20;
@@ -30,6 +31,16 @@ export function happened(kind: u32, side: u32, which: u32, t: u64, a: u32, b: u6
     store<u64>(at, b, 16);
     store<u64>(at, c, 24);
     written++;
+  }
+}
+
+/** Records a step of every page whose bit is set in a batch that begins with page `first`. */
+export function happenedInBatch(step: u32, t: u64, bits: usize, first: u32, b: u64): void {
+  if (isDefined(TIMELINE)) {
+    for (let i: u32 = 0; i < BATCH_PAGES; i++) {
+      const word = load<u32>(bits + ((i >> 5) << 2));
+      if ((word & ((<u32>1) << (i & 31))) != 0) happened(T_PAGE, 0, step, t, first + i, b, 0);
+    }
   }
 }
 

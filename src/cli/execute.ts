@@ -2,9 +2,10 @@
 /** Drives a simulation from the command line: opens the trace, shows progress, lets Ctrl-C in. */
 import { relative } from "node:path";
 import { Core, coreModule, type Variant } from "../core.ts";
+import { followedSimulation } from "../follow.ts";
 import type { Result } from "../result/schema.ts";
 import type { ResolvedScenario } from "../scenario/types.ts";
-import { RunRefused, simulation } from "../simulate.ts";
+import { type Progress, RunRefused, type SimulateInput, simulation } from "../simulate.ts";
 import { guestStream } from "../stream.ts";
 import { GuestRefused } from "../trace/errors.ts";
 import { type MdtTrace, openSteps } from "../trace/mdt-reader.ts";
@@ -61,6 +62,17 @@ export interface Execution {
   readonly variant: Variant;
   /** Where a key of the scenario was written, for refusals: `file:line:column`. */
   readonly place: (key: string) => string;
+  /** Pages to follow; the run is then one of the instrumented core, and the result has `follow`. */
+  readonly follow?: readonly number[];
+}
+
+/** The run, which follows pages if any are named. @throws InputError */
+function stepsOf(input: SimulateInput, follow: readonly number[]): Generator<Progress, Result> {
+  if (follow.length === 0) return simulation(input);
+  const outside = follow.find((page) => page >= input.stream.pages);
+  if (outside === undefined) return followedSimulation(input, follow);
+  const most = input.stream.pages - 1;
+  throw new InputError(`--follow ${outside}: is outside the guest; its pages are 0 to ${most}`);
 }
 
 /** Runs a scenario. @throws InputError, TraceError, Interrupted, SimulatorFault */
@@ -76,8 +88,10 @@ export async function execute(execution: Execution): Promise<Result> {
       trace: opened?.trace.sha256 ?? null,
       traceHint: execution.traceHint,
     };
-    const core = new Core(coreModule(execution.variant));
-    return await untilInterrupted(simulation({ core, scenario, stream, origin }), shown.show);
+    const { follow = [] } = execution;
+    const core = new Core(coreModule(follow.length > 0 ? "instrumented" : execution.variant));
+    const steps = stepsOf({ core, scenario, stream, origin }, follow);
+    return await untilInterrupted(steps, shown.show);
   } catch (error) {
     if (error instanceof RunRefused || error instanceof GuestRefused)
       throw new InputError(`${labelOf(place(error.key), error.key)}: ${error.message}`);

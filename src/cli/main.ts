@@ -49,6 +49,7 @@ function addRun(program: Command): void {
     .option("--set <key=value>", "override a key of the scenario (repeatable)", collect, [])
     .option("--content <mode>", "full, sized or sampled page bodies")
     .option("--seed <n>", "seed of everything random")
+    .option("--follow <page>", "print the way of a guest page, event by event (repeatable)", collect, [])
     .option("--allow-outside", "let the scenario name files outside its project")
     .addOption(new Option("--core <variant>", "build of the core").default("lean").hideHelp())
     .action(async (scenario: string, options: Options) => {

@@ -98,7 +98,8 @@ export async function replayCommand(
   version: string,
 ): Promise<ExitCode> {
   const variant = variantOf(options.core);
-  const before = readResult(file);
+  // what --follow adds is told of a run, and no part of it
+  const { follow: _, ...before } = readResult(file);
   const { trace, traceHint } = before.provenance;
   const traceFile =
     trace === null

@@ -3,8 +3,20 @@
 import { closeSync, existsSync, openSync, writeSync } from "node:fs";
 import { grouped } from "../report/format.ts";
 import { type Dimension, parseQuantity, printable, show, UnitError } from "../scenario/units.ts";
-import { type GenerateOptions, generateSteps } from "../trace/generate.ts";
-import { GENERATED_EPOCH_US, GENERATED_PAGE_BYTES, type Pattern, type Workload } from "../trace/generator.ts";
+import {
+  type FileEpochs,
+  fileEpochs,
+  type GenerateOptions,
+  generateSteps,
+  TooMuchForFile,
+} from "../trace/generate.ts";
+import {
+  GENERATED_EPOCH_US,
+  GENERATED_PAGE_BYTES,
+  GENERATED_RATE_MAX,
+  type Pattern,
+  type Workload,
+} from "../trace/generator.ts";
 import type { TraceSink } from "../trace/mdt-writer.ts";
 import { fileError, InputError } from "./errors.ts";
 import { untilInterrupted } from "./interrupt.ts";
@@ -24,9 +36,8 @@ interface GenerateTexts {
 
 /** The same limits as those of a scenario's `generate`. */
 const MEMORY_MAX = 2 ** 40;
-const RATE_MAX = 1e9;
 /** 2.5 h, the longest simulated time. */
-const EPOCHS_MAX = 9e9 / GENERATED_EPOCH_US;
+const DURATION_US_MAX = 9e9;
 
 const PATTERNS: readonly Pattern[] = ["uniform", "hot", "sequential", "zipf"];
 
@@ -99,14 +110,28 @@ async function writeTrace(output: Output, options: GenerateOptions): Promise<num
   }
 }
 
-function epochsOf(text: string): number {
+function durationUsOf(text: string): number {
   const durationUs = quantity("duration", text, "time") * 1e6;
-  const epochs = Math.round(durationUs / GENERATED_EPOCH_US);
-  if (epochs < 1 || Math.abs(epochs * GENERATED_EPOCH_US - durationUs) > 1e-6) {
+  const whole = Math.round(durationUs / GENERATED_EPOCH_US) * GENERATED_EPOCH_US;
+  if (whole < GENERATED_EPOCH_US || Math.abs(whole - durationUs) > 1e-6) {
     throw new InputError(`--duration: "${show(text)}" is not a multiple of 20 ms; write e.g. 1s`);
   }
-  if (epochs <= EPOCHS_MAX) return epochs;
+  if (whole <= DURATION_US_MAX) return whole;
   throw new InputError(`--duration: "${show(text)}" is longer than a run may be; write at most 2.5 h`);
+}
+
+/** Epochs of the file; what it does not hold is said in the option's own words. @throws InputError */
+function fileEpochsOf(options: GenerateOptions, texts: GenerateTexts): FileEpochs {
+  try {
+    return fileEpochs(options);
+  } catch (error) {
+    if (!(error instanceof TooMuchForFile)) throw error;
+    const { key, most } = error;
+    const right = key === "rate" ? `${most}/s` : `${most / 1000}ms`;
+    throw new InputError(
+      `--${key}: "${show(texts[key])}" is too much: ${error.message}; write at most ${right}`,
+    );
+  }
 }
 
 /** Where the trace goes: a new file, unless an old one may be replaced. @throws InputError */
@@ -134,13 +159,15 @@ export async function traceGenerateCommand(file: string, texts: GenerateTexts): 
   if (workingSetBytes > memoryBytes) {
     throw new InputError(`--working-set: is larger than --memory; write at most ${show(texts.memory)}`);
   }
-  if (ratePerSecond > RATE_MAX) {
+  if (ratePerSecond > GENERATED_RATE_MAX) {
     throw new InputError(`--rate: "${show(texts.rate)}" is out of range; write 0 to 1 G/s`);
   }
-  const epochs = epochsOf(texts.duration);
+  const durationUs = durationUsOf(texts.duration);
   const contents = oneOf("contents", texts.contents, ["complete", "none"]);
   const seed = integer("seed", texts.seed, 2 ** 32 - 1);
-  const output = placeOf(file, texts.force === true);
-  const bytes = await writeTrace(output, { workload, seed, epochs, contents });
-  return `${printable(file)}: ${grouped(bytes)} B, ${epochs} epochs of 20 ms\n`;
+  const options: GenerateOptions = { workload, seed, durationUs, contents };
+  const { epochs, epochUs } = fileEpochsOf(options, texts);
+  const bytes = await writeTrace(placeOf(file, texts.force === true), options);
+  const length = epochUs % 1000 === 0 ? `${epochUs / 1000} ms` : `${epochUs} us`;
+  return `${printable(file)}: ${grouped(bytes)} B, ${grouped(epochs)} epochs of ${length}\n`;
 }

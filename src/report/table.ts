@@ -3,14 +3,11 @@
  * A result as text for a terminal of 100 columns: how it ended, rounds, where the time went, what was
  * checked.
  */
-import Table from "cli-table3";
 import picocolors from "picocolors";
 import * as abi from "../../assembly/abi.ts";
 import type { Result } from "../result/schema.ts";
+import { type Colors, columns, type Row } from "./columns.ts";
 import { amount, bitRate, grouped, mebibytes, milliseconds, percent, time } from "./format.ts";
-
-type Colors = ReturnType<typeof picocolors.createColors>;
-type Row = (string | number)[];
 
 const STATUS_COLOR = {
   completed: "green",
@@ -18,40 +15,6 @@ const STATUS_COLOR = {
   cancelled: "yellow",
   failed: "red",
 } as const;
-const NO_LINES = {
-  top: "",
-  "top-mid": "",
-  "top-left": "",
-  "top-right": "",
-  bottom: "",
-  "bottom-mid": "",
-  "bottom-left": "",
-  "bottom-right": "",
-  left: "",
-  "left-mid": "",
-  mid: "",
-  "mid-mid": "",
-  right: "",
-  "right-mid": "",
-  middle: "  ",
-};
-
-/** Rows in columns without lines: the first and those in `left` to the left, the others to the right. */
-function columns(head: Row, rows: readonly Row[], colors: Colors, left: readonly number[] = [0]): string {
-  const table = new Table({
-    chars: NO_LINES,
-    style: { "padding-left": 0, "padding-right": 0, head: [], border: [] },
-    colAligns: head.map((_, i) => (left.includes(i) ? "left" : "right")),
-    head: head.map((cell) => (cell === "" ? "" : colors.dim(String(cell)))),
-  });
-  table.push(...rows.map((row) => row.map(String)));
-  return table
-    .toString()
-    .split("\n")
-    .map((line) => `  ${line}`.trimEnd())
-    .join("\n");
-}
-
 function headline(result: Result, name: string, colors: Colors): string {
   const { status, reason, totalTimeNs, downtimeNs } = result.migration;
   const word = colors.bold(colors[STATUS_COLOR[status]](status));

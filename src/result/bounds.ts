@@ -8,7 +8,7 @@
  * picosecond and compared with a margin of 1e-9.
  */
 import * as abi from "../../assembly/abi.ts";
-import { gcmLatencyCycles, keptTags } from "../params.ts";
+import { frameBytes, gcmLatencyCycles, IP_TCP_BYTES, keptTags } from "../params.ts";
 import type { Ratio, ResolvedScenario, ResolvedSide } from "../scenario/types.ts";
 import type { Reading } from "./reading.ts";
 
@@ -20,8 +20,6 @@ export interface Bounds {
   readonly encrypt: number | null;
 }
 
-const IP_TCP_BYTES = 52;
-const FRAME_BYTES = 38;
 const RECORD_BYTES = 16;
 const WRITE_HEADER_BYTES = 24;
 const READ_BYTES = 24;
@@ -36,25 +34,27 @@ function counted(reading: Reading, side: number, counter: number, less = 0): num
 
 /**
  * Link. With P payload bytes on a data link, MSS = MTU - 52, r ticks a byte, D one way, W the window:
- * frames take sum over links of (P + 90 ceil(P / MSS)) r, in one transmitter; a byte W behind another is
+ * frames take sum over links of (P + H ceil(P / MSS)) r, in one transmitter, H being what a full frame has
+ * besides its payload (90 on Ethernet); a byte W behind another is
  * sent one round trip after it at the earliest, floor((P - 1) / W) 2 D; the last byte needs D more to
  * arrive. A rate cap spaces the starts of data frames by wire bytes x cap.
  */
 function linkBound(reading: Reading, s: ResolvedScenario, completed: boolean): number {
   const { link } = s;
   const mss = link.mtuBytes - IP_TCP_BYTES;
+  const overhead = frameBytes(link, mss) - mss;
   const propagation = Math.floor(link.rttTicks / 2);
   const rate = value(link.ticksPerByte);
   let wire = 0;
   let trips = 0;
   for (const counter of [abi.C_NET_PAYLOAD_A, abi.C_NET_PAYLOAD_B]) {
     const payload = counted(reading, 0, counter, completed ? 0 : mss);
-    wire += payload + Math.ceil(payload / mss) * (IP_TCP_BYTES + FRAME_BYTES);
+    wire += payload + Math.ceil(payload / mss) * overhead;
     if (payload > 0) trips = Math.max(trips, Math.floor((payload - 1) / link.windowBytes));
   }
   const framing = wire * rate;
   const cap = link.rateCapTicksPerByte;
-  const capped = cap === null ? 0 : (wire - mss - IP_TCP_BYTES - FRAME_BYTES) * value(cap);
+  const capped = cap === null ? 0 : (wire - mss - overhead) * value(cap);
   const arrival = completed && wire > 0 ? propagation : 0;
   return Math.max(framing, capped, trips * 2 * propagation) + arrival;
 }

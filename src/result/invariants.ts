@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Names of what is always true, by the core's numbers, and of what the harness adds to them. */
 import * as abi from "../../assembly/abi.ts";
+import type { Reading } from "./reading.ts";
 
 export const INVARIANTS: Readonly<Record<number, string>> = {
   [abi.I_DESTINATION_EQUALS_SOURCE]: "destination-equals-source",
@@ -17,12 +18,26 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   [abi.I_JOBS]: "jobs-conserved",
   [abi.I_SEQUENCE]: "records-in-sequence",
   [abi.I_TLP_RULES]: "tlp-rules",
+  [abi.I_DECODES]: "coded-page-decodes",
 };
 
 /** Checked by the harness: memory at the source after a migration that did not complete. */
 export const SOURCE_INTACT = "source-intact";
 /** Checked by the harness: no analytic bound is beaten. */
 export const BOUNDS_HOLD = "bounds-hold";
+
+/** What is looked at with every PCIe transaction, and with every page placed. */
+const OF_PCIE: readonly number[] = [abi.I_TAG_IN_USE, abi.I_CREDITS, abi.I_TLP_RULES];
+const PLACED = [abi.C_PLACED_PAGES, abi.C_PLACED_ZERO, abi.C_PLACED_SKIPPED];
+
+/** Whether the core looked at an invariant during the run (docs/model.md section 11). */
+export function evaluatedIn(reading: Reading, number: number): boolean {
+  const { counters, evaluated } = reading;
+  const any = (side: number, list: readonly number[]): boolean => list.some((i) => counters[side]![i]! > 0n);
+  if (OF_PCIE.includes(number)) return any(0, [abi.C_UP_TLPS]) || any(1, [abi.C_UP_TLPS]);
+  if (number === abi.I_NO_OLDER_COPY) return any(1, PLACED);
+  return ((evaluated >>> number) & 1) === 1;
+}
 
 /** The name of a broken invariant. */
 export function invariantName(number: number): string {

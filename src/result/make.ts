@@ -8,7 +8,7 @@ import { bottleneckOf } from "./bottleneck.ts";
 import { type Bounds, boundsHold, boundsOf } from "./bounds.ts";
 import { hashJson } from "./canonical.ts";
 import { fingerprint } from "./fingerprint.ts";
-import { BOUNDS_HOLD, INVARIANTS, SOURCE_INTACT } from "./invariants.ts";
+import { BOUNDS_HOLD, evaluatedIn, INVARIANTS, SOURCE_INTACT } from "./invariants.ts";
 import { migrationOf, type Outcome, span } from "./migration.ts";
 import { nsOf, type Reading } from "./reading.ts";
 import type { Invariant, Migration, Result } from "./schema.ts";
@@ -77,7 +77,7 @@ export function unbalanced(units: Result["units"], elapsedTicks: bigint): string
     .map(([name]) => name);
 }
 
-/** The list of invariants that were looked at, broken ones with their values. */
+/** The list of invariants that were looked at in this run, broken ones with their values. */
 function invariantsOf(input: Ingredients, units: Result["units"], bounds: Bounds): Invariant[] {
   const { findings, reading, outcome } = input;
   const { broken, comparison, deviceStateEqual, notHome } = findings;
@@ -101,9 +101,10 @@ function invariantsOf(input: Ingredients, units: Result["units"], bounds: Bounds
     } else if (number === abi.I_CONSERVED) {
       if (notHome !== null) held(name, notHome === 0, notHome, 0);
     } else if (number === abi.I_ACCOUNTING) {
-      const odd = whole ? unbalanced(units, reading.elapsedTicks) : [];
+      if (!whole) continue;
+      const odd = unbalanced(units, reading.elapsedTicks);
       held(name, odd.length === 0, odd.join(" "), reading.elapsedTicks);
-    } else {
+    } else if (evaluatedIn(reading, number)) {
       held(name, true);
     }
   }

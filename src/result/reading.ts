@@ -27,6 +27,8 @@ export interface Reading {
    * Whether the core has closed its books: then every account sums to `elapsedTicks` by its own arithmetic.
    */
   readonly closed: boolean;
+  /** Invariants of pages and records that the core has looked at, a bit each. */
+  readonly evaluated: number;
   readonly counters: readonly (readonly bigint[])[];
   /** Ticks by accounting state; null for a unit that the board does not have. */
   readonly accounts: readonly (readonly (readonly bigint[] | null)[])[];
@@ -94,6 +96,7 @@ export function readCore(core: Core, end: bigint): Reading {
   return {
     elapsedTicks,
     closed,
+    evaluated: Number(core.global("evaluated")),
     log,
     counters: sides.map((side) => words(core, countersAt + side * abi.COUNTERS * 8, abi.COUNTERS)),
     accounts: sides.map((side) =>

@@ -6,6 +6,7 @@
  */
 import * as z from "zod";
 import type { ResolvedScenario } from "../scenario/types.ts";
+import { followedSchema } from "./follow.ts";
 
 export const RESULT_SCHEMA = "dpusim.result/1";
 
@@ -177,6 +178,7 @@ export const resultSchema = z.strictObject({
   series,
   guests: later,
   stats: z.record(z.string(), stat),
+  follow: z.array(followedSchema).optional().describe("of `run --follow`; not part of the fingerprint"),
 });
 
 /** A run's result, `dpusim.result/1`. Times in ns, ticks as decimal strings. */

@@ -3,13 +3,17 @@
 import { ticksPerByte, type Values } from "./fill.ts";
 import { TAGS_MAX } from "./keys.ts";
 import type { Problems } from "./problems.ts";
-import type { Scenario } from "./schema.ts";
+import { SAMPLE_EVERY, type Scenario } from "./schema.ts";
 import type { Path } from "./source.ts";
 import { compare, formatQuantity, parseQuantity, show, ticksPer, toRatio, UnitError } from "./units.ts";
 
 const PAGE_BYTES = 4096n;
 /** Above this memory two images do not fit in the core; model.md of the project states the limit. */
 const FULL_BYTES_MAX = 1536n * 1024n * 1024n;
+/** Shortest match of the LZ4 block format. */
+const MATCH_MIN = 4;
+/** Two windows and some records more fit a ring of 2 GiB. */
+const CARRIED_WINDOW_MAX = 1023 * 2 ** 20;
 
 function pathOf(base: Path, key: string): Path {
   return [...base, ...key.split(".")];
@@ -73,6 +77,9 @@ function checkReads(host: Values, card: Values, mrrs: number, problems: Problems
   }
 }
 
+/** Keys that say how a trace is played, with the values that change nothing. */
+const OF_A_TRACE = { tile: "1", speed: "1", atEnd: "idle" } as const;
+
 function checkMix(mix: object | undefined, path: Path, problems: Problems): void {
   if (mix === undefined) return;
   const sum = Object.values(mix).reduce((total: number, part) => total + Number(part), 0);
@@ -94,6 +101,10 @@ function checkGenerate(scenario: Scenario, problems: Problems): void {
   }
   if (scenario.content === "full" && memory > FULL_BYTES_MAX) {
     problems.add([...path, "memory"], "is above 1536 MiB, the limit of content full; use content sized");
+  }
+  for (const [key, inert] of Object.entries(OF_A_TRACE)) {
+    if (String(scenario.guest[key as keyof typeof OF_A_TRACE]) === inert) continue;
+    problems.add(["guest", key], "has an effect on traces alone, and the guest generates; remove it", "key");
   }
   if (scenario.guest.mix !== undefined && generate.mix !== undefined) {
     problems.add(["guest", "mix"], "is also given in generate; keep one", "key");
@@ -149,6 +160,49 @@ export function checkLink(
   } catch (error) {
     if (!(error instanceof UnitError)) throw error;
     problems.add(["link", "rateCap"], `${show(rateCap)} ${error.message}`);
+  }
+}
+
+/** One page in so many: of the content mode that carries so many. */
+export function checkContent(scenario: Scenario, problems: Problems): void {
+  if (scenario.content === "sampled" || scenario.sampleEvery === SAMPLE_EVERY) return;
+  const what = `has no effect with content ${scenario.content}; write content: sampled, or remove it`;
+  problems.add(["sampleEvery"], what, "key");
+}
+
+/** The window: carried bytes lie in rings of a send buffer and a receive window, each below 2 GiB. */
+export function checkWindow(scenario: Scenario, destination: Values, problems: Problems): void {
+  if (scenario.content === "sized") return;
+  const { window } = scenario.link;
+  const bytes =
+    window === undefined
+      ? destination.whole("tcp.receiveWindow")
+      : Number(parseQuantity(window, "bytes").num);
+  if (bytes <= CARRIED_WINDOW_MAX) return;
+  const path = window === undefined ? pathOf(destination.path, "tcp.receiveWindow") : ["link", "window"];
+  problems.add(path, `is above 1023 MiB, the limit of content ${scenario.content}; use content sized`);
+}
+
+/** The source's compressor: what one of its keys leaves of another's range. */
+export function checkCompressor(scenario: Scenario, card: Values, problems: Problems): void {
+  const { compress } = scenario;
+  if (compress === "off" || compress.engine === "off") return;
+  const own = compress as Readonly<Record<string, unknown>>;
+  const add = (key: string, what: string): void => {
+    const path = own[key] === undefined ? pathOf(card.path, `compressor.${key}`) : ["compress", key];
+    problems.add(path, what);
+  };
+  const value = (key: string): number => card.whole(`compressor.${key}`);
+  const entries = 2 ** value("hashLog");
+  if (value("banks") > entries) {
+    const what = `${value("banks")} is more than the hash table has entries (hashLog ${value("hashLog")})`;
+    add("banks", `${what}; write at most ${entries}`);
+  }
+  if (value("matchCap") > 0 && value("matchCap") < MATCH_MIN) {
+    add(
+      "matchCap",
+      `${value("matchCap")} is shorter than any match of LZ4; write at least ${MATCH_MIN}, or 0`,
+    );
   }
 }
 

@@ -142,20 +142,36 @@ export function field(spec: KeySpec): z.ZodType<string | number> {
     .meta({ ...json, description: spec.text, ...examples });
 }
 
-/** The fields of some table, nested at the dots, all optional: what may override a preset. */
-export function overrideFields(table: KeyTable): Record<string, z.ZodOptional<z.ZodType>> {
+/** A key that is known and refused, for a reason. */
+function refused(reason: string): z.ZodType {
+  return z
+    .custom<never>()
+    .superRefine((_, context) => context.addIssue({ code: "custom", message: reason }))
+    .meta({ not: {}, description: reason });
+}
+
+/**
+ * The fields of some table, nested at the dots, all optional: what may override a preset. `reasons`: keys
+ * that are refused.
+ */
+export function overrideFields(
+  table: KeyTable,
+  reasons: Readonly<Record<string, string>> = {},
+): Record<string, z.ZodOptional<z.ZodType>> {
   const fields: Record<string, z.ZodOptional<z.ZodType>> = {};
   const groups = new Map<string, Record<string, z.ZodType>>();
-  for (const [key, spec] of Object.entries(table)) {
+  const add = (key: string, type: z.ZodType): void => {
     const [group = key, leaf] = key.split(".");
     if (leaf === undefined) {
-      fields[key] = field(spec).optional();
-      continue;
+      fields[key] = type.optional();
+      return;
     }
     const members = groups.get(group) ?? {};
     groups.set(group, members);
-    members[leaf] = field(spec).optional();
-  }
+    members[leaf] = type.optional();
+  };
+  for (const [key, spec] of Object.entries(table)) add(key, field(spec));
+  for (const [key, reason] of Object.entries(reasons)) add(key, refused(reason));
   for (const [group, members] of groups) fields[group] = z.strictObject(members).optional();
   return fields;
 }

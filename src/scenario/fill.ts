@@ -150,12 +150,8 @@ export function pcieTicksPerByte(generation: number, lanes: number): number {
   return lane / lanes;
 }
 
-function credits(values: Values): ResolvedCredits {
-  return {
-    ph: values.whole("pcie.phCredits"),
-    pd: values.whole("pcie.pdCredits"),
-    nph: values.whole("pcie.nphCredits"),
-  };
+function postedCredits(values: Values): Omit<ResolvedCredits, "nph"> {
+  return { ph: values.whole("pcie.phCredits"), pd: values.whole("pcie.pdCredits") };
 }
 
 /** What a host and a card agree on: lower generation, narrower width, smaller MPS and MRRS. */
@@ -176,15 +172,15 @@ export function fillPcie(host: Values, card: Values): ResolvedPcie {
     completionHeaders: card.whole("pcie.completionHeaders"),
     replayBufferBytes: card.whole("pcie.replayBuffer"),
     flightTicks: host.ticks("pcie.flight"),
-    hostCredits: credits(host),
-    cardCredits: credits(card),
+    hostCredits: { ...postedCredits(host), nph: host.whole("pcie.nphCredits") },
+    cardCredits: postedCredits(card),
   };
 }
 
 export function fillHost(values: Values): ResolvedHost {
   return {
     preset: values.preset,
-    cpu: { cores: values.whole("cpu.cores"), ticksPerCycle: values.perCycle("cpu.clock") },
+    cpu: { ticksPerCycle: values.perCycle("cpu.clock") },
     memory: {
       ticksPerByte: values.perByte("memory.bandwidth"),
       readLatencyTicks: values.ticks("memory.readLatency"),

@@ -52,7 +52,6 @@ const PCIE: KeyTable = {
   "pcie.mrrs": { measure: "octets", values: MRRS, text: "maximum read request size" },
   "pcie.phCredits": credits("posted header credits", 2047),
   "pcie.pdCredits": credits("posted data credits of 16 B", 32767),
-  "pcie.nphCredits": credits("non-posted header credits", 2047),
 };
 
 function cycles(text: string, max = 1_000_000): KeySpec {
@@ -149,11 +148,11 @@ export const CARD_KEYS: KeyTable = {
     measure: "octets",
     min: 0,
     max: 4096,
-    text: "longest match; 0 means no cap",
+    text: "longest match, 4 bytes at least; 0 means no cap",
   },
   "compressor.tokensPerClock": { measure: "count", min: 1, max: 32, text: "LZ4 sequences packed per clock" },
   "compressor.outBytesPerClock": { measure: "bytesPerCycle", min: 1, max: 256, text: "width of the packer" },
-  "compressor.outFifoBytes": { measure: "octets", min: 16, max: 65536, text: "FIFO behind the packer" },
+  "compressor.outFifoBytes": { measure: "octets", min: 64, max: 65536, text: "FIFO behind the packer" },
   "compressor.fillLatency": cycles("hash 2, read 2, compare 3, select 3, encode 4: pipeline depth"),
   "compressor.setupCycles": cycles("job set-up that is not hidden behind the previous page"),
   "compressor.bailMargin": {
@@ -202,6 +201,7 @@ export const CARD_KEYS: KeyTable = {
 /** Servers. */
 export const HOST_KEYS: KeyTable = {
   ...PCIE,
+  "pcie.nphCredits": credits("non-posted header credits", 2047),
   "pcie.rcb": { measure: "octets", values: [64, 128], text: "read completion boundary of the root complex" },
   "pcie.flight": {
     measure: "time",
@@ -215,7 +215,6 @@ export const HOST_KEYS: KeyTable = {
     max: 4096,
     text: "reads longer than this are completed in pieces of MPS, others in pieces of RCB",
   },
-  "cpu.cores": { measure: "count", min: 1, max: 256, text: "cores of one socket" },
   "cpu.clock": { measure: "clock", min: 1e8, max: 1e10, text: "clock of a core" },
   "memory.bandwidth": { measure: "rate", min: 1e9, max: 1e14, text: "peak bandwidth of one socket's DRAM" },
   "memory.readLatency": {
@@ -277,6 +276,12 @@ export const LINK_KEYS: KeyTable = {
   fcs: { measure: "octets", min: 0, max: 16, text: "frame check sequence" },
   header: { measure: "octets", min: 0, max: 64, text: "Ethernet header" },
   minFrame: { measure: "octets", min: 0, max: 256, text: "shortest frame, header to FCS" },
+};
+
+/** Keys of the tables' subjects that nothing in this version depends on, and why; they are refused. */
+export const REFUSED_KEYS: Readonly<Record<"card" | "host", Readonly<Record<string, string>>>> = {
+  card: { "pcie.nphCredits": "has no effect: the host never reads from the card; remove it" },
+  host: { "cpu.cores": "has no effect yet: the front-end has one core, each vCPU its own; remove it" },
 };
 
 /** The tables by kind; a placement has stages instead of numbers. */

@@ -22,8 +22,11 @@ const FORBIDDEN = new Set(["constructor", "prototype"]);
 const SIDES: Readonly<Record<string, string>> = { host: DEFAULT_HOST, card: DEFAULT_CARD };
 /** Scalars that a set of this key replaces by a mapping: `encrypt: off`, then encrypt.cipher=aes-128-gcm. */
 const SWITCHES = new Set(["compress.engine", "encrypt.cipher"]);
-/** Giving one of these removes the other. */
-const RIVALS: Readonly<Record<string, string>> = { "guest.trace": "generate", "guest.generate": "trace" };
+/** Giving one of these takes the place of the other, with the keys that only it has. */
+const RIVALS: Readonly<Record<string, readonly [rival: string, ...its: string[]]>> = {
+  "guest.trace": ["generate"],
+  "guest.generate": ["trace", "tile", "speed", "atEnd"],
+};
 
 function isMapping(value: unknown): value is Mapping {
   return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -63,7 +66,9 @@ function assign(root: Mapping, key: string, value: unknown, label: string): void
   }
   node[steps.at(-1) as string] = value;
   const rival = RIVALS[`${steps[0]}.${steps[1]}`];
-  if (rival !== undefined && isMapping(root.guest)) delete root.guest[rival];
+  const { guest } = root;
+  if (rival === undefined || !isMapping(guest) || !Object.hasOwn(guest, rival[0])) return;
+  for (const name of rival) delete guest[name];
 }
 
 /** One override: a dotted key, its value as plain data, and its name in messages. */

@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Scenario file, overrides and presets to one resolved scenario. Checks across keys stand in checks.ts. */
 import { basename, dirname, extname, resolve } from "node:path";
-import { checkCrypto, checkGuest, checkLink, checkSide, convert } from "./checks.ts";
+import {
+  checkCompressor,
+  checkContent,
+  checkCrypto,
+  checkGuest,
+  checkLink,
+  checkSide,
+  checkWindow,
+  convert,
+} from "./checks.ts";
 import {
   fillCard,
   fillEthernet,
@@ -148,6 +157,7 @@ function fillGuest(scenario: Scenario): ResolvedGuest {
             pattern: generate.pattern as "uniform" | "hot" | "sequential" | "zipf",
           },
     mix: { ...((generate?.mix ?? guest.mix ?? DEFAULT_MIX) as ResolvedGuest["mix"]) },
+    mixGiven: (generate?.mix ?? guest.mix) !== undefined,
     vcpus: guest.vcpus as number,
     deviceStateBytes: bytes(guest.deviceState),
     clock: guest.clock as ResolvedGuest["clock"],
@@ -202,6 +212,9 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkSide(destination, problems);
   checkGuest(scenario, problems);
   checkLink(scenario, link, source.card, destination.card, problems);
+  checkCompressor(scenario, source.card, problems);
+  checkContent(scenario, problems);
+  checkWindow(scenario, destination.card, problems);
   checkCrypto(scenario, source.card, destination.card, problems);
   convert(link, problems);
   problems.done();

@@ -6,7 +6,7 @@
 import * as z from "zod";
 import { ROUNDS_MAX } from "../../assembly/abi.ts";
 import { emptyList, field, overrideFields, supported } from "./fields.ts";
-import { CARD_KEYS, HOST_KEYS, type KeySpec, LINK_KEYS } from "./keys.ts";
+import { CARD_KEYS, HOST_KEYS, type KeySpec, LINK_KEYS, REFUSED_KEYS } from "./keys.ts";
 import { parseDecimal, printable, show, toRatio, UnitError } from "./units.ts";
 
 /** The schema name of this version. */
@@ -16,6 +16,8 @@ export const SCENARIO_SCHEMA = "dpusim.scenario/1";
 export const DEFAULT_HOST = "snb-e5-2630";
 export const DEFAULT_CARD = "dpu-ref";
 const DEFAULT_LINK = "ethernet-100g";
+/** One page in so many is carried, unless a scenario says otherwise. */
+export const SAMPLE_EVERY = 64;
 
 const count = (min: number, max: number, text: string) => field({ measure: "count", min, max, text });
 const choice = (values: readonly string[], text: string) => field({ measure: "choice", values, text });
@@ -56,8 +58,9 @@ const presetName = z
   .max(64)
   .meta({ description: "name of a preset; `dpusim presets` lists them" });
 
-function side(keys: typeof CARD_KEYS, what: string) {
-  return z.union([presetName, z.strictObject({ preset: presetName, ...overrideFields(keys) })], {
+function side(keys: typeof CARD_KEYS, what: "host" | "card") {
+  const overrides = overrideFields(keys, REFUSED_KEYS[what]);
+  return z.union([presetName, z.strictObject({ preset: presetName, ...overrides })], {
     error: ({ input }) =>
       `${show(input)} is no ${what}; write a preset's name or { preset: NAME, ...overrides }`,
   });
@@ -241,7 +244,9 @@ export const scenarioSchema = z.strictObject({
   firmware: supported(["built-in"], "any", "firmware of the cards").default("built-in"),
   faults: emptyList("what breaks and when").default([]),
   content: choice(["full", "sized", "sampled"], "which page bodies are carried").default("full"),
-  sampleEvery: count(1, 1_000_000, "with content sampled: one page in so many is carried").default(64),
+  sampleEvery: count(1, 1_000_000, "with content sampled: one page in so many is carried").default(
+    SAMPLE_EVERY,
+  ),
   seed: count(0, 2 ** 32 - 1, "seed of everything random").default(1),
 });
 

@@ -47,14 +47,13 @@ export interface ResolvedPcie {
   /** What the host's root port advertises: it limits writes and reads of the card. */
   hostCredits: ResolvedCredits;
   /** What the card advertises: it limits doorbells and other host writes. Completions are unlimited. */
-  cardCredits: ResolvedCredits;
+  cardCredits: Omit<ResolvedCredits, "nph">;
 }
 
 export interface ResolvedHost {
   /** Name of the preset it started from. */
   preset: string;
   cpu: {
-    cores: number;
     /** Ticks per clock cycle of a core. */
     ticksPerCycle: Ratio;
   };
@@ -189,6 +188,8 @@ export interface ResolvedMix {
 }
 
 export interface ResolvedGuest {
+  /** Whether the scenario gives the mix; a trace that carries bodies has no use for it, and it is refused. */
+  mixGiven: boolean;
   /** Whether the writes come from a trace or a generator. */
   writes: "trace" | "generate";
   /** The generator; null with a trace. Pages are 4096 bytes. */

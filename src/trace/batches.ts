@@ -27,8 +27,35 @@ export function seededBelow(h: number, low: number, below: number): number {
   return step === 0 ? h % below : (h >>> 12) * step + (low % step);
 }
 
+/** Refuses times that no run may reach. */
+export function checkTicks(endTicks: bigint): void {
+  if (endTicks < LIMIT_TICKS) return;
+  const what = "the trace's epochs pass 2.5 h, the longest simulated time";
+  throw new GuestRefused("guest.speed", `${what}; play it faster`);
+}
+
+/** What the instants of an epoch's writes are hashed from. */
+export function instantHash(seed: number, epoch: number): number {
+  return stir(stir(begin(seed), SALT.instant), epoch);
+}
+
+/** Offset of a page's write from the start of its epoch: 1 .. length, which is at least 1. */
+export function instantIn(epochHash: number, pfn: number, lengthTicks: number): number {
+  const h = stir(epochHash, pfn);
+  return 1 + seededBelow(h, Math.imul(h, 0x9e3779b1) >>> 0, lengthTicks);
+}
+
+/** Writes with their offsets from the start of a batch. */
+export interface PlacedWrites {
+  readonly count: number;
+  readonly offsets: Float64Array;
+  readonly pfns: Uint32Array;
+  readonly flags: Uint8Array;
+  readonly ids: Uint32Array;
+}
+
 /** Events of several epochs and tiles that wait for their batch. */
-class Pending {
+class Pending implements PlacedWrites {
   count = 0;
   offsets: Float64Array;
   pfns: Uint32Array;
@@ -90,23 +117,19 @@ export class BatchAssembler {
 
   /** The batch of (startTicks, endTicks]: this epoch's events and delayed ones that fall into it. */
   assemble(epoch: ListedEpoch): GuestBatch {
-    if (epoch.endTicks >= LIMIT_TICKS) {
-      const what = "the trace's epochs pass 2.5 h, the longest simulated time";
-      throw new GuestRefused("guest.speed", `${what}; play it faster`);
-    }
+    checkTicks(epoch.endTicks);
     const lengthTicks = Number(epoch.endTicks - epoch.startTicks);
     const due =
       this.options.tile === 1 ? this.place(epoch, lengthTicks) : this.placeTiles(epoch, lengthTicks);
-    return this.finish(epoch, due.events, due.bodies, lengthTicks);
+    return this.finish(epoch, due.events, due.bodies);
   }
 
   /** Offsets of an epoch's writes from its start: 1 .. length, or 0 in an epoch of no length. */
   private instants({ number, pfns }: ListedEpoch, lengthTicks: number): Float64Array {
     const offsets = new Float64Array(pfns.length);
-    const start = stir(stir(begin(this.options.seed), SALT.instant), number);
+    const start = instantHash(this.options.seed, number);
     for (let i = 0; i < pfns.length && lengthTicks > 0; i++) {
-      const h = stir(start, pfns[i]!);
-      offsets[i] = 1 + seededBelow(h, Math.imul(h, 0x9e3779b1) >>> 0, lengthTicks);
+      offsets[i] = instantIn(start, pfns[i]!, lengthTicks);
     }
     return offsets;
   }
@@ -170,41 +193,44 @@ export class BatchAssembler {
     this.carriedBodies = kept;
   }
 
-  private finish(
-    epoch: ListedEpoch,
-    events: Pending,
-    bodies: readonly Uint8Array[],
-    lengthTicks: number,
-  ): GuestBatch {
-    const { count } = events;
-    const { startTicks, endTicks } = epoch;
-    const order = timeOrder(events.offsets, events.pfns, count, lengthTicks);
-    const timeTicks = new BigUint64Array(count);
-    const halves = new Uint32Array(timeTicks.buffer);
-    const pfns = new Uint32Array(count);
-    const flags = new Uint8Array(count);
-    const contentIds = new Uint32Array(count);
-    const startLow = Number(startTicks & 0xffffffffn);
-    const startHigh = Number(startTicks >> 32n);
-    for (let i = 0; i < count; i++) {
-      const from = order[i]!;
-      const offset = events.offsets[from]!;
-      const offsetHigh = Math.floor(offset / 2 ** 32);
-      const low = startLow + (offset - offsetHigh * 2 ** 32);
-      halves[2 * i] = low;
-      halves[2 * i + 1] = startHigh + offsetHigh + (low >= 2 ** 32 ? 1 : 0);
-      pfns[i] = events.pfns[from]!;
-      flags[i] = events.flags[from]!;
-      contentIds[i] = events.ids[from]!;
-    }
+  private finish(epoch: ListedEpoch, events: Pending, bodies: readonly Uint8Array[]): GuestBatch {
     const { stableContents, stableContent } = this.options;
-    const content = (i: number): Uint8Array | null => {
-      const id = contentIds[i]!;
+    return timedBatch(epoch.startTicks, epoch.endTicks, events, (id) => {
       if (id === KEEP_CONTENT) return null;
       return id < stableContents ? stableContent(id) : bodies[id - stableContents]!;
-    };
-    return { startTicks, endTicks, count, timeTicks, pfns, flags, contentIds, content };
+    });
   }
+}
+
+/** The batch of writes whose offsets are known, put into order. */
+export function timedBatch(
+  startTicks: bigint,
+  endTicks: bigint,
+  events: PlacedWrites,
+  bodyOf: (id: number) => Uint8Array | null,
+): GuestBatch {
+  const { count } = events;
+  const order = timeOrder(events.offsets, events.pfns, count, Number(endTicks - startTicks));
+  const timeTicks = new BigUint64Array(count);
+  const halves = new Uint32Array(timeTicks.buffer);
+  const pfns = new Uint32Array(count);
+  const flags = new Uint8Array(count);
+  const contentIds = new Uint32Array(count);
+  const startLow = Number(startTicks & 0xffffffffn);
+  const startHigh = Number(startTicks >> 32n);
+  for (let i = 0; i < count; i++) {
+    const from = order[i]!;
+    const offset = events.offsets[from]!;
+    const offsetHigh = Math.floor(offset / 2 ** 32);
+    const low = startLow + (offset - offsetHigh * 2 ** 32);
+    halves[2 * i] = low;
+    halves[2 * i + 1] = startHigh + offsetHigh + (low >= 2 ** 32 ? 1 : 0);
+    pfns[i] = events.pfns[from]!;
+    flags[i] = events.flags[from]!;
+    contentIds[i] = events.ids[from]!;
+  }
+  const content = (i: number): Uint8Array | null => bodyOf(contentIds[i]!);
+  return { startTicks, endTicks, count, timeTicks, pfns, flags, contentIds, content };
 }
 
 /**

@@ -26,7 +26,7 @@ export class TraceError extends Error {
 /** A guest that cannot be played as the scenario asks; `key` is the scenario's key that is in the way. */
 export class GuestRefused extends RangeError {
   override name = "GuestRefused";
-  readonly key: "guest.tile" | "guest.speed";
+  readonly key: "guest.tile" | "guest.speed" | "guest.mix";
 
   constructor(key: GuestRefused["key"], message: string) {
     super(message);

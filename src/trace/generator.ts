@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A workload from a few numbers: which pages are written in each epoch of 20 ms, and with what.
+// A workload from a few numbers: which pages are written in each epoch, and with what.
 //
-// rate x 20 ms page writes are drawn per epoch (the rest of a fraction is carried); a page drawn twice in one
-// epoch is dirtied once. The working set is one contiguous range at a seeded place.
+// rate x epoch page writes are drawn per epoch, the rest of a fraction is carried: after k epochs exactly
+// floor(rate x k x epoch) were drawn. A page is written once an epoch, as in a trace; a page drawn again is
+// written in the next epoch instead, so that no write is lost. The epoch is 20 ms where that is rare, and
+// else a whole part of 20 ms, so short that no page is drawn more than once in 16 epochs on average, or
+// that an epoch has at most one draw. The working set is one contiguous range at a seeded place.
 //   uniform     every page of the working set alike
 //   hot         nine of ten writes go to a tenth of the working set
 //   sequential  one page after the other, over and over
@@ -26,29 +29,106 @@ export interface Workload {
 }
 
 export const GENERATED_PAGE_BYTES = 4096;
-/** Length of a generated epoch. */
+/** Longest generated epoch; the others divide it. */
 export const GENERATED_EPOCH_US = 20_000;
-const EPOCHS_PER_SECOND = 50n;
-const DRAWS_MAX = 1 << 26;
+/** Most page writes a second. */
+export const GENERATED_RATE_MAX = 1e9;
+const PS_PER_US = 1e6;
+/** Draws of an epoch, which bounds memory, and how often the page drawn most may be among them. */
+const DRAWS_MAX = 4096;
+const DRAWS_OF_A_PAGE = 1 / 16;
+const MILLI_PS_PER_SECOND = 10n ** 15n;
+/** An octave of ranks in the zipf pattern weighs this much. */
+const OCTAVE_WEIGHT = 65_536;
 
-/** Pages written in one epoch, ascending, and the content id (content.ts) each is given. */
-export interface GeneratedEpoch {
-  readonly pfns: Uint32Array;
-  readonly contentIds: Uint32Array;
+/** Page writes, one epoch behind the other: page and content id (content.ts). */
+export class GeneratedWrites {
+  count = 0;
+  pfns = new Uint32Array(64);
+  contentIds = new Uint32Array(64);
+
+  /** Makes room for `more` writes. */
+  reserve(more: number): void {
+    while (this.pfns.length < this.count + more) {
+      this.pfns = doubled(this.pfns);
+      this.contentIds = doubled(this.contentIds);
+    }
+  }
+
+  /** Adds a write that room was made for. */
+  add(pfn: number, contentId: number): void {
+    this.pfns[this.count] = pfn;
+    this.contentIds[this.count++] = contentId;
+  }
 }
 
-/** Deterministic source of epochs and contents: any epoch can be asked for on its own. */
-export class Generator20ms {
+function doubled(array: Uint32Array): Uint32Array<ArrayBuffer> {
+  const next = new Uint32Array(2 * array.length);
+  next.set(array);
+  return next;
+}
+
+/** Probability of the page that is drawn most. */
+function likeliest(pattern: Pattern, setPages: number): number {
+  if (setPages === 1) return 1;
+  if (pattern === "hot") return 0.9 / Math.ceil(setPages / 10);
+  return pattern === "zipf" ? OCTAVE_WEIGHT / zipfWeight(setPages) : 1 / setPages;
+}
+
+/** Weight of all ranks together. Octave j holds ranks 2^j - 1 .. 2^(j+1) - 2. */
+function zipfWeight(setPages: number): number {
+  const whole = 31 - Math.clz32(setPages + 1);
+  const rest = setPages + 1 - 2 ** whole;
+  return whole * OCTAVE_WEIGHT + Math.floor((rest * OCTAVE_WEIGHT) / 2 ** whole);
+}
+
+function drawsMax({ pattern, workingSetBytes }: Workload): number {
+  const setPages = workingSetBytes / GENERATED_PAGE_BYTES;
+  const draws = Math.floor(DRAWS_OF_A_PAGE / likeliest(pattern, setPages));
+  return Math.min(DRAWS_MAX, Math.max(1, draws));
+}
+
+/** Most page writes a second for which the epochs are whole microseconds, as a trace file wants them. */
+export function fileRateMax(workload: Workload): number {
+  return Math.min(GENERATED_RATE_MAX, drawsMax(workload) * 1e6);
+}
+
+/** Length of the epochs in ps: 20 ms by the least whole number that makes them short enough. */
+export function generatedEpochPs(workload: Workload): number {
+  const longest = GENERATED_EPOCH_US * PS_PER_US;
+  let parts = Math.max(1, Math.ceil((workload.ratePerSecond * longest) / (drawsMax(workload) * 1e12)));
+  if (parts <= GENERATED_EPOCH_US) {
+    while (GENERATED_EPOCH_US % parts !== 0) parts++;
+    return (GENERATED_EPOCH_US / parts) * PS_PER_US;
+  }
+  parts = Math.ceil(parts / GENERATED_EPOCH_US);
+  while (PS_PER_US % parts !== 0) parts++;
+  return PS_PER_US / parts;
+}
+
+/** Deterministic source of epochs, one after the other, and of contents. */
+export class Generator {
   readonly pages: number;
+  /** Length of the epochs; their writes lie in (k epochPs, (k + 1) epochPs]. */
+  readonly epochPs: number;
   private readonly seed: number;
   private readonly pattern: Pattern;
   private readonly setPages: number;
   private readonly firstPfn: number;
-  private readonly milliRate: bigint;
   private readonly draw: MixDraw;
   private readonly rankBits: number;
+  private readonly zipfWeight: number;
   private readonly classHash: number;
   private readonly bodyHash: number;
+  // draws of an epoch: a whole number and a fraction in 1e-15
+  private readonly wholeDraws: number;
+  private readonly fraction: number;
+  private fractionCarried = 0;
+  private number = 0;
+  private phase = 0;
+  // draws of an epoch, which begin with those that the epoch before had twice
+  private drawn = new Uint32Array(64);
+  private again = 0;
 
   /** Throws RangeError for sizes, rates or weights out of range. */
   constructor(workload: Workload, seed: number) {
@@ -56,11 +136,15 @@ export class Generator20ms {
     this.pages = wholePages(memoryBytes, "memory");
     this.setPages = wholePages(workingSetBytes, "workingSet");
     if (this.setPages > this.pages) throw new RangeError("workingSet: larger than the memory");
-    const rateMax = DRAWS_MAX * Number(EPOCHS_PER_SECOND);
-    if (!(ratePerSecond >= 0 && ratePerSecond <= rateMax)) {
-      throw new RangeError(`rate: ${ratePerSecond} pages a second; legal is 0 to ${rateMax}`);
+    if (!(ratePerSecond >= 0 && ratePerSecond <= GENERATED_RATE_MAX)) {
+      throw new RangeError(
+        `rate: ${ratePerSecond} page writes a second; legal is 0 to ${GENERATED_RATE_MAX}`,
+      );
     }
-    this.milliRate = BigInt(Math.round(ratePerSecond * 1000));
+    this.epochPs = generatedEpochPs(workload);
+    const draws = BigInt(Math.round(ratePerSecond * 1000)) * BigInt(this.epochPs);
+    this.wholeDraws = Number(draws / MILLI_PS_PER_SECOND);
+    this.fraction = Number(draws % MILLI_PS_PER_SECOND);
     this.seed = seed;
     this.pattern = workload.pattern;
     this.firstPfn = hash(seed, SALT.place) % (this.pages - this.setPages + 1);
@@ -68,6 +152,7 @@ export class Generator20ms {
     this.bodyHash = stir(begin(seed), SALT.content);
     this.draw = new MixDraw(workload.mix);
     this.rankBits = Math.max(2, 32 - Math.clz32(this.setPages - 1));
+    this.zipfWeight = zipfWeight(this.setPages);
   }
 
   /** Content id of page `pfn` as made by epoch `version - 1`; version 0 is the initial image. */
@@ -81,25 +166,40 @@ export class Generator20ms {
     for (let i = 0; i < out.length; i++) out[i] = this.contentId(firstPfn + i, 0);
   }
 
-  /** Epoch `number` from 0: writes of (number * 20 ms, (number + 1) * 20 ms]. */
-  epoch(number: number): GeneratedEpoch {
-    const from = this.drawsBefore(number);
-    const count = Number(this.drawsBefore(number + 1) - from);
-    const drawn = new Uint32Array(count);
-    const phase = Number(from % BigInt(this.setPages));
+  /** Appends the writes of the next epoch: each page once, ascending. Returns the epoch's number from 0. */
+  next(out: GeneratedWrites): number {
+    const number = this.number++;
+    const first = this.again;
+    const count = first + this.drawsOfNext();
+    while (this.drawn.length < count) this.drawn = doubled(this.drawn);
+    const { drawn } = this;
+    for (let n = first; n < count; n++) drawn[n] = this.firstPfn + this.place(number, n - first);
+    sort(drawn, count);
+    this.again = 0;
+    out.reserve(count);
+    let before = -1;
     for (let n = 0; n < count; n++) {
-      const at = this.pattern === "sequential" ? (phase + n) % this.setPages : this.drawPage(number, n);
-      drawn[n] = this.firstPfn + at;
+      const pfn = drawn[n]!;
+      if (pfn === before) drawn[this.again++] = pfn;
+      else out.add(pfn, this.contentId(pfn, number + 1));
+      before = pfn;
     }
-    drawn.sort();
-    let kept = 0;
-    for (let n = 0; n < count; n++) if (n === 0 || drawn[n] !== drawn[n - 1]) drawn[kept++] = drawn[n]!;
-    const pfns = drawn.slice(0, kept);
-    return { pfns, contentIds: pfns.map((pfn) => this.contentId(pfn, number + 1)) };
+    return number;
   }
 
-  private drawsBefore(number: number): bigint {
-    return (this.milliRate * BigInt(number)) / (EPOCHS_PER_SECOND * 1000n);
+  private drawsOfNext(): number {
+    this.fractionCarried += this.fraction;
+    if (this.fractionCarried < Number(MILLI_PS_PER_SECOND)) return this.wholeDraws;
+    this.fractionCarried -= Number(MILLI_PS_PER_SECOND);
+    return this.wholeDraws + 1;
+  }
+
+  /** Draw `n` of an epoch: a page of the working set from 0. */
+  private place(epoch: number, n: number): number {
+    if (this.pattern !== "sequential") return this.drawPage(epoch, n);
+    const at = this.phase;
+    this.phase = at + 1 === this.setPages ? 0 : at + 1;
+    return at;
   }
 
   private drawPage(epoch: number, n: number): number {
@@ -112,12 +212,11 @@ export class Generator20ms {
     return this.scatter(toHot ? pick(h, hot) : hot + pick(h, setPages - hot));
   }
 
-  /** Rank from 0. Octave j holds ranks 2^j - 1 .. 2^(j+1) - 2 and has weight 2^16. */
+  /** Rank from 0. */
   private zipfRank(h: number, h2: number): number {
     const whole = 31 - Math.clz32(this.setPages + 1);
     const rest = this.setPages + 1 - 2 ** whole;
-    const weight = whole * 65536 + Math.floor((rest * 65536) / 2 ** whole);
-    const octave = Math.floor(pick(h2, weight) / 65536);
+    const octave = Math.floor(pick(h2, this.zipfWeight) / OCTAVE_WEIGHT);
     return 2 ** octave - 1 + pick(h, octave < whole ? 2 ** octave : rest);
   }
 
@@ -137,6 +236,20 @@ export class Generator20ms {
       value = ((left << half) | right) >>> 0;
     } while (value >= this.setPages);
     return value;
+  }
+}
+
+/** Sorts the first `count` pages. A few are not worth the call into the engine. */
+function sort(pages: Uint32Array, count: number): void {
+  if (count > 32) {
+    pages.subarray(0, count).sort();
+    return;
+  }
+  for (let i = 1; i < count; i++) {
+    const page = pages[i]!;
+    let at = i;
+    for (; at > 0 && pages[at - 1]! > page; at--) pages[at] = pages[at - 1]!;
+    pages[at] = page;
   }
 }
 

@@ -9,7 +9,8 @@ import * as F from "./format.ts";
 import { isZero } from "./payload.ts";
 import { drain, type Steps } from "./steps.ts";
 
-const PAGES_PER_CHUNK = 256;
+/** Bodies of one PAGE or DELT chunk. */
+export const PAGES_PER_CHUNK = 256;
 const DELTA_BYTES_MAX = 2048;
 /** Runs of a delta closer than this are joined: two varints cost as much. */
 const DELTA_GAP = 4;

@@ -1,17 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // A GuestStream without a trace: writes and contents come from a generated workload. It does not end.
-import { BatchAssembler } from "./batches.ts";
+import { checkTicks, instantHash, instantIn, timedBatch } from "./batches.ts";
 import { CLASS_CONTENTS, ClassContents, ZERO_CONTENT } from "./content.ts";
 import * as E from "./events.ts";
-import { GENERATED_EPOCH_US, GENERATED_PAGE_BYTES, Generator20ms, type Workload } from "./generator.ts";
+import {
+  GENERATED_EPOCH_US,
+  GENERATED_PAGE_BYTES,
+  GeneratedWrites,
+  Generator,
+  type Workload,
+} from "./generator.ts";
 
 const BLOCK_PAGES = 65536;
-const EPOCH_TICKS = BigInt(GENERATED_EPOCH_US) * E.TICKS_PER_US;
+const TICKS_PER_PS = 1024;
+/** A batch is of whole epochs: 20 ms, or less when it has as many writes as this. */
+const BATCH_WRITES = 4096;
+const BATCH_PS = GENERATED_EPOCH_US * 1e6;
 
 /** Opens a generated guest. Throws RangeError for a workload out of range. */
 export function generatedStream(workload: Workload, seed: number): E.GuestStream {
   const contents = new ClassContents(seed, GENERATED_PAGE_BYTES);
-  return new GeneratedStream(new Generator20ms(workload, seed), contents, seed);
+  return new GeneratedStream(workload, contents, seed);
 }
 
 function zeroFlags(contentIds: Uint32Array, flags: Uint8Array): Uint8Array {
@@ -26,25 +35,18 @@ class GeneratedStream implements E.GuestStream {
   readonly stableContents = CLASS_CONTENTS;
   readonly atEnd = "idle";
   readonly endTicks = null;
-  private readonly generator: Generator20ms;
+  private readonly workload: Workload;
+  private readonly generator: Generator;
   private readonly contents: ClassContents;
   private readonly seed: number;
-  private readonly assembler: BatchAssembler;
-  private number = 0;
+  private startTicks = 0n;
 
-  constructor(generator: Generator20ms, contents: ClassContents, seed: number) {
-    this.generator = generator;
+  constructor(workload: Workload, contents: ClassContents, seed: number) {
+    this.workload = workload;
+    this.generator = new Generator(workload, seed);
     this.contents = contents;
     this.seed = seed;
-    this.pages = generator.pages;
-    this.assembler = new BatchAssembler({
-      tile: 1,
-      pagesPerTile: generator.pages,
-      nominalTicks: Number(EPOCH_TICKS),
-      seed,
-      stableContents: CLASS_CONTENTS,
-      stableContent: (id) => contents.body(id),
-    });
+    this.pages = this.generator.pages;
   }
 
   stableContent(id: number): Uint8Array {
@@ -52,16 +54,33 @@ class GeneratedStream implements E.GuestStream {
   }
 
   fork(): E.GuestStream {
-    return new GeneratedStream(this.generator, this.contents, this.seed);
+    return new GeneratedStream(this.workload, this.contents, this.seed);
   }
 
   next(): E.GuestBatch {
-    const number = this.number++;
-    const { pfns, contentIds } = this.generator.epoch(number);
-    const flags = zeroFlags(contentIds, new Uint8Array(pfns.length));
-    const startTicks = BigInt(number) * EPOCH_TICKS;
-    const endTicks = startTicks + EPOCH_TICKS;
-    return this.assembler.assemble({ number, startTicks, endTicks, pfns, flags, contentIds, bodies: [] });
+    const { startTicks, seed, generator } = this;
+    const epochTicks = generator.epochPs * TICKS_PER_PS;
+    const writes = new GeneratedWrites();
+    let offsets = new Float64Array(64);
+    let epochs = 0;
+    for (; writes.count < BATCH_WRITES && epochs * generator.epochPs < BATCH_PS; epochs++) {
+      const from = writes.count;
+      const start = instantHash(seed, generator.next(writes));
+      if (writes.count > offsets.length) {
+        const longer = new Float64Array(writes.pfns.length);
+        longer.set(offsets);
+        offsets = longer;
+      }
+      for (let i = from; i < writes.count; i++) {
+        offsets[i] = epochs * epochTicks + instantIn(start, writes.pfns[i]!, epochTicks);
+      }
+    }
+    this.startTicks = startTicks + BigInt(epochs * epochTicks);
+    checkTicks(this.startTicks);
+    const { count, pfns, contentIds: ids } = writes;
+    const flags = zeroFlags(ids.subarray(0, count), new Uint8Array(count));
+    const body = (id: number): Uint8Array => this.contents.body(id);
+    return timedBatch(startTicks, this.startTicks, { count, offsets, pfns, flags, ids }, body);
   }
 
   *initial(): Iterable<E.InitialBlock> {

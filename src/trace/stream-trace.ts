@@ -24,6 +24,8 @@ export interface TraceStreamOptions {
   readonly atEnd: E.AtEnd;
   /** Classes of the stand-ins for a trace that has no body at all. */
   readonly mix: Mix;
+  /** Whether somebody asked for them: then they must be of use. */
+  readonly mixGiven?: boolean;
 }
 
 /** Bodies that stand in for ones the trace does not carry, by a hash of page and version. */
@@ -105,6 +107,9 @@ export function traceStream(trace: MdtTrace, options: TraceStreamOptions): E.Gue
   const pool = complete ? { bodies: [], zeros: 0 } : drawPool(trace);
   const zeroMap = index?.zeroMap ?? null;
   const hasBodies = complete || pool.bodies.length + pool.zeros > 0;
+  if (hasBodies && options.mixGiven === true) {
+    throw new GuestRefused("guest.mix", "has no effect: the trace carries bodies of its own; remove it");
+  }
   const standIns = hasBodies
     ? poolStandIns(pool, zeroMap, seed, trace.pageBytes)
     : mixStandIns(options.mix, zeroMap, seed, trace.pageBytes);

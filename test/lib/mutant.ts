@@ -26,6 +26,8 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
     runs.checkPools,
     runs.checkSlowStart,
     runs.checkRounds,
+    () => runs.checkDeadlines("dma", runs.DEADLINES_US.dma),
+    () => runs.checkDeadlines("vsock", runs.DEADLINES_US.vsock),
     runs.checkResume,
     runs.checkStalls,
     runs.checkVersions,

@@ -145,6 +145,42 @@ export function checkRounds(): void {
   );
 }
 
+/**
+ * Deadlines all over a migration of some rounds: a failure ends at its instant; a forced stop suspends the
+ * guest after the interrupt or the message of the start that is under way, at most (docs/model.md section 9).
+ */
+export function checkDeadlines(pages: "dma" | "vsock", us: readonly number[]): void {
+  // a batch of 2048 pages and a part of one: rounds are cut in the middle
+  const guest = generated(2300, 400_000, { zero: 60, text: 40, random: 0 });
+  const base = { guest, internal: { pages }, link: FAST, ...CARDS, encrypt: "off", content: "sized" };
+  const rules = { downtimeLimit: "1 ns", maxRounds: 60 };
+  for (const time of us) {
+    for (const onTimeout of ["fail", "force"]) {
+      const what = `deadline ${time} us, ${onTimeout}, ${pages}`;
+      const migration = { ...rules, timeout: `${time} us`, onTimeout };
+      const status = onTimeout === "fail" ? "not-converged" : "completed";
+      const { input, result } = run(what, { ...base, migration }, status);
+      const host = input.scenario.sides.source.host;
+      const at = time * 1000 * abi.TICKS_PER_NS;
+      const log = (index: number): number => Number(input.core.logged(index));
+      if (onTimeout === "fail") {
+        same(`${what}: end`, log(abi.L_ENDED), at);
+        continue;
+      }
+      claim(`${what}: reason`, /time limit/.test(result.migration.reason!), result.migration.reason, "it");
+      const late = log(abi.L_SUSPENDED) - at - host.frontend.suspendTicks;
+      const most = Math.max(host.frontend.interruptTicks, host.vsock.messageCostTicks);
+      claim(`${what}: suspended`, late >= 0 && late <= most, `${late} ticks late`, `at most ${most}`);
+    }
+  }
+}
+
+/** In the message of the start, the handshake, the tracker's start, rounds 1 and 2: collected, and placed. */
+export const DEADLINES_US = {
+  dma: [1, 35, 60, 78, 82, 400, 1427, 1500],
+  vsock: [60, 80, 400, 2955],
+} as const;
+
 /** At the resume, not only after the drain, the destination holds what the source held last. */
 export function checkResume(): void {
   const frontend = { resume: "0 us", deviceStatePerKiB: "0 ns", interrupt: "0 us" };

@@ -99,9 +99,12 @@ export function checkRepeatedNumber(): void {
   onlyBroken("a record's number", result, "records-in-sequence");
 }
 
-/** Does not converge: two rounds, 20,000 writes a second of 4 KiB against 100 Mbit/s. */
+/**
+ * Does not converge: two rounds, 20,000 writes a second to 64 of 256 pages of 4 KiB against 100 Mbit/s: they
+ * are all dirty again after the 21 ms that sending them takes.
+ */
 const ENDLESS = {
-  guest: generated(256, 20_000),
+  guest: generated(256, 20_000, undefined, 64),
   compress: "off",
   encrypt: "off",
   link: { rate: "100 Mbit/s" },
@@ -113,14 +116,19 @@ export function checkSource(): void {
   const whole = spoilt(ENDLESS, () => true).result;
   same("spoilt: nothing: source-intact", verdict(whole, "source-intact"), "held");
   const inRound2 = (core: Core): boolean => core.logged(abi.L_ROUNDS) === 2n;
-  const bytes = spoilt(ENDLESS, (core) => {
-    if (inRound2(core)) core.u8[core.address("sourceImageAt") + PFN * abi.PAGE_BYTES + 99]! ^= 0xff;
+  // a page that the guest never writes: what it writes later would cover the fault
+  const versions = (core: Core): Uint32Array =>
+    core.u32.subarray(core.address("sourceVersionsAt") >>> 2).subarray(0, 256);
+  const quiet = (core: Core): number => versions(core).indexOf(Math.min(...versions(core)));
+  const flip = once((core) => {
+    if (inRound2(core)) core.u8[core.address("sourceImageAt") + quiet(core) * abi.PAGE_BYTES + 99]! ^= 0xff;
     return inRound2(core);
   });
+  const bytes = spoilt(ENDLESS, flip);
   const values = "broken: 1 pages differ beside 0";
   same("spoilt: source bytes", onlyBroken("source bytes", bytes.result, "source-intact"), values);
   const bump = once((core) => {
-    if (inRound2(core)) core.u32[(core.address("sourceVersionsAt") >>> 2) + PFN]! += 1;
+    if (inRound2(core)) versions(core)[quiet(core)]! += 1;
     return inRound2(core);
   });
   const version = spoilt(ENDLESS, bump);

@@ -143,6 +143,15 @@ function workOf(run: Run): Work {
   return work;
 }
 
+/** What frames have besides their payload: 52 bytes of IPv4 and TCP, Ethernet's; pure ACKs are padded too. */
+function framing({ core, params }: Run, side: number): number {
+  const [outside, framed, least] = [abi.G_NET_OUTSIDE, abi.G_NET_FRAMING, abi.G_NET_FRAME_MIN].map(
+    (index) => params.global[index]!,
+  ) as [number, number, number];
+  const padding = Math.max(0, least - framed - 52) * core.counter(side, abi.C_NET_ACKS);
+  return (outside + framed + 52) * core.counter(side, abi.C_NET_FRAMES) + padding;
+}
+
 /** Compares records, frames and the engines' busy times. */
 function checkCards(run: Run, { pages, state, lzCycles, zero }: Work): void {
   const { core } = run;
@@ -154,8 +163,10 @@ function checkCards(run: Run, { pages, state, lzCycles, zero }: Work): void {
   counted("records of state", abi.C_RECORD_BYTES_A, sum(state.map(record)));
   counted("TCP payload of pages", abi.C_NET_PAYLOAD_B, sum(pages.map(record)));
   counted("TCP payload of state", abi.C_NET_PAYLOAD_A, sum(state.map(record)));
-  const wire = sum([...pages, ...state].map(record)) + 90 * core.counter(0, abi.C_NET_FRAMES);
+  const wire = sum([...pages, ...state].map(record)) + framing(run, 0);
   counted("Ethernet", abi.C_NET_WIRE_BYTES, wire);
+  const back = core.counter(1, abi.C_NET_PAYLOAD_B) + framing(run, 1);
+  counted("Ethernet, the way back", abi.C_NET_WIRE_BYTES, back, 1);
   counted("zero pages", abi.C_ZERO_PAGES, zero);
   counted("zero pages not written", abi.C_PLACED_SKIPPED, zero, 1);
   counted("pages placed", abi.C_PLACED_PAGES, PAGES - zero, 1);
@@ -248,5 +259,7 @@ export function checkWire(sets: readonly string[], addressBytes: number): void {
 export const WIRE_RUNS: readonly [sets: string[], addressBytes: number][] = [
   [["internal.dll=none"], 8 + abi.BATCH_PAGES / 8],
   [["internal.addresses=list"], 8 + 8 * PAGES],
+  // data frames have 32 bytes at least, so that ACKs alone are padded to 92
+  [["link.minFrame=92 B", "link.preamble=7 B", "link.gap=20 B", "link.header=18 B"], 8 + abi.BATCH_PAGES / 8],
   [["internal.addresses=runs"], 8 + 8],
 ];

@@ -159,7 +159,7 @@ export function pageTimes(params: Params, page: PageContent, addressesAt: number
   const frameAt = encrypted ? source.sealed(record.seenAt, payload) : record.seenAt;
   const bytes = RECORD_BYTES + payload + (encrypted ? TAG_BYTES : 0);
   const appendedAt = clock.edge(source.copied(frameAt, bytes), 1);
-  const wireTicks = Math.floor((frameBytes(bytes) * g[abi.G_NET_TICKS_NUM]!) / g[abi.G_NET_TICKS_DEN]!);
+  const wireTicks = Math.floor((frameBytes(g, bytes) * g[abi.G_NET_TICKS_NUM]!) / g[abi.G_NET_TICKS_DEN]!);
   const arrivedAt = appendedAt + wireTicks + g[abi.G_NET_PROPAGATION]!;
   const received = receivedTimes(params, page, arrivedAt, bytes);
   return {

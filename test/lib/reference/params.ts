@@ -12,8 +12,8 @@ export interface Params {
   sides: [number[], number[]];
 }
 
-/** Of the harness alone: events a ring holds, how far a side may run ahead. They change no result. */
-export const HARNESS_PARAMS: readonly number[] = [abi.G_RING_EVENTS, abi.G_QUANTUM];
+/** Of the harness alone: what rings hold, how far a side may run ahead. They change no result. */
+export const HARNESS_PARAMS: readonly number[] = [abi.G_RING_EVENTS, abi.G_QUANTUM, abi.G_NET_FRAMES];
 
 const TICKS_PER_SECOND = 1_024_000_000_000_000n;
 
@@ -267,6 +267,10 @@ function linkParams(p: Put, scenario: object, link: Preset, window: unknown): vo
   const propagation = Math.floor(ticks(link("rtt")) / 2);
   p(abi.G_NET_PROPAGATION, propagation);
   p(abi.G_NET_MTU, whole(link("mtu")));
+  // IEEE 802.3: preamble and inter-frame gap around a frame of header, packet and FCS that has a least length
+  p(abi.G_NET_OUTSIDE, whole(link("preamble")) + whole(link("gap")));
+  p(abi.G_NET_FRAMING, whole(link("header")) + whole(link("fcs")));
+  p(abi.G_NET_FRAME_MIN, whole(link("minFrame")));
   p(abi.G_NET_WINDOW, whole(of("window", window)));
   const cap = of("rateCap", "none");
   const [capNum, capDen] = cap === "none" ? [0, 1] : ticksPer(exact(cap));

@@ -30,8 +30,6 @@ export interface Frame {
 const LINKS = [0, 1];
 const FIRST_SEGMENTS = 10;
 const HEADER_BYTES = 52;
-const FRAMING_BYTES = 38;
-const PAYLOAD_BYTES_MIN = 46;
 
 /** One end of a connection. Byte counts are offsets in its streams. */
 interface End {
@@ -62,9 +60,10 @@ interface Side {
   arriving: Frame[];
 }
 
-/** Bytes of a frame on the wire: preamble, Ethernet header, FCS and gap are 38, an IP packet at least 46. */
-export function frameBytes(payloadBytes: number): number {
-  return FRAMING_BYTES + Math.max(PAYLOAD_BYTES_MIN, HEADER_BYTES + payloadBytes);
+/** Bytes of a frame on the wire: preamble and gap around a frame of header, packet and FCS, padded. */
+export function frameBytes(g: readonly number[], payloadBytes: number): number {
+  const frame = g[abi.G_NET_FRAMING]! + HEADER_BYTES + payloadBytes;
+  return g[abi.G_NET_OUTSIDE]! + Math.max(frame, g[abi.G_NET_FRAME_MIN]!);
 }
 
 /** Predicts every frame of both sides, in order of their start (of equal ones side 0 first). */
@@ -206,7 +205,7 @@ class Links {
   #send(which: number, end: End, payloadBytes: number, t: number): void {
     const g = this.#g;
     const side = this.#sides[which]!;
-    const bytes = frameBytes(payloadBytes);
+    const bytes = frameBytes(g, payloadBytes);
     const ticks = bytes * g[abi.G_NET_TICKS_NUM]! + side.remainder;
     const den = g[abi.G_NET_TICKS_DEN]!;
     side.remainder = ticks % den;

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// No key is accepted and ignored: for each, some run has another fingerprint when its value is another.
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { scenarioJsonSchema } from "../src/scenario/schema.ts";
+import { KEYS, type Other, SIDE_KEYS, type SideOther, TRACE_KEYS } from "./lib/keys.ts";
+import { generated, migrate, redis } from "./lib/migrate.ts";
+
+const SIDES = ["source", "destination"] as const;
+// the guest has been writing for a while
+const RULES = { downtimeLimit: "1 ns", maxRounds: 3, onTimeout: "force", startAt: "2 ms" };
+const MIX = { zero: 20, text: 60, random: 20 };
+const GENERATED = { guest: generated(256, 400_000, MIX), migration: RULES, content: "sized" };
+const PLAYED = {
+  guest: { ...redis, speed: 4000 },
+  migration: { ...RULES, startAt: "0 s" },
+  content: "sized",
+};
+
+interface Node {
+  properties?: Record<string, Node>;
+  anyOf?: Node[];
+  enum?: unknown[];
+  const?: unknown;
+  not?: object;
+  items?: { not?: object };
+}
+
+/** Keys that may have another value than one, and are not refused whatever they say. */
+function keysOf(node: Node, path = ""): string[] {
+  const nodes = [node, ...(node.anyOf ?? [])];
+  const members = nodes.flatMap(({ properties }) => Object.entries(properties ?? {}));
+  const single = node.const !== undefined || node.not !== undefined || node.items?.not !== undefined;
+  // a mix is one value: its parts add up
+  if (members.length === 0 || path.endsWith("mix")) return single ? [] : [path];
+  const below = members.flatMap(([key, inner]) => keysOf(inner, path === "" ? key : `${path}.${key}`));
+  const word = nodes.some((one) => one !== node && one.properties === undefined);
+  return word ? [path, ...below] : below;
+}
+
+const known = new Map<string, string>();
+
+/** Fingerprint of a run to its end, drained or not. */
+function of(scenario: object, sets: readonly string[]): string {
+  const key = JSON.stringify([scenario, sets]);
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  const found = migrate(scenario, { sets }).fingerprint;
+  known.set(key, found);
+  return found;
+}
+
+/** Whether another value makes another run; true for a key with a reason. */
+function matters(scenario: object, key: string, other: Other, side = ""): boolean {
+  const [value, ...sets] = typeof other === "string" ? [other] : other;
+  if (value!.startsWith("(")) return true;
+  const both = sets.map((text) => text.replaceAll("SIDE", side));
+  return of(scenario, both) !== of(scenario, [...both, `${key}=${value}`]);
+}
+
+test("every key of the schema has another value here, or a reason", () => {
+  const sides = SIDES.flatMap((side) => Object.keys(SIDE_KEYS).map((key) => `${side}.${key}`));
+  const listed = [...Object.keys(KEYS), ...Object.keys(TRACE_KEYS), ...sides];
+  assert.equal(listed.sort(), keysOf(scenarioJsonSchema("inline") as Node).sort());
+});
+
+test("keys of the run", () => {
+  const idle = Object.entries(KEYS).filter(([key, other]) => !matters(GENERATED, key, other));
+  assert.equal(idle, []);
+});
+
+test("a mix beside a trace that carries bodies is refused", () => {
+  const guest = { ...redis, mix: MIX };
+  assert.throws(() => migrate({ ...PLAYED, guest }), /the trace carries bodies of its own; remove it/);
+});
+
+test("keys of a guest that plays a trace", () => {
+  const idle = Object.entries(TRACE_KEYS).filter(([key, other]) => !matters(PLAYED, key, other));
+  assert.equal(idle, []);
+});
+
+for (const side of SIDES) {
+  test(`keys of the ${side}`, () => {
+    const idle = Object.entries(SIDE_KEYS).filter(([key, entry]) => {
+      const other =
+        typeof entry === "object" && side in entry ? (entry as SideOther)[side] : (entry as Other);
+      return !matters(GENERATED, `${side}.${key}`, other, side);
+    });
+    assert.equal(idle, []);
+  });
+}
+
+test.run();

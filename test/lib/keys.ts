@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// For every key of a scenario another value, and what else must be so for the value to matter. A reason in
+// parentheses: the key changes no fingerprint, and that is right.
+
+/** Another value; then `--set` texts of both runs. */
+export type Other = string | readonly [value: string, ...sets: string[]];
+
+/** A guest with many pages to write: each is written once in 20 ms. */
+const BUSY = ["guest.generate.memory=8 MiB", "guest.generate.workingSet=8 MiB"] as const;
+const NO_DLL = "internal.dll=none";
+const PLAIN = ["compress=off", "encrypt=off"] as const;
+const BOTH_LINKS = [
+  "link.arbitration=weighted",
+  "guest.deviceState=256 KiB",
+  "guest.generate.rate=1000000 /s",
+  "link.rate=1 Gbit/s",
+  "link.mtu=1500",
+  ...PLAIN,
+] as const;
+const FEW_PORTS = ["SIDE.card.compressor.banks=1", "SIDE.card.compressor.ports=1"] as const;
+
+/** Of the generated guest of the base scenario, and everything that is not a side's. */
+export const KEYS: Readonly<Record<string, Other>> = {
+  name: "(a name)",
+  "guest.generate.memory": "8 MiB",
+  "guest.generate.rate": ["20000 /s", ...BUSY],
+  "guest.generate.workingSet": ["64 KiB", ...BUSY],
+  "guest.generate.pattern": ["zipf", ...BUSY],
+  "guest.generate.mix": "{ zero: 50, text: 50, random: 0 }",
+  "guest.vcpus": ["3", ...BUSY],
+  "guest.deviceState": "40 KiB",
+  "guest.clock": ["wall", ...BUSY],
+  "internal.pages": "vsock",
+  "internal.addresses": "list",
+  "internal.dll": "none",
+  "tracker.kind": "bitmap",
+  compress: "off",
+  "compress.engine": "off",
+  "compress.engines": "1",
+  "compress.pws": "8",
+  "compress.hashLog": "8",
+  "compress.banks": "4",
+  "compress.ports": ["1", "compress.banks=1"],
+  "compress.policy": ["stall", "compress.banks=1", "compress.ports=1"],
+  "compress.matchCap": "64",
+  "compress.tokensPerClock": ["1", "compress.pws=32"],
+  "compress.outBytesPerClock": "1 B/cycle",
+  "compress.outFifoBytes": ["64 B", "compress.outBytesPerClock=1 B/cycle"],
+  "compress.fillLatency": "50 cycles",
+  "compress.setupCycles": "100 cycles",
+  "compress.bailMargin": "3900 B",
+  encrypt: "off",
+  "encrypt.cipher": "aes-256-gcm",
+  "link.preset": "ethernet-25g",
+  "link.rate": "10 Gbit/s",
+  "link.rtt": "40 us",
+  "link.mtu": "1500",
+  "link.preamble": "9 B",
+  "link.gap": "13 B",
+  "link.fcs": "5 B",
+  "link.header": "18 B",
+  "link.minFrame": "128 B",
+  "link.window": ["64 KiB", "link.rtt=200 us"],
+  "link.rateCap": "1 Gbit/s",
+  "link.arbitration": ["weighted", "guest.deviceState=256 KiB", "link.rate=100 Mbit/s", ...PLAIN],
+  "link.weights.state": ["9", "link.weights.pages=60", ...BOTH_LINKS],
+  "link.weights.pages": ["60", ...BOTH_LINKS],
+  "migration.downtimeLimit": ["1 s", ...BUSY],
+  "migration.maxRounds": ["2", ...BUSY],
+  "migration.timeout": "200 us",
+  "migration.onTimeout": ["fail", "migration.timeout=200 us"],
+  "migration.startAt": "2.01 ms",
+  content: "(what is carried changes no time: full, sized and sampled give one fingerprint)",
+  sampleEvery: "(as content)",
+  seed: "2",
+};
+
+/** Of a guest that plays a trace. */
+export const TRACE_KEYS: Readonly<Record<string, Other>> = {
+  "guest.trace": "example.mdt",
+  "guest.atEnd": ["fail", "guest.speed=400000"],
+  "guest.tile": "2",
+  "guest.speed": "40000",
+  "guest.mix": "(of a trace without bodies, which none of the shipped is: test/12-trace-sampled)",
+};
+
+const SOURCE_ONLY = "(of the source)";
+const DESTINATION_ONLY = "(of the destination)";
+/** Reads of the destination are those of messages to its card: the last one, and ring entries. */
+const FEW_READS = "(the destination reads 60 bytes at most, one read at a time)";
+
+/** What differs from side to side. */
+export type SideOther = Readonly<Record<"source" | "destination", Other>>;
+
+/** Of a host or a card: at the source, and at the destination where that differs. */
+export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
+  host: "gen5-host",
+  "host.preset": "gen5-host",
+  "host.pcie.generation": "2",
+  "host.pcie.lanes": "4",
+  "host.pcie.mps": "128",
+  "host.pcie.mrrs": { source: "256", destination: FEW_READS },
+  "host.pcie.phCredits": ["1", NO_DLL],
+  "host.pcie.pdCredits": ["16", NO_DLL],
+  "host.pcie.nphCredits": { source: ["1", NO_DLL], destination: FEW_READS },
+  "host.pcie.rcb": { source: ["128", "SIDE.host.pcie.combineAbove=4096"], destination: FEW_READS },
+  "host.pcie.flight": "200 ns",
+  "host.pcie.combineAbove": { source: "4096", destination: FEW_READS },
+  "host.cpu.clock": { source: "1 GHz", destination: SOURCE_ONLY },
+  "host.memory.bandwidth": "1 Gbit/s",
+  "host.memory.readLatency": "900 ns",
+  "host.memory.missAdder": "300 ns",
+  "host.memory.copyRate": "1 Gbit/s",
+  "host.tracker.writeFault": { source: "30 us", destination: SOURCE_ONLY },
+  "host.tracker.scanWordCycles": { source: "90 cycles", destination: SOURCE_ONLY },
+  "host.tracker.protectPage": { source: "90 ns", destination: SOURCE_ONLY },
+  "host.tracker.tlbFlush": { source: "9 us", destination: SOURCE_ONLY },
+  "host.frontend.interrupt": "9 us",
+  "host.frontend.deviceStatePerKiB": { source: DESTINATION_ONLY, destination: "1 us" },
+  "host.frontend.suspend": { source: "9 us", destination: SOURCE_ONLY },
+  "host.frontend.resume": { source: DESTINATION_ONLY, destination: "9 us" },
+  "host.vsock.messageCost": "9 us",
+  card: "(one preset is shipped)",
+  "card.preset": "(one preset is shipped)",
+  "card.clock": "700 MHz",
+  "card.pcie.generation": "2",
+  "card.pcie.lanes": "4",
+  "card.pcie.mps": "128",
+  "card.pcie.mrrs": { source: "256", destination: FEW_READS },
+  // doorbells never wait; posted credits that are endless are not returned
+  "card.pcie.phCredits": ["0", "SIDE.card.pcie.pdCredits=0"],
+  "card.pcie.pdCredits": ["0", "SIDE.card.pcie.phCredits=0"],
+  "card.pcie.tags": { source: "10", destination: FEW_READS },
+  "card.pcie.completionBuffer": { source: "16 KiB", destination: FEW_READS },
+  "card.pcie.completionHeaders": { source: "256", destination: FEW_READS },
+  "card.pcie.replayBuffer": ["4 KiB", ...BUSY],
+  "card.dma.readQueues": { source: "1", destination: SOURCE_ONLY },
+  "card.dma.writeQueues": { source: DESTINATION_ONLY, destination: "1" },
+  "card.dma.prefetchBatches": { source: "1", destination: SOURCE_ONLY },
+  "card.dma.readIssue": { source: "200 cycles", destination: SOURCE_ONLY },
+  "card.dma.writeIssue": { source: DESTINATION_ONLY, destination: "200 cycles" },
+  "card.dma.descriptorBytes": { source: "64", destination: SOURCE_ONLY },
+  "card.dma.descriptorBatch": { source: "4", destination: SOURCE_ONLY },
+  "card.dma.stagingSram": {
+    source: ["128 KiB", "link.window=64 KiB", "link.rtt=200 us"],
+    destination: ["128 KiB", "SIDE.host.memory.bandwidth=1 Gbit/s"],
+  },
+  "card.dma.ring": { source: "card", destination: SOURCE_ONLY },
+  "card.scanner.wordsPerCycle": { source: "1", destination: SOURCE_ONLY },
+  "card.zeroFilter.bytesPerCycle": { source: "8 B/cycle", destination: SOURCE_ONLY },
+  "card.compressor.engines": { source: "1", destination: SOURCE_ONLY },
+  "card.compressor.pws": { source: "8", destination: SOURCE_ONLY },
+  "card.compressor.hashLog": { source: "8", destination: SOURCE_ONLY },
+  "card.compressor.banks": { source: "4", destination: SOURCE_ONLY },
+  "card.compressor.ports": { source: ["1", "SIDE.card.compressor.banks=1"], destination: SOURCE_ONLY },
+  "card.compressor.policy": { source: ["stall", ...FEW_PORTS], destination: SOURCE_ONLY },
+  "card.compressor.matchCap": { source: "64", destination: SOURCE_ONLY },
+  "card.compressor.tokensPerClock": {
+    source: ["1", "SIDE.card.compressor.pws=32"],
+    destination: SOURCE_ONLY,
+  },
+  "card.compressor.outBytesPerClock": { source: "1 B/cycle", destination: SOURCE_ONLY },
+  "card.compressor.outFifoBytes": {
+    source: ["64 B", "SIDE.card.compressor.outBytesPerClock=1 B/cycle"],
+    destination: SOURCE_ONLY,
+  },
+  "card.compressor.fillLatency": { source: "50 cycles", destination: SOURCE_ONLY },
+  "card.compressor.setupCycles": { source: "100 cycles", destination: SOURCE_ONLY },
+  "card.compressor.bailMargin": { source: "3900 B", destination: SOURCE_ONLY },
+  "card.decompressor.engines": { source: DESTINATION_ONLY, destination: "1" },
+  "card.decompressor.bytesPerCycle": { source: DESTINATION_ONLY, destination: "1 B/cycle" },
+  "card.decompressor.setupCycles": { source: DESTINATION_ONLY, destination: "100 cycles" },
+  "card.crypto.engines": "1",
+  "card.crypto.bitsPerCycle": "128 bit/cycle",
+  "card.crypto.keySlots": "1",
+  "card.crypto.stagesPerRound": "4",
+  "card.crypto.ghashLatency": "64 cycles",
+  "card.crypto.tagCycles": "64 cycles",
+  "card.crypto.keyLoad": "5000 cycles",
+  "card.control.cores": "1",
+  "card.control.clock": "700 MHz",
+  "card.control.addressBatchCycles": { source: "5000 cycles", destination: SOURCE_ONLY },
+  "card.control.addressPageCycles": { source: "50 cycles", destination: SOURCE_ONLY },
+  "card.control.descriptorBatchCycles": { source: "500 cycles", destination: SOURCE_ONLY },
+  "card.control.pageRecordCycles": "500 cycles",
+  "card.control.roundEndCycles": "5000 cycles",
+  "card.control.interruptCycles": "5000 cycles",
+  "card.dram.bandwidth": "10 Gbit/s",
+  "card.tcp.receiveWindow": { source: DESTINATION_ONLY, destination: ["64 KiB", "link.rtt=200 us"] },
+  "card.port.rate": "(a limit of link.rate)",
+};
