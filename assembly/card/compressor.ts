@@ -70,6 +70,8 @@ import {
   engineFree,
   engineJob,
   engineStart,
+  finished,
+  firstFinished,
 } from "../kernel/pool";
 import { wake } from "../kernel/schedule";
 import { broken, count, enter, evaluates } from "../kernel/stats";
@@ -80,13 +82,10 @@ import { happened } from "../kernel/timeline";
 export function stepCompressor(side: u32, t: u64): void {
   const n = p32(side, S_LZ_ENGINES);
   const clock = side * 2;
-  for (let e: u32 = 0; e < n; e++) {
-    if (!engineBusy(side, POOL_LZ, e)) continue;
-    const done = engineDone(side, POOL_LZ, e);
-    if (t < done) {
-      wake(side, U_COMPRESS, done);
-      continue;
-    }
+  let over = finished(side, POOL_LZ, n, U_COMPRESS, t);
+  while (over != 0) {
+    const e = firstFinished(side, POOL_LZ, over);
+    over ^= (<u32>1) << e;
     if (lacks(queue(side, Q_RECORD), 1)) {
       enter(side, A_LZ + e, BLOCKED, t);
       continue;
@@ -99,7 +98,7 @@ export function stepCompressor(side: u32, t: u64): void {
     else j.slotOut = NO_SLOT;
     freeSlot(side, spare);
     engineFree(side, POOL_LZ, e);
-    const out = edgeAfter(clock, done, p32(side, S_LZ_FILL));
+    const out = edgeAfter(clock, engineDone(side, POOL_LZ, e), p32(side, S_LZ_FILL));
     const next = edgeAfter(clock, t, 1);
     if (isDefined(TIMELINE)) onItsWay(P_OUT, side, j, out > next ? out : next, U_COMPRESS, 0);
     push(queue(side, Q_RECORD), index, out > next ? out : next);
@@ -155,12 +154,10 @@ function compress(side: u32, j: Job): u32 {
 export function stepDecompressor(side: u32, t: u64): void {
   const n = p32(side, S_UNLZ_ENGINES);
   const clock = side * 2;
-  for (let e: u32 = 0; e < n; e++) {
-    if (!engineBusy(side, POOL_UNLZ, e)) continue;
-    if (t < engineDone(side, POOL_UNLZ, e)) {
-      wake(side, U_UNLZ, engineDone(side, POOL_UNLZ, e));
-      continue;
-    }
+  let over = finished(side, POOL_UNLZ, n, U_UNLZ, t);
+  while (over != 0) {
+    const e = firstFinished(side, POOL_UNLZ, over);
+    over ^= (<u32>1) << e;
     if (lacks(queue(side, Q_PLACE), 1)) {
       enter(side, A_UNLZ + e, BLOCKED, t);
       continue;

@@ -65,6 +65,8 @@ import {
   engineFree,
   engineJob,
   engineStart,
+  finished,
+  firstFinished,
 } from "../kernel/pool";
 import { linkOf, tagAt, writeHeader } from "../kernel/record";
 import { wake } from "../kernel/schedule";
@@ -116,19 +118,16 @@ function cycles(side: u32, j: Job, k: Key): u32 {
 export function stepSeal(side: u32, t: u64): void {
   const n = p32(side, S_GCM_ENGINES);
   const clock = side * 2;
-  for (let e: u32 = 0; e < n; e++) {
-    if (!engineBusy(side, POOL_SEAL, e)) continue;
-    const done = engineDone(side, POOL_SEAL, e);
-    if (t < done) {
-      wake(side, U_SEAL, done);
-      continue;
-    }
+  let over = finished(side, POOL_SEAL, n, U_SEAL, t);
+  while (over != 0) {
+    const e = firstFinished(side, POOL_SEAL, over);
+    over ^= (<u32>1) << e;
     if (lacks(queue(side, Q_FRAME), 1)) {
       enter(side, A_SEAL + e, BLOCKED, t);
       continue;
     }
     engineFree(side, POOL_SEAL, e);
-    const out = edgeAfter(clock, done, p32(side, S_GCM_LATENCY));
+    const out = edgeAfter(clock, engineDone(side, POOL_SEAL, e), p32(side, S_GCM_LATENCY));
     const next = edgeAfter(clock, t, 1);
     const index = engineJob(side, POOL_SEAL, e);
     if (isDefined(TIMELINE)) onItsWay(P_OUT, side, job(side, index), out > next ? out : next, U_SEAL, 0);
@@ -187,13 +186,10 @@ function ivOf(context: u32, j: Job): usize {
 export function stepOpen(side: u32, t: u64): void {
   const n = p32(side, S_GCM_ENGINES);
   const clock = side * 2;
-  for (let e: u32 = 0; e < n; e++) {
-    if (!engineBusy(side, POOL_OPEN, e)) continue;
-    const done = engineDone(side, POOL_OPEN, e);
-    if (t < done) {
-      wake(side, U_OPEN, done);
-      continue;
-    }
+  let over = finished(side, POOL_OPEN, n, U_OPEN, t);
+  while (over != 0) {
+    const e = firstFinished(side, POOL_OPEN, over);
+    over ^= (<u32>1) << e;
     const index = engineJob(side, POOL_OPEN, e);
     const j = job(side, index);
     const to = queue(side, behind(j));
@@ -202,7 +198,7 @@ export function stepOpen(side: u32, t: u64): void {
       continue;
     }
     engineFree(side, POOL_OPEN, e);
-    const out = edgeAfter(clock, done, p32(side, S_GCM_LATENCY));
+    const out = edgeAfter(clock, engineDone(side, POOL_OPEN, e), p32(side, S_GCM_LATENCY));
     const next = edgeAfter(clock, t, 1);
     sample(side, H_RECORD_OPEN, (out > next ? out : next) - j.started);
     if (isDefined(TIMELINE)) onItsWay(P_OUT, side, job(side, index), out > next ? out : next, U_OPEN, 0);

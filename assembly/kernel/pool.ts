@@ -3,6 +3,7 @@
 //
 //   engine record, 16 bytes: | done u64 | job u32 | busy u32 |
 import { ENGINES_MAX } from "../abi";
+import { wake } from "./schedule";
 
 const POOLS: u32 = 5; // seal, open, compress, decompress, cores
 const ENGINE = memory.data(2560, 16);
@@ -53,6 +54,31 @@ export function engineStart(side: u32, pool: u32, engine: u32, job: u32, done: u
 
 export function engineFree(side: u32, pool: u32, engine: u32): void {
   store<u32>(at(side, pool, engine), 0, 12);
+}
+
+/** Engines of the first n that have finished by t, a bit each; the others wake `unit` when they will have. */
+export function finished(side: u32, pool: u32, n: u32, unit: u32, t: u64): u32 {
+  let mask: u32 = 0;
+  for (let e: u32 = 0; e < n; e++) {
+    if (!engineBusy(side, pool, e)) continue;
+    const done = engineDone(side, pool, e);
+    if (t < done) wake(side, unit, done);
+    else mask |= (<u32>1) << e;
+  }
+  return mask;
+}
+
+/**
+ * The engine of a mask that finished first, of equals the lowest. Results leave in this order: where there is
+ * room for one at a time, an engine that always came second would never be asked.
+ */
+export function firstFinished(side: u32, pool: u32, mask: u32): u32 {
+  let first = <u32>ctz<u32>(mask);
+  for (mask &= mask - 1; mask != 0; mask &= mask - 1) {
+    const e = <u32>ctz<u32>(mask);
+    if (engineDone(side, pool, e) < engineDone(side, pool, first)) first = e;
+  }
+  return first;
 }
 
 /** Engines of all pools that still hold a job. */

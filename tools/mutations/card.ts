@@ -5,6 +5,14 @@ import type { Row } from "./row.ts";
 export const card: readonly Row[] = [
   [
     "runs",
+    "kernel/pool",
+    "the lowest engine is always first",
+    "  for (mask &= mask - 1; mask != 0; mask &= mask - 1) {",
+    "  for (mask = 0; mask != 0; mask &= mask - 1) {",
+    "invariant records-in-sequence",
+  ],
+  [
+    "runs",
     "card/dma",
     "the version is that of the first request",
     "  count(side, C_READ_PAGES, 1);",

@@ -71,6 +71,10 @@ export function checkMigrations(): void {
     migration: { downtimeLimit: "20 us", maxRounds: 3, onTimeout: "force" },
   });
   run("pages over VSOCK", { ...hot, internal: { pages: "vsock" } });
+  // 2048 records of 4 KiB, read at 500 Gbit/s and sent at 100: two engines wait for one place behind them
+  const hosts = { source: { host: "gen5-host" }, destination: { host: "gen5-host" } };
+  const raw = { guest: generated(2048, 0), link: FAST, content: "sized", ...hosts };
+  run("engines that wait for one place take turns", raw);
 }
 
 /** Small pools: nothing may be lost, and no bound beaten. */
