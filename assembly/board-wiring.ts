@@ -8,6 +8,8 @@ import {
   A_FRONTEND,
   A_GUEST,
   A_LZ,
+  A_MEMORY_READ,
+  A_MEMORY_WRITE,
   A_NET,
   A_OPEN,
   A_PLACE,
@@ -77,9 +79,11 @@ import {
   S_MEM_WRITE_NUM,
   S_PCIE_CPL_BYTES,
   S_PCIE_CPL_HEADERS,
+  S_PCIE_FLIGHT,
   S_PCIE_TAGS,
   S_PCIE_TAGS_DESC,
   S_PCIE_TAGS_VSOCK,
+  S_PCIE_TICKS_PER_BYTE,
   S_UNLZ_ENGINES,
   S_WRITE_QUEUES,
   TAGS_MAX,
@@ -184,7 +188,8 @@ export function wireQueues(side: u32): void {
   buildFifo(side, Q_TO_HOST, MESSAGE_SLOTS, U_VSOCK);
 }
 
-export function wirePorts(side: u32): void {
+/** Ports, requesters and the memory behind them; false when there is no room for what is on its way to it. */
+export function wirePorts(side: u32): bool {
   buildPort(side, UP_POSTED + R_DATA, p32(side, S_WRITE_QUEUES), U_UP);
   buildPort(side, UP_POSTED + R_VSOCK, TLP_QUEUE_DEPTH, U_UP);
   buildPort(side, UP_POSTED + R_DESC, 512, U_UP);
@@ -206,8 +211,24 @@ export function wirePorts(side: u32): void {
   setLanding(side, UP, LAND_MSIX, queue(side, Q_MSIX));
   setLanding(side, UP, LAND_USED, queue(side, Q_USED));
   setLanding(side, DOWN, 1, queue(side, Q_DOORBELL));
-  buildServer(side * 2, p(side, S_MEM_READ_NUM), p(side, S_MEM_READ_DEN), p(side, S_MEM_READ_LATENCY));
-  buildServer(side * 2 + 1, p(side, S_MEM_WRITE_NUM), p(side, S_MEM_WRITE_DEN), 0);
+  return buildMemory(side);
+}
+
+/** The servers of host memory; a request takes 24 bytes of the wire at least, and is then a flight away. */
+function buildMemory(side: u32): bool {
+  const underWay = p(side, S_PCIE_FLIGHT) / (24 * p(side, S_PCIE_TICKS_PER_BYTE));
+  const latency = p(side, S_MEM_READ_LATENCY);
+  const reads = buildServer(
+    side * 2,
+    p(side, S_MEM_READ_NUM),
+    p(side, S_MEM_READ_DEN),
+    latency,
+    A_MEMORY_READ,
+    underWay,
+  );
+  const num = p(side, S_MEM_WRITE_NUM);
+  const den = p(side, S_MEM_WRITE_DEN);
+  return reads && buildServer(side * 2 + 1, num, den, 0, A_MEMORY_WRITE, underWay);
 }
 
 export function buildUnits(side: u32): void {
@@ -226,6 +247,8 @@ export function buildUnits(side: u32): void {
   if (side == 0) openAccount(side, A_GUEST, STARVED);
   openAccount(side, A_FRONTEND, STARVED);
   openAccount(side, A_VSOCK, STARVED);
+  openAccount(side, A_MEMORY_READ, STARVED);
+  openAccount(side, A_MEMORY_WRITE, STARVED);
   openAccount(side, A_UP, STARVED);
   openAccount(side, A_DOWN, STARVED);
   openAccount(side, A_NET, STARVED);

@@ -90,6 +90,7 @@ import {
   setNow,
   wake,
 } from "./kernel/schedule";
+import { settleServers } from "./kernel/server";
 import { broken, brokenInvariant, closeBooks, statsReset } from "./kernel/stats";
 import { LINK_A, LINK_B, buildStream, stream, streamsLeft } from "./kernel/stream";
 import { NEVER, NO_CLOCK, edgeAt, setDomain } from "./kernel/time";
@@ -149,7 +150,7 @@ export function build(): u32 {
     buildStream(side, LINK_A, RECORDS_A_MAX, side == 0 ? ringA : 0);
     buildStream(side, LINK_B, RECORDS_MAX, side == 0 || !bodies ? ringB : 65536);
     wireQueues(side);
-    wirePorts(side);
+    if (!wirePorts(side)) return BUILD_MEMORY;
     buildUnits(side);
   }
   wake(0, U_FRONTEND, 0);
@@ -172,6 +173,7 @@ export function run(until: u64): u32 {
   const stop = runUntil(until);
   flushPcie(0);
   flushPcie(1);
+  settleServers(stop == STOP_UNTIL ? until : clock);
   return stop;
 }
 
@@ -353,6 +355,7 @@ function finish(): void {
   flushPcie(0);
   flushPcie(1);
   note(L_BOOKS, endAt);
+  settleServers(endAt);
   closeBooks(endAt);
   setGuestRuns(false);
   draining = true;

@@ -158,6 +158,21 @@ formulas("the bound of PCIe, and a run that is limited by nothing else", () => {
   close(more, 4096 * pageNs, 0.02, "4096 pages");
 });
 
+formulas("a memory that limits is named, on either side", () => {
+  for (const [side, way] of [
+    ["source", "read"],
+    ["destination", "write"],
+  ] as const) {
+    const sets = [`${side}.host.memory.bandwidth=1 Gbit/s`];
+    const result = migrate({ guest: generated(1024, 0), ...plain }, { sets });
+    const name = `${side}.host.memory.${way}`;
+    assert.equal([result.bottleneck.unit, result.bottleneck.cause], [name, "busy"]);
+    // 8 ns a byte; device state, descriptors and messages come on top
+    const busyNs = Number(result.units[name]!.busyTicks) / 1.024e6;
+    assert.ok(busyNs >= 1024 * 4096 * 8 && busyNs < 1.03 * 1024 * 4096 * 8, `${busyNs} ns`);
+  }
+});
+
 formulas("a rate cap is the limit where it binds", () => {
   const sets = ["link.rateCap=1Gbit/s"];
   const result = migrate({ guest: generated(1024, 0), ...plain }, { sets });

@@ -21,6 +21,13 @@ export const ACCOUNTS: readonly AccountSpec[] = [
   { at: abi.A_VSOCK, count: 1, name: "card.vsock", text: "the card's end of the VSOCK rings" },
   { at: abi.A_UP, count: 1, name: "pcie.up", text: "PCIe wire from card to host" },
   { at: abi.A_DOWN, count: 1, name: "pcie.down", text: "PCIe wire from host to card" },
+  { at: abi.A_MEMORY_READ, count: 1, name: "host.memory.read", text: "host memory serving reads over PCIe" },
+  {
+    at: abi.A_MEMORY_WRITE,
+    count: 1,
+    name: "host.memory.write",
+    text: "host memory serving writes over PCIe",
+  },
   { at: abi.A_CORE, count: abi.CORES_MAX, name: "control.core", text: "a core of the control processor" },
   { at: abi.A_SCANNER, count: 1, name: "card.scanner", text: "dirty bits to page jobs" },
   {

@@ -4,6 +4,22 @@ import type { Row } from "./row.ts";
 
 export const kernel: readonly Row[] = [
   [
+    "exact",
+    "kernel/server",
+    "memory is busy with the last request of a period alone",
+    "  if (start != s.free || s.head == s.tail) begin(s, start);",
+    "  begin(s, start);\n  if (s.tail - s.head > 1) s.head = s.tail - 1;",
+    "busy: memory",
+  ],
+  [
+    "exact",
+    "kernel/server",
+    "memory is starved while it serves",
+    "    enter(s.side, s.account, BUSY, load<u64>(at));",
+    "",
+    "busy: memory",
+  ],
+  [
     "codec",
     "kernel/time",
     "an edge is rounded down",

@@ -85,6 +85,17 @@ function checkLink(run: Run, side: 0 | 1, { writes, reads, doorbells }: Traffic)
   counted("TLPs down", abi.C_DOWN_TLPS, doorbells + completions.length);
   counted("bytes down", abi.C_DOWN_TLP_BYTES, down);
   counted("data down", abi.C_DOWN_DATA_BYTES, 4 * doorbells + sum(completions));
+  const service = (num: number, den: number) => (n: number) => Math.ceil((n * p[num]!) / p[den]!);
+  const [readTicks, writeTicks] = [
+    reads.map(service(abi.S_MEM_READ_NUM, abi.S_MEM_READ_DEN)),
+    writes.map(service(abi.S_MEM_WRITE_NUM, abi.S_MEM_WRITE_DEN)),
+  ];
+  same(`busy: ${name} memory, reads`, accountTicks(core, side, abi.A_MEMORY_READ, abi.BUSY), sum(readTicks));
+  same(
+    `busy: ${name} memory, writes`,
+    accountTicks(core, side, abi.A_MEMORY_WRITE, abi.BUSY),
+    sum(writeTicks),
+  );
   if (p[abi.S_PCIE_DLL] !== abi.DLL_NONE) {
     checkLayer(run, side, doorbells);
     return;
