@@ -91,7 +91,7 @@ test("a set reaches into a preset named by a word, on its own side", () => {
   assert.is(base.destination.card.compressor.pws, 16, "compress overrides the card that compresses");
 });
 
-test("giving a trace removes the generator, and the other way round, with the keys of the trace alone", () => {
+test("a trace removes the generator, and the other way round, with the keys of a trace alone", () => {
   const traced = resolveText(HEAD, { sets: ["guest.trace=../traces/example.mdt"] });
   assert.equal([traced.guest.writes, traced.guest.generate], ["trace", null]);
   const text = `schema: dpusim.scenario/1\nguest: { trace: ../traces/example.mdt, tile: 4, speed: 2 }\n`;
