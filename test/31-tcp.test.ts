@@ -93,6 +93,25 @@ test("both links at once, strict", () => {
   assert.ok(checkTcp(runText(BOTH, { sets: BOTH_LINK })) > 200);
 });
 
+// Linux 6.18 at MTU 9000: 7 segments, for the window of a SYN is not scaled; at MTU 1500 its ten
+const FLIGHTS: [mtu: number, most: number][] = [
+  [1500, 10 * 1448],
+  [9000, 65535],
+];
+
+for (const [mtu, most] of FLIGHTS) {
+  test(`the first flight at MTU ${mtu} is as much as fits ${most} bytes`, () => {
+    const sets = [`link.mtu=${mtu}`, "link.rtt=4 ms", "link.rate=1 Gbit/s", "compress=off", "encrypt=off"];
+    const run = runText(guestText("1 MiB", { mix: "{ zero: 0, text: 0, random: 100 }" }), { sets });
+    const frames = of(run, abi.T_FRAME, 0).filter((e) => e.which === 1 && e.a > 0);
+    const answered = of(run, abi.T_ARRIVE, 0).find((e) => e.which === 1 && e.b > 0)!.t;
+    const bytes = frames.filter((e) => e.t < answered).reduce((sum, e) => sum + e.a, 0);
+    // what is left is less than a segment, and does not go
+    assert.ok(bytes <= most && bytes > most - (mtu - 52), `${bytes} bytes`);
+    checkTcp(run);
+  });
+}
+
 test("a receiver that lets the window close: what is left of it goes when nothing is in flight", () => {
   const slow = ["destination.card.control.cores=1", "destination.card.control.clock=5 MHz"];
   const run = runText(SMALL, {

@@ -16,8 +16,9 @@
 //   while less than half of the window is open; data carries it.
 // Leaves out: loss, reordering, Nagle, handshake bytes (the handshake belongs to the setup), pacing, idle
 //   restart.
-// Numbers: IEEE 802.3 clause 4 and annex 4A; RFC 9293, 5681, 6928 (ten segments), 7323 (timestamps), 1122
-//   4.2.3.2.
+// Numbers: IEEE 802.3 clause 4 and annex 4A; RFC 9293, 5681, 7323 (timestamps; windows of a SYN are not
+//   scaled), 1122 4.2.3.2. Ten segments at any MTU are Linux's (TCP_INIT_CWND), not RFC 6928's, which has two
+//   of 8948 bytes.
 import {
   A_NET,
   BUSY,
@@ -64,6 +65,8 @@ import { happened } from "../kernel/timeline";
 const HEADERS: u32 = 52;
 /** Options of a SYN and its answer (MSS, SACK, timestamps, window scale) beyond those of other segments. */
 const SYN_OPTIONS: u32 = 8;
+/** The window of a SYN has 16 bits and is not scaled (RFC 7323, 2.2). */
+const SYN_WINDOW: u64 = 65535;
 
 
 @unmanaged
@@ -145,9 +148,11 @@ export function buildTcp(): bool {
     if (mac(side).arrivals == 0) return false;
     for (let link: u32 = 0; link < 2; link++) {
       const c = tcp(side, link);
+      // the source opens: it has the answer's window until the first ACK, the destination that of an ACK
+      const first = window < SYN_WINDOW ? window : SYN_WINDOW;
       c.cwnd = 10 * mss;
-      c.right = window;
-      c.advertised = window;
+      c.right = side == 0 ? first : window;
+      c.advertised = side == 0 ? window : first;
       c.ackAt = NEVER;
     }
   }
@@ -337,6 +342,8 @@ function receive(side: u32, link: u32, end: u64, t: u64): void {
 function updateDue(side: u32, link: u32, t: u64): bool {
   const c = tcp(side, link);
   const s = stream(1 - side, link);
+  // what the SYN could not say of the window comes with the first ACK
+  if (c.acked == 0) return false;
   return takenAt(s, t) + window - c.advertised >= 2 * mss && c.advertised - s.received < window / 2;
 }
 

@@ -46,6 +46,14 @@ export const link: readonly Row[] = [
   [
     "runs",
     "channel/tcp",
+    "the window of the SYN is scaled",
+    "const first = window < SYN_WINDOW ? window : SYN_WINDOW;",
+    "const first = window;",
+    "first flight",
+  ],
+  [
+    "runs",
+    "channel/tcp",
     "the receive window does not limit",
     "  const limit = byCwnd < c.right ? byCwnd : c.right;",
     "  const limit = byCwnd;",

@@ -124,6 +124,12 @@ export function checkSlowStart(): void {
   // k - 1 trips until the last flight leaves, half for it to arrive, half for the answer
   claim("slow start: no sooner", first >= trips, `${first} ms`, `at least ${trips} round trips of 1 ms`);
   claim("slow start: no timer", first < trips + 3, `${first} ms`, `below ${trips + 3} ms`);
+  // 17 records of 4112 bytes fit 10 segments of 8948; 15 fit the 65,535 that a SYN can say
+  const jumbo = ["link.preset=ethernet-100g", "link.rtt=1 ms", "link.mtu=9000"];
+  const small = { guest: generated(16, 0), compress: "off", encrypt: "off" };
+  const { result: sixteen } = run("first flight", small, "completed", jumbo);
+  const twice = sixteen.migration.rounds[0]!.durationNs / 1e6;
+  claim("first flight: the window of a SYN", twice >= 2, `${twice} ms`, "at least two round trips of 1 ms");
 }
 
 /** Rounds: the limit, and the stop rule at both its ends (docs/model.md section 9). */

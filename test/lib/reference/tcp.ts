@@ -29,6 +29,8 @@ export interface Frame {
 
 const LINKS = [0, 1];
 const FIRST_SEGMENTS = 10;
+/** What a SYN can say of a window: 16 bits, not scaled. Side 0 opens the connections. */
+const SYN_WINDOW = 65535;
 const HEADER_BYTES = 52;
 
 /** One end of a connection. Byte counts are offsets in its streams. */
@@ -90,12 +92,12 @@ class Links {
       sent: 0,
       una: 0,
       cwnd: Math.min(FIRST_SEGMENTS * this.#mss, this.#window),
-      rightEdge: this.#window,
+      rightEdge: side === 0 ? Math.min(this.#window, SYN_WINDOW) : this.#window,
       wireBytes: 0,
       received: 0,
       taken: 0,
       acknowledged: 0,
-      advertised: this.#window,
+      advertised: side === 1 ? Math.min(this.#window, SYN_WINDOW) : this.#window,
       timerAt: Infinity,
     });
     const side = (i: number): Side => ({
@@ -198,6 +200,7 @@ class Links {
 
   #needsAcknowledgement(end: End, t: number): boolean {
     if (end.received - end.acknowledged > this.#mss || end.timerAt <= t) return true;
+    if (end.acknowledged === 0) return false;
     const move = end.taken + this.#window - end.advertised;
     return move >= 2 * this.#mss && end.advertised - end.received < this.#window / 2;
   }
