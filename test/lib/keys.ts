@@ -42,7 +42,7 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "compress.banks": "4",
   "compress.ports": ["1", "compress.banks=1"],
   "compress.policy": ["stall", "compress.banks=1", "compress.ports=1"],
-  "compress.matchCap": "64",
+  "compress.matchCap": "8",
   "compress.tokensPerClock": ["1", "compress.pws=32"],
   "compress.outBytesPerClock": "1 B/cycle",
   "compress.outFifoBytes": ["64 B", "compress.outBytesPerClock=1 B/cycle"],
@@ -154,7 +154,7 @@ export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
   "card.compressor.banks": { source: "4", destination: SOURCE_ONLY },
   "card.compressor.ports": { source: ["1", "SIDE.card.compressor.banks=1"], destination: SOURCE_ONLY },
   "card.compressor.policy": { source: ["stall", ...FEW_PORTS], destination: SOURCE_ONLY },
-  "card.compressor.matchCap": { source: "64", destination: SOURCE_ONLY },
+  "card.compressor.matchCap": { source: "8", destination: SOURCE_ONLY },
   "card.compressor.tokensPerClock": {
     source: ["1", "SIDE.card.compressor.pws=32"],
     destination: SOURCE_ONLY,
