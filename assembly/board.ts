@@ -78,6 +78,7 @@ import { ABSENT, buildPages, devicePlace, deviceState, firstBehind, placedVersio
 import { g, g32, p, p32 } from "./kernel/params";
 import { poolsLeft, poolsReset } from "./kernel/pool";
 import { orderReset, requestersOut } from "./kernel/port";
+import { progress } from "./kernel/progress";
 import { buildNumbers, buildRecords, numbersOut } from "./kernel/record";
 import {
   clockOf,
@@ -341,6 +342,7 @@ function stepHost(side: u32, t: u64): void {
     note(L_STATUS, STATUS_COMPLETED);
     note(L_RESUMED, t);
     if (differingDevice() != 0) broken(I_DEVICE_STATE, differingDevice(), 0, t);
+    deviceOnce(t);
     // at this very instant, not only after the drain: the guest reads its memory now
     const behind = firstBehind();
     if (behind != ABSENT) broken(I_DESTINATION_EQUALS_SOURCE, behind, placedVersion(behind), t);
@@ -361,6 +363,12 @@ function finish(): void {
   draining = true;
 }
 
+/** The device state has been gathered as a whole, and no byte of it twice. */
+function deviceOnce(t: u64): void {
+  const gathered = progress(1).device;
+  if (gathered != g(G_DEVICE_BYTES)) broken(I_DEVICE_STATE, gathered, g(G_DEVICE_BYTES), t);
+}
+
 /** Bytes of device state that differ. */
 export function differingDevice(): u32 {
   let n: u32 = 0;
@@ -379,6 +387,7 @@ export function notHome(): u32 {
     n += jobsOut(side) + requestersOut(side) + waysOut(side) + messagesOut(side) + <u32>unacknowledged(side);
   }
   if (n != 0) broken(I_CONSERVED, n, 0, clock);
+  if (logged(L_STATUS) == STATUS_COMPLETED) deviceOnce(clock);
   return n;
 }
 

@@ -254,8 +254,8 @@ test("Ctrl-C ends trace verify and trace generate at once, and leaves nothing", 
   writeFileSync(inFolder("zeros.mdt"), buildFile({ pages: 2 ** 20, chunks: [zeroMap], metadata }));
   const workload = ["--memory", "64MiB", "--rate", "20000/s", "--working-set", "64MiB", "--duration", "60s"];
   const [made, verified] = await Promise.all([
-    dpusim(["trace", "generate", "large.mdt", ...workload], { cwd: folder, interruptAfterMs: 1500 }),
-    dpusim(["trace", "verify", "zeros.mdt"], { cwd: folder, interruptAfterMs: 1500 }),
+    dpusim(["trace", "generate", "large.mdt", ...workload], { cwd: folder, interruptAfterMs: 3000 }),
+    dpusim(["trace", "verify", "zeros.mdt"], { cwd: folder, interruptAfterMs: 3000 }),
   ]);
   for (const { code, stdout, stderr } of [made, verified]) {
     assert.equal([code, stdout, stderr], [130, "", "dpusim: interrupted\n"]);

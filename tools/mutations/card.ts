@@ -196,12 +196,12 @@ export const card: readonly Row[] = [
     "invariant device-state-equal",
   ],
   [
-    "exact",
+    "runs",
     "host/frontend",
     "the last piece of the device state is handed over twice",
     "  f.offset += m.bytes;\n",
     "  f.offset += m.bytes;\n  if (f.offset == all && f.final++ == 1) f.offset -= m.bytes;\n",
-    "chain, wire bytes",
+    "invariant device-state-equal",
   ],
   [
     "runs",
