@@ -111,8 +111,8 @@ export const harness: readonly Row[] = [
     "params",
     "src/scenario/fill",
     "the host has the credits of the card",
-    "hostCredits: credits(host)",
-    "hostCredits: credits(card)",
+    "hostCredits: { ...postedCredits(host),",
+    "hostCredits: { ...postedCredits(card),",
     "params: S_PCIE_PH",
   ],
   [
