@@ -28,9 +28,7 @@ whole("small pools lose nothing and beat no bound", runs.checkPools);
 whole("slow start takes its round trips and no timer", runs.checkSlowStart);
 whole("round limit and stop rule", runs.checkRounds);
 for (const pages of ["dma", "vsock"] as const) {
-  whole(`a deadline is one, whatever is being done: ${pages}`, () =>
-    runs.checkDeadlines(pages, runs.DEADLINES_US[pages]),
-  );
+  whole(`a deadline is one, whatever is being done: ${pages}`, () => runs.checkDeadlines(pages));
 }
 whole("all pages are there when the guest resumes", runs.checkResume);
 whole("faults stall the vCPU that wrote", runs.checkStalls);

@@ -102,6 +102,14 @@ export const host: readonly Row[] = [
   [
     "runs",
     "host/frontend",
+    "the pages of a message that is dropped are forgotten",
+    "    else restoreBatch(<u32>m.a, bitsOf(m));",
+    "",
+    "invariant destination-equals-source",
+  ],
+  [
+    "runs",
+    "host/frontend",
     "the pages of a message that is dropped in the first round are forgotten",
     "    if (f.round == 1) f.told = <u32>m.a;",
     "    if (f.round == 1) f.told = f.batch;",
