@@ -114,6 +114,7 @@ import { buildDma } from "./card/dma";
 import { buildFramer } from "./card/framer";
 import { buildPlacer } from "./card/placer";
 import { buildScanner } from "./card/scanner";
+import { memoReset } from "./card/sizing";
 import { buildZero } from "./card/zero";
 import { buildVsock } from "./channel/vsock";
 import { gcmSetKey } from "./codec/gcm";
@@ -132,6 +133,7 @@ import { DOWN, UP, buildWays, setLanding } from "./kernel/way";
 
 /** The functional encoder has one configuration for both cards: the source's. */
 export function buildEncoder(): bool {
+  memoReset();
   if (g32(G_COMPRESS) == 0) return true;
   return lz4hwConfigure(
     p32(0, S_LZ_PWS),

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { canonicalJson, differences, hashJson, isGood, type Result } from "../src/index.ts";
+import { canonicalJson, differences, hashJson, isGood, type Result, simulate } from "../src/index.ts";
 import { generated, inputOf, migrate, redis, stat, TICKS_PER_NS } from "./lib/migrate.ts";
 
 const link = { rate: "10 Gbit/s" };
@@ -168,6 +168,18 @@ test("differences name their places", () => {
     { path: "a.1.b", left: "x", right: "y" },
     { path: "a.1.c", left: undefined, right: null },
   ]);
+});
+
+test("a core that simulates again gives what a new one gives", () => {
+  const guest = generated(64, 0, { zero: 0, text: 100, random: 0 });
+  const small = ["source.card.compressor.hashLog=6"];
+  const first = inputOf({ guest, content: "sized" }, { sets: small });
+  const used = simulate(first);
+  // the sizes that the small table gave must be forgotten
+  const again = migrate({ guest, content: "sized" }, { input: { core: first.core } });
+  const fresh = migrate({ guest, content: "sized" });
+  assert.is.not(used.fingerprint, fresh.fingerprint);
+  assert.is(again.fingerprint, fresh.fingerprint);
 });
 
 test.run();

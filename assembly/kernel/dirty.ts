@@ -44,12 +44,6 @@ export function startTracking(): void {
 
 // @ts-ignore: decorator
 @inline
-export function isTracking(): bool {
-  return tracking;
-}
-
-// @ts-ignore: decorator
-@inline
 export function isDirty(pfn: u32): bool {
   return (load<u32>(bits + (((<usize>pfn) >> 5) << 2)) & ((<u32>1) << (pfn & 31))) != 0;
 }

@@ -99,13 +99,6 @@ export function job(side: u32, index: u32): Job {
   return changetype<Job>(pool(side).jobs + (index << 6));
 }
 
-/** Jobs that can be taken. */
-// @ts-ignore: decorator
-@inline
-export function jobsLeft(side: u32): u32 {
-  return pool(side).left;
-}
-
 /** Takes a job record, cleared. */
 export function takeJob(side: u32, kind: u32): u32 {
   const q = pool(side);

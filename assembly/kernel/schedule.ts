@@ -63,12 +63,6 @@ export function clockOf(side: u32, unit: u32): u32 {
   return load<u32>(CLOCK_OF + ((side * UNITS + unit) << 2));
 }
 
-// @ts-ignore: decorator
-@inline
-export function dueOf(side: u32, unit: u32): u64 {
-  return load<u64>(slot(side, unit));
-}
-
 export function setDue(side: u32, unit: u32, t: u64): void {
   store<u64>(slot(side, unit), t);
   store<u32>(nearSlot(side, unit), nearness(side, t));
@@ -123,12 +117,6 @@ export function earliest(side: u32): u64 {
   return best;
 }
 
-// @ts-ignore: decorator
-@inline
-function least(a: v128, b: v128): v128 {
-  return v128.min<u32>(a, b);
-}
-
 /** Which of the eight units at `at` are as near as each lane of m says: 16 bits a unit, all or none. */
 // @ts-ignore: decorator
 @inline
@@ -144,12 +132,15 @@ function equalAmong(at: usize, m: v128): v128 {
 @inline
 export function nextDue(side: u32, to: u64): u64 {
   const at = nearSlot(side, 0);
-  let m = least(
-    least(least(v128.load(at), v128.load(at, 16)), least(v128.load(at, 32), v128.load(at, 48))),
-    least(v128.load(at, 64), v128.load(at, 80)),
+  let m = v128.min<u32>(
+    v128.min<u32>(
+      v128.min<u32>(v128.load(at), v128.load(at, 16)),
+      v128.min<u32>(v128.load(at, 32), v128.load(at, 48)),
+    ),
+    v128.min<u32>(v128.load(at, 64), v128.load(at, 80)),
   );
-  m = least(m, v128.shuffle<u32>(m, m, 2, 3, 0, 1));
-  m = least(m, v128.shuffle<u32>(m, m, 1, 0, 3, 2));
+  m = v128.min<u32>(m, v128.shuffle<u32>(m, m, 2, 3, 0, 1));
+  m = v128.min<u32>(m, v128.shuffle<u32>(m, m, 1, 0, 3, 2));
   const ticks = v128.extract_lane<u32>(m, 0);
   if (ticks == FAR) return farDue(side, to);
   const first = v128.narrow<i16>(equalAmong(at, m), equalAmong(at + 32, m));
