@@ -30,6 +30,7 @@ whole("round limit and stop rule", runs.checkRounds);
 for (const pages of ["dma", "vsock"] as const) {
   whole(`a deadline is one, whatever is being done: ${pages}`, () => runs.checkDeadlines(pages));
 }
+whole("what memory serves is charged up to the end", runs.checkServed);
 whole("all pages are there when the guest resumes", runs.checkResume);
 whole("faults stall the vCPU that wrote", runs.checkStalls);
 whole("a torn page is the version that it says", runs.checkVersions);

@@ -3,14 +3,13 @@
 // its answer is there `latency` after it has started and its bytes have passed: s_i + span_i + latency. Fed
 // in order of arrival by one wire, so it may be computed when the request is committed to that wire.
 //
-// Its account is kept by busy periods: services that follow each other without a gap. They are computed
-// ahead, so a period waits in a ring until its time has come.
+// Its account is what has been served less what is not past yet: services are computed ahead, so the latest
+// busy periods (services that follow each other without a gap) are kept in a ring.
 //
 //   server record, 64 bytes, see the class; period, 16 bytes: | from u64 | to u64 |
-import { BUSY, STARVED } from "../abi";
 import { reserve } from "./memory";
 import { now } from "./schedule";
-import { enter } from "./stats";
+import { busyFor } from "./stats";
 import { spanTicks } from "./time";
 
 const SERVERS = memory.data(256, 16);
@@ -23,11 +22,10 @@ class Server {
   den: u64;
   latency: u64;
   started: u64;
+  served: u64;
   periods: usize;
   mask: u32;
-  head: u32;
   tail: u32;
-  side: u32;
   account: u32;
 }
 
@@ -50,9 +48,8 @@ export function buildServer(index: u32, num: u64, den: u64, latency: u64, accoun
   s.den = den;
   s.latency = latency;
   s.started = 0;
-  s.side = index >> 1;
   s.account = account;
-  s.head = 0;
+  s.served = 0;
   s.tail = 0;
   let periods: u32 = 1024;
   while (<u64>periods < underWay + 1024) periods <<= 1;
@@ -62,14 +59,24 @@ export function buildServer(index: u32, num: u64, den: u64, latency: u64, accoun
 }
 
 /** Takes a request that arrives at t; returns when its answer is there. `startOf` tells when it started. */
+// @ts-ignore: decorator
+@inline
 export function admit(index: u32, t: u64, bytes: u32): u64 {
   const s = server(index);
-  const start = t > s.free ? t : s.free;
+  const span = spanTicks(bytes, s.num, s.den);
+  let start = s.free;
+  if (t > start || s.tail == 0) {
+    if (t > start) start = t;
+    const next = period(s, s.tail++);
+    assert(s.tail <= s.mask || load<u64>(next, 8) <= now, "too many requests on their way to memory");
+    store<u64>(next, start);
+  }
+  const end = start + span;
   s.started = start;
-  if (start != s.free || s.head == s.tail) begin(s, start);
-  s.free = start + spanTicks(bytes, s.num, s.den);
-  store<u64>(period(s, s.tail - 1), s.free, 8);
-  return s.free + s.latency;
+  s.served += span;
+  s.free = end;
+  store<u64>(period(s, s.tail - 1), end, 8);
+  return end + s.latency;
 }
 
 // @ts-ignore: decorator
@@ -78,27 +85,22 @@ function period(s: Server, index: u32): usize {
   return s.periods + ((<usize>(index & s.mask)) << 4);
 }
 
-function begin(s: Server, from: u64): void {
-  charge(s, now);
-  assert(s.tail - s.head <= s.mask, "too many requests on their way to memory");
-  store<u64>(period(s, s.tail++), from);
-}
-
 /** Charges what is past by t. */
-function charge(s: Server, t: u64): void {
-  while (s.head != s.tail) {
-    const at = period(s, s.head);
-    if (load<u64>(at) > t) return;
-    enter(s.side, s.account, BUSY, load<u64>(at));
-    if (load<u64>(at, 8) > t) return;
-    enter(s.side, s.account, STARVED, load<u64>(at, 8));
-    s.head++;
+function charge(side: u32, s: Server, t: u64): void {
+  let busy = s.served;
+  for (let i = s.tail; i != 0; i--) {
+    const at = period(s, i - 1);
+    const from = load<u64>(at);
+    const to = load<u64>(at, 8);
+    if (to <= t) break;
+    busy -= to - (from > t ? from : t);
   }
+  busyFor(side, s.account, busy, t);
 }
 
 /** Brings the accounts of all servers up to t. */
 export function settleServers(t: u64): void {
-  for (let i: u32 = 0; i < 4; i++) charge(server(i), t);
+  for (let i: u32 = 0; i < 4; i++) charge(i >> 1, server(i), t);
 }
 
 /** When the last admitted request started. */

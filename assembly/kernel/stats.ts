@@ -5,7 +5,7 @@
 //   account record, 192 bytes: | since u64 | state u32 | in use u32 | sums u64 x 20 | from u64 | then u32 |
 //   - |
 //   histogram record, 4 KiB:   | count u64 | sum u64 | max u64 | min u64 | buckets u64 x 508 |
-import { ACCOUNT_BYTES, ACCOUNTS, COUNTERS, HISTOGRAMS, I_ACCOUNTING, STATES } from "../abi";
+import { ACCOUNT_BYTES, ACCOUNTS, BUSY, COUNTERS, HISTOGRAMS, I_ACCOUNTING, STARVED, STATES } from "../abi";
 
 const FROM: usize = 176;
 const THEN: usize = 184;
@@ -94,6 +94,15 @@ export function enterUntil(side: u32, account: u32, state: u32, t: u64, from: u6
   const at = ACCOUNT + (side * ACCOUNTS + account) * ACCOUNT_BYTES;
   store<u64>(at, from, FROM);
   store<u32>(at, then, THEN);
+}
+
+/** The account's unit has been busy for `busy` ticks of the first t, and starved for the rest. */
+export function busyFor(side: u32, account: u32, busy: u64, t: u64): void {
+  const at = ACCOUNT + (side * ACCOUNTS + account) * ACCOUNT_BYTES;
+  if (booksClosed || load<u32>(at, 12) == 0) return;
+  store<u64>(at + 16 + (BUSY << 3), busy);
+  store<u64>(at + 16 + (STARVED << 3), t - busy);
+  store<u64>(at, t);
 }
 
 /** Charges an announced change whose time has come, and forgets one whose time has not. */

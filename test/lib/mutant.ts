@@ -28,6 +28,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
     runs.checkRounds,
     () => runs.checkDeadlines("dma"),
     () => runs.checkDeadlines("vsock"),
+    runs.checkServed,
     runs.checkResume,
     runs.checkStalls,
     runs.checkVersions,

@@ -159,8 +159,8 @@ export const pcie: readonly Row[] = [
     "exact",
     "kernel/server",
     "memory answers without latency",
-    "  return s.free + s.latency;",
-    "  return s.free;",
+    "  return end + s.latency;",
+    "  return end;",
     "chain",
   ],
   [

@@ -194,6 +194,24 @@ export function checkDeadlines(pages: "dma" | "vsock"): void {
   }
 }
 
+/** A request that memory is serving when the books close is charged up to then: 4.096 us at 1 Gbit/s. */
+export function checkServed(): void {
+  const served = (ns: number): number => {
+    const what = `memory served until ${ns} ns`;
+    const source = { ...CARDS.source, host: { preset: "snb-e5-2630", memory: { bandwidth: "1 Gbit/s" } } };
+    const sides = { source, destination: CARDS.destination };
+    const plain = { encrypt: "off", compress: "off", content: "sized", link: FAST };
+    const migration = { timeout: `${ns} ns` };
+    const scenario = { guest: generated(600, 0), ...sides, ...plain, migration };
+    const { result } = run(what, scenario, "not-converged");
+    return Number(result.units["source.host.memory.read"]!.busyTicks);
+  };
+  const first = served(3_000_000);
+  claim("busy: memory", first < 3_000_000 * abi.TICKS_PER_NS, first, "less than the time");
+  same("busy: memory, 5 us later", served(3_005_000) - first, 5_000 * abi.TICKS_PER_NS);
+  same("busy: memory, 100 us later", served(3_100_000) - first, 100_000 * abi.TICKS_PER_NS);
+}
+
 /** At the resume, not only after the drain, the destination holds what the source held last. */
 export function checkResume(): void {
   const frontend = { resume: "0 us", deviceStatePerKiB: "0 ns", interrupt: "0 us" };
