@@ -142,6 +142,22 @@ function addReplay(program: Command): void {
     });
 }
 
+function addValidate(program: Command): void {
+  program
+    .command("validate")
+    .argument("[suite...]", "suites; all without one")
+    .summary("published and recorded numbers beside the model's")
+    .description(
+      "Compares the model with what was published or recorded. Exit code 1 when a point is outside.",
+    )
+    .option("--json [file]", "the points as JSON, on stdout unless a file is named")
+    .option("--all", "list all points, not only those outside their tolerance")
+    .action(async (suites: string[], options: Options) => {
+      const { validateCommand } = await import("./validate.ts");
+      code = await validateCommand(suites, options as never);
+    });
+}
+
 /** The program with all its commands. */
 function program(): Command {
   const all = new Command("dpusim")
@@ -158,6 +174,7 @@ function program(): Command {
   addTrace(all);
   addLists(all);
   addReplay(all);
+  addValidate(all);
   const inherit = (command: Command): void => {
     for (const one of command.commands) {
       one.copyInheritedSettings(command);

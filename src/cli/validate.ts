@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+/** `dpusim validate [SUITE…]`: published and recorded numbers beside the model's. */
+import { validationTable } from "../report/validation.ts";
+import { suggest } from "../scenario/source.ts";
+import { show } from "../scenario/units.ts";
+import { loadSuite, suiteNames } from "../validate/index.ts";
+import type { Point, Suite } from "../validate/types.ts";
+import { type ExitCode, InputError } from "./errors.ts";
+import { untilInterrupted } from "./interrupt.ts";
+import { outputAt, writeOutput } from "./output.ts";
+
+const LINE_EVERY_MS = 10_000;
+
+interface ValidateOptions {
+  /** A file, or true (as `-`) for stdout. */
+  readonly json?: string | true;
+  readonly all?: boolean;
+}
+
+/** The suites named, all when none is. @throws InputError */
+async function chosen(names: readonly string[]): Promise<Suite[]> {
+  const suites: Suite[] = [];
+  for (const name of names.length > 0 ? new Set(names) : suiteNames) {
+    const suite = await loadSuite(name);
+    if (suite === undefined)
+      throw new InputError(`validate ${show(name)}: is not a suite; ${suggest(name, suiteNames)}`);
+    suites.push(suite);
+  }
+  return suites;
+}
+
+/** All points of the suites; yields the number made. */
+function* measure(suites: readonly Suite[]): Generator<string, Point[]> {
+  const points: Point[] = [];
+  for (const suite of suites) {
+    for (const point of suite.points()) {
+      points.push(point);
+      yield `${suite.name}, ${points.length} points`;
+    }
+  }
+  return points;
+}
+
+/** A line on stderr every 10 s. */
+function reporter(): (text: string) => void {
+  let lastMs = Date.now();
+  return (text) => {
+    if (Date.now() - lastMs < LINE_EVERY_MS) return;
+    lastMs = Date.now();
+    process.stderr.write(`dpusim: ${text}\n`);
+  };
+}
+
+/** Runs the command. Exit code 1 when a point is outside its tolerance. */
+export async function validateCommand(names: readonly string[], options: ValidateOptions): Promise<ExitCode> {
+  const toStdout = options.json === true || options.json === "-";
+  const output = typeof options.json !== "string" || toStdout ? null : outputAt("--json", options.json);
+  const suites = await chosen(names);
+  const points = await untilInterrupted(measure(suites), reporter());
+  const json = `${JSON.stringify(points, null, 1)}\n`;
+  if (output !== null) writeOutput(output, json);
+  process.stdout.write(toStdout ? json : validationTable(suites, points, options.all === true));
+  return points.every(({ within }) => within) ? 0 : 1;
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The validation suites: one file each, loaded when it is asked for. */
+import type { Suite } from "./types.ts";
+
+type Loader = () => Promise<Suite>;
+
+/** In the order of docs/validation.md. */
+const LOADERS: Readonly<Record<string, Loader>> = {};
+
+/** Names of the suites. */
+export const suiteNames: readonly string[] = Object.keys(LOADERS);
+
+/** Loads a suite by name; undefined when there is none. */
+export async function loadSuite(name: string): Promise<Suite | undefined> {
+  return LOADERS[name]?.();
+}
