@@ -11,6 +11,10 @@ export const CORES_MAX: u32 = 16;
 /** Credits of a pool without a limit. */
 export const CREDITS_ENDLESS: u32 = 0x3fffffff;
 export const TAGS_MAX: u32 = 1024;
+export const WALKERS_MAX: u32 = 32; // page walks of an IOMMU at a time
+export const JITTER_STEPS: u32 = 64; // quantiles of a jitter table
+export const TENANT_OPS_MAX: u32 = 1024; // operations of a tenant under way
+export const LATENCIES_MAX: u32 = 65536; // of operations, that a probe keeps
 export const JOBS_MAX: u32 = 8192;
 export const READ_QUEUES_MAX: u32 = 8;
 export const TLP_QUEUE_DEPTH: u32 = 8;
@@ -172,9 +176,41 @@ export const S_DRAM_DEN: u32 = 81;
 export const S_PCIE_DOWN_PH: u32 = 82; // the card's own: they limit doorbells
 export const S_PCIE_DOWN_PD: u32 = 83;
 export const S_WRITE_QUEUES: u32 = 84;
-export const S_COUNT: u32 = 96;
+// host memory beyond a serial server
+export const S_MEM_MISS_ADDER: u32 = 85;
+export const S_MEM_MISS_SHARE: u32 = 86; // of 2^32: reads whose line is not cached
+export const S_MEM_REMOTE_ADDER: u32 = 87;
+export const S_MEM_JITTER: u32 = 88; // 1 when the jitter table counts
+export const S_MEM_SEED: u32 = 89;
+export const S_IOMMU_SETS: u32 = 90; // 0 without an IOMMU
+export const S_IOMMU_WAYS: u32 = 91;
+export const S_IOMMU_WALKERS: u32 = 92;
+export const S_IOMMU_WALK: u32 = 93;
+export const S_IOMMU_PAGE_LOG: u32 = 94;
+export const S_IOMMU_SERIAL: u32 = 95; // 1: walks of one page table follow each other
+// other I/O of the card
+export const S_TEN_KIND: u32 = 96; // TENANT_ constants
+export const S_TEN_BYTES: u32 = 97; // of an operation
+export const S_TEN_STRIDE: u32 = 98; // between two places of the window
+export const S_TEN_PLACES: u32 = 99; // places of the window
+export const S_TEN_RANDOM: u32 = 100;
+export const S_TEN_DEPTH: u32 = 101; // operations under way at most
+export const S_TEN_GAP: u32 = 102; // ticks between two operations at least
+export const S_TEN_START: u32 = 103; // ticks before an operation has its first tag
+export const S_TEN_ISSUE: u32 = 104; // ticks between two requests
+export const S_TEN_TAG: u32 = 105; // ticks from a tag to its request on the port
+export const S_TEN_COPY_NUM: u32 = 106; // ticks a byte, from the last answer to the end
+export const S_TEN_COPY_DEN: u32 = 107;
+export const S_TEN_FLOOR: u32 = 108; // ticks between two writing operations at least
+export const S_TEN_TAGS: u32 = 109;
+export const S_COUNT: u32 = 112;
+export const TENANT_OFF: u32 = 0;
+export const TENANT_READ: u32 = 1;
+export const TENANT_WRITE: u32 = 2;
+export const TENANT_BOTH: u32 = 3; // in turn
 export const DLL_NONE: u32 = 0;
 export const DLL_EXPLICIT: u32 = 1;
+export const DLL_ACK_PER_TLP: u32 = 2;
 
 // --- scheduler units of one side, downstream first ---
 export const U_NET_RX: u32 = 0;
@@ -197,7 +233,8 @@ export const U_OPEN: u32 = 16;
 export const U_RECEIVE: u32 = 17;
 export const U_FRONTEND: u32 = 18;
 export const U_GUEST: u32 = 19;
-export const UNITS: u32 = 20;
+export const U_TENANT: u32 = 20;
+export const UNITS: u32 = 21;
 
 // --- why run() came back ---
 export const STOP_UNTIL: u32 = 0;
@@ -256,17 +293,21 @@ export const Q_TO_HOST: u32 = 20; // messages for the host -> vsock
 export const Q_PENDING: u32 = 21; // pages of the descriptor batches in Q_FETCH
 export const Q_OWN: u32 = 22; // records the firmware makes itself -> control
 export const Q_READ: u32 = 23; // + READ_QUEUES_MAX
-export const QUEUES: u32 = 32;
+export const Q_TENANT_ANSWER: u32 = 31;
+export const Q_TENANT_LANDED: u32 = 32;
+export const QUEUES: u32 = 40;
 
 // landings of posted writes
 export const LAND_PAGE: u32 = 1;
 export const LAND_MSIX: u32 = 2;
 export const LAND_USED: u32 = 3;
+export const LAND_TENANT: u32 = 4;
 
 // requesters of a card
 export const R_DATA: u32 = 0;
 export const R_VSOCK: u32 = 1;
 export const R_DESC: u32 = 2;
+export const R_TENANT: u32 = 3;
 
 // messages over VSOCK: to the card, then to the host
 export const M_START: u32 = 1;
@@ -303,6 +344,7 @@ export const A_RECEIVE: u32 = 11;
 export const A_PLACE: u32 = 12;
 export const A_MEMORY_READ: u32 = 13;
 export const A_MEMORY_WRITE: u32 = 14;
+export const A_TENANT: u32 = 15;
 export const A_CORE: u32 = 16; // + CORES_MAX
 export const A_LZ: u32 = 32; // + ENGINES_MAX
 export const A_SEAL: u32 = 48;
@@ -374,6 +416,10 @@ export const C_DEVICE_BYTES: u32 = 40;
 export const C_KEY_MISSES: u32 = 41;
 export const C_MEMO_HITS: u32 = 43;
 export const C_MEMO_MISSES: u32 = 44;
+export const C_IOTLB_HITS: u32 = 45;
+export const C_IOTLB_MISSES: u32 = 46;
+export const C_TENANT_OPS: u32 = 47;
+export const C_TENANT_BYTES: u32 = 48;
 export const COUNTERS: u32 = 64;
 
 // --- histograms of one side (ticks) ---
@@ -383,6 +429,7 @@ export const H_PAGE_TOTAL: u32 = 2;
 export const H_RECORD_OPEN: u32 = 3;
 export const H_PLACE: u32 = 4;
 export const H_MESSAGE: u32 = 5;
+export const H_TENANT: u32 = 6;
 export const HISTOGRAMS: u32 = 8;
 
 // --- the log of a migration: u64 each ---

@@ -16,6 +16,7 @@ import {
   A_READ,
   A_RECEIVE,
   A_SCANNER,
+  A_TENANT,
   A_SEAL,
   A_UNLZ,
   A_UP,
@@ -25,6 +26,7 @@ import {
   G_ENCRYPT_BITS,
   LAND_MSIX,
   LAND_PAGE,
+  LAND_TENANT,
   LAND_USED,
   MESSAGE_SLOTS,
   Q_ADDRESS,
@@ -46,6 +48,8 @@ import {
   Q_RECORD,
   Q_SCAN,
   Q_SEAL,
+  Q_TENANT_ANSWER,
+  Q_TENANT_LANDED,
   Q_TO_HOST,
   Q_UNLZ,
   Q_USED,
@@ -54,6 +58,7 @@ import {
   READ_QUEUES_MAX,
   R_DATA,
   R_DESC,
+  R_TENANT,
   R_VSOCK,
   STARVED,
   S_CORES,
@@ -86,7 +91,11 @@ import {
   S_PCIE_TICKS_PER_BYTE,
   S_UNLZ_ENGINES,
   S_WRITE_QUEUES,
+  S_TEN_KIND,
+  S_TEN_TAGS,
   TAGS_MAX,
+  TENANT_OFF,
+  TENANT_OPS_MAX,
   TLP_QUEUE_DEPTH,
   UNITS,
   U_COMPRESS,
@@ -104,6 +113,7 @@ import {
   U_READ,
   U_SCANNER,
   U_SEAL,
+  U_TENANT,
   U_UNLZ,
   U_UP,
   U_VSOCK,
@@ -126,6 +136,7 @@ import { DOWN_COMPLETION, DOWN_POSTED, UP_POSTED, UP_READ, buildPort, buildReque
 import { buildProgress } from "./kernel/progress";
 import { mix } from "./kernel/random";
 import { setClock } from "./kernel/schedule";
+import { buildRoot } from "./kernel/root";
 import { buildServer } from "./kernel/server";
 import { openAccount } from "./kernel/stats";
 import { NO_CLOCK } from "./kernel/time";
@@ -188,6 +199,13 @@ export function wireQueues(side: u32): void {
   buildFifo(side, Q_MSIX, 64, U_FRONTEND);
   buildFifo(side, Q_USED, 128, U_MEMORY);
   buildFifo(side, Q_TO_HOST, MESSAGE_SLOTS, U_VSOCK);
+  wireTenant(side);
+}
+
+/** Queues of the card's other I/O. */
+export function wireTenant(side: u32): void {
+  buildFifo(side, Q_TENANT_ANSWER, TAGS_MAX, U_TENANT);
+  buildFifo(side, Q_TENANT_LANDED, TENANT_OPS_MAX, U_TENANT);
 }
 
 /** Ports, requesters and the memory behind them; false when there is no room for what is on its way to it. */
@@ -195,23 +213,33 @@ export function wirePorts(side: u32): bool {
   buildPort(side, UP_POSTED + R_DATA, p32(side, S_WRITE_QUEUES), U_UP);
   buildPort(side, UP_POSTED + R_VSOCK, TLP_QUEUE_DEPTH, U_UP);
   buildPort(side, UP_POSTED + R_DESC, 512, U_UP);
+  buildPort(side, UP_POSTED + R_TENANT, TLP_QUEUE_DEPTH, U_UP);
   buildPort(side, UP_READ + R_DATA, TLP_QUEUE_DEPTH, U_UP);
   buildPort(side, UP_READ + R_VSOCK, TLP_QUEUE_DEPTH, U_UP);
   buildPort(side, UP_READ + R_DESC, 512, U_UP);
+  buildPort(side, UP_READ + R_TENANT, TLP_QUEUE_DEPTH, U_UP);
   buildPort(side, DOWN_POSTED, 64, U_DOWN);
   buildPort(side, DOWN_COMPLETION, TAGS_MAX, U_DOWN);
-  // tags and completion buffer: VSOCK and descriptors have their own, what is left is the data's
+  // tags and completion buffer: VSOCK, descriptors and other I/O have their own, what is left is the data's;
+  // on a probe's board all is the other I/O's
   const vsock = p32(side, S_PCIE_TAGS_VSOCK);
   const desc = p32(side, S_PCIE_TAGS_DESC);
-  const data = p32(side, S_PCIE_TAGS) - vsock - desc;
+  const other = p32(side, S_TEN_TAGS);
+  const data = p32(side, S_PCIE_TAGS) - vsock - desc - other;
   const share = p32(side, S_PCIE_CPL_BYTES) / 8;
   const headers = p32(side, S_PCIE_CPL_HEADERS) / 8;
-  buildRequester(side, R_DATA, 0, data, 6 * share, 6 * headers, queue(side, Q_READ_ANSWER));
+  const eighths: u32 = other == 0 ? 0 : data == 0 ? 8 : 1;
+  const rest: u32 = data == 0 ? 0 : 6 - eighths;
+  const first = data + vsock + desc;
+  const answers = queue(side, Q_TENANT_ANSWER);
+  buildRequester(side, R_TENANT, first, other, eighths * share, eighths * headers, answers);
+  buildRequester(side, R_DATA, 0, data, rest * share, rest * headers, queue(side, Q_READ_ANSWER));
   buildRequester(side, R_VSOCK, data, vsock, share, headers, queue(side, Q_VSOCK_ANSWER));
   buildRequester(side, R_DESC, data + vsock, desc, share, headers, queue(side, Q_DESC_ANSWER));
   setLanding(side, UP, LAND_PAGE, queue(side, Q_LANDED));
   setLanding(side, UP, LAND_MSIX, queue(side, Q_MSIX));
   setLanding(side, UP, LAND_USED, queue(side, Q_USED));
+  setLanding(side, UP, LAND_TENANT, queue(side, Q_TENANT_LANDED));
   setLanding(side, DOWN, 1, queue(side, Q_DOORBELL));
   return buildMemory(side);
 }
@@ -230,7 +258,7 @@ function buildMemory(side: u32): bool {
   );
   const num = p(side, S_MEM_WRITE_NUM);
   const den = p(side, S_MEM_WRITE_DEN);
-  return reads && buildServer(side * 2 + 1, num, den, 0, A_MEMORY_WRITE, underWay);
+  return reads && buildServer(side * 2 + 1, num, den, 0, A_MEMORY_WRITE, underWay) && buildRoot(side);
 }
 
 export function buildUnits(side: u32): void {
@@ -246,6 +274,7 @@ export function buildUnits(side: u32): void {
   buildVsock(side);
   buildFrontend(side);
   buildProgress(side, U_CONTROL);
+  if (p32(side, S_TEN_KIND) != TENANT_OFF) openAccount(side, A_TENANT, STARVED);
   if (side == 0) openAccount(side, A_GUEST, STARVED);
   openAccount(side, A_FRONTEND, STARVED);
   openAccount(side, A_VSOCK, STARVED);
@@ -282,6 +311,7 @@ function clocked(u: u32): bool {
     u != U_DOWN &&
     u != U_MEMORY &&
     u != U_FRONTEND &&
+    u != U_TENANT &&
     u != U_GUEST
   );
 }

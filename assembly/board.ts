@@ -49,6 +49,7 @@ import {
   U_RECEIVE,
   U_SCANNER,
   U_SEAL,
+  U_TENANT,
   U_UNLZ,
   U_UP,
   U_VSOCK,
@@ -61,6 +62,7 @@ import { stepDescriptors, stepRead } from "./card/dma";
 import { stepFramer, stepReceive } from "./card/framer";
 import { landPages, stepPlacer } from "./card/placer";
 import { stepScanner } from "./card/scanner";
+import { buildTenant, startTenant, stepTenant } from "./card/tenant";
 import { stepZero } from "./card/zero";
 import { flushPcie, settlePcie, stepPcie } from "./channel/pcie";
 import { buildTcp, handshakeTicks, stepRx, stepTx, unacknowledged } from "./channel/tcp";
@@ -153,6 +155,8 @@ export function build(): u32 {
     wireQueues(side);
     if (!wirePorts(side)) return BUILD_MEMORY;
     buildUnits(side);
+    if (!buildTenant(side)) return BUILD_MEMORY;
+    startTenant(side);
   }
   wake(0, U_FRONTEND, 0);
   wake(0, U_GUEST, 0);
@@ -307,6 +311,9 @@ function step(side: u32, u: u32, t: u64): void {
       break;
     case U_FRONTEND:
       stepHost(side, t);
+      break;
+    case U_TENANT:
+      stepTenant(side, t);
       break;
   }
 }

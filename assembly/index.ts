@@ -3,6 +3,8 @@
 export { globalParams, sideParams } from "./kernel/params";
 export { arenaTop } from "./kernel/memory";
 export { build, clockNow, differingDevice, notHome, run } from "./board";
+export { buildPcieProbe, closePcieProbe, probeLatencies, probeMarks, runPcieProbe } from "./board-pcie";
+export { setJitter } from "./kernel/root";
 export {
   sourceImageAt,
   sourceVersionsAt,

@@ -52,6 +52,7 @@ import {
   W_SRAM,
   W_TAGS,
 } from "../abi";
+import { addressOf } from "../kernel/address";
 import { isDirty } from "../kernel/dirty";
 import { hold, length, pop, pushHeld, queue, ready, lacks } from "../kernel/fifo";
 import { CARRIED, Job, job, onItsWay, slotAt, slotsShort, takeSlot } from "../kernel/jobs";
@@ -177,7 +178,7 @@ function begin(side: u32, j: Job, t: u64): void {
 function request(side: u32, e: Engine, q: u32, j: Job, n: u32, headers: u32, t: u64): void {
   const next = edgeAfter(side * 2, t, 1);
   if (isDefined(TIMELINE)) onItsWay(P_REQUEST, side, j, t, j.issued, n);
-  issueRead(side, R_DATA, j.issued, n, headers, load<u32>(current(side, q)), next);
+  issueRead(side, R_DATA, addressOf(j.pfn) + j.issued, n, headers, load<u32>(current(side, q)), next);
   j.issued = <u16>(j.issued + n);
   if (j.issued == PAGE_BYTES) store<u32>(current(side, q), NONE);
   e.turn = q + 1 == e.queues ? 0 : q + 1;

@@ -35,6 +35,7 @@ import {
   U_PLACE,
   W_PCIE,
 } from "../abi";
+import { addressOf } from "../kernel/address";
 import { addSeries } from "../kernel/log";
 import { head, pop, queue, ready } from "../kernel/fifo";
 import {
@@ -117,7 +118,8 @@ export function stepPlacer(side: u32, t: u64): void {
     w.handed = edgeAfter(side * 2, t, (w.writes - 1) * w.issue);
     w.next = edgeAfter(side * 2, t, w.writes * w.issue);
     if (isDefined(TIMELINE)) onItsWay(P_PLACED, side, j, t, w.index, w.writes);
-    put(side, UP_POSTED + R_DATA, 0, PAGE_BYTES, w.index, LAND_PAGE, edgeAfter(side * 2, t, 1));
+    const next = edgeAfter(side * 2, t, 1);
+    put(side, UP_POSTED + R_DATA, addressOf(j.pfn), PAGE_BYTES, w.index, LAND_PAGE, next);
     if (w.handed == t) leave(side, w, t);
   }
   enter(side, A_PLACE, BUSY, t);

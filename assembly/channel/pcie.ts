@@ -59,7 +59,7 @@ import {
 import { after, freed, min3, owes, sendDue, unitOf } from "../kernel/dllp";
 import { COMPLETION, NON_POSTED, POSTED, classOf, dataBytes, gate, wireBytes } from "../kernel/packet";
 import { wake } from "../kernel/schedule";
-import { admit, startOf } from "../kernel/server";
+import { readAt, startedAt, writeAt } from "../kernel/root";
 import { count, enter, enterUntil } from "../kernel/stats";
 import { NEVER, edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
@@ -119,7 +119,7 @@ function soonest(side: u32, dir: u32): u64 {
 // @ts-ignore: decorator
 @inline
 function portsOf(dir: u32): u32 {
-  return dir == UP ? 0x3f : 0xc0;
+  return dir == UP ? 0xff : 0x300;
 }
 
 // @ts-ignore: decorator
@@ -242,7 +242,7 @@ function chooseIn(side: u32, dir: u32, w: Way, cls: u32, t: u64): u32 {
   if (cls == COMPLETION) return STARVED;
   let cause = STARVED;
   const first = cls == POSTED ? UP_POSTED : UP_READ;
-  if (((filled(side) >> first) & 7) == 0) return STARVED;
+  if (((filled(side) >> first) & 15) == 0) return STARVED;
   const turn = w.readNext;
   for (let i: u32 = 0; i < REQUESTERS; i++) {
     let r = turn + i;
@@ -288,7 +288,7 @@ function send(side: u32, dir: u32, w: Way, t: u64): void {
     busRule(n <= w.mps, n, w.mps);
     w.dataBytes += n;
     if (cls == POSTED) arrival = receive(side, dir, w, e, n, arrival);
-    e.done += n;
+    e.done = <u16>(e.done + n);
     at = w.free;
   } while (e.done < e.bytes && at < stop && e.ready <= at && gate(w, cls, e) == BUSY);
   w.begun = 0;
@@ -323,13 +323,13 @@ function packet(side: u32, dir: u32, w: Way, index: u32, bytes: u32, data: u32, 
 
 function sendRead(side: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32): void {
   busRule(e.bytes <= w.mrrs, e.bytes, w.mrrs);
-  busRule((e.address & 4095) + e.bytes <= 4096, e.address, e.bytes);
+  busRule((<u32>e.address & 4095) + e.bytes <= 4096, e.address, e.bytes);
   busRule(<i32>(e.after - postedGone(side)) <= 0, e.after, postedGone(side));
   w.readNext = index - UP_READ + 1 == REQUESTERS ? 0 : index - UP_READ + 1;
-  const there = admit(side * 2, arrival, e.bytes);
+  const there = readAt(side, e.address, e.bytes, arrival);
   if (w.endlessN == 0) {
     w.nph--;
-    freed(side, UP, w, w.freedN, startOf(side * 2), 1, 0);
+    freed(side, UP, w, w.freedN, startedAt(side), 1, 0);
   }
   put(side, DOWN_COMPLETION, e.address, e.bytes, e.cookie, e.flags, there);
   take(q, index);
@@ -339,11 +339,11 @@ function sendRead(side: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32
 // @ts-ignore: decorator
 @inline
 function receive(side: u32, dir: u32, w: Way, e: Entry, n: u32, arrival: u64): u64 {
-  busRule(((e.address + e.done) & 4095) + n <= 4096, e.address, n);
+  busRule(((<u32>e.address + e.done) & 4095) + n <= 4096, e.address, n);
   let at = arrival;
   if (dir == UP) {
     busRule(e.after == postedGone(side), e.after, postedGone(side));
-    at = admit(side * 2 + 1, arrival, n);
+    at = writeAt(side, e.address + e.done, n, arrival);
   }
   if (w.endlessP == 0) {
     const units = (n + 15) >> 4;

@@ -47,6 +47,7 @@ import {
   W_SRAM,
   W_TAGS,
 } from "../abi";
+import { VSOCK_AT } from "../kernel/address";
 import { EVENT_MESSAGE, head, hold, pop, pushHeld, queue, ready, lacks } from "../kernel/fifo";
 import {
   CARRIED,
@@ -318,7 +319,7 @@ function read(side: u32, direction: u32, q: Virtqueue, bytes: u32, t: u64): u32 
   const headers = ((address & (rcb - 1)) + n + rcb - 1) / rcb;
   if (!bufferFits(side, R_VSOCK, n, headers)) return W_TAGS;
   if (portFull(side, UP_READ + R_VSOCK)) return W_PCIE;
-  issueRead(side, R_VSOCK, address, n, headers, direction, edgeAfter(side * 2, t, 1));
+  issueRead(side, R_VSOCK, VSOCK_AT + address, n, headers, direction, edgeAfter(side * 2, t, 1));
   q.sent += n;
   q.open++;
   return BUSY;
@@ -328,7 +329,7 @@ function read(side: u32, direction: u32, q: Virtqueue, bytes: u32, t: u64): u32 
 function write(side: u32, q: Virtqueue, n: u32, flags: u32, cookie: u32, then: u32, t: u64): u32 {
   if (portFull(side, UP_POSTED + R_VSOCK)) return W_PCIE;
   const address = q.state == PAYLOAD ? q.sent & 4095 : 0;
-  put(side, UP_POSTED + R_VSOCK, address, n, cookie, flags, edgeAfter(side * 2, t, 1));
+  put(side, UP_POSTED + R_VSOCK, VSOCK_AT + address, n, cookie, flags, edgeAfter(side * 2, t, 1));
   q.state = then;
   return BUSY;
 }

@@ -44,6 +44,7 @@ import {
   S_PCIE_MRRS,
   S_PCIE_RCB,
 } from "../abi";
+import { DESCRIPTORS_AT } from "../kernel/address";
 import { EVENT_MESSAGE, EVENT_ROUND, push, pushHeld, queue, lacks } from "../kernel/fifo";
 import {
   CARRIED,
@@ -127,12 +128,12 @@ function onDescriptors(side: u32, first: u32, n: u32, q: u32, t: u64): void {
   const mrrs = p32(side, S_PCIE_MRRS);
   const rcb = p32(side, S_PCIE_RCB);
   for (let o: u32 = 0; o < bytes; o += mps) {
-    put(side, UP_POSTED + R_DESC, o, bytes - o < mps ? bytes - o : mps, 0, 0, at);
+    put(side, UP_POSTED + R_DESC, DESCRIPTORS_AT + o, bytes - o < mps ? bytes - o : mps, 0, 0, at);
   }
   for (let o: u32 = 0; o < bytes; o += mrrs) {
     const part = bytes - o < mrrs ? bytes - o : mrrs;
     const last = o + part == bytes;
-    issueRead(side, R_DESC, o, part, (part + rcb - 1) / rcb, last ? (q << 16) | n : 0, at);
+    issueRead(side, R_DESC, DESCRIPTORS_AT + o, part, (part + rcb - 1) / rcb, last ? (q << 16) | n : 0, at);
   }
 }
 

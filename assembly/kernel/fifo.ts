@@ -28,8 +28,8 @@ class Fifo {
   wanted: u32; // the least room that one of them asked for
 }
 
-const FIFOS = memory.data(4096, 16);
-const FIFOS_MAX: u32 = 64;
+const FIFOS = memory.data(5120, 16); // 2 sides * QUEUES * 64
+const FIFOS_MAX: u32 = 80;
 
 // @ts-ignore: decorator
 @inline
@@ -38,7 +38,7 @@ function record(f: u32): Fifo {
 }
 
 export function fifosReset(): void {
-  memory.fill(FIFOS, 0, 4096);
+  memory.fill(FIFOS, 0, 5120);
 }
 
 /** Number of a side's queue. */

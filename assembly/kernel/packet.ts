@@ -25,7 +25,7 @@ export function gate(w: Way, cls: u32, e: Entry): u32 {
 export function dataBytes(w: Way, cls: u32, e: Entry): u32 {
   if (cls == NON_POSTED) return 0;
   const unit = cls == COMPLETION && e.bytes <= w.combineAbove ? w.rcb : w.mps;
-  const room = unit - ((e.address + e.done) & (unit - 1));
+  const room = unit - ((<u32>e.address + e.done) & (unit - 1));
   const left = e.bytes - e.done;
   return left < room ? left : room;
 }

@@ -3,8 +3,7 @@
 // that owns the port takes them. Answers come back through a queue of the requester. A requester owns tags
 // and completion buffer of its own, so that what it waits for depends on nobody else.
 //
-//   entry, 32 bytes: | ready u64 | address u32 | bytes u32 | cookie u32 | flags u32 | after u32 | done u32
-//   |
+//   entry, 32 bytes: | ready u64 | address u64 | bytes u32 | cookie u32 | after u32 | flags u16 | done u16 |
 //   port, 48 bytes:  | items | mask | head | count | side | owner unit | waiting | - |
 import { I_CONSERVED, I_CREDITS, I_TAG_IN_USE, I_TLP_RULES, TAGS_MAX, T_ANSWER, T_PUT } from "../abi";
 import { push } from "./fifo";
@@ -15,22 +14,22 @@ import { happened } from "./timeline";
 
 /** Ports of a side. A requester r posts at UP_POSTED + r and reads at UP_READ + r. */
 export const UP_POSTED: u32 = 0;
-export const UP_READ: u32 = 3;
-export const DOWN_POSTED: u32 = 6;
-export const DOWN_COMPLETION: u32 = 7;
-export const PORTS: u32 = 8;
-export const REQUESTERS: u32 = 3;
+export const UP_READ: u32 = 4;
+export const DOWN_POSTED: u32 = 8;
+export const DOWN_COMPLETION: u32 = 9;
+export const PORTS: u32 = 10;
+export const REQUESTERS: u32 = 4;
 
 
 @unmanaged
 export class Entry {
   ready: u64;
-  address: u32; // low bits: enough for boundaries
+  address: u64;
   bytes: u32; // of data: requested, written or completed
   cookie: u32; // tag of a read, argument of a write
-  flags: u32; // where an answer goes
   after: u32; // posted transactions that must have gone before
-  done: u32; // bytes of a completion already sent
+  flags: u16; // where an answer goes
+  done: u16; // bytes already sent
 }
 
 
@@ -46,7 +45,7 @@ export class Port {
   pad: u32;
 }
 
-const PORT = memory.data(768, 16);
+const PORT = memory.data(960, 16); // 2 sides * PORTS * 48
 // when the wire of a side and direction is free: there is no use in waking it before
 const WIRE_FREE = memory.data(32, 8);
 
@@ -119,11 +118,27 @@ export function portHead(q: Port): Entry {
   return changetype<Entry>(q.items + ((<usize>q.head) << 5));
 }
 
+// @ts-ignore: decorator
+@inline
+function entry(q: Port, index: u32): Entry {
+  return changetype<Entry>(q.items + ((<usize>((q.head + index) & q.mask)) << 5));
+}
+
+/** The place of a completion that is ready at `ready`: completions pass each other, equal times keep order. */
+function place(q: Port, ready: u64): Entry {
+  let at = q.count;
+  while (at != 0 && entry(q, at - 1).ready > ready && entry(q, at - 1).done == 0) {
+    memory.copy(changetype<usize>(entry(q, at)), changetype<usize>(entry(q, at - 1)), 32);
+    at--;
+  }
+  return entry(q, at);
+}
+
 /** Puts a transaction into a port; the wire may take it from `ready` on. */
 export function put(
   side: u32,
   index: u32,
-  address: u32,
+  address: u64,
   bytes: u32,
   cookie: u32,
   flags: u32,
@@ -131,12 +146,12 @@ export function put(
 ): void {
   const q = port(side, index);
   assert(q.count <= q.mask, "port overflow");
-  const e = changetype<Entry>(q.items + ((<usize>((q.head + q.count) & q.mask)) << 5));
+  const e = index == DOWN_COMPLETION ? place(q, ready) : entry(q, q.count);
   e.ready = ready;
   e.address = address;
   e.bytes = bytes;
   e.cookie = cookie;
-  e.flags = flags;
+  e.flags = <u16>flags;
   e.done = 0;
   e.after = load<u32>(ORDER + (side << 3));
   if (index < UP_READ) store<u32>(ORDER + (side << 3), e.after + 1);
@@ -166,7 +181,7 @@ export function take(q: Port, index: u32): void {
 //  requester record, 48 bytes: | tag list | first tag | tags | free | buffer bytes | buffer headers |
 //  answers |
 const TAG = memory.data(49152, 16);
-const REQUESTER = memory.data(288, 16);
+const REQUESTER = memory.data(384, 16); // 2 sides * REQUESTERS * 48
 
 if (TAGS_MAX * 48 != 49152) ERROR("tags");
 
@@ -252,7 +267,7 @@ export function bufferFits(side: u32, r: u32, bytes: u32, headers: u32): bool {
 export function issueRead(
   side: u32,
   r: u32,
-  address: u32,
+  address: u64,
   bytes: u32,
   headers: u32,
   cookie: u32,

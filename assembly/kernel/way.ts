@@ -92,7 +92,7 @@ export const KIND_N: u32 = 2;
 
 const WAYS = memory.data(1024, 16);
 const RINGS = memory.data(256, 16);
-const LANDINGS = memory.data(64, 16);
+const LANDINGS = memory.data(128, 16); // 2 sides * 2 directions * 8 kinds
 
 if (offsetof<Way>() > 256) ERROR("way record");
 
@@ -176,12 +176,12 @@ export function buildWays(side: u32): void {
 
 /** Puts an argument into the queue that takes the landings of a direction with these flags. */
 export function landed(side: u32, dir: u32, flags: u32, cookie: u32, t: u64): void {
-  push(load<u32>(LANDINGS + ((side * 8 + dir * 4 + flags) << 2)), cookie, t);
+  push(load<u32>(LANDINGS + ((side * 16 + dir * 8 + flags) << 2)), cookie, t);
 }
 
-/** Names the queue that takes the landings of posted writes of a direction whose flags are `flags` (1..3). */
+/** Names the queue that takes the landings of posted writes of a direction whose flags are `flags` (1..7). */
 export function setLanding(side: u32, dir: u32, flags: u32, queue: u32): void {
-  store<u32>(LANDINGS + ((side * 8 + dir * 4 + flags) << 2), queue);
+  store<u32>(LANDINGS + ((side * 16 + dir * 8 + flags) << 2), queue);
 }
 
 /** Credits and replay bytes that are not home. */

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where things lie in the address space of the card's bus master: guest memory from 0, then what the driver
+// has allocated, above any guest.
+
+/** Rings and messages of VSOCK, a page that is used again and again. */
+export const VSOCK_AT: u64 = 0x4000_0000_0000;
+/** Descriptor rings. */
+export const DESCRIPTORS_AT: u64 = 0x4000_0010_0000;
+/** Buffers of other I/O of the card. */
+export const TENANT_AT: u64 = 0x4001_0000_0000;
+
+/** Address of a guest page. */
+// @ts-ignore: decorator
+@inline
+export function addressOf(pfn: u32): u64 {
+  return (<u64>pfn) << 12;
+}
