@@ -2,6 +2,7 @@
 /** From a resolved scenario to the parameter block of the core: one line a parameter. */
 import * as abi from "../assembly/abi.ts";
 import type { Core } from "./core.ts";
+import { type Put, setIommu, setJitter, setLink } from "./params-pcie.ts";
 import type { Ratio, ResolvedScenario, ResolvedSide } from "./scenario/types.ts";
 
 /** Never, in ticks. */
@@ -24,22 +25,6 @@ const FRAMES_SPARE = 64;
 /** Events a vCPU's ring holds: fewer where bodies lie beside them. */
 export function ringEvents(scenario: ResolvedScenario): number {
   return scenario.content.mode === "sized" ? 8192 : 512;
-}
-
-/**
- * Symbols after which ACK and UpdateFC are due: PCIe Base Specification 3.0 tables 3-7 to 3-9 as a formula.
- */
-export function dllpLimitSymbols(generation: number, lanes: number, mps: number): number {
-  const factor = mps <= 256 ? (lanes <= 4 ? 1.4 : lanes <= 8 ? 2.5 : 3.0) : lanes <= 8 ? 1.0 : 2.0;
-  const delay = generation === 1 ? 19 : generation === 2 ? 70 : 115;
-  return Math.floor(((mps + 28) * factor) / lanes + delay);
-}
-
-/** Period and length in ticks of SKP ordered sets. */
-function skp(generation: number, lanes: number, ticksPerByte: number): [period: number, length: number] {
-  const symbol = ticksPerByte * lanes;
-  // 8b/10b: 4 symbols a lane every 1538; 128b/130b: one 16-byte set a lane every 370 blocks of 16
-  return generation <= 2 ? [1538 * symbol, 4 * symbol] : [370 * 16 * symbol, 16 * symbol];
 }
 
 /** Clocks from the last payload beat to the tag: AES pipeline, GHASH tree, last exclusive-or. */
@@ -146,7 +131,15 @@ function setSide(core: Core, index: number, side: ResolvedSide, s: ResolvedScena
   };
   pair(abi.S_CARD_NUM, side.card.ticksPerCycle);
   pair(abi.S_CTL_NUM, side.card.control.ticksPerCycle);
-  setPcie(p, side, s);
+  const kept = keptTags(side);
+  setLink(p, side.pcie, s.internal.dll);
+  p(abi.S_PCIE_TAGS_VSOCK, kept.vsock);
+  p(abi.S_PCIE_TAGS_DESC, kept.descriptors);
+  setIommu(p, side.host, s.internal.iommu);
+  setJitter(core, index, p, side.host, s.internal.jitter === "on");
+  p(abi.S_MEM_SEED, s.seed);
+  // reads of guest memory all miss: part of the latency
+  for (const key of [abi.S_MEM_MISS_ADDER, abi.S_MEM_REMOTE_ADDER, abi.S_TEN_KIND, abi.S_TEN_TAGS]) p(key, 0);
   setHost(p, pair, side);
   setEngines(p, side, s);
   setLz(p, side);
@@ -159,38 +152,6 @@ function setSide(core: Core, index: number, side: ResolvedSide, s: ResolvedScena
   p(abi.S_CTL_ROUND_END, control.roundEndCycles);
   p(abi.S_CTL_INTERRUPT, control.interruptCycles);
   pair(abi.S_DRAM_NUM, side.card.dram.ticksPerByte);
-}
-
-type Put = (key: number, value: number) => void;
-
-function setPcie(p: Put, side: ResolvedSide, s: ResolvedScenario): void {
-  const { pcie } = side;
-  const kept = keptTags(side);
-  const symbol = pcie.ticksPerByte * pcie.lanes;
-  const [period, length] = skp(pcie.generation, pcie.lanes, pcie.ticksPerByte);
-  const explicit = s.internal.dll === "explicit";
-  p(abi.S_PCIE_TICKS_PER_BYTE, pcie.ticksPerByte);
-  p(abi.S_PCIE_LANES, pcie.lanes);
-  p(abi.S_PCIE_MPS, pcie.mpsBytes);
-  p(abi.S_PCIE_MRRS, pcie.mrrsBytes);
-  p(abi.S_PCIE_RCB, pcie.rcbBytes);
-  p(abi.S_PCIE_COMBINE_ABOVE, pcie.combineAboveBytes);
-  p(abi.S_PCIE_FLIGHT, pcie.flightTicks);
-  p(abi.S_PCIE_TAGS, pcie.tags);
-  p(abi.S_PCIE_TAGS_VSOCK, kept.vsock);
-  p(abi.S_PCIE_TAGS_DESC, kept.descriptors);
-  p(abi.S_PCIE_CPL_BYTES, pcie.completionBufferBytes);
-  p(abi.S_PCIE_CPL_HEADERS, pcie.completionHeaders);
-  p(abi.S_PCIE_PH, pcie.hostCredits.ph || abi.CREDITS_ENDLESS);
-  p(abi.S_PCIE_PD, pcie.hostCredits.pd || abi.CREDITS_ENDLESS);
-  p(abi.S_PCIE_NPH, pcie.hostCredits.nph || abi.CREDITS_ENDLESS);
-  p(abi.S_PCIE_DOWN_PH, pcie.cardCredits.ph || abi.CREDITS_ENDLESS);
-  p(abi.S_PCIE_DOWN_PD, pcie.cardCredits.pd || abi.CREDITS_ENDLESS);
-  p(abi.S_PCIE_LIMIT, dllpLimitSymbols(pcie.generation, pcie.lanes, pcie.mpsBytes) * symbol);
-  p(abi.S_PCIE_DLL, explicit ? abi.DLL_EXPLICIT : abi.DLL_NONE);
-  p(abi.S_PCIE_SKP_PERIOD, explicit ? period : 0);
-  p(abi.S_PCIE_SKP_TICKS, length);
-  p(abi.S_PCIE_REPLAY_BYTES, pcie.replayBufferBytes);
 }
 
 function setHost(p: Put, pair: (key: number, r: Ratio) => void, side: ResolvedSide): void {

@@ -3,12 +3,14 @@
 // devices do, or a benchmark.
 //
 // Models: `depth` workers with an operation each, in a closed loop or no faster than one in `gap`; a DMA
-//   engine that takes operations in turn and cuts reads at MRRS and at 4 KiB; tags of its own.
+//   engine for reads and one for writes, each of which takes its operations in turn and cuts them at MRRS
+//   (reads), at multiples of MPS (writes) and at 4 KiB; tags of its own. Of mixed operations half of the workers write, and neither
+//   kind is taken before its turn.
 // In and out: requests to the ports of requester TENANT; answers from Q_TENANT_ANSWER, landed writes from
 //   Q_TENANT_LANDED.
 // How long: an operation is given to the engine when its worker's last one has ended; `start` later it is
 //   taken, one after another, requests `issue` apart, writing operations `floor` apart. A read's request is on
-//   the port `tag` after it has its tag. A read ends bytes x `copy` after its last answer, a write when its
+//   the port `tag` and a byte of the wire after it has its tag, a write a byte after it was made. A read ends bytes x `copy` after its last answer, a write when its
 //   last byte has landed.
 // Leaves out: descriptors, doorbells and completion records of these operations; they are of a device whose
 //   driver runs elsewhere.
@@ -27,8 +29,10 @@ import {
   R_TENANT,
   STARVED,
   S_MEM_SEED,
+  S_PCIE_MPS,
   S_PCIE_MRRS,
   S_PCIE_RCB,
+  S_PCIE_TICKS_PER_BYTE,
   S_TEN_BYTES,
   S_TEN_COPY_DEN,
   S_TEN_COPY_NUM,
@@ -65,64 +69,88 @@ const NONE: u32 = 0xffffffff;
 /** Room for operations, waiting or under way: a power of two, so that a ring of them wraps by a mask. */
 const OPS: u32 = TENANT_OPS_MAX;
 
-//  operation, 16 bytes: | given u64 | left u32 | writes u32 |; waiting operation, 8 bytes: | ready u64 |
+//  operation, 16 bytes: | given u64 | left u32 | kind u32 |; waiting operation: | ready u64 |
+
+@unmanaged
+class Channel {
+  opFree: u64; // when the next operation may be taken
+  issueFree: u64; // when the next request may be made
+  address: u64; // of the operation being cut
+  waiting: usize; // ring of the times from which operations may be taken
+  head: u32;
+  tail: u32;
+  current: u32; // operation being cut, NONE when none
+  cut: u32; // bytes of it already requested
+  done: u32;
+  taken: u32;
+}
+
 
 @unmanaged
 class Tenant {
-  opFree: u64; // when the next operation may be taken
-  writeFree: u64; // when the next writing operation may be taken
-  nextIssue: u64;
-  address: u64; // of the operation being cut
+  gapFree: u64; // when an operation of any kind may be taken
   doneAt: u64; // when the last one ended
-  markAt: u64; // when operation number `mark` ended
-  waiting: usize;
   operations: usize;
   free: usize;
   latencies: usize;
   kind: u32;
   bytes: u32;
-  head: u32; // of the ring of waiting operations
-  tail: u32;
   freeCount: u32;
-  current: u32; // operation being cut, NONE when none
-  cut: u32; // bytes of it already requested
   taken: u32;
-  done: u32;
-  mark: u32;
   mrrs: u32;
   rcb: u32;
 }
 
-const TENANTS = memory.data(384, 16); // 2 sides
+const TENANTS = memory.data(128, 16); // 2 sides * 64
+const CHANNELS = memory.data(256, 16); // 2 sides * 2 kinds * 64
+const READS: u32 = 0;
+const WRITES: u32 = 1;
 
-if (offsetof<Tenant>() > 192) ERROR("tenant record");
+if (offsetof<Tenant>() > 64 || offsetof<Channel>() > 64) ERROR("tenant record");
 
 // @ts-ignore: decorator
 @inline
 function tenant(side: u32): Tenant {
-  return changetype<Tenant>(TENANTS + side * 192);
+  return changetype<Tenant>(TENANTS + (side << 6));
+}
+
+// @ts-ignore: decorator
+@inline
+function channel(side: u32, kind: u32): Channel {
+  return changetype<Channel>(CHANNELS + ((side * 2 + kind) << 6));
+}
+
+// @ts-ignore: decorator
+@inline
+function operation(n: Tenant, index: u32): usize {
+  return n.operations + ((<usize>index) << 4);
 }
 
 /** Builds the I/O of a side, none when it is off; false when memory does not hold it. */
 export function buildTenant(side: u32): bool {
   const n = tenant(side);
-  memory.fill(changetype<usize>(n), 0, 192);
+  memory.fill(changetype<usize>(n), 0, 64);
   n.kind = p32(side, S_TEN_KIND);
   if (n.kind == TENANT_OFF) return true;
   n.bytes = p32(side, S_TEN_BYTES);
   n.mrrs = p32(side, S_PCIE_MRRS);
   n.rcb = p32(side, S_PCIE_RCB);
-  n.current = NONE;
-  n.waiting = reserve((<u64>OPS) << 3);
   n.operations = reserve((<u64>OPS) << 4);
   n.free = reserve((<u64>OPS) << 2);
   n.latencies = reserve((<u64>LATENCIES_MAX) << 3);
+  for (let kind: u32 = 0; kind < 2; kind++) {
+    const c = channel(side, kind);
+    memory.fill(changetype<usize>(c), 0, 64);
+    c.current = NONE;
+    c.waiting = reserve((<u64>OPS) << 3);
+    if (c.waiting == 0) return false;
+  }
   if (n.latencies == 0) return false;
   const depth = p32(side, S_TEN_DEPTH);
   assert(depth <= OPS, "too many operations of a tenant");
   for (let i: u32 = 0; i < depth; i++) {
     store<u32>(n.free + (i << 2), depth - 1 - i);
-    give(n, 0);
+    give(side, n.kind == TENANT_WRITE || (n.kind == TENANT_BOTH && (i & 1) != 0) ? WRITES : READS, 0);
   }
   n.freeCount = depth;
   return true;
@@ -134,14 +162,9 @@ export function startTenant(side: u32): void {
 }
 
 /** A worker has its next operation from t on. */
-function give(n: Tenant, t: u64): void {
-  store<u64>(n.waiting + ((<usize>(n.tail++ & (OPS - 1))) << 3), t);
-}
-
-// @ts-ignore: decorator
-@inline
-function operation(n: Tenant, index: u32): usize {
-  return n.operations + ((<usize>index) << 4);
+function give(side: u32, kind: u32, t: u64): void {
+  const c = channel(side, kind);
+  store<u64>(c.waiting + ((<usize>(c.tail++ & (OPS - 1))) << 3), t);
 }
 
 export function stepTenant(side: u32, t: u64): void {
@@ -151,61 +174,77 @@ export function stepTenant(side: u32, t: u64): void {
     const at = operation(n, finishRead(side, R_TENANT, pop(queue(side, Q_TENANT_ANSWER))));
     const left = load<u32>(at, 8) - 1;
     store<u32>(at, left, 8);
-    if (left == 0) ended(side, n, at, t + spanTicks(n.bytes, p(side, S_TEN_COPY_NUM), p(side, S_TEN_COPY_DEN)));
+    const copy = spanTicks(n.bytes, p(side, S_TEN_COPY_NUM), p(side, S_TEN_COPY_DEN));
+    if (left == 0) ended(side, n, at, t + copy);
   }
   while (ready(queue(side, Q_TENANT_LANDED), t)) {
     ended(side, n, operation(n, pop(queue(side, Q_TENANT_LANDED))), t);
   }
-  let cause = BUSY;
-  while (cause == BUSY) {
-    if (n.current == NONE) cause = takeNext(side, n, t);
-    if (cause == BUSY) cause = request(side, n, t);
+  let reads: u32 = STARVED;
+  let writes: u32 = STARVED;
+  // each may let the other go on
+  for (let taken = n.taken - 1; taken != n.taken; ) {
+    taken = n.taken;
+    reads = advance(side, n, READS, t);
+    writes = advance(side, n, WRITES, t);
   }
-  enter(side, A_TENANT, cause == NONE ? BUSY : cause, t);
+  enter(side, A_TENANT, reads == STARVED ? writes : reads, t);
 }
 
 /** An operation is over at `t`, which may lie ahead: its worker goes on from then. */
 function ended(side: u32, n: Tenant, at: usize, t: u64): void {
   const latency = t - load<u64>(at);
-  store<u64>(n.latencies + ((<usize>(n.done & (LATENCIES_MAX - 1))) << 3), latency);
+  const done = tenantDone(side);
+  store<u64>(n.latencies + ((<usize>(done & (LATENCIES_MAX - 1))) << 3), latency);
   store<u32>(n.free + (n.freeCount++ << 2), <u32>((at - n.operations) >> 4));
   sample(side, H_TENANT, latency);
   count(side, C_TENANT_OPS, 1);
   count(side, C_TENANT_BYTES, n.bytes);
-  n.done++;
+  const kind = load<u32>(at, 12);
+  channel(side, kind).done++;
   n.doneAt = t;
-  if (n.done == n.mark) n.markAt = t;
-  give(n, t);
+  give(side, kind, t);
 }
 
-/** Takes the next operation at t; BUSY when one is being cut, NONE when time alone will bring it. */
-function takeNext(side: u32, n: Tenant, t: u64): u32 {
-  if (n.head == n.tail) return STARVED;
-  const given = load<u64>(n.waiting + ((<usize>(n.head & (OPS - 1))) << 3));
-  const both = n.kind == TENANT_BOTH;
-  const writes = both ? (n.taken & 1) != 0 : n.kind == TENANT_WRITE;
+/** Takes operations and makes requests as long as nothing is in the way; returns what is. */
+function advance(side: u32, n: Tenant, kind: u32, t: u64): u32 {
+  const c = channel(side, kind);
+  let cause = BUSY;
+  while (cause == BUSY) {
+    if (c.current == NONE) cause = takeNext(side, n, c, kind, t);
+    if (cause == BUSY) cause = request(side, n, c, kind, t);
+  }
+  return cause == NONE ? BUSY : cause;
+}
+
+/** Takes the next operation at t: BUSY when there is one, NONE when time alone will bring it. */
+function takeNext(side: u32, n: Tenant, c: Channel, kind: u32, t: u64): u32 {
+  if (c.head == c.tail) return STARVED;
+  // mixed operations are taken in pairs
+  if (n.kind == TENANT_BOTH && c.taken > channel(side, 1 - kind).taken) return STARVED;
+  const given = load<u64>(c.waiting + ((<usize>(c.head & (OPS - 1))) << 3));
   let from = given + p(side, S_TEN_START);
-  if (n.opFree > from) from = n.opFree;
-  if (writes && n.writeFree > from) from = n.writeFree;
+  if (n.gapFree > from) from = n.gapFree;
+  if (c.opFree > from) from = c.opFree;
   if (from > t) {
     wake(side, U_TENANT, from);
     return NONE;
   }
-  n.head++;
-  const index = load<u32>(n.free + (--n.freeCount << 2));
-  const at = operation(n, index);
+  c.head++;
+  c.current = load<u32>(n.free + (--n.freeCount << 2));
+  c.cut = 0;
+  const at = operation(n, c.current);
   store<u64>(at, given);
   store<u32>(at, 0, 8);
-  store<u32>(at, writes ? 1 : 0, 12);
+  store<u32>(at, kind, 12);
   const places = p32(side, S_TEN_PLACES);
-  const seed = p32(side, S_MEM_SEED);
-  const place = p32(side, S_TEN_RANDOM) != 0 ? spread(mix(seed, n.taken), places) : n.taken % places;
-  n.address = TENANT_AT + <u64>place * p(side, S_TEN_STRIDE);
+  const random = p32(side, S_TEN_RANDOM) != 0;
+  const place = random ? spread(mix(p32(side, S_MEM_SEED), n.taken), places) : n.taken % places;
+  c.address = TENANT_AT + <u64>place * p(side, S_TEN_STRIDE);
   n.taken++;
-  n.current = index;
-  n.cut = 0;
-  n.opFree = t + p(side, S_TEN_GAP);
-  if (writes) n.writeFree = t + p(side, S_TEN_FLOOR);
+  c.taken++;
+  n.gapFree = t + p(side, S_TEN_GAP);
+  if (kind == WRITES) c.opFree = t + p(side, S_TEN_FLOOR);
   return BUSY;
 }
 
@@ -216,54 +255,54 @@ function spread(random: u32, n: u32): u32 {
   return <u32>((<u64>random * n) >> 32);
 }
 
-/** One request of the operation at hand; BUSY when it was made, NONE when time alone will let it, else why not. */
-function request(side: u32, n: Tenant, t: u64): u32 {
-  if (t < n.nextIssue) {
-    wake(side, U_TENANT, n.nextIssue);
+/** One request of the operation at hand: BUSY when it was made, NONE when time will let it, else why not. */
+function request(side: u32, n: Tenant, c: Channel, kind: u32, t: u64): u32 {
+  if (t < c.issueFree) {
+    wake(side, U_TENANT, c.issueFree);
     return NONE;
   }
-  const at = operation(n, n.current);
-  const address = n.address + n.cut;
+  const address = c.address + c.cut;
   const toPage: u32 = 4096 - (<u32>address & 4095);
-  let bytes = n.bytes - n.cut;
+  let bytes = n.bytes - c.cut;
   if (bytes > toPage) bytes = toPage;
-  if (load<u32>(at, 12) != 0) {
+  // nothing passes through two units in no time
+  const byte = p(side, S_PCIE_TICKS_PER_BYTE);
+  if (kind == WRITES) {
+    const mps = p32(side, S_PCIE_MPS);
+    const toPacket: u32 = mps - (<u32>address & (mps - 1));
+    if (bytes > toPacket) bytes = toPacket;
     if (portFull(side, UP_POSTED + R_TENANT)) return W_PCIE;
-    const last = n.cut + bytes == n.bytes;
-    put(side, UP_POSTED + R_TENANT, address, bytes, n.current, last ? LAND_TENANT : 0, t);
+    const last = c.cut + bytes == n.bytes;
+    put(side, UP_POSTED + R_TENANT, address, bytes, c.current, last ? LAND_TENANT : 0, t + byte);
   } else {
     if (bytes > n.mrrs) bytes = n.mrrs;
     const headers = ((<u32>address & (n.rcb - 1)) + bytes + n.rcb - 1) / n.rcb;
     if (tagsFree(side, R_TENANT) == 0) return W_TAGS;
     if (!bufferFits(side, R_TENANT, bytes, headers)) return W_COMPLETION_BUFFER;
     if (portFull(side, UP_READ + R_TENANT)) return W_PCIE;
+    const at = operation(n, c.current);
     store<u32>(at, load<u32>(at, 8) + 1, 8);
-    issueRead(side, R_TENANT, address, bytes, headers, n.current, t + p(side, S_TEN_TAG));
-    n.nextIssue = t + p(side, S_TEN_ISSUE);
+    issueRead(side, R_TENANT, address, bytes, headers, c.current, t + p(side, S_TEN_TAG) + byte);
   }
-  n.cut += bytes;
-  if (n.cut == n.bytes) n.current = NONE;
+  c.issueFree = t + p(side, S_TEN_ISSUE);
+  c.cut += bytes;
+  if (c.cut == n.bytes) c.current = NONE;
   return BUSY;
 }
 
 /** Operations that have ended. */
 export function tenantDone(side: u32): u32 {
-  return tenant(side).done;
+  return channel(side, READS).done + channel(side, WRITES).done;
 }
 
-/** Notes when operation number `mark` ends. */
-export function setTenantMark(side: u32, mark: u32): void {
-  tenant(side).mark = mark;
+/** Writing operations that have ended. */
+export function tenantWrites(side: u32): u32 {
+  return channel(side, WRITES).done;
 }
 
 /** When the last operation ended. */
 export function tenantDoneAt(side: u32): u64 {
   return tenant(side).doneAt;
-}
-
-/** When the marked operation ended. */
-export function tenantMarkAt(side: u32): u64 {
-  return tenant(side).markAt;
 }
 
 /** Latencies of the operations, u64 ticks each, the last LATENCIES_MAX of them. */

@@ -33,6 +33,7 @@ import {
   C_UP_TLPS,
   C_UP_TLP_BYTES,
   DLL_EXPLICIT,
+  DLL_NONE,
   STARVED,
   T_SKP,
   T_TLP,
@@ -133,11 +134,9 @@ function idle(side: u32, dir: u32, w: Way, t: u64): void {
   let due = w.dllpDue;
   if (w.waits == 0) {
     // credits and acknowledgements that come now are taken when something is to be sent
-  } else if (w.dll != DLL_EXPLICIT) {
-    due = after(min3(ringDue(w.freedP), ringDue(w.freedN), NEVER), w.flight);
-  } else if (w.returns.head != w.returns.tail) {
-    const at = load<u64>(ringHead(w.returns));
-    if (at < due) due = at;
+  } else {
+    if (w.dll != DLL_EXPLICIT) due = min3(due, after(ringDue(w.freedP), w.flight), after(ringDue(w.freedN), w.flight));
+    due = min3(due, ringDue(w.returns), NEVER);
   }
   let mask = filled(side) & portsOf(dir);
   while (mask != 0) {
@@ -275,7 +274,7 @@ function send(side: u32, dir: u32, w: Way, t: u64): void {
   const cls = classOf(index);
   w.classNext = cls == COMPLETION ? POSTED : cls + 1;
   if (cls == NON_POSTED) {
-    sendRead(side, w, q, e, packet(side, dir, w, index, wireBytes(cls, 0), e.bytes, e.cookie, t), index);
+    sendRead(side, w, q, e, packet(side, dir, w, index, wireBytes(w, cls, 0), e.bytes, e.cookie, t), index);
     return;
   }
   let stop = w.dllpDue < w.skpNext ? w.dllpDue : w.skpNext;
@@ -284,7 +283,7 @@ function send(side: u32, dir: u32, w: Way, t: u64): void {
   let at = t;
   do {
     const n = dataBytes(w, cls, e);
-    arrival = packet(side, dir, w, index, wireBytes(cls, n), n, e.cookie, at);
+    arrival = packet(side, dir, w, index, wireBytes(w, cls, n), n, e.cookie, at);
     busRule(n <= w.mps, n, w.mps);
     w.dataBytes += n;
     if (cls == POSTED) arrival = receive(side, dir, w, e, n, arrival);
@@ -313,7 +312,7 @@ function packet(side: u32, dir: u32, w: Way, index: u32, bytes: u32, data: u32, 
   if (isDefined(TIMELINE)) happened(T_TLP, side, index, t, bytes, data, cookie);
   w.tlps++;
   w.tlpBytes += bytes;
-  if (w.dll == DLL_EXPLICIT) {
+  if (w.dll != DLL_NONE) {
     w.replay -= bytes;
     if (w.sent.head == w.sent.tail) owes(side, 1 - dir, arrival);
     ringPut(w.sent, arrival, bytes, 0);

@@ -16,7 +16,7 @@ export function gate(w: Way, cls: u32, e: Entry): u32 {
     if (w.ph < 1) return W_CREDIT_PH;
     if (w.pd < (n + 15) >> 4) return W_CREDIT_PD;
   } else if (cls == NON_POSTED && w.nph < 1) return W_CREDIT_NPH;
-  return w.replay < wireBytes(cls, n) ? W_REPLAY : BUSY;
+  return w.replay < wireBytes(w, cls, n) ? W_REPLAY : BUSY;
 }
 
 /** Data bytes of the next TLP: completions are cut at multiples of RCB or MPS, writes at multiples of MPS. */
@@ -30,11 +30,11 @@ export function dataBytes(w: Way, cls: u32, e: Entry): u32 {
   return left < room ? left : room;
 }
 
-/** Bytes on the wire of a TLP with n data bytes. */
+/** Bytes on the wire of a TLP with n data bytes, which travel in words of four. */
 // @ts-ignore: decorator
 @inline
-export function wireBytes(cls: u32, n: u32): u32 {
-  return (cls == COMPLETION ? 20 : 24) + ((n + 3) & ~3);
+export function wireBytes(w: Way, cls: u32, n: u32): u32 {
+  return (cls == COMPLETION ? 20 : 24) + ((n + w.pad) & ~w.pad);
 }
 
 /** Class of the transactions of a port. */

@@ -7,7 +7,7 @@
 //   write: accepted at served(max(arrival + translation, the write before)): writes keep their order.
 // Where the line is: a read misses the cache with probability `missShare` / 2^32 by a hash of its line and
 //   then takes `missAdder` more; with memory and line on the other socket every read takes `remoteAdder`
-//   more. Jitter is drawn from a table of 64 quantiles.
+//   more. Jitter is drawn from a table of 1024 quantiles.
 // All of it is computed when the request is committed to the one wire that feeds the root complex, in order
 // of arrival; so nobody else can come between.
 import {
@@ -25,9 +25,9 @@ import { admit, startOf } from "./server";
 
 //  root of a side, 64 bytes: see the class; jitter table, u32 ticks each
 const ROOTS = memory.data(128, 16);
-const JITTER = memory.data(512, 16); // 2 sides * JITTER_STEPS * 4
+const JITTER = memory.data(8192, 16); // 2 sides * JITTER_STEPS * 4
 
-if (2 * JITTER_STEPS * 4 != 512) ERROR("jitter table");
+if (2 * JITTER_STEPS * 4 != 8192) ERROR("jitter table");
 
 
 @unmanaged
@@ -102,7 +102,7 @@ function later(side: u32, address: u64, served: u64, arrival: u64): u64 {
     const line = address >> 6;
     if (<u64>mix(<u32>line ^ r.seed, <u32>(line >> 32)) < r.missShare) t += r.missAdder;
   }
-  if (r.jittered != 0) t += load<u32>(quantile(side, mix(r.seed, r.drawn++) >> 26));
+  if (r.jittered != 0) t += load<u32>(quantile(side, mix(r.seed, r.drawn++) >> 22));
   return t;
 }
 

@@ -21,6 +21,7 @@ import {
   S_PCIE_SKP_PERIOD,
   S_PCIE_SKP_TICKS,
   S_PCIE_TICKS_PER_BYTE,
+  S_PCIE_UNPADDED,
   S_WRITE_ISSUE,
 } from "../abi";
 import { push } from "./fifo";
@@ -84,6 +85,7 @@ export class Way {
   waits: u32; // 1 while something is held up by credits or the replay buffer
   endlessP: u32; // 1 when posted credits have no limit: then none are taken and none come back
   endlessN: u32;
+  pad: u32; // 3: data is padded to words of four bytes, 0: it is not
 }
 
 export const KIND_ACK: u32 = 0;
@@ -157,6 +159,7 @@ export function buildWays(side: u32): void {
     w.nphAll = w.nph = p32(side, S_PCIE_NPH);
     w.replayAll = w.replay = p32(side, S_PCIE_REPLAY_BYTES);
     w.dll = p32(side, S_PCIE_DLL);
+    w.pad = p32(side, S_PCIE_UNPADDED) != 0 ? 0 : 3;
     w.issue = p32(side, S_WRITE_ISSUE);
     w.mps = p32(side, S_PCIE_MPS);
     w.mrrs = p32(side, S_PCIE_MRRS);
@@ -199,7 +202,6 @@ export function collect(w: Way, t: u64): void {
   if (w.dll != DLL_EXPLICIT) {
     collectFreed(w, w.freedP, KIND_P, t);
     collectFreed(w, w.freedN, KIND_N, t);
-    return;
   }
   const r = w.returns;
   while (r.head != r.tail) {

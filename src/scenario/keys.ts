@@ -61,6 +61,12 @@ function cycles(text: string, max = 1_000_000): KeySpec {
 /** Cards. */
 export const CARD_KEYS: KeyTable = {
   ...PCIE,
+  "pcie.linkShare": {
+    measure: "count",
+    min: 100,
+    max: 1000,
+    text: "per mille of the link's bytes that the card's PCIe core fills at best",
+  },
   "pcie.tags": { measure: "count", min: 1, max: 768, text: "read requests in flight at most" },
   "pcie.completionBuffer": {
     measure: "bytes",
@@ -107,6 +113,27 @@ export const CARD_KEYS: KeyTable = {
     text: "SRAM for page bodies, reserved before the read is issued",
   },
   "dma.ring": { measure: "choice", values: ["host", "card"], text: "memory that holds the descriptor rings" },
+  "engine.workers": { measure: "count", min: 1, max: 1024, text: "operations of other I/O under way at most" },
+  "engine.start": {
+    measure: "time",
+    min: 0,
+    max: 1e-3,
+    text: "other I/O: from an operation to its first tag, and its completion",
+  },
+  "engine.tagHold": {
+    measure: "time",
+    min: 0,
+    max: 1e-3,
+    text: "other I/O: from a tag to its request on the link",
+  },
+  "engine.copyPerKiB": {
+    measure: "time",
+    min: 0,
+    max: 1e-3,
+    text: "other I/O: from the last answer to the end of a read, a KiB of it",
+  },
+  "engine.issue": { measure: "time", min: 0, max: 1e-3, text: "other I/O: between two requests" },
+  "engine.writeFloor": { measure: "time", min: 0, max: 1e-3, text: "other I/O: between two writes at least" },
   "scanner.wordsPerCycle": {
     measure: "count",
     min: 1,
@@ -228,6 +255,25 @@ export const HOST_KEYS: KeyTable = {
     min: 0,
     max: 1e-4,
     text: "added when the data is not in that cache",
+  },
+  "memory.remoteAdder": {
+    measure: "time",
+    min: 0,
+    max: 1e-4,
+    text: "added when line and memory are on the other socket",
+  },
+  "memory.cache": { measure: "bytes", min: 65536, max: 2 ** 32, text: "last-level cache of a socket" },
+  "memory.jitterP95": { measure: "time", min: 0, max: 1e-3, text: "jitter of a read's latency, 95 % quantile" },
+  "memory.jitterP999": { measure: "time", min: 0, max: 1e-3, text: "jitter, 99.9 % quantile" },
+  "memory.jitterMax": { measure: "time", min: 0, max: 1e-2, text: "jitter, the most" },
+  "iommu.entries": { measure: "count", min: 1, max: 65536, text: "translations that the IOTLB holds" },
+  "iommu.ways": { measure: "count", min: 1, max: 1024, text: "entries of a set of the IOTLB" },
+  "iommu.walk": { measure: "time", min: 0, max: 1e-4, text: "a page walk" },
+  "iommu.walkers": { measure: "count", min: 1, max: 32, text: "page walks at a time" },
+  "iommu.serialWalks": {
+    measure: "choice",
+    values: ["yes", "no"],
+    text: "whether walks of one page table follow each other",
   },
   "memory.copyRate": { measure: "rate", min: 1e8, max: 1e13, text: "memcpy of one core" },
   "tracker.writeFault": {

@@ -3,7 +3,8 @@
  * Presets: the numbers of cards, hosts and links, and the placements, as shipped in sim/.
  *
  * Every number carries its source and how it is known: measured, datasheet, derived or assumed. A preset file
- * holds every key of its kind's table, no more and no less, so that nothing is filled in silently.
+ * holds every key of its kind's table, no more and no less, so that nothing is filled in silently; or it names
+ * a `base`, whose numbers stand in for what it does not say: as assumptions, for they are another's.
  */
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -85,6 +86,7 @@ const valueSchema = z.strictObject({
 const numbersSchema = z.strictObject({
   ...head,
   kind: z.enum(["card", "host", "link"]),
+  base: z.string().regex(NAME).optional(),
   values: z.record(z.string(), valueSchema),
 });
 const stageSchema = z.strictObject({
@@ -154,6 +156,22 @@ function checkTable(kind: Preset["kind"], values: Preset["values"], problems: Pr
   }
 }
 
+/** The numbers of the base of a preset, as assumptions. */
+function inherited(
+  kind: Preset["kind"],
+  base: string | undefined,
+  problems: Problems,
+): (readonly [string, PresetValue])[] {
+  if (base === undefined) return [];
+  const problem = presetNameProblem(kind, base);
+  if (problem !== null) problems.add(["base"], problem);
+  problems.done();
+  return Object.entries(loadPreset(kind, base).values).map(([key, { value, kind: known, source, note }]) => {
+    const from = `as ${base}, there ${known}: ${source}`;
+    return [key, { value, kind: "assumed", source: from, note }] as const;
+  });
+}
+
 const cache = new Map<string, Preset | Placement>();
 
 /**
@@ -166,9 +184,10 @@ export function parsePreset(kind: Preset["kind"], name: string, source: Source):
   if (parsed.kind !== kind) problems.add(["kind"], `${parsed.kind} is in the folder of kind ${kind}`);
   if (parsed.name !== name)
     problems.add(["name"], `${parsed.name} differs from the file's name; write ${name}`);
-  const values = Object.fromEntries(
-    Object.entries(parsed.values).map(([key, entry]) => [key, { ...entry, note: entry.note ?? null }]),
+  const own = Object.entries(parsed.values).map(
+    ([key, entry]) => [key, { ...entry, note: entry.note ?? null }] as const,
   );
+  const values = Object.fromEntries([...inherited(kind, parsed.base, problems), ...own]);
   checkTable(kind, values, problems);
   problems.done();
   return { kind, name, title: parsed.title, values };

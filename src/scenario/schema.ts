@@ -130,8 +130,9 @@ const internal = z.strictObject({
   transport: supported(["vsock"], [], "control messages between host and card").default("vsock"),
   pages: choice(["dma", "vsock"], "how page bodies cross PCIe").default("dma"),
   addresses: choice(["bitmap", "list", "runs"], "form of the dirty-page addresses").default("bitmap"),
-  dll: supported(["explicit", "none"], ["pciebench", "ack-per-tlp"], "data link layer").default("explicit"),
-  iommu: supported(["off"], ["4KiB", "2MiB"], "address translation").default("off"),
+  dll: choice(["explicit", "pciebench", "ack-per-tlp", "none"], "data link layer").default("explicit"),
+  iommu: choice(["off", "4KiB", "2MiB"], "address translation: its page size").default("off"),
+  jitter: choice(["off", "on"], "seeded jitter of host memory").default("off"),
 });
 
 const compressorFields = Object.fromEntries(

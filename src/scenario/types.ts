@@ -26,6 +26,8 @@ export interface ResolvedPcie {
   lanes: number;
   /** Ticks per byte after line coding (8b/10b or 128b/130b), before SKP: 130000 for Gen3 x8. */
   ticksPerByte: number;
+  /** Per mille of that rate which the card's PCIe core fills at best. */
+  linkSharePerMille: number;
   /** Maximum payload of a TLP in bytes: the smaller of the two. */
   mpsBytes: number;
   /** Maximum read request in bytes: the smaller of the two. */
@@ -64,8 +66,24 @@ export interface ResolvedHost {
     readLatencyTicks: number;
     /** Added to it when the data is not there. */
     missAdderTicks: number;
+    /** Added to it when line and memory are on the other socket. */
+    remoteAdderTicks: number;
+    /** Last-level cache of a socket. */
+    cacheBytes: number;
+    /** What a read may take longer, by quantile: none below the median. */
+    jitter: { p95Ticks: number; p999Ticks: number; maxTicks: number };
     /** Ticks per byte that one core copies. */
     copyTicksPerByte: Ratio;
+  };
+  iommu: {
+    /** Translations the IOTLB holds, and those of one of its sets. */
+    entries: number;
+    ways: number;
+    walkTicks: number;
+    /** Page walks at a time. */
+    walkers: number;
+    /** Whether walks of one page table follow each other. */
+    serialWalks: boolean;
   };
   tracker: {
     /** Stall of a vCPU that writes a protected page. */
@@ -113,6 +131,20 @@ export interface ResolvedCard {
     stagingSramBytes: number;
     /** Where the descriptor rings lie. */
     ring: "host" | "card";
+  };
+  /** The DMA engine for I/O that is not the migration's. */
+  engine: {
+    /** Operations under way at most. */
+    workers: number;
+    /** From an operation to its first tag, and its completion. */
+    startTicks: number;
+    /** From a tag to its request on the link. */
+    tagHoldTicks: number;
+    /** From the last answer to the end of a read, a KiB of it. */
+    copyTicksPerKib: number;
+    /** Between two requests, and between two writing operations. */
+    issueTicks: number;
+    writeFloorTicks: number;
   };
   scanner: {
     /** 64-bit words per clock. */
@@ -248,8 +280,9 @@ export interface ResolvedScenario {
     transport: "vsock";
     pages: "dma" | "vsock";
     addresses: "bitmap" | "list" | "runs";
-    dll: "explicit" | "none";
-    iommu: "off";
+    dll: "explicit" | "pciebench" | "ack-per-tlp" | "none";
+    iommu: "off" | "4KiB" | "2MiB";
+    jitter: "on" | "off";
   };
   placement: { name: string; stages: Placement["stages"] };
   tracker: {

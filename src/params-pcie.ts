@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Parameters of a card's PCIe link and of the host memory behind it: of a migration's side, or of a probe's. */
+import * as abi from "../assembly/abi.ts";
+import type { Core } from "./core.ts";
+import type { ResolvedHost, ResolvedPcie, ResolvedScenario } from "./scenario/types.ts";
+
+export type Put = (key: number, value: number) => void;
+export type Dll = ResolvedScenario["internal"]["dll"];
+
+/**
+ * Symbols after which ACK and UpdateFC are due: PCIe Base Specification 3.0 tables 3-7 to 3-9 as a formula.
+ */
+export function dllpLimitSymbols(generation: number, lanes: number, mps: number): number {
+  const factor = mps <= 256 ? (lanes <= 4 ? 1.4 : lanes <= 8 ? 2.5 : 3.0) : lanes <= 8 ? 1.0 : 2.0;
+  const delay = generation === 1 ? 19 : generation === 2 ? 70 : 115;
+  return Math.floor(((mps + 28) * factor) / lanes + delay);
+}
+
+/** Period and length in ticks of SKP ordered sets. */
+function skp(generation: number, lanes: number, ticksPerByte: number): [period: number, length: number] {
+  const symbol = ticksPerByte * lanes;
+  // 8b/10b: 4 symbols a lane every 1538; 128b/130b: one 16-byte set a lane every 370 blocks of 16
+  return generation <= 2 ? [1538 * symbol, 4 * symbol] : [370 * 16 * symbol, 16 * symbol];
+}
+
+/**
+ * Share of the encoded rate that pcie-bench's model leaves to TLPs: 8 bytes for an ACK and for an UpdateFC
+ * each `limit` symbols, as if a symbol were a byte, and SKP.
+ */
+function pciebenchShare(limitSymbols: number): number {
+  return 1 - 16 / limitSymbols - 4 / 1538;
+}
+
+/** Ticks of a byte on the wire: what the line code leaves, what the card fills, what a model takes off. */
+function wireTicksPerByte(pcie: ResolvedPcie, dll: Dll): number {
+  const filled = (pcie.ticksPerByte * 1000) / pcie.linkSharePerMille;
+  const limit = dllpLimitSymbols(pcie.generation, pcie.lanes, pcie.mpsBytes);
+  return Math.round(dll === "pciebench" ? filled / pciebenchShare(limit) : filled);
+}
+
+/** Parameters of a PCIe link with a data link layer. */
+export function setLink(p: Put, pcie: ResolvedPcie, dll: Dll): void {
+  const symbol = pcie.ticksPerByte * pcie.lanes;
+  const [period, length] = skp(pcie.generation, pcie.lanes, pcie.ticksPerByte);
+  const explicit = dll === "explicit";
+  const skips = explicit || dll === "ack-per-tlp";
+  const limit = dll === "ack-per-tlp" ? 0 : dllpLimitSymbols(pcie.generation, pcie.lanes, pcie.mpsBytes);
+  p(abi.S_PCIE_TICKS_PER_BYTE, wireTicksPerByte(pcie, dll));
+  p(abi.S_PCIE_LANES, pcie.lanes);
+  p(abi.S_PCIE_MPS, pcie.mpsBytes);
+  p(abi.S_PCIE_MRRS, pcie.mrrsBytes);
+  p(abi.S_PCIE_RCB, pcie.rcbBytes);
+  p(abi.S_PCIE_COMBINE_ABOVE, pcie.combineAboveBytes);
+  p(abi.S_PCIE_FLIGHT, pcie.flightTicks);
+  p(abi.S_PCIE_TAGS, pcie.tags);
+  p(abi.S_PCIE_CPL_BYTES, pcie.completionBufferBytes);
+  p(abi.S_PCIE_CPL_HEADERS, pcie.completionHeaders);
+  p(abi.S_PCIE_PH, pcie.hostCredits.ph || abi.CREDITS_ENDLESS);
+  p(abi.S_PCIE_PD, pcie.hostCredits.pd || abi.CREDITS_ENDLESS);
+  p(abi.S_PCIE_NPH, pcie.hostCredits.nph || abi.CREDITS_ENDLESS);
+  p(abi.S_PCIE_DOWN_PH, pcie.cardCredits.ph || abi.CREDITS_ENDLESS);
+  p(abi.S_PCIE_DOWN_PD, pcie.cardCredits.pd || abi.CREDITS_ENDLESS);
+  p(abi.S_PCIE_LIMIT, limit * symbol);
+  p(abi.S_PCIE_DLL, explicit ? abi.DLL_EXPLICIT : skips ? abi.DLL_ACK_PER_TLP : abi.DLL_NONE);
+  p(abi.S_PCIE_UNPADDED, dll === "pciebench" ? 1 : 0);
+  p(abi.S_PCIE_SKP_PERIOD, skips ? period : 0);
+  p(abi.S_PCIE_SKP_TICKS, length);
+  p(abi.S_PCIE_REPLAY_BYTES, pcie.replayBufferBytes);
+}
+
+/** Translation of a card's addresses in pages of a size; none with `off`. */
+export function setIommu(p: Put, host: Pick<ResolvedHost, "iommu">, pages: "off" | "4KiB" | "2MiB"): void {
+  const { iommu } = host;
+  p(abi.S_IOMMU_SETS, pages === "off" ? 0 : Math.max(1, Math.floor(iommu.entries / iommu.ways)));
+  p(abi.S_IOMMU_WAYS, Math.min(iommu.ways, iommu.entries));
+  p(abi.S_IOMMU_WALKERS, iommu.walkers);
+  p(abi.S_IOMMU_WALK, iommu.walkTicks);
+  p(abi.S_IOMMU_PAGE_LOG, pages === "2MiB" ? 21 : 12);
+  p(abi.S_IOMMU_SERIAL, iommu.serialWalks ? 1 : 0);
+}
+
+/**
+ * The table from which a read's jitter is drawn: nothing up to the median, straight lines in between, the
+ * last step the most.
+ */
+export function setJitter(core: Core, side: number, p: Put, host: Pick<ResolvedHost, "memory">, on: boolean): void {
+  const { p95Ticks, p999Ticks, maxTicks } = host.memory.jitter;
+  p(abi.S_MEM_JITTER, on && maxTicks > 0 ? 1 : 0);
+  if (!on) return;
+  const known: [at: number, ticks: number][] = [
+    [0.5, 0],
+    [0.95, p95Ticks],
+    [0.999, p999Ticks],
+    [1, maxTicks],
+  ];
+  for (let step = 0; step < abi.JITTER_STEPS; step++) {
+    const at = (step + 1) / abi.JITTER_STEPS;
+    const i = known.findIndex(([to]) => at <= to);
+    const [to, above] = known[i]!;
+    const [from, below] = known[i - 1] ?? [0, 0];
+    const ticks = below + ((above - below) * (at - from)) / (to - from);
+    core.fn("setJitter")(side, step, Math.round(i === 0 ? 0 : ticks));
+  }
+}
+

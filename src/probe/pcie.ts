@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A PCIe probe: operations of one size over a window of host memory, on the model's link, root complex and
+ * memory. The shape of the benchmark is that of pcie-bench (Neugebauer et al., SIGCOMM 2018).
+ */
+import * as abi from "../../assembly/abi.ts";
+import type { Core } from "../core.ts";
+import { type Dll, setIommu, setJitter, setLink } from "../params-pcie.ts";
+import type { Ratio, ResolvedSide } from "../scenario/types.ts";
+
+export type Operation = "read" | "write" | "readwrite";
+
+/** What is asked. */
+export interface PcieProbe {
+  readonly side: Pick<ResolvedSide, "pcie"> & {
+    readonly host: Pick<ResolvedSide["host"], "memory" | "iommu">;
+    readonly card: Pick<ResolvedSide["card"], "engine" | "ticksPerCycle">;
+  };
+  readonly op: Operation;
+  /** Bytes of an operation. */
+  readonly size: number;
+  /** Bytes of memory that operations are spread over. */
+  readonly window: number;
+  /** Bytes between two places where an operation may begin; the next whole cache line by default. */
+  readonly stride?: number;
+  readonly random: boolean;
+  /** Warm: the host has just touched the window; cold: no line of it is cached. */
+  readonly cache: "warm" | "cold";
+  /** Where memory and line are. */
+  readonly numa: "local" | "remote";
+  readonly iommu: "off" | "4KiB" | "2MiB";
+  readonly dll: Dll;
+  /** Operations under way: one for a latency, the engine's workers for a bandwidth. */
+  readonly depth: number;
+  readonly jitter: boolean;
+  readonly seed: number;
+  /** Operations before those that count, and those. */
+  readonly warmUp: number;
+  readonly operations: number;
+}
+
+/** What came out. */
+export interface PcieAnswer {
+  /** Of the operations that count: simulated ticks between the end of the last before them and of the last. */
+  readonly ticks: bigint;
+  /** Data bits a second, both directions together. */
+  readonly bandwidthBitsPerSecond: number;
+  readonly transactionsPerSecond: number;
+  /** Latency of each operation that counts, in ns, in the order in which they ended; the last 65,536. */
+  readonly latenciesNs: Float64Array;
+  /** Writing operations among those that count. */
+  readonly writes: number;
+  /** Packets and bytes on the wire, lookups of the IOTLB, from the start. */
+  readonly counters: { readonly upTlps: number; readonly downTlps: number; readonly iotlbMisses: number };
+}
+
+const LINE_BYTES = 64;
+const KIND: Readonly<Record<Operation, number>> = {
+  read: abi.TENANT_READ,
+  write: abi.TENANT_WRITE,
+  readwrite: abi.TENANT_BOTH,
+};
+
+type Put = (key: number, value: number) => void;
+
+function setMemory(p: Put, probe: PcieProbe): void {
+  const { memory } = probe.side.host;
+  const pair = (key: number, [num, den]: Ratio): void => {
+    p(key, num);
+    p(key + 1, den);
+  };
+  // both flights are part of the published latency
+  p(abi.S_MEM_READ_LATENCY, Math.max(0, memory.readLatencyTicks - 2 * probe.side.pcie.flightTicks));
+  pair(abi.S_MEM_READ_NUM, memory.ticksPerByte);
+  pair(abi.S_MEM_WRITE_NUM, memory.ticksPerByte);
+  // of a window larger than the cache what was touched last is left
+  const cached = probe.cache === "cold" ? 0 : Math.min(1, memory.cacheBytes / probe.window);
+  p(abi.S_MEM_MISS_ADDER, cached < 1 ? memory.missAdderTicks : 0);
+  p(abi.S_MEM_MISS_SHARE, Math.round((1 - cached) * 2 ** 32));
+  p(abi.S_MEM_REMOTE_ADDER, probe.numa === "remote" ? memory.remoteAdderTicks : 0);
+  p(abi.S_MEM_SEED, probe.seed);
+}
+
+function setEngine(p: Put, probe: PcieProbe): void {
+  const { engine } = probe.side.card;
+  const stride = probe.stride ?? Math.ceil(probe.size / LINE_BYTES) * LINE_BYTES;
+  p(abi.S_TEN_KIND, KIND[probe.op]);
+  p(abi.S_TEN_BYTES, probe.size);
+  p(abi.S_TEN_STRIDE, stride);
+  p(abi.S_TEN_PLACES, Math.max(1, Math.floor(probe.window / stride)));
+  p(abi.S_TEN_RANDOM, probe.random ? 1 : 0);
+  p(abi.S_TEN_DEPTH, probe.depth);
+  p(abi.S_TEN_GAP, 0);
+  p(abi.S_TEN_START, engine.startTicks);
+  p(abi.S_TEN_ISSUE, engine.issueTicks);
+  p(abi.S_TEN_TAG, engine.tagHoldTicks);
+  p(abi.S_TEN_COPY_NUM, engine.copyTicksPerKib);
+  p(abi.S_TEN_COPY_DEN, 1024);
+  p(abi.S_TEN_FLOOR, engine.writeFloorTicks);
+  p(abi.S_TEN_TAGS, probe.side.pcie.tags);
+}
+
+interface Mark {
+  readonly at: bigint;
+  readonly writes: number;
+}
+
+function runUntil(core: Core, operations: number): Mark {
+  if (Number(core.fn("runPcieProbe")(operations)) === 0) {
+    const invariant = Number(core.global("brokenInvariant"));
+    throw new Error(`the probe stopped early: invariant ${invariant}`);
+  }
+  const at = core.address("probeMarks");
+  return { at: core.u64(at), writes: Number(core.u64(at + 16)) };
+}
+
+function latencies(core: Core, last: number, count: number): Float64Array {
+  const at = core.address("probeLatencies");
+  const kept = Math.min(count, abi.LATENCIES_MAX);
+  return Float64Array.from({ length: kept }, (_, i) => {
+    const index = (last - kept + i) % abi.LATENCIES_MAX;
+    return Number(core.u64(at + 8 * index)) / abi.TICKS_PER_NS;
+  });
+}
+
+/** Runs a probe on a core, whatever that did before. @throws Error when an invariant breaks */
+export function pcieProbe(core: Core, probe: PcieProbe): PcieAnswer {
+  const p: Put = (key, value) => core.setSideParam(0, key, value);
+  const [num, den] = probe.side.card.ticksPerCycle;
+  p(abi.S_CARD_NUM, num);
+  p(abi.S_CARD_DEN, den);
+  setLink(p, probe.side.pcie, probe.dll);
+  p(abi.S_PCIE_TAGS_VSOCK, 0);
+  p(abi.S_PCIE_TAGS_DESC, 0);
+  p(abi.S_WRITE_ISSUE, 0);
+  p(abi.S_WRITE_QUEUES, 2);
+  setIommu(p, probe.side.host, probe.iommu);
+  setJitter(core, 0, p, probe.side.host, probe.jitter);
+  setMemory(p, probe);
+  setEngine(p, probe);
+  if (Number(core.fn("buildPcieProbe")()) === 0) throw new Error("the probe does not fit in memory");
+  const total = probe.warmUp + probe.operations;
+  const first = runUntil(core, probe.warmUp);
+  const last = runUntil(core, total);
+  core.fn("closePcieProbe")();
+  const ticks = last.at - first.at;
+  const perSecond = Number(abi.TICKS_PER_NS) * 1e9 / Number(ticks);
+  return {
+    ticks,
+    bandwidthBitsPerSecond: probe.operations * probe.size * 8 * perSecond,
+    transactionsPerSecond: probe.operations * perSecond,
+    latenciesNs: latencies(core, total, probe.operations),
+    writes: last.writes - first.writes,
+    counters: {
+      upTlps: core.counter(0, abi.C_UP_TLPS),
+      downTlps: core.counter(0, abi.C_DOWN_TLPS),
+      iotlbMisses: core.counter(0, abi.C_IOTLB_MISSES),
+    },
+  };
+}
