@@ -75,6 +75,9 @@ export function setIommu(p: Put, host: Pick<ResolvedHost, "iommu">, pages: "off"
   p(abi.S_IOMMU_WAYS, Math.min(iommu.ways, iommu.entries));
   p(abi.S_IOMMU_WALKERS, iommu.walkers);
   p(abi.S_IOMMU_WALK, iommu.walkTicks);
+  p(abi.S_IOMMU_RECOVERY, iommu.recoveryTicks);
+  p(abi.S_IOMMU_READ_NUM, iommu.readTicksPerKib);
+  p(abi.S_IOMMU_READ_DEN, 1024);
   p(abi.S_IOMMU_PAGE_LOG, pages === "2MiB" ? 21 : 12);
   p(abi.S_IOMMU_SERIAL, iommu.serialWalks ? 1 : 0);
 }
@@ -83,7 +86,13 @@ export function setIommu(p: Put, host: Pick<ResolvedHost, "iommu">, pages: "off"
  * The table from which a read's jitter is drawn: nothing up to the median, straight lines in between, the
  * last step the most.
  */
-export function setJitter(core: Core, side: number, p: Put, host: Pick<ResolvedHost, "memory">, on: boolean): void {
+export function setJitter(
+  core: Core,
+  side: number,
+  p: Put,
+  host: Pick<ResolvedHost, "memory">,
+  on: boolean,
+): void {
   const { p95Ticks, p999Ticks, maxTicks } = host.memory.jitter;
   p(abi.S_MEM_JITTER, on && maxTicks > 0 ? 1 : 0);
   if (!on) return;
@@ -102,4 +111,3 @@ export function setJitter(core: Core, side: number, p: Put, host: Pick<ResolvedH
     core.fn("setJitter")(side, step, Math.round(i === 0 ? 0 : ticks));
   }
 }
-

@@ -3,7 +3,8 @@
 //
 //   hit:   0, or until the walk of its page is over
 //   miss:  a walker is taken at w = max(arrival, the first walker that is free, the walk before it in the same
-//          page table if walks of one table follow each other); the translation is there `walk` later
+//          page table if walks of one table follow each other); the translation is there `walk` later, the
+//          walker is free `recovery` after that, and a read's when its bytes have been fetched too
 // IOTLB: `sets` sets of `ways` entries, least recently used out. A page is 4 KiB or, with super-pages, 2 MiB.
 // Walks are computed in order of arrival. So misses are answered at `walkers` / `walk` at most, whatever the
 // requests' size, and not only later.
@@ -12,6 +13,9 @@
 //   walk tables:     | busy until u64 |, by the low bits of the number of the page table
 import {
   S_IOMMU_PAGE_LOG,
+  S_IOMMU_READ_DEN,
+  S_IOMMU_READ_NUM,
+  S_IOMMU_RECOVERY,
   S_IOMMU_SERIAL,
   S_IOMMU_SETS,
   S_IOMMU_WALK,
@@ -24,13 +28,15 @@ import {
 import { reserve } from "./memory";
 import { p, p32 } from "./params";
 import { count } from "./stats";
+import { spanTicks } from "./time";
 
 const ENTRY: usize = 24;
 /** Pages of a page table: 512 entries of 8 bytes in 4 KiB. */
 const TABLE_LOG: u64 = 9;
 const TABLES: u32 = 4096;
 
-const IOMMUS = memory.data(128, 16);
+const IOMMUS = memory.data(256, 16);
+
 const WALKERS = memory.data(512, 16); // 2 sides * WALKERS_MAX * 8
 
 if (2 * WALKERS_MAX * 8 != 512) ERROR("walkers");
@@ -39,6 +45,9 @@ if (2 * WALKERS_MAX * 8 != 512) ERROR("walkers");
 @unmanaged
 class Iommu {
   walk: u64;
+  recovery: u64;
+  readNum: u64;
+  readDen: u64;
   clock: u64; // lookups so far, for the order of use
   entries: usize;
   tables: usize; // 0 when walks of one page table may overlap
@@ -51,7 +60,7 @@ class Iommu {
 // @ts-ignore: decorator
 @inline
 function iommu(side: u32): Iommu {
-  return changetype<Iommu>(IOMMUS + (side << 6));
+  return changetype<Iommu>(IOMMUS + (side << 7));
 }
 
 // @ts-ignore: decorator
@@ -63,10 +72,13 @@ function walker(side: u32, index: u32): usize {
 /** Builds the IOMMU of a side, none without sets; false when memory does not hold it. */
 export function buildIommu(side: u32): bool {
   const m = iommu(side);
-  memory.fill(changetype<usize>(m), 0, 64);
+  memory.fill(changetype<usize>(m), 0, 128);
   m.sets = p32(side, S_IOMMU_SETS);
   if (m.sets == 0) return true;
   m.walk = p(side, S_IOMMU_WALK);
+  m.recovery = p(side, S_IOMMU_RECOVERY);
+  m.readNum = p(side, S_IOMMU_READ_NUM);
+  m.readDen = p(side, S_IOMMU_READ_DEN);
   m.ways = p32(side, S_IOMMU_WAYS);
   m.walkers = p32(side, S_IOMMU_WALKERS);
   m.pageLog = p32(side, S_IOMMU_PAGE_LOG);
@@ -82,8 +94,11 @@ export function hasIommu(side: u32): bool {
   return iommu(side).sets != 0;
 }
 
-/** Ticks from `arrival`, which never goes back, until the translation of an address is there. */
-export function translate(side: u32, address: u64, arrival: u64): u64 {
+/**
+ * Ticks from `arrival`, which never goes back, until the translation of an address is there. `bytes` of a read
+ * are fetched before its walker is free; 0 of a write.
+ */
+export function translate(side: u32, address: u64, arrival: u64, bytes: u32): u64 {
   const m = iommu(side);
   const page = address >> m.pageLog;
   const set = m.entries + <usize>(page % m.sets) * m.ways * ENTRY;
@@ -100,7 +115,7 @@ export function translate(side: u32, address: u64, arrival: u64): u64 {
     if (load<u64>(at, 8) < load<u64>(oldest, 8)) oldest = at;
   }
   count(side, C_IOTLB_MISSES, 1);
-  const there = walked(side, m, page, arrival);
+  const there = walked(side, m, page, arrival, bytes);
   store<u64>(oldest, page + 1);
   store<u64>(oldest, m.clock, 8);
   store<u64>(oldest, there, 16);
@@ -108,7 +123,7 @@ export function translate(side: u32, address: u64, arrival: u64): u64 {
 }
 
 /** Takes the walker that is free first; returns when its walk is over. */
-function walked(side: u32, m: Iommu, page: u64, arrival: u64): u64 {
+function walked(side: u32, m: Iommu, page: u64, arrival: u64, bytes: u32): u64 {
   let first = walker(side, 0);
   for (let i: u32 = 1; i < m.walkers; i++) {
     if (load<u64>(walker(side, i)) < load<u64>(first)) first = walker(side, i);
@@ -117,8 +132,8 @@ function walked(side: u32, m: Iommu, page: u64, arrival: u64): u64 {
   if (m.tables != 0) {
     const table = m.tables + (<usize>((page >> TABLE_LOG) & (TABLES - 1)) << 3);
     if (load<u64>(table) > from) from = load<u64>(table);
-    store<u64>(table, from + m.walk);
+    store<u64>(table, from + m.walk + m.recovery);
   }
-  store<u64>(first, from + m.walk);
+  store<u64>(first, from + m.walk + m.recovery + spanTicks(bytes, m.readNum, m.readDen));
   return from + m.walk;
 }

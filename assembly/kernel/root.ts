@@ -81,7 +81,7 @@ export function buildRoot(side: u32): bool {
 @inline
 export function readAt(side: u32, address: u64, bytes: u32, arrival: u64): u64 {
   const served = admit(side * 2, arrival, bytes);
-  return root(side).special == 0 ? served : later(side, address, served, arrival);
+  return root(side).special == 0 ? served : later(side, address, bytes, served, arrival);
 }
 
 /** When the last read began to be served: its header credit is free then. */
@@ -91,11 +91,11 @@ export function startedAt(side: u32): u64 {
   return startOf(side * 2) + root(side).waited;
 }
 
-function later(side: u32, address: u64, served: u64, arrival: u64): u64 {
+function later(side: u32, address: u64, bytes: u32, served: u64, arrival: u64): u64 {
   const r = root(side);
   let t = served + r.remoteAdder;
   if (r.translated != 0) {
-    r.waited = translate(side, address, arrival);
+    r.waited = translate(side, address, arrival, bytes);
     t += r.waited;
   }
   if (r.missAdder != 0) {
@@ -112,7 +112,7 @@ function later(side: u32, address: u64, served: u64, arrival: u64): u64 {
 export function writeAt(side: u32, address: u64, bytes: u32, arrival: u64): u64 {
   const r = root(side);
   if (r.translated == 0) return admit(side * 2 + 1, arrival, bytes);
-  let at = arrival + translate(side, address, arrival);
+  let at = arrival + translate(side, address, arrival, 0);
   if (at < r.lastWrite) at = r.lastWrite;
   r.lastWrite = at;
   return admit(side * 2 + 1, at, bytes);

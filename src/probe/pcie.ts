@@ -144,7 +144,7 @@ export function pcieProbe(core: Core, probe: PcieProbe): PcieAnswer {
   const last = runUntil(core, total);
   core.fn("closePcieProbe")();
   const ticks = last.at - first.at;
-  const perSecond = Number(abi.TICKS_PER_NS) * 1e9 / Number(ticks);
+  const perSecond = (Number(abi.TICKS_PER_NS) * 1e9) / Number(ticks);
   return {
     ticks,
     bandwidthBitsPerSecond: probe.operations * probe.size * 8 * perSecond,

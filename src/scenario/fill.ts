@@ -199,6 +199,8 @@ export function fillHost(values: Values): ResolvedHost {
       entries: values.whole("iommu.entries"),
       ways: values.whole("iommu.ways"),
       walkTicks: values.ticks("iommu.walk"),
+      recoveryTicks: values.ticks("iommu.recovery"),
+      readTicksPerKib: values.ticks("iommu.readPerKiB"),
       walkers: values.whole("iommu.walkers"),
       serialWalks: values.word("iommu.serialWalks") === "yes",
     },

@@ -80,6 +80,9 @@ export interface ResolvedHost {
     entries: number;
     ways: number;
     walkTicks: number;
+    /** From a walk's end to the next of its walker; a read keeps it longer, by its length. */
+    recoveryTicks: number;
+    readTicksPerKib: number;
     /** Page walks at a time. */
     walkers: number;
     /** Whether walks of one page table follow each other. */

@@ -7,6 +7,7 @@ type Loader = () => Promise<Suite>;
 /** In the order of docs/validation.md. */
 const LOADERS: Readonly<Record<string, Loader>> = {
   "pcie-model": async () => (await import("./pcie-model.ts")).pcieModel,
+  "pcie-bench": async () => (await import("./pcie-bench.ts")).pcieBench,
 };
 
 /** Names of the suites. */

@@ -2,8 +2,8 @@
 /** Suite `pcie-model`: the bandwidths of pcie-bench's model, simulated with its data link layer, `pciebench`. */
 import { dllpLimitSymbols } from "../params-pcie.ts";
 import { pcieTicksPerByte } from "../scenario/fill.ts";
-import { ask, idealSide, type IdealLink } from "./pcie-side.ts";
-import { published, type PublishedRow } from "./published.ts";
+import { ask, type IdealLink, idealSide } from "./pcie-side.ts";
+import { type PublishedRow, published } from "./published.ts";
 import { type Point, point, type Suite } from "./types.ts";
 
 const NAME = "pcie-model";

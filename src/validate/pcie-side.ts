@@ -59,7 +59,7 @@ export function idealSide(link: IdealLink): PcieProbe["side"] {
         jitter: { p95Ticks: 0, p999Ticks: 0, maxTicks: 0 },
         copyTicksPerByte: [0, 1],
       },
-      iommu: { entries: 1, ways: 1, walkTicks: 0, walkers: 1, serialWalks: false },
+      iommu: { entries: 1, ways: 1, walkTicks: 0, recoveryTicks: 0, readTicksPerKib: 0, walkers: 1, serialWalks: false },
     },
     card: {
       ticksPerCycle: [1024, 1],
