@@ -31,9 +31,9 @@ function pciebenchShare(limitSymbols: number): number {
   return 1 - 16 / limitSymbols - 4 / 1538;
 }
 
-/** Ticks of a byte on the wire: what the line code leaves, what the card fills, what a model takes off. */
-function wireTicksPerByte(pcie: ResolvedPcie, dll: Dll): number {
-  const filled = (pcie.ticksPerByte * 1000) / pcie.linkSharePerMille;
+/** Ticks of a byte on the wire: what the line code leaves, what the receiver takes in, what a model takes off. */
+function wireTicksPerByte(pcie: ResolvedPcie, dll: Dll, perMille: number): number {
+  const filled = (pcie.ticksPerByte * 1000) / perMille;
   const limit = dllpLimitSymbols(pcie.generation, pcie.lanes, pcie.mpsBytes);
   return Math.round(dll === "pciebench" ? filled / pciebenchShare(limit) : filled);
 }
@@ -45,7 +45,8 @@ export function setLink(p: Put, pcie: ResolvedPcie, dll: Dll): void {
   const explicit = dll === "explicit";
   const skips = explicit || dll === "ack-per-tlp";
   const limit = dll === "ack-per-tlp" ? 0 : dllpLimitSymbols(pcie.generation, pcie.lanes, pcie.mpsBytes);
-  p(abi.S_PCIE_TICKS_PER_BYTE, wireTicksPerByte(pcie, dll));
+  p(abi.S_PCIE_TICKS_PER_BYTE, wireTicksPerByte(pcie, dll, 1000));
+  p(abi.S_PCIE_DOWN_TICKS_PER_BYTE, wireTicksPerByte(pcie, dll, pcie.linkSharePerMille));
   p(abi.S_PCIE_LANES, pcie.lanes);
   p(abi.S_PCIE_MPS, pcie.mpsBytes);
   p(abi.S_PCIE_MRRS, pcie.mrrsBytes);

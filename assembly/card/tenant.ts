@@ -9,7 +9,8 @@
 // In and out: requests to the ports of requester TENANT; answers from Q_TENANT_ANSWER, landed writes from
 //   Q_TENANT_LANDED.
 // How long: an operation is given to the engine when its worker's last one has ended; `start` later it is
-//   taken, one after another, requests `issue` apart, writing operations `floor` apart. A read's request is on
+//   taken, one after another, requests `issue` apart, writing operations `floor` apart. A write is handed over
+//   in bursts: the next is made when the last has been on the wire and `burstGap` has passed. A read's request is on
 //   the port `tag` and a byte of the wire after it has its tag, a write a byte after it was made. A read ends bytes x `copy` after its last answer, a write when its
 //   last byte has landed.
 // Leaves out: descriptors, doorbells and completion records of these operations; they are of a device whose
@@ -33,6 +34,8 @@ import {
   S_PCIE_MRRS,
   S_PCIE_RCB,
   S_PCIE_TICKS_PER_BYTE,
+  S_TEN_BURST,
+  S_TEN_BURST_GAP,
   S_TEN_BYTES,
   S_TEN_COPY_DEN,
   S_TEN_COPY_NUM,
@@ -81,6 +84,8 @@ class Channel {
   tail: u32;
   current: u32; // operation being cut, NONE when none
   cut: u32; // bytes of it already requested
+  burst: u32; // bytes of the burst at hand, and those on the wire
+  burstWire: u32;
   done: u32;
   taken: u32;
 }
@@ -286,8 +291,21 @@ function request(side: u32, n: Tenant, c: Channel, kind: u32, t: u64): u32 {
   }
   c.issueFree = t + p(side, S_TEN_ISSUE);
   c.cut += bytes;
+  if (kind == WRITES) endBurst(side, n, c, bytes, t);
   if (c.cut == n.bytes) c.current = NONE;
   return BUSY;
+}
+
+/** The engine makes the next burst when this one is on the wire, and a gap later. */
+function endBurst(side: u32, n: Tenant, c: Channel, bytes: u32, t: u64): void {
+  c.burst += bytes;
+  c.burstWire += 24 + ((bytes + 3) & ~3);
+  const gap = p(side, S_TEN_BURST_GAP);
+  if (gap == 0 || (c.burst < p32(side, S_TEN_BURST) && c.cut != n.bytes)) return;
+  const free = t + c.burstWire * p(side, S_PCIE_TICKS_PER_BYTE) + gap;
+  if (free > c.issueFree) c.issueFree = free;
+  c.burst = 0;
+  c.burstWire = 0;
 }
 
 /** Operations that have ended. */

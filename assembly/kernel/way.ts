@@ -9,6 +9,7 @@ import {
   S_PCIE_DLL,
   S_PCIE_DOWN_PD,
   S_PCIE_DOWN_PH,
+  S_PCIE_DOWN_TICKS_PER_BYTE,
   S_PCIE_FLIGHT,
   S_PCIE_LIMIT,
   S_PCIE_MPS,
@@ -147,7 +148,7 @@ export function buildWays(side: u32): void {
   for (let dir: u32 = 0; dir < 2; dir++) {
     const w = way(side, dir);
     memory.fill(changetype<usize>(w), 0, 256);
-    w.ticksPerByte = p(side, S_PCIE_TICKS_PER_BYTE);
+    w.ticksPerByte = p(side, dir == UP ? S_PCIE_TICKS_PER_BYTE : S_PCIE_DOWN_TICKS_PER_BYTE);
     w.flight = p(side, S_PCIE_FLIGHT);
     w.limit = p(side, S_PCIE_LIMIT);
     w.skpPeriod = p(side, S_PCIE_SKP_PERIOD);

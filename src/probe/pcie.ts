@@ -97,6 +97,8 @@ function setEngine(p: Put, probe: PcieProbe): void {
   p(abi.S_TEN_COPY_NUM, engine.copyTicksPerKib);
   p(abi.S_TEN_COPY_DEN, 1024);
   p(abi.S_TEN_FLOOR, engine.writeFloorTicks);
+  p(abi.S_TEN_BURST, engine.burstBytes);
+  p(abi.S_TEN_BURST_GAP, engine.burstGapTicks);
   p(abi.S_TEN_TAGS, probe.side.pcie.tags);
 }
 

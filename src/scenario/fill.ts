@@ -277,6 +277,8 @@ export function fillCard(values: Values): ResolvedCard {
       copyTicksPerKib: values.ticks("engine.copyPerKiB"),
       issueTicks: values.ticks("engine.issue"),
       writeFloorTicks: values.ticks("engine.writeFloor"),
+      burstBytes: values.whole("engine.burst"),
+      burstGapTicks: values.ticks("engine.burstGap"),
     },
     scanner: { wordsPerCycle: values.whole("scanner.wordsPerCycle") },
     zeroFilter: { bytesPerCycle: values.whole("zeroFilter.bytesPerCycle") },

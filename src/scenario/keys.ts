@@ -65,7 +65,7 @@ export const CARD_KEYS: KeyTable = {
     measure: "count",
     min: 100,
     max: 1000,
-    text: "per mille of the link's bytes that the card's PCIe core fills at best",
+    text: "per mille of the link's rate at which the card's PCIe core takes bytes in",
   },
   "pcie.tags": { measure: "count", min: 1, max: 768, text: "read requests in flight at most" },
   "pcie.completionBuffer": {
@@ -138,6 +138,12 @@ export const CARD_KEYS: KeyTable = {
     text: "other I/O: from the last answer to the end of a read, a KiB of it",
   },
   "engine.issue": { measure: "time", min: 0, max: 1e-3, text: "other I/O: between two requests" },
+  "engine.burst": {
+    measure: "octets",
+    values: [64, 128, 256, 512, 1024, 2048, 4096],
+    text: "other I/O: bytes in which a write is handed over",
+  },
+  "engine.burstGap": { measure: "time", min: 0, max: 1e-3, text: "other I/O: gap after such a burst" },
   "engine.writeFloor": { measure: "time", min: 0, max: 1e-3, text: "other I/O: between two writes at least" },
   "scanner.wordsPerCycle": {
     measure: "count",

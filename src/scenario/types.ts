@@ -26,7 +26,7 @@ export interface ResolvedPcie {
   lanes: number;
   /** Ticks per byte after line coding (8b/10b or 128b/130b), before SKP: 130000 for Gen3 x8. */
   ticksPerByte: number;
-  /** Per mille of that rate which the card's PCIe core fills at best. */
+  /** Per mille of that rate at which the card takes bytes in. */
   linkSharePerMille: number;
   /** Maximum payload of a TLP in bytes: the smaller of the two. */
   mpsBytes: number;
@@ -148,6 +148,9 @@ export interface ResolvedCard {
     /** Between two requests, and between two writing operations. */
     issueTicks: number;
     writeFloorTicks: number;
+    /** Bytes in which a write is handed to the PCIe core, and the gap after each. */
+    burstBytes: number;
+    burstGapTicks: number;
   };
   scanner: {
     /** 64-bit words per clock. */

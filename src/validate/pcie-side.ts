@@ -59,7 +59,15 @@ export function idealSide(link: IdealLink): PcieProbe["side"] {
         jitter: { p95Ticks: 0, p999Ticks: 0, maxTicks: 0 },
         copyTicksPerByte: [0, 1],
       },
-      iommu: { entries: 1, ways: 1, walkTicks: 0, recoveryTicks: 0, readTicksPerKib: 0, walkers: 1, serialWalks: false },
+      iommu: {
+        entries: 1,
+        ways: 1,
+        walkTicks: 0,
+        recoveryTicks: 0,
+        readTicksPerKib: 0,
+        walkers: 1,
+        serialWalks: false,
+      },
     },
     card: {
       ticksPerCycle: [1024, 1],
@@ -70,6 +78,8 @@ export function idealSide(link: IdealLink): PcieProbe["side"] {
         copyTicksPerKib: 0,
         issueTicks: 0,
         writeFloorTicks: 0,
+        burstBytes: 4096,
+        burstGapTicks: 0,
       },
     },
   };
