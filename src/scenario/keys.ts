@@ -5,14 +5,17 @@
  * This table is the one place where a preset key is declared. The schema of overrides, the check of preset
  * files and the output of `dpusim presets` are made from it. Keys are dotted; in a scenario they nest.
  */
+import { COMPRESSOR_KEYS, cipherKeys } from "./engine-keys.ts";
 import type { Dimension } from "./units.ts";
 
-/** The four kinds of preset files, and the folder of each below sim/. */
+/** The kinds of preset files, and the folder of each below sim/. */
 export const PRESET_FOLDERS = {
   card: "cards",
   host: "hosts",
   link: "links",
   placement: "placements",
+  compressor: "engines/compressors",
+  cipher: "engines/ciphers",
 } as const;
 
 export type PresetKind = keyof typeof PRESET_FOLDERS;
@@ -20,7 +23,8 @@ export type PresetKind = keyof typeof PRESET_FOLDERS;
 /**
  * What a key holds. `count` is a bare whole number; `octets` is a number of bytes that custom writes without
  * a unit (MPS, MTU), so both 256 and '256 B' are read; `choice` is one of `values`; the rest are quantities.
- * `min` and `max` are in the base unit of the dimension. `powerOfTwo` and `values` narrow further.
+ * `min` and `max` are in the base unit of the dimension. `powerOfTwo` and `values` narrow further. `of`: the
+ * algorithms that have the key, where a table has a key `algorithm`; all without it.
  */
 export interface KeySpec {
   readonly measure: "count" | "octets" | "choice" | Dimension;
@@ -28,6 +32,7 @@ export interface KeySpec {
   readonly max?: number;
   readonly powerOfTwo?: true;
   readonly values?: readonly (number | string)[];
+  readonly of?: readonly string[];
   readonly text: string;
 }
 
@@ -311,4 +316,6 @@ export const KEY_TABLES: Readonly<Record<Exclude<PresetKind, "placement">, KeyTa
   card: CARD_KEYS,
   host: HOST_KEYS,
   link: LINK_KEYS,
+  compressor: COMPRESSOR_KEYS,
+  cipher: cipherKeys(CARD_KEYS),
 };
