@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bench stand of one unit: on a board that is built and has not run, a unit gets work as fast as it takes
 // it, and what leaves it is taken away at once. What is measured is the unit as it is in a run.
-import { JOBS_MAX, Q_FRAME, Q_SEAL, U_SEAL } from "./abi";
+import { Q_FRAME, Q_SEAL, U_SEAL } from "./abi";
 import { stepSeal } from "./card/crypto";
 import { lacks, pop, push, queue, ready } from "./kernel/fifo";
 import { JOB_PAGE, freeJob, job, takeJob } from "./kernel/jobs";
@@ -9,9 +9,10 @@ import { setCurrent, setNow } from "./kernel/schedule";
 import { edgeAfter, edgeAt } from "./kernel/time";
 
 /**
- * Seals `records` records of `bytes` payload bytes that are not carried, on side 0, from time 0 on, and notes
- * when the framer might see each.
- * @param every edges of the card clock between two looks of the framer: 1 takes everything away at once
+ * Seals records of `bytes` payload bytes that are not carried, on side 0, from time 0 on, until `records` have
+ * been taken away, and notes when each was. There are always more to seal.
+ * @param every edges of the card clock between two looks of the framer; 1 takes everything away at once, more
+ * takes one record a look
  * @param seenAt room for `records` times, u64 ticks
  */
 export function probeSeal(records: u32, bytes: u32, every: u32, seenAt: usize): void {
@@ -20,16 +21,16 @@ export function probeSeal(records: u32, bytes: u32, every: u32, seenAt: usize): 
   let taken: u32 = 0;
   let edges: u32 = 0;
   let t = edgeAt(0, 0);
-  while (taken < records) {
+  while (true) {
     setNow(t);
     setCurrent(0, U_SEAL);
-    if (edges % every == 0 && ready(queue(0, Q_FRAME), t)) {
+    while (edges % every == 0 && ready(queue(0, Q_FRAME), t)) {
       freeJob(0, pop(queue(0, Q_FRAME)));
       store<u64>(seenAt + taken * 8, t);
-      taken++;
-      if (every == 1) continue;
+      if (++taken == records) return;
+      if (every != 1) break;
     }
-    while (given < records && given - taken < JOBS_MAX && !lacks(queue(0, Q_SEAL), 1)) {
+    while (!lacks(queue(0, Q_SEAL), 1)) {
       const index = takeJob(0, JOB_PAGE);
       job(0, index).bytes = bytes;
       job(0, index).nonce = ++given;
