@@ -9,8 +9,8 @@ import { setCurrent, setNow } from "./kernel/schedule";
 import { edgeAfter, edgeAt } from "./kernel/time";
 
 /**
- * Seals records of `bytes` payload bytes that are not carried, on side 0, from time 0 on, until `records` have
- * been taken away, and notes when each was. There are always more to seal.
+ * Seals records of `bytes` payload bytes that are not carried, on side 0, from time 0 on, until `records`
+ * have been taken away, and notes when each was. There are always more to seal.
  * @param every edges of the card clock between two looks of the framer; 1 takes everything away at once, more
  * takes one record a look
  * @param seenAt room for `records` times, u64 ticks

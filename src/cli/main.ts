@@ -158,7 +158,7 @@ function addProbeCodec(probe: Command): void {
     .argument("<file>", "any file, or a trace (.mdt), whose page bodies are taken")
     .summary("page by page: size, clocks and ratio for each compressor preset")
     .description(
-      "Compresses the pages of 4 KiB of a file with each compressor preset. The last page is filled with zeros.",
+      "Compresses each 4 KiB page of a file with each compressor preset; the last page is filled with zeros.",
     )
     .option("--engine <name>", "a compressor preset (repeatable); all without one", collect, [])
     .option("--pages <n>", "the first n pages only")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `dpusim probe codec FILE`: what compressors make of the pages of a file. */
 import { Core, coreModule } from "../core.ts";
-import { type PageOutcome, PAGE_BYTES, type PageRow, probePages } from "../probe/codec.ts";
+import { PAGE_BYTES, type PageOutcome, type PageRow, probePages } from "../probe/codec.ts";
 import { type CodecReport, codecTable } from "../report/codec.ts";
 import { type Compressor, loadCompressor } from "../scenario/engines.ts";
 import { presetNames } from "../scenario/presets.ts";

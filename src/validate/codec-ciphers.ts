@@ -52,7 +52,10 @@ interface RecordClocks {
 function single(scenario: ResolvedScenario): ResolvedScenario {
   const { source } = scenario.sides;
   const crypto = { ...source.card.crypto, engines: 1 };
-  return { ...scenario, sides: { ...scenario.sides, source: { ...source, card: { ...source.card, crypto } } } };
+  return {
+    ...scenario,
+    sides: { ...scenario.sides, source: { ...source, card: { ...source.card, crypto } } },
+  };
 }
 
 /** On the model. */
@@ -79,7 +82,7 @@ export function expectedClocks(name: string, keyBits: KeyBits, payloadBytes: num
   const drain = aes + 2 + values.whole("ghashLatency") * levels + values.whole("tagCycles");
   const rest = values.whole("recordGap") + (values.word("interleave") === "record" ? drain : 0);
   const load = values.whole("keyLoad");
-  return { interval: words * word + rest, first: load + words * word + Math.max(drain, rest) };
+  return { interval: words * word + rest, first: load + words * word + rest + Math.max(1, drain - rest) };
 }
 
 /** Bits of payload that all engines seal in a second, in the steady state, on the model. */

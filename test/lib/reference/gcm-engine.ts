@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * AES-GCM engines clock by clock, written from docs/model.md section 5: every engine walks through its phases,
- * a queue of 32 behind them, and a unit behind that which looks now and then. Work never ends.
+ * AES-GCM engines clock by clock, written from docs/model.md section 5: every engine walks through its
+ * phases, a queue of 32 behind them, and a unit behind that which looks now and then. Work never ends.
  */
 
 /** What an engine is. */
