@@ -98,12 +98,13 @@ export const codec: Suite = {
   name: SUITE,
   title: "compressors and ciphers: presets beside what was published, the closed form of AES-GCM",
   limits: [
-    "Deflate, zstd, static Huffman codes and XP10 are not modelled: such engines have a given rate, and sizes " +
-      "of a stand-in.",
+    "Deflate, zstd, static Huffman codes and XP10 are not modelled: such engines have a given rate, and " +
+      "sizes of a stand-in.",
     "The rates of Intel IAA and of BlueField-2 were not found: they are knobs, and no point stands for them.",
     "Queues, credits, page faults and compress-and-verify of IAA, QAT and NX are not modelled.",
-    "Table A4 was measured on other pages with a prototype. Relations of windows, banks, ports and policies " +
-      "come out within 1 %; what a small table or a short cap costs depends on the pages and is reported only.",
+    "Table A4 was measured on other pages with a prototype. Relations of windows, banks, ports and " +
+      "policies come out within 1 %; what a small table or a short cap costs depends on the pages and is " +
+      "reported only.",
     "With frames of 64 B the model of macsec-100g seals 60 Gbit/s of payload: two records in one word are " +
       "not modelled.",
   ],
