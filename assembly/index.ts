@@ -16,6 +16,7 @@ export {
 } from "./kernel/pages";
 export { bodiesAt, eventsAt, inputGiven, vcpusAt } from "./host/guest";
 export { contentWord, scratch } from "./card/sizing";
+export { probeSeal } from "./board-probe";
 export { logAt, roundsAt, seriesAt, seriesWindow } from "./kernel/log";
 export {
   accountsAt,

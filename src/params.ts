@@ -27,12 +27,23 @@ export function ringEvents(scenario: ResolvedScenario): number {
   return scenario.content.mode === "sized" ? 8192 : 512;
 }
 
+type Crypto = ResolvedSide["card"]["crypto"];
+
+/** Clocks that an engine gives a word: 1, or those of a block where rounds share their hardware. */
+export function gcmWordCycles(rounds: number, crypto: Crypto): number {
+  return crypto.cyclesPerRound === 0 ? 1 : crypto.cyclesPerRound * (rounds + 1);
+}
+
 /** Clocks from the last payload beat to the tag: AES pipeline, GHASH tree, last exclusive-or. */
-export function gcmLatencyCycles(rounds: number, crypto: ResolvedSide["card"]["crypto"]): number {
+export function gcmLatencyCycles(rounds: number, crypto: Crypto): number {
   const lanes = crypto.bitsPerCycle / 128;
-  return (
-    rounds * crypto.stagesPerRound + 2 + crypto.ghashLatencyCycles * (Math.log2(lanes) + 1) + crypto.tagCycles
-  );
+  const aes = crypto.cyclesPerRound === 0 ? rounds * crypto.stagesPerRound : gcmWordCycles(rounds, crypto);
+  return aes + 2 + crypto.ghashLatencyCycles * (Math.log2(lanes) + 1) + crypto.tagCycles;
+}
+
+/** Clocks that an engine rests after a record: the gap, and the drain where it holds one record at a time. */
+export function gcmRestCycles(rounds: number, crypto: Crypto): number {
+  return crypto.recordGapCycles + (crypto.interleave === "record" ? gcmLatencyCycles(rounds, crypto) : 0);
 }
 
 /** Reads that fetch one descriptor batch. */
@@ -193,7 +204,12 @@ function setEngines(p: Put, side: ResolvedSide, s: ResolvedScenario): void {
   p(abi.S_UNLZ_SETUP, card.decompressor.setupCycles);
   p(abi.S_GCM_ENGINES, card.crypto.engines);
   p(abi.S_GCM_BITS, card.crypto.bitsPerCycle);
-  p(abi.S_GCM_LATENCY, gcmLatencyCycles(s.encrypt.rounds, card.crypto));
+  const rest = gcmRestCycles(s.encrypt.rounds, card.crypto);
+  p(abi.S_GCM_WORD, gcmWordCycles(s.encrypt.rounds, card.crypto));
+  p(abi.S_GCM_REST, rest);
+  p(abi.S_GCM_ADMIT, card.crypto.egress === "admit" ? 1 : 0);
+  // the tag is made while the engine rests
+  p(abi.S_GCM_LATENCY, Math.max(0, gcmLatencyCycles(s.encrypt.rounds, card.crypto) - rest));
   p(abi.S_GCM_KEY_LOAD, card.crypto.keyLoadCycles);
   p(abi.S_GCM_KEY_SLOTS, card.crypto.keySlots);
 }

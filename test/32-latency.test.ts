@@ -66,6 +66,16 @@ const CASES: [name: string, mix: keyof typeof MIXES, sets: string[]][] = [
     "text",
     ["encrypt.cipher=aes-256-gcm", "source.card.crypto.bitsPerCycle=128 bit/cycle"],
   ],
+  [
+    "AES with rounds that share their hardware at the source, one record at a time at the destination",
+    "text",
+    [
+      ...["bitsPerCycle=128 bit/cycle", "cyclesPerRound=4", "recordGap=9 cycles"].map(
+        (set) => `source.card.crypto.${set}`,
+      ),
+      ...["interleave=record", "egress=admit"].map((set) => `destination.card.crypto.${set}`),
+    ],
+  ],
   ["clocks at 300 and 700 MHz", "text", ["source.card.clock=300 MHz", "destination.card.clock=700 MHz"]],
   ["reads of 128 B", "text", ["source.card.pcie.mrrs=128", "source.card.dma.readIssue=2 cycles"]],
   [

@@ -46,6 +46,21 @@ test("one engine of 128 bit at 250 MHz opens a page in 1 + 256 + 1 clocks", () =
   near(steady(starts(runOf(RANDOM, [...sets, "compress=off"]), 1, abi.U_OPEN)), 250 / 258);
 });
 
+// the latency at 128 bit is 10 + 2 + 3 + 1 = 16 clocks
+for (const [what, sets, clocks] of [
+  ["a block in 4 x 11 clocks: 44 x 258", ["cyclesPerRound=4"], 44 * 258],
+  ["a gap of 100 clocks: 258 + 100", ["recordGap=100 cycles"], 258 + 100],
+  ["one record at a time: 258 + 16", ["interleave=record"], 258 + 16],
+  ["no back-pressure at its end: 258", ["egress=admit"], 258],
+] as const) {
+  test(`one engine of 128 bit at 250 MHz seals a page in ${what} clocks`, () => {
+    const engine = ["engines=1", "bitsPerCycle=128 bit/cycle", ...sets];
+    const crypto = engine.map((set) => `source.card.crypto.${set}`);
+    const run = runOf(RANDOM, [...crypto, "source.card.clock=250 MHz", "compress=off"]);
+    near(steady(starts(run, 0, abi.U_SEAL)), 250 / clocks);
+  });
+}
+
 test("one control core of 50 MHz at the destination: 120 cycles a record", () => {
   const sets = ["destination.card.control.cores=1", "destination.card.control.clock=50 MHz", ...PLAIN];
   near(steady(starts(runOf(RANDOM, sets), 1, abi.U_CONTROL, abi.F_PAGE_RECORD)), 50 / 120);

@@ -7,10 +7,13 @@
 // In and out: records from Q_SEAL to Q_FRAME; from Q_OPEN to Q_UNLZ (coded), Q_PLACE (raw, zero, device) or
 //   Q_EVENT
 //   (control records).
-// How long (docs/model.md): an engine is taken for ceil(128/D) of header + ceil(8 n / D) of payload + 1
-// length clocks,
-//   plus `keyLoad` when the key is not in a slot; the record may be seen `latency` clocks after that.
-// Leaves out: AES and GHASH as separate pipelines (one interval stands for both), rekeying.
+// How long (docs/model.md): a record is ceil(128/D) words of header + ceil(8 n / D) of payload + 1 of
+//   lengths; an engine gives each `word` clocks (1 unrolled, those of a block iterative), is taken for
+//   `keyLoad` more when the key is not in a slot, and rests after it; the record may be seen `latency`
+//   clocks after that.
+// Leaves out: AES and GHASH as separate pipelines (one interval stands for both), rekeying, two records in
+//   one word. An engine without back-pressure at its end (`admit`) is kept from overflowing by its
+//   beginning: what the product flags as an overflow cannot happen.
 // Numbers: card preset `crypto.*`; NIST SP 800-38D for the mode (96-bit IV = salt || record number).
 import {
   A_OPEN,
@@ -33,17 +36,20 @@ import {
   Q_UNLZ,
   RECORD_HEADER_BYTES,
   STARVED,
+  S_GCM_ADMIT,
   S_GCM_BITS,
   S_GCM_ENGINES,
   S_GCM_KEY_LOAD,
   S_GCM_KEY_SLOTS,
   S_GCM_LATENCY,
+  S_GCM_REST,
+  S_GCM_WORD,
   T_STAGE,
   U_OPEN,
   U_SEAL,
 } from "../abi";
 import { gcmOpen, gcmSeal } from "../codec/gcm";
-import { pop, push, queue, ready, lacks } from "../kernel/fifo";
+import { hold, pop, push, pushHeld, queue, ready, lacks } from "../kernel/fifo";
 import {
   CARRIED,
   CODED,
@@ -103,7 +109,8 @@ export function buildCrypto(): void {
 
 function cycles(side: u32, j: Job, k: Key): u32 {
   const d = p32(side, S_GCM_BITS);
-  let n = (8 * RECORD_HEADER_BYTES + d - 1) / d + (8 * j.bytes + d - 1) / d + 1;
+  const words = (8 * RECORD_HEADER_BYTES + d - 1) / d + (8 * j.bytes + d - 1) / d + 1;
+  let n = words * p32(side, S_GCM_WORD) + p32(side, S_GCM_REST);
   if (k.cached == 0) {
     n += p32(side, S_GCM_KEY_LOAD);
     count(side, C_KEY_MISSES, 1);
@@ -118,11 +125,12 @@ function cycles(side: u32, j: Job, k: Key): u32 {
 export function stepSeal(side: u32, t: u64): void {
   const n = p32(side, S_GCM_ENGINES);
   const clock = side * 2;
+  const admits = p32(side, S_GCM_ADMIT) != 0;
   let over = finished(side, POOL_SEAL, n, U_SEAL, t);
   while (over != 0) {
     const e = firstFinished(side, POOL_SEAL, over);
     over ^= (<u32>1) << e;
-    if (lacks(queue(side, Q_FRAME), 1)) {
+    if (!admits && lacks(queue(side, Q_FRAME), 1)) {
       enter(side, A_SEAL + e, BLOCKED, t);
       continue;
     }
@@ -131,13 +139,21 @@ export function stepSeal(side: u32, t: u64): void {
     const next = edgeAfter(clock, t, 1);
     const index = engineJob(side, POOL_SEAL, e);
     if (isDefined(TIMELINE)) onItsWay(P_OUT, side, job(side, index), out > next ? out : next, U_SEAL, 0);
-    push(queue(side, Q_FRAME), index, out > next ? out : next);
+    if (admits) pushHeld(queue(side, Q_FRAME), index, out > next ? out : next);
+    else push(queue(side, Q_FRAME), index, out > next ? out : next);
   }
   for (let e: u32 = 0; e < n; e++) {
     if (engineBusy(side, POOL_SEAL, e)) continue;
     if (!ready(queue(side, Q_SEAL), t)) {
       enter(side, A_SEAL + e, STARVED, t);
       continue;
+    }
+    if (admits) {
+      if (lacks(queue(side, Q_FRAME), 1)) {
+        enter(side, A_SEAL + e, BLOCKED, t);
+        continue;
+      }
+      hold(queue(side, Q_FRAME), 1);
     }
     const index = pop(queue(side, Q_SEAL));
     const j = job(side, index);

@@ -62,7 +62,16 @@ import { TENANT_AT } from "../kernel/address";
 import { pop, queue, ready } from "../kernel/fifo";
 import { reserve } from "../kernel/memory";
 import { p, p32 } from "../kernel/params";
-import { UP_POSTED, UP_READ, bufferFits, finishRead, issueRead, portFull, put, tagsFree } from "../kernel/port";
+import {
+  UP_POSTED,
+  UP_READ,
+  bufferFits,
+  finishRead,
+  issueRead,
+  portFull,
+  put,
+  tagsFree,
+} from "../kernel/port";
 import { mix } from "../kernel/random";
 import { wake } from "../kernel/schedule";
 import { count, enter, sample } from "../kernel/stats";
@@ -188,7 +197,7 @@ export function stepTenant(side: u32, t: u64): void {
   let reads: u32 = STARVED;
   let writes: u32 = STARVED;
   // each may let the other go on
-  for (let taken = n.taken - 1; taken != n.taken; ) {
+  for (let taken = n.taken - 1; taken != n.taken;) {
     taken = n.taken;
     reads = advance(side, n, READS, t);
     writes = advance(side, n, WRITES, t);
@@ -267,21 +276,21 @@ function request(side: u32, n: Tenant, c: Channel, kind: u32, t: u64): u32 {
     return NONE;
   }
   const address = c.address + c.cut;
-  const toPage: u32 = 4096 - (<u32>address & 4095);
+  const toPage: u32 = 4096 - ((<u32>address) & 4095);
   let bytes = n.bytes - c.cut;
   if (bytes > toPage) bytes = toPage;
   // nothing passes through two units in no time
   const byte = p(side, S_PCIE_TICKS_PER_BYTE);
   if (kind == WRITES) {
     const mps = p32(side, S_PCIE_MPS);
-    const toPacket: u32 = mps - (<u32>address & (mps - 1));
+    const toPacket: u32 = mps - ((<u32>address) & (mps - 1));
     if (bytes > toPacket) bytes = toPacket;
     if (portFull(side, UP_POSTED + R_TENANT)) return W_PCIE;
     const last = c.cut + bytes == n.bytes;
     put(side, UP_POSTED + R_TENANT, address, bytes, c.current, last ? LAND_TENANT : 0, t + byte);
   } else {
     if (bytes > n.mrrs) bytes = n.mrrs;
-    const headers = ((<u32>address & (n.rcb - 1)) + bytes + n.rcb - 1) / n.rcb;
+    const headers = (((<u32>address) & (n.rcb - 1)) + bytes + n.rcb - 1) / n.rcb;
     if (tagsFree(side, R_TENANT) == 0) return W_TAGS;
     if (!bufferFits(side, R_TENANT, bytes, headers)) return W_COMPLETION_BUFFER;
     if (portFull(side, UP_READ + R_TENANT)) return W_PCIE;

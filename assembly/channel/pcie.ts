@@ -135,7 +135,8 @@ function idle(side: u32, dir: u32, w: Way, t: u64): void {
   if (w.waits == 0) {
     // credits and acknowledgements that come now are taken when something is to be sent
   } else {
-    if (w.dll != DLL_EXPLICIT) due = min3(due, after(ringDue(w.freedP), w.flight), after(ringDue(w.freedN), w.flight));
+    if (w.dll != DLL_EXPLICIT)
+      due = min3(due, after(ringDue(w.freedP), w.flight), after(ringDue(w.freedN), w.flight));
     due = min3(due, ringDue(w.returns), NEVER);
   }
   let mask = filled(side) & portsOf(dir);
@@ -322,7 +323,7 @@ function packet(side: u32, dir: u32, w: Way, index: u32, bytes: u32, data: u32, 
 
 function sendRead(side: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32): void {
   busRule(e.bytes <= w.mrrs, e.bytes, w.mrrs);
-  busRule((<u32>e.address & 4095) + e.bytes <= 4096, e.address, e.bytes);
+  busRule(((<u32>e.address) & 4095) + e.bytes <= 4096, e.address, e.bytes);
   busRule(<i32>(e.after - postedGone(side)) <= 0, e.after, postedGone(side));
   w.readNext = index - UP_READ + 1 == REQUESTERS ? 0 : index - UP_READ + 1;
   const there = readAt(side, e.address, e.bytes, arrival);

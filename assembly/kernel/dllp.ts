@@ -2,14 +2,7 @@
 // Data link layer of a credit-based link: what a receiver owes its peer (an acknowledgement for every packet,
 // the credits that it has freed), when it is due, and the 8-byte packets that carry it over the opposite
 // wire.
-import {
-  C_DOWN_DLLP_BYTES,
-  C_UP_DLLP_BYTES,
-  DLL_ACK_PER_TLP,
-  DLL_EXPLICIT,
-  T_DLLP,
-  U_UP,
-} from "../abi";
+import { C_DOWN_DLLP_BYTES, C_UP_DLLP_BYTES, DLL_ACK_PER_TLP, DLL_EXPLICIT, T_DLLP, U_UP } from "../abi";
 import { wake } from "./schedule";
 import { count } from "./stats";
 import { NEVER } from "./time";
@@ -55,9 +48,10 @@ export function sendDue(side: u32, dir: u32, w: Way, t: u64): void {
   if (after(ringDue(back.sent), w.limit) <= t) sendAck(side, dir, w, back, t);
   else if (after(ringDue(back.freedP), w.limit) <= t) sendCredits(side, dir, w, back, back.freedP, KIND_P, t);
   else sendCredits(side, dir, w, back, back.freedN, KIND_N, t);
-  w.dllpDue = w.dll == DLL_EXPLICIT
-    ? after(min3(ringDue(back.sent), ringDue(back.freedP), ringDue(back.freedN)), w.limit)
-    : ringDue(back.sent);
+  w.dllpDue =
+    w.dll == DLL_EXPLICIT
+      ? after(min3(ringDue(back.sent), ringDue(back.freedP), ringDue(back.freedN)), w.limit)
+      : ringDue(back.sent);
 }
 
 /**

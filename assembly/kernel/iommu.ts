@@ -130,7 +130,7 @@ function walked(side: u32, m: Iommu, page: u64, arrival: u64, bytes: u32): u64 {
   }
   let from = load<u64>(first) > arrival ? load<u64>(first) : arrival;
   if (m.tables != 0) {
-    const table = m.tables + (<usize>((page >> TABLE_LOG) & (TABLES - 1)) << 3);
+    const table = m.tables + ((<usize>((page >> TABLE_LOG) & (TABLES - 1))) << 3);
     if (load<u64>(table) > from) from = load<u64>(table);
     store<u64>(table, from + m.walk + m.recovery);
   }

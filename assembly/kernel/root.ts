@@ -100,7 +100,7 @@ function later(side: u32, address: u64, bytes: u32, served: u64, arrival: u64): 
   }
   if (r.missAdder != 0) {
     const line = address >> 6;
-    if (<u64>mix(<u32>line ^ r.seed, <u32>(line >> 32)) < r.missShare) t += r.missAdder;
+    if (<u64>mix((<u32>line) ^ r.seed, <u32>(line >> 32)) < r.missShare) t += r.missAdder;
   }
   if (r.jittered != 0) t += load<u32>(quantile(side, mix(r.seed, r.drawn++) >> 22));
   return t;

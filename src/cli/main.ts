@@ -142,6 +142,33 @@ function addReplay(program: Command): void {
     });
 }
 
+/** `probe`: one unit on its own; each probe adds itself. */
+function addProbe(program: Command): void {
+  const probe = program
+    .command("probe")
+    .summary("one unit on its own: codec")
+    .description("Runs one unit of the model on its own.")
+    .helpCommand(false);
+  addProbeCodec(probe);
+}
+
+function addProbeCodec(probe: Command): void {
+  probe
+    .command("codec")
+    .argument("<file>", "any file, or a trace (.mdt), whose page bodies are taken")
+    .summary("page by page: size, clocks and ratio for each compressor preset")
+    .description(
+      "Compresses each 4 KiB page of a file with each compressor preset; the last page is filled with zeros.",
+    )
+    .option("--engine <name>", "a compressor preset (repeatable); all without one", collect, [])
+    .option("--pages <n>", "the first n pages only")
+    .option("--json [file]", "totals and a row for each page as JSON, on stdout unless a file is named")
+    .action(async (file: string, options: Options) => {
+      const { probeCodecCommand } = await import("./probe-codec.ts");
+      await probeCodecCommand(file, options as never);
+    });
+}
+
 function addValidate(program: Command): void {
   program
     .command("validate")
@@ -174,6 +201,7 @@ function program(): Command {
   addTrace(all);
   addLists(all);
   addReplay(all);
+  addProbe(all);
   addValidate(all);
   const inherit = (command: Command): void => {
     for (const one of command.commands) {

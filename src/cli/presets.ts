@@ -60,7 +60,7 @@ function stages(placement: Placement): string {
 }
 
 /**
- * The text of `dpusim presets`: a list of all presets, or every value of one.
+ * The text of `dpusim presets`: a list of all presets, or every value of one; of all that bear the name.
  * @param name a preset of any kind; without it, the list
  * @throws ScenarioError when there is no such preset
  */
@@ -70,15 +70,18 @@ export function presetsCommand(name?: string): string {
     const rows = all.map((one) => [one.kind, one.name, load(one.kind, one.name).title]);
     return columns([["KIND", "NAME", "WHAT IT IS"], ...rows]);
   }
-  const found = all.find((one) => one.name === name);
-  if (found === undefined) {
+  const found = all.filter((one) => one.name === name);
+  if (found.length === 0) {
     const hint = suggest(
       name,
       all.map((one) => one.name),
     );
     throw new ScenarioError([`presets ${show(name)}: is not known here; ${hint}`]);
   }
-  const preset = load(found.kind, found.name);
-  const body = preset.kind === "placement" ? stages(preset) : numbers(preset);
-  return `${preset.kind} ${preset.name}: ${preset.title}\n\n${body}`;
+  const texts = found.map((one) => {
+    const preset = load(one.kind, one.name);
+    const body = preset.kind === "placement" ? stages(preset) : numbers(preset);
+    return `${preset.kind} ${preset.name}: ${preset.title}\n\n${body}`;
+  });
+  return texts.join("\n");
 }

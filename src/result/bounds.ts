@@ -8,7 +8,14 @@
  * picosecond and compared with a margin of 1e-9.
  */
 import * as abi from "../../assembly/abi.ts";
-import { frameBytes, gcmLatencyCycles, IP_TCP_BYTES, keptTags } from "../params.ts";
+import {
+  frameBytes,
+  gcmLatencyCycles,
+  gcmRestCycles,
+  gcmWordCycles,
+  IP_TCP_BYTES,
+  keptTags,
+} from "../params.ts";
 import type { Ratio, ResolvedScenario, ResolvedSide } from "../scenario/types.ts";
 import type { Reading } from "./reading.ts";
 
@@ -130,8 +137,8 @@ function compressBound(reading: Reading, s: ResolvedScenario, completed: boolean
 
 /**
  * Crypto, each way: a record of n bytes takes an engine of b bits a clock for ceil(128 / b) + ceil(8 n / b)
- * + 1 clocks; the sum over r records of N bytes is at least r (ceil(128 / b) + 1) + 8 N / b. The last
- * record's pipeline latency is added once.
+ * + 1 words of so many clocks and a rest; the sum over r records of N bytes is at least
+ * r (ceil(128 / b) + 1) + 8 N / b words. The last record's latency is added once, less the rest it is in.
  */
 function encryptBound(reading: Reading, s: ResolvedScenario, completed: boolean): number | null {
   if (s.encrypt.cipher === "off") return null;
@@ -146,8 +153,11 @@ function encryptBound(reading: Reading, s: ResolvedScenario, completed: boolean)
     // what the engines have certainly taken in: the records framed, less those that may still be under way
     const framed = sent - sentRecords * (RECORD_BYTES + abi.RECORD_TAG_BYTES);
     const bytes = completed ? Math.max(0, framed - crypto.engines * abi.PAGE_BYTES) : 0;
-    const clocks = records * (Math.ceil(128 / crypto.bitsPerCycle) + 1) + (8 * bytes) / crypto.bitsPerCycle;
-    const latency = all > 0 && completed ? gcmLatencyCycles(s.encrypt.rounds, crypto) : 0;
+    const { rounds } = s.encrypt;
+    const rest = gcmRestCycles(rounds, crypto);
+    const words = records * (Math.ceil(128 / crypto.bitsPerCycle) + 1) + (8 * bytes) / crypto.bitsPerCycle;
+    const clocks = words * gcmWordCycles(rounds, crypto) + records * rest;
+    const latency = all > 0 && completed ? Math.max(0, gcmLatencyCycles(rounds, crypto) - rest) : 0;
     const ticks = (clocks / Math.max(1, crypto.engines) + latency) * value(side.card.ticksPerCycle);
     bound = Math.max(bound, ticks);
   }

@@ -221,6 +221,12 @@ export function checkCrypto(
     need("compress", source, "compressor.engines", "source");
     need("compress", destination, "decompressor.engines", "destination");
   }
+  for (const card of [source, destination]) {
+    const bits = card.whole("crypto.bitsPerCycle");
+    if (card.whole("crypto.cyclesPerRound") === 0 || bits === 128) continue;
+    const what = `is that of one block at a time, and the engine takes ${bits} bits; write 0`;
+    problems.add(pathOf(card.path, "crypto.cyclesPerRound"), what);
+  }
   if (scenario.encrypt !== "off" && scenario.encrypt.cipher !== "off") {
     need("encrypt", source, "crypto.engines", "source");
     need("encrypt", destination, "crypto.engines", "destination");

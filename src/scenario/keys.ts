@@ -5,14 +5,17 @@
  * This table is the one place where a preset key is declared. The schema of overrides, the check of preset
  * files and the output of `dpusim presets` are made from it. Keys are dotted; in a scenario they nest.
  */
+import { COMPRESSOR_KEYS, cipherKeys } from "./engine-keys.ts";
 import type { Dimension } from "./units.ts";
 
-/** The four kinds of preset files, and the folder of each below sim/. */
+/** The kinds of preset files, and the folder of each below sim/. */
 export const PRESET_FOLDERS = {
   card: "cards",
   host: "hosts",
   link: "links",
   placement: "placements",
+  compressor: "engines/compressors",
+  cipher: "engines/ciphers",
 } as const;
 
 export type PresetKind = keyof typeof PRESET_FOLDERS;
@@ -20,7 +23,8 @@ export type PresetKind = keyof typeof PRESET_FOLDERS;
 /**
  * What a key holds. `count` is a bare whole number; `octets` is a number of bytes that custom writes without
  * a unit (MPS, MTU), so both 256 and '256 B' are read; `choice` is one of `values`; the rest are quantities.
- * `min` and `max` are in the base unit of the dimension. `powerOfTwo` and `values` narrow further.
+ * `min` and `max` are in the base unit of the dimension. `powerOfTwo` and `values` narrow further. `of`: the
+ * algorithms that have the key, where a table has a key `algorithm`; all without it.
  */
 export interface KeySpec {
   readonly measure: "count" | "octets" | "choice" | Dimension;
@@ -28,6 +32,7 @@ export interface KeySpec {
   readonly max?: number;
   readonly powerOfTwo?: true;
   readonly values?: readonly (number | string)[];
+  readonly of?: readonly string[];
   readonly text: string;
 }
 
@@ -219,9 +224,31 @@ export const CARD_KEYS: KeyTable = {
     text: "width of one AES-GCM engine",
   },
   "crypto.keySlots": { measure: "count", min: 1, max: 65536, text: "expanded keys the card holds" },
-  "crypto.stagesPerRound": { measure: "count", min: 1, max: 8, text: "registers per AES round" },
+  "crypto.cyclesPerRound": {
+    measure: "count",
+    min: 0,
+    max: 16,
+    text: "clocks of a round where rounds share their hardware; 0 means all rounds are a pipeline",
+  },
+  "crypto.stagesPerRound": {
+    measure: "count",
+    min: 1,
+    max: 8,
+    text: "registers per AES round of a pipeline",
+  },
   "crypto.ghashLatency": cycles("one multiplication in GF(2^128)", 64),
   "crypto.tagCycles": cycles("the last exclusive-or of the tag", 64),
+  "crypto.recordGap": cycles("between two records of an engine", 4096),
+  "crypto.interleave": {
+    measure: "choice",
+    values: ["word", "record"],
+    text: "whether a record may follow before the one before it has its tag",
+  },
+  "crypto.egress": {
+    measure: "choice",
+    values: ["hold", "admit"],
+    text: "a sealed record may wait in its engine, or is begun only when there is room for it",
+  },
   "crypto.keyLoad": cycles("expansion of a key that is in no slot, on the engine's time"),
   "control.cores": { measure: "count", min: 1, max: 16, text: "cores of the control processor" },
   "control.clock": { measure: "clock", min: 1e6, max: 1e10, text: "clock of the control processor" },
@@ -358,4 +385,6 @@ export const KEY_TABLES: Readonly<Record<Exclude<PresetKind, "placement">, KeyTa
   card: CARD_KEYS,
   host: HOST_KEYS,
   link: LINK_KEYS,
+  compressor: COMPRESSOR_KEYS,
+  cipher: cipherKeys(CARD_KEYS),
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Presets: the numbers of cards, hosts and links, and the placements, as shipped in sim/.
+ * Presets: the numbers of cards, hosts, links and engines, and the placements, as shipped in sim/.
  *
  * Every number carries its source and how it is known: measured, datasheet, derived or assumed. A preset file
  * holds every key of its kind's table, no more and no less, so that nothing is filled in silently; or it names
@@ -11,7 +11,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
 import { problemOf } from "./fields.ts";
-import { KEY_TABLES, PRESET_FOLDERS, type PresetKind } from "./keys.ts";
+import { KEY_TABLES, type KeySpec, PRESET_FOLDERS, type PresetKind } from "./keys.ts";
 import { Problems } from "./problems.ts";
 import { readSource, ScenarioError, type Source, suggest } from "./source.ts";
 import { show } from "./units.ts";
@@ -29,7 +29,7 @@ export interface PresetValue {
   readonly note: string | null;
 }
 
-/** A card, host or link. */
+/** A card, host, link or engine. */
 export interface Preset {
   readonly kind: Exclude<PresetKind, "placement">;
   readonly name: string;
@@ -85,7 +85,7 @@ const valueSchema = z.strictObject({
 });
 const numbersSchema = z.strictObject({
   ...head,
-  kind: z.enum(["card", "host", "link"]),
+  kind: z.enum(["card", "host", "link", "compressor", "cipher"]),
   base: z.string().regex(NAME).optional(),
   values: z.record(z.string(), valueSchema),
 });
@@ -142,17 +142,23 @@ function open(kind: PresetKind, name: string): Source {
 
 function checkTable(kind: Preset["kind"], values: Preset["values"], problems: Problems): void {
   const table = KEY_TABLES[kind];
+  const algorithm = String(values.algorithm?.value);
+  const has = (spec: KeySpec): boolean => spec.of === undefined || spec.of.includes(algorithm);
   for (const [key, entry] of Object.entries(values)) {
     const spec = table[key];
     if (spec === undefined) {
       problems.add(["values", key], `unknown key; ${suggest(key, Object.keys(table))}`, "key");
       continue;
     }
+    if (!has(spec)) {
+      problems.add(["values", key], `is no key of algorithm ${show(algorithm)}; remove it`, "key");
+      continue;
+    }
     const problem = problemOf(spec, entry.value);
     if (problem !== null) problems.add(["values", key, "value"], problem);
   }
-  for (const key of Object.keys(table)) {
-    if (values[key] === undefined) problems.add(["values"], `${key} is missing`, "key");
+  for (const [key, spec] of Object.entries(table)) {
+    if (values[key] === undefined && has(spec)) problems.add(["values"], `${key} is missing`, "key");
   }
 }
 
@@ -214,7 +220,7 @@ function cached<T extends Preset | Placement>(key: string, make: () => T): T {
 }
 
 /**
- * A card, host or link by name.
+ * A card, host, link or engine by name.
  * @throws ScenarioError when there is none of that name, or its file is wrong
  */
 export function loadPreset(kind: Preset["kind"], name: string): Preset {

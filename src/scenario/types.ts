@@ -190,9 +190,17 @@ export interface ResolvedCard {
     engines: number;
     bitsPerCycle: number;
     keySlots: number;
+    /** Clocks of a round where rounds share their hardware; 0 is a pipeline of all rounds. */
+    cyclesPerRound: number;
     stagesPerRound: number;
     ghashLatencyCycles: number;
     tagCycles: number;
+    /** Clocks between two records. */
+    recordGapCycles: number;
+    /** Records may follow each other in the pipeline, or one at a time is in it. */
+    interleave: "word" | "record";
+    /** A result may wait in the engine, or a record is begun only when its place behind is reserved. */
+    egress: "hold" | "admit";
     /** Expansion of a key that is in no slot, on the engine's time. */
     keyLoadCycles: number;
   };

@@ -6,6 +6,7 @@ import { chainRun, checkChain } from "./claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./claims/codec.ts";
 import { checkParams } from "./claims/params.ts";
 import * as runs from "./claims/runs.ts";
+import { checkSeals } from "./claims/seal.ts";
 import { checkBounds, checkFlippedBit, checkRepeatedNumber, checkSource } from "./claims/spoil.ts";
 import { checkWire, WIRE_RUNS } from "./claims/wire.ts";
 
@@ -13,6 +14,7 @@ import { checkWire, WIRE_RUNS } from "./claims/wire.ts";
 const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   codec: [checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4],
   params: [checkParams],
+  seal: [checkSeals],
   exact: [
     () => checkChain(chainRun()),
     ...WIRE_RUNS.map(

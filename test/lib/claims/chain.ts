@@ -180,8 +180,9 @@ class Side {
   /** AES-GCM of n bytes from the edge t on; `cold`: the key is in no slot. */
   crypto(t: bigint, n: number, cold: boolean): bigint {
     const d = this.p(abi.S_GCM_BITS);
-    const taken = Math.ceil(128 / d) + Math.ceil((8 * n) / d) + 1 + (cold ? this.p(abi.S_GCM_KEY_LOAD) : 0);
-    return this.card.after(t, taken + this.p(abi.S_GCM_LATENCY));
+    const words = Math.ceil(128 / d) + Math.ceil((8 * n) / d) + 1;
+    const taken = words * this.p(abi.S_GCM_WORD) + (cold ? this.p(abi.S_GCM_KEY_LOAD) : 0);
+    return this.card.after(t, taken + this.p(abi.S_GCM_REST) + this.p(abi.S_GCM_LATENCY));
   }
 }
 

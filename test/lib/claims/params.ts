@@ -56,6 +56,15 @@ export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
     ),
   ],
   [
+    "rounds that share their hardware, a gap, records one at a time",
+    [
+      ...["bitsPerCycle=128 bit/cycle", "cyclesPerRound=4", "recordGap=9 cycles", "interleave=record"].map(
+        (set) => `source.card.crypto.${set}`,
+      ),
+      ...["recordGap=5 cycles", "egress=admit"].map((set) => `destination.card.crypto.${set}`),
+    ],
+  ],
+  [
     "clocks and rates that are no whole ticks",
     [
       ...["clock=333 MHz", "control.clock=700 MHz", "dram.bandwidth=51.2 GB/s"].map(

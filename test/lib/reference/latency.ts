@@ -130,8 +130,9 @@ class Card {
   /** End of AES-GCM of n bytes with a key that is in no slot, and of the pipeline behind it. */
   sealed(t: number, bytes: number): number {
     const bits = this.p[abi.S_GCM_BITS]!;
-    const cycles = Math.ceil(128 / bits) + Math.ceil((8 * bytes) / bits) + 1 + this.p[abi.S_GCM_KEY_LOAD]!;
-    return this.clock.edge(t, cycles + Math.max(1, this.p[abi.S_GCM_LATENCY]!));
+    const words = Math.ceil(128 / bits) + Math.ceil((8 * bytes) / bits) + 1;
+    const taken = words * this.p[abi.S_GCM_WORD]! + this.p[abi.S_GCM_KEY_LOAD]! + this.p[abi.S_GCM_REST]!;
+    return this.clock.edge(t, taken + Math.max(1, this.p[abi.S_GCM_LATENCY]!));
   }
 }
 

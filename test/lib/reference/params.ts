@@ -106,11 +106,27 @@ export function ackLimit(generation: number, lanes: number, mps: number): number
   return ACK_LIMITS[Math.min(generation, 3)]![Math.log2(mps / 128)]![Math.log2(lanes)]!;
 }
 
-/** Clocks behind the last beat: rounds · stages + 2 + ghash · (log₂(D/128) + 1) + tag. */
-export function gcmLatency(rounds: number, card: Preset): number {
+/** What an AES-GCM engine's clocks come from. */
+export interface GcmClocks {
+  /** Of a word: 1, or a block's rounds and its first key addition one after another. */
+  readonly word: number;
+  /** Between a record's last word and the next record's first. */
+  readonly rest: number;
+  /** Behind the rest until the tag: what is left of AES + 2 + ghash · (log₂(D/128) + 1) + tag. */
+  readonly latency: number;
+}
+
+export function gcmClocks(rounds: number, card: Preset): GcmClocks {
   const of = (key: string): number => whole(card(`crypto.${key}`));
-  const levels = Math.log2(of("bitsPerCycle") / 128) + 1;
-  return rounds * of("stagesPerRound") + 2 + of("ghashLatency") * levels + of("tagCycles");
+  const shared = of("cyclesPerRound");
+  const block = shared * rounds + shared;
+  let levels = 1;
+  for (let lanes = of("bitsPerCycle") / 128; lanes > 1; lanes /= 2) levels++;
+  const aes = shared > 0 ? block : of("stagesPerRound") * rounds;
+  const drain = aes + 2 + levels * of("ghashLatency") + of("tagCycles");
+  const alone = card("crypto.interleave") === "record";
+  const rest = alone ? of("recordGap") + drain : of("recordGap");
+  return { word: shared > 0 ? block : 1, rest, latency: drain > rest ? drain - rest : 0 };
 }
 
 type Put = (key: number, value: number) => void;
@@ -199,7 +215,11 @@ function engines(p: Put, card: Preset, rounds: number): void {
   p(abi.S_DESC_RING_ON_HOST, card("dma.ring") === "host" ? 1 : 0);
   p(abi.S_SRAM_SLOTS, Math.floor(whole(card("dma.stagingSram")) / 4096));
   p(abi.S_ZERO_CYCLES, Math.ceil(4096 / whole(card("zeroFilter.bytesPerCycle"))));
-  p(abi.S_GCM_LATENCY, gcmLatency(rounds, card));
+  const gcm = gcmClocks(rounds, card);
+  p(abi.S_GCM_WORD, gcm.word);
+  p(abi.S_GCM_REST, gcm.rest);
+  p(abi.S_GCM_LATENCY, gcm.latency);
+  p(abi.S_GCM_ADMIT, card("crypto.egress") === "admit" ? 1 : 0);
   putAll(p, card, atLeastOne, [
     [abi.S_READ_ISSUE, "dma.readIssue"],
     [abi.S_WRITE_ISSUE, "dma.writeIssue"],
