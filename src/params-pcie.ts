@@ -83,9 +83,19 @@ export function setIommu(p: Put, host: Pick<ResolvedHost, "iommu">, pages: "off"
   p(abi.S_IOMMU_SERIAL, iommu.serialWalks ? 1 : 0);
 }
 
+/** Latency of a read at the root complex, published with both flights: of the median, or the least one. */
+export function rootLatencyTicks(
+  host: Pick<ResolvedHost, "memory">,
+  pcie: ResolvedPcie,
+  jitter: boolean,
+): number {
+  const { readLatencyTicks, jitter: spread } = host.memory;
+  return readLatencyTicks - 2 * pcie.flightTicks - (jitter ? spread.minTicks : 0);
+}
+
 /**
- * The table from which a read's jitter is drawn: nothing up to the median, straight lines in between, the
- * last step the most.
+ * The table from which a read's jitter is drawn, beginning with the least: straight lines between the
+ * quantiles, the last step the most. The latency of reads is then the least one, rootLatencyTicks().
  */
 export function setJitter(
   core: Core,
@@ -94,14 +104,14 @@ export function setJitter(
   host: Pick<ResolvedHost, "memory">,
   on: boolean,
 ): void {
-  const { p95Ticks, p999Ticks, maxTicks } = host.memory.jitter;
+  const { minTicks, p95Ticks, p999Ticks, maxTicks } = host.memory.jitter;
   p(abi.S_MEM_JITTER, on && maxTicks > 0 ? 1 : 0);
   if (!on) return;
   const known: [at: number, ticks: number][] = [
-    [0.5, 0],
-    [0.95, p95Ticks],
-    [0.999, p999Ticks],
-    [1, maxTicks],
+    [0.5, minTicks],
+    [0.95, minTicks + p95Ticks],
+    [0.999, minTicks + p999Ticks],
+    [1, minTicks + maxTicks],
   ];
   for (let step = 0; step < abi.JITTER_STEPS; step++) {
     const at = (step + 1) / abi.JITTER_STEPS;
@@ -109,6 +119,6 @@ export function setJitter(
     const [to, above] = known[i]!;
     const [from, below] = known[i - 1] ?? [0, 0];
     const ticks = below + ((above - below) * (at - from)) / (to - from);
-    core.fn("setJitter")(side, step, Math.round(i === 0 ? 0 : ticks));
+    core.fn("setJitter")(side, step, Math.round(ticks));
   }
 }

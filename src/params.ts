@@ -2,7 +2,7 @@
 /** From a resolved scenario to the parameter block of the core: one line a parameter. */
 import * as abi from "../assembly/abi.ts";
 import type { Core } from "./core.ts";
-import { type Put, setIommu, setJitter, setLink } from "./params-pcie.ts";
+import { type Put, rootLatencyTicks, setIommu, setJitter, setLink } from "./params-pcie.ts";
 import type { Ratio, ResolvedScenario, ResolvedSide } from "./scenario/types.ts";
 
 /** Never, in ticks. */
@@ -151,7 +151,7 @@ function setSide(core: Core, index: number, side: ResolvedSide, s: ResolvedScena
   p(abi.S_MEM_SEED, s.seed);
   // reads of guest memory all miss: part of the latency
   for (const key of [abi.S_MEM_MISS_ADDER, abi.S_MEM_REMOTE_ADDER, abi.S_TEN_KIND, abi.S_TEN_TAGS]) p(key, 0);
-  setHost(p, pair, side);
+  setHost(p, pair, side, s.internal.jitter === "on");
   setEngines(p, side, s);
   setLz(p, side);
   const control = side.card.control;
@@ -165,12 +165,12 @@ function setSide(core: Core, index: number, side: ResolvedSide, s: ResolvedScena
   pair(abi.S_DRAM_NUM, side.card.dram.ticksPerByte);
 }
 
-function setHost(p: Put, pair: (key: number, r: Ratio) => void, side: ResolvedSide): void {
+function setHost(p: Put, pair: (key: number, r: Ratio) => void, side: ResolvedSide, jitter: boolean): void {
   const { host, pcie } = side;
   const [cycleNum, cycleDen] = host.cpu.ticksPerCycle;
   // guest memory is far larger than the cache: every read misses; both flights are part of the published
   // latency
-  const latency = host.memory.readLatencyTicks + host.memory.missAdderTicks - 2 * pcie.flightTicks;
+  const latency = host.memory.missAdderTicks + rootLatencyTicks(host, pcie, jitter);
   p(abi.S_MEM_READ_LATENCY, Math.max(0, latency));
   pair(abi.S_MEM_READ_NUM, host.memory.ticksPerByte);
   pair(abi.S_MEM_WRITE_NUM, host.memory.ticksPerByte);

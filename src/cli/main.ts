@@ -146,10 +146,44 @@ function addReplay(program: Command): void {
 function addProbe(program: Command): void {
   const probe = program
     .command("probe")
-    .summary("one unit on its own: codec")
+    .summary("one unit on its own: pcie, codec")
     .description("Runs one unit of the model on its own.")
     .helpCommand(false);
+  addProbePcie(probe);
   addProbeCodec(probe);
+}
+
+function addProbePcie(probe: Command): void {
+  const choice = (flags: string, text: string, values: string[]): Option =>
+    new Option(flags, text).choices(values).default(values[0]);
+  probe
+    .command("pcie")
+    .summary("pcie-bench on the model: bandwidth and latency of DMA")
+    .description("Reads and writes of one size over a window of host memory, as pcie-bench does them.")
+    .option("--host <preset>", "host", "snb-e5-2630")
+    .option("--card <preset>", "card", "nfp6000-e5")
+    .addOption(choice("--op <op>", "operation", ["read", "write", "readwrite"]))
+    .option("--size <bytes>", "bytes of an operation", "64")
+    .option("--window <bytes>", "bytes of memory that operations are spread over", "8192")
+    .addOption(choice("--pattern <name>", "order of the addresses", ["random", "sequential"]))
+    .addOption(choice("--cache <state>", "whether the host has touched the window", ["warm", "cold"]))
+    .addOption(choice("--numa <node>", "where memory and line are", ["local", "remote"]))
+    .addOption(choice("--iommu <pages>", "translation and its pages", ["off", "4KiB", "2MiB"]))
+    .addOption(
+      choice("--measure <what>", "all workers, or one operation at a time", ["bandwidth", "latency"]),
+    )
+    .option("--link <link>", "instead of the presets': gen3x8")
+    .option("--mps <bytes>", "instead of the presets'")
+    .option("--mrrs <bytes>", "instead of the presets'")
+    .option("--tags <n>", "instead of the card's")
+    .addOption(choice("--dll <mode>", "data link layer", ["explicit", "pciebench", "ack-per-tlp", "none"]))
+    .option("--operations <n>", "operations that count")
+    .option("--seed <n>", "seed of addresses and jitter", "1")
+    .option("--json", "as JSON")
+    .action(async (options: Options) => {
+      const { probePcieCommand } = await import("./probe-pcie.ts");
+      await prints(async () => probePcieCommand(options as never))();
+    });
 }
 
 function addProbeCodec(probe: Command): void {

@@ -5,7 +5,7 @@
  */
 import * as abi from "../../assembly/abi.ts";
 import type { Core } from "../core.ts";
-import { type Dll, setIommu, setJitter, setLink } from "../params-pcie.ts";
+import { type Dll, rootLatencyTicks, setIommu, setJitter, setLink } from "../params-pcie.ts";
 import type { Ratio, ResolvedSide } from "../scenario/types.ts";
 
 export type Operation = "read" | "write" | "readwrite";
@@ -69,8 +69,7 @@ function setMemory(p: Put, probe: PcieProbe): void {
     p(key, num);
     p(key + 1, den);
   };
-  // both flights are part of the published latency
-  p(abi.S_MEM_READ_LATENCY, Math.max(0, memory.readLatencyTicks - 2 * probe.side.pcie.flightTicks));
+  p(abi.S_MEM_READ_LATENCY, Math.max(0, rootLatencyTicks(probe.side.host, probe.side.pcie, probe.jitter)));
   pair(abi.S_MEM_READ_NUM, memory.ticksPerByte);
   pair(abi.S_MEM_WRITE_NUM, memory.ticksPerByte);
   // of a window larger than the cache what was touched last is left

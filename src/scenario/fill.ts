@@ -189,6 +189,7 @@ export function fillHost(values: Values): ResolvedHost {
       remoteAdderTicks: values.ticks("memory.remoteAdder"),
       cacheBytes: values.whole("memory.cache"),
       jitter: {
+        minTicks: values.ticks("memory.jitterMin"),
         p95Ticks: values.ticks("memory.jitterP95"),
         p999Ticks: values.ticks("memory.jitterP999"),
         maxTicks: values.ticks("memory.jitterMax"),

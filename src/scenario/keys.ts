@@ -301,6 +301,12 @@ export const HOST_KEYS: KeyTable = {
     text: "added when line and memory are on the other socket",
   },
   "memory.cache": { measure: "bytes", min: 65536, max: 2 ** 32, text: "last-level cache of a socket" },
+  "memory.jitterMin": {
+    measure: "time",
+    min: 0,
+    max: 1e-3,
+    text: "jitter: the least latency is so much below the median",
+  },
   "memory.jitterP95": {
     measure: "time",
     min: 0,

@@ -70,8 +70,8 @@ export interface ResolvedHost {
     remoteAdderTicks: number;
     /** Last-level cache of a socket. */
     cacheBytes: number;
-    /** What a read may take longer, by quantile: none below the median. */
-    jitter: { p95Ticks: number; p999Ticks: number; maxTicks: number };
+    /** By how much a read's latency lies below its median at least, and above it by quantile. */
+    jitter: { minTicks: number; p95Ticks: number; p999Ticks: number; maxTicks: number };
     /** Ticks per byte that one core copies. */
     copyTicksPerByte: Ratio;
   };

@@ -56,7 +56,7 @@ export function idealSide(link: IdealLink): PcieProbe["side"] {
         missAdderTicks: 0,
         remoteAdderTicks: 0,
         cacheBytes: 2 ** 40,
-        jitter: { p95Ticks: 0, p999Ticks: 0, maxTicks: 0 },
+        jitter: { minTicks: 0, p95Ticks: 0, p999Ticks: 0, maxTicks: 0 },
         copyTicksPerByte: [0, 1],
       },
       iommu: {

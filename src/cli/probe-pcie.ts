@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+/** `dpusim probe pcie`: pcie-bench on the model. */
+import { Core, coreModule } from "../core.ts";
+import { type PcieAnswer, type PcieProbe, pcieProbe } from "../probe/pcie.ts";
+import { type PcieReport, pcieReport, pcieTable } from "../report/pcie.ts";
+import { resolveSide } from "../scenario/resolve.ts";
+import { parseQuantity, printable, UnitError } from "../scenario/units.ts";
+import { InputError } from "./errors.ts";
+
+export interface ProbePcieOptions {
+  readonly host: string;
+  readonly card: string;
+  readonly op: PcieProbe["op"];
+  readonly size: string;
+  readonly window: string;
+  readonly pattern: "random" | "sequential";
+  readonly cache: PcieProbe["cache"];
+  readonly numa: PcieProbe["numa"];
+  readonly iommu: PcieProbe["iommu"];
+  readonly measure: "bandwidth" | "latency";
+  readonly link?: string;
+  readonly mps?: string;
+  readonly mrrs?: string;
+  readonly tags?: string;
+  readonly dll: PcieProbe["dll"];
+  readonly operations?: string;
+  readonly seed: string;
+  readonly json?: boolean;
+}
+
+const SIZE_MAX = 2 ** 20;
+const WINDOW_MAX = 2 ** 40;
+const OPERATIONS_MAX = 10_000_000;
+/** What a bandwidth is measured over, unless the number of operations is given. */
+const BYTES = 40 * 2 ** 20;
+
+/** A number of bytes: a bare number, or a quantity such as 4 KiB. @throws InputError */
+function bytes(option: string, text: string, min: number, max: number): number {
+  const label = `--${option} ${printable(text)}`;
+  let value = Number.NaN;
+  try {
+    value = /^[0-9]+$/.test(text) ? Number(text) : Number(parseQuantity(text, "bytes").num);
+  } catch (error) {
+    if (!(error instanceof UnitError)) throw error;
+  }
+  if (value >= min && value <= max) return value;
+  throw new InputError(`${label}: is no number of bytes between ${min} and ${max}; write e.g. 64 or 4KiB`);
+}
+
+/** A whole number. @throws InputError */
+function whole(option: string, text: string, max: number): number {
+  const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= 1 && value <= max) return value;
+  throw new InputError(`--${option} ${printable(text)}: is no whole number between 1 and ${max}`);
+}
+
+/** `gen3x8`. @throws InputError */
+function linkOf(text: string): { generation: number; lanes: number } {
+  const [, generation, lanes] = /^gen([1-6])x(1|2|4|8|16)$/i.exec(text) ?? [];
+  if (generation !== undefined) return { generation: Number(generation), lanes: Number(lanes) };
+  throw new InputError(`--link ${printable(text)}: is no link; write e.g. gen3x8, gen1 to gen6, x1 to x16`);
+}
+
+/** The host and the card with what the options change. @throws InputError, ScenarioError */
+function sideOf(options: ProbePcieOptions): PcieProbe["side"] {
+  const both = {
+    ...(options.link === undefined ? {} : linkOf(options.link)),
+    ...(options.mps === undefined ? {} : { mps: bytes("mps", options.mps, 128, 4096) }),
+    ...(options.mrrs === undefined ? {} : { mrrs: bytes("mrrs", options.mrrs, 128, 4096) }),
+  };
+  const tags = options.tags === undefined ? {} : { tags: whole("tags", options.tags, 1024) };
+  const { host, card } = options;
+  const written = {
+    host: { preset: host, pcie: both },
+    card: { preset: card, pcie: { ...both, ...tags } },
+  };
+  return resolveSide(written, "probe pcie");
+}
+
+/** Runs the command: a table, or the answer as JSON. @throws InputError, ScenarioError */
+export function probePcieCommand(options: ProbePcieOptions): string {
+  const size = bytes("size", options.size, 1, SIZE_MAX);
+  const window = bytes("window", options.window, size, WINDOW_MAX);
+  const seed = whole("seed", options.seed, 2 ** 32 - 1);
+  const side = sideOf(options);
+  const latency = options.measure === "latency";
+  const single = options.op === "readwrite" ? 2 : 1;
+  const depth = latency ? single : Math.max(single, side.card.engine.workers);
+  const usual = latency ? 2000 : Math.min(20_000, Math.max(64, Math.ceil(BYTES / size)));
+  const asked = options.operations;
+  const operations = asked === undefined ? usual : whole("operations", asked, OPERATIONS_MAX);
+  const probe: PcieProbe = {
+    side,
+    op: options.op,
+    size,
+    window,
+    random: options.pattern === "random",
+    cache: options.cache,
+    numa: options.numa,
+    iommu: options.iommu,
+    dll: options.dll,
+    depth,
+    jitter: true,
+    seed,
+    warmUp: Math.max(4 * depth, latency ? 200 : 1000),
+    operations,
+  };
+  const answer: PcieAnswer = pcieProbe(new Core(coreModule("lean")), probe);
+  const report: PcieReport = pcieReport(probe, answer, { host: options.host, card: options.card });
+  return options.json === true ? `${JSON.stringify(report, null, 2)}\n` : pcieTable(report);
+}
