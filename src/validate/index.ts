@@ -8,6 +8,7 @@ type Loader = () => Promise<Suite>;
 const LOADERS: Readonly<Record<string, Loader>> = {
   "pcie-model": async () => (await import("./pcie-model.ts")).pcieModel,
   "pcie-bench": async () => (await import("./pcie-bench.ts")).pcieBench,
+  intel: async () => (await import("./intel.ts")).intel,
   codec: async () => (await import("./codec.ts")).codec,
 };
 
