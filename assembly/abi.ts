@@ -213,7 +213,12 @@ export const S_TEN_BURST_GAP: u32 = 116;
 export const S_GCM_WORD: u32 = 117; // clocks an engine gives a word: 1, or those of a block
 export const S_GCM_REST: u32 = 118; // clocks an engine rests after a record
 export const S_GCM_ADMIT: u32 = 119; // 1: a record is begun only with its place behind the engine reserved
-export const S_COUNT: u32 = 120;
+export const S_PCIE_REQUEST_BYTES: u32 = 120; // of a request on the wire beside its data
+export const S_PCIE_COMPLETION_BYTES: u32 = 121;
+export const S_PCIE_ERRORS: u32 = 122; // probability that a byte is spoilt, of 2^48
+export const S_PCIE_DOWN_AT: u32 = 123; // when the link goes down, and for how long
+export const S_PCIE_DOWN_FOR: u32 = 124;
+export const S_COUNT: u32 = 128;
 export const TENANT_OFF: u32 = 0;
 export const TENANT_READ: u32 = 1;
 export const TENANT_WRITE: u32 = 2;
@@ -430,6 +435,8 @@ export const C_IOTLB_HITS: u32 = 45;
 export const C_IOTLB_MISSES: u32 = 46;
 export const C_TENANT_OPS: u32 = 47;
 export const C_TENANT_BYTES: u32 = 48;
+export const C_UP_REPLAYS: u32 = 49;
+export const C_DOWN_REPLAYS: u32 = 50;
 export const COUNTERS: u32 = 64;
 
 // --- histograms of one side (ticks) ---

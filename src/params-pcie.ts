@@ -33,13 +33,40 @@ function pciebenchShare(limitSymbols: number): number {
 
 /** Ticks of a byte on the wire: what the line code leaves, what the receiver takes in, what a model takes off. */
 function wireTicksPerByte(pcie: ResolvedPcie, dll: Dll, perMille: number): number {
-  const filled = (pcie.ticksPerByte * 1000) / perMille;
+  const flits = pcie.generation >= 6 ? FLIT_BYTES / FLIT_TLP_BYTES : 1;
+  const filled = (pcie.ticksPerByte * flits * 1000) / perMille;
   const limit = dllpLimitSymbols(pcie.generation, pcie.lanes, pcie.mpsBytes);
   return Math.round(dll === "pciebench" ? filled / pciebenchShare(limit) : filled);
 }
 
-/** Parameters of a PCIe link with a data link layer. */
-export function setLink(p: Put, pcie: ResolvedPcie, dll: Dll): void {
+/** What is not usual on a link. */
+export interface LinkOptions {
+  /** An end-to-end CRC of 4 bytes on each TLP. */
+  readonly ecrc?: boolean;
+  /** Requests with addresses of 32 bits. */
+  readonly shortAddress?: boolean;
+  /** Probability that a bit arrives wrong. */
+  readonly bitErrorRate?: number;
+  /** When the link is down, ticks. */
+  readonly down?: { readonly atTicks: number; readonly forTicks: number } | null;
+}
+
+/** Bytes of a FLIT, and those of them that hold TLPs: PCIe Base Specification 6.0. */
+const FLIT_BYTES = 256;
+const FLIT_TLP_BYTES = 236;
+
+/**
+ * Bytes of a request and of a completion beside their data: framing, sequence number and LCRC of 8 bytes,
+ * which a FLIT has for all its TLPs together, a header of 16 or 12.
+ */
+function overheads(generation: number, options: LinkOptions): [request: number, completion: number] {
+  const each = (generation >= 6 ? 0 : 8) + (options.ecrc === true ? 4 : 0);
+  return [each + (options.shortAddress === true ? 12 : 16), each + 12];
+}
+
+/** Parameters of a PCIe link with a data link layer. FLITs carry acknowledgements and credits themselves. */
+export function setLink(p: Put, pcie: ResolvedPcie, asked: Dll, options: LinkOptions = {}): void {
+  const dll = pcie.generation >= 6 ? "none" : asked;
   const symbol = pcie.ticksPerByte * pcie.lanes;
   const [period, length] = skp(pcie.generation, pcie.lanes, pcie.ticksPerByte);
   const explicit = dll === "explicit";
@@ -47,6 +74,12 @@ export function setLink(p: Put, pcie: ResolvedPcie, dll: Dll): void {
   const limit = dll === "ack-per-tlp" ? 0 : dllpLimitSymbols(pcie.generation, pcie.lanes, pcie.mpsBytes);
   p(abi.S_PCIE_TICKS_PER_BYTE, wireTicksPerByte(pcie, dll, 1000));
   p(abi.S_PCIE_DOWN_TICKS_PER_BYTE, wireTicksPerByte(pcie, dll, pcie.linkSharePerMille));
+  const [request, completion] = overheads(pcie.generation, options);
+  p(abi.S_PCIE_REQUEST_BYTES, request);
+  p(abi.S_PCIE_COMPLETION_BYTES, completion);
+  p(abi.S_PCIE_ERRORS, Math.round((options.bitErrorRate ?? 0) * 8 * 2 ** 48));
+  p(abi.S_PCIE_DOWN_AT, options.down?.atTicks ?? 0);
+  p(abi.S_PCIE_DOWN_FOR, options.down?.forTicks ?? 0);
   p(abi.S_PCIE_LANES, pcie.lanes);
   p(abi.S_PCIE_MPS, pcie.mpsBytes);
   p(abi.S_PCIE_MRRS, pcie.mrrsBytes);

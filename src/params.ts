@@ -143,7 +143,8 @@ function setSide(core: Core, index: number, side: ResolvedSide, s: ResolvedScena
   pair(abi.S_CARD_NUM, side.card.ticksPerCycle);
   pair(abi.S_CTL_NUM, side.card.control.ticksPerCycle);
   const kept = keptTags(side);
-  setLink(p, side.pcie, s.internal.dll);
+  const { dll, bitErrorRate } = s.internal;
+  setLink(p, side.pcie, dll, { bitErrorRate, ecrc: s.internal.ecrc === "on" });
   p(abi.S_PCIE_TAGS_VSOCK, kept.vsock);
   p(abi.S_PCIE_TAGS_DESC, kept.descriptors);
   setIommu(p, side.host, s.internal.iommu);

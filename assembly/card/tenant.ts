@@ -33,6 +33,7 @@ import {
   S_PCIE_MPS,
   S_PCIE_MRRS,
   S_PCIE_RCB,
+  S_PCIE_REQUEST_BYTES,
   S_PCIE_TICKS_PER_BYTE,
   S_TEN_BURST,
   S_TEN_BURST_GAP,
@@ -308,7 +309,7 @@ function request(side: u32, n: Tenant, c: Channel, kind: u32, t: u64): u32 {
 /** The engine makes the next burst when this one is on the wire, and a gap later. */
 function endBurst(side: u32, n: Tenant, c: Channel, bytes: u32, t: u64): void {
   c.burst += bytes;
-  c.burstWire += 24 + ((bytes + 3) & ~3);
+  c.burstWire += p32(side, S_PCIE_REQUEST_BYTES) + ((bytes + 3) & ~3);
   const gap = p(side, S_TEN_BURST_GAP);
   if (gap == 0 || (c.burst < p32(side, S_TEN_BURST) && c.cut != n.bytes)) return;
   const free = t + c.burstWire * p(side, S_PCIE_TICKS_PER_BYTE) + gap;

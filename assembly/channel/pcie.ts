@@ -16,7 +16,9 @@
 //   due `limit` after the first unacknowledged arrival or the first freed credit, and cover everything up to
 //   the moment they are sent; each DLLP is 8 bytes. A completion is cut at multiples of RCB, or of MPS when
 //   the request is longer than `combineAbove`.
-// Leaves out: LCRC errors and replay, power states, relaxed ordering, VCs, ECRC; credits of completions are
+// A TLP that arrives spoilt is sent again when its NAK has come back; while the link is down
+//   nothing is sent.
+// Leaves out: packets sent between a spoilt one and its NAK (they are thrown away), spoilt DLLPs, power states, relaxed ordering, VCs, ECRC; credits of completions are
 //   infinite (the requester throttles itself by its completion buffer).
 // Numbers: PCIe Base Specification 3.0 sections 2.6, 3.4, 3.5, 4.2.7; bytes a TLP as in pcie-bench
 //   (SIGCOMM'18).
@@ -25,10 +27,12 @@ import {
   A_UP,
   BUSY,
   C_DOWN_DATA_BYTES,
+  C_DOWN_REPLAYS,
   C_DOWN_SKP,
   C_DOWN_TLPS,
   C_DOWN_TLP_BYTES,
   C_UP_DATA_BYTES,
+  C_UP_REPLAYS,
   C_UP_SKP,
   C_UP_TLPS,
   C_UP_TLP_BYTES,
@@ -37,6 +41,7 @@ import {
   STARVED,
   T_SKP,
   T_TLP,
+  W_REPLAY,
 } from "../abi";
 import {
   DOWN_COMPLETION,
@@ -57,8 +62,9 @@ import {
   setWireFree,
   take,
 } from "../kernel/port";
-import { after, freed, min3, owes, sendDue, unitOf } from "../kernel/dllp";
+import { after, freed, min3, owes, owesNak, sendDue, unitOf } from "../kernel/dllp";
 import { COMPLETION, NON_POSTED, POSTED, classOf, dataBytes, gate, wireBytes } from "../kernel/packet";
+import { mix } from "../kernel/random";
 import { wake } from "../kernel/schedule";
 import { readAt, startedAt, writeAt } from "../kernel/root";
 import { count, enter, enterUntil } from "../kernel/stats";
@@ -76,7 +82,18 @@ export function stepPcie(side: u32, dir: u32, t: u64): void {
     return;
   }
   const account = dir == UP ? A_UP : A_DOWN;
+  if (t >= w.downAt && t < w.downUntil) {
+    enter(side, account, W_REPLAY, t);
+    again(side, dir, w.downUntil);
+    return;
+  }
   const dllp = t >= w.dllpDue;
+  if (w.stuck != 0 && !dllp && isStuck(w, t)) {
+    enter(side, account, W_REPLAY, t);
+    w.waits = 1;
+    idle(side, dir, w, t);
+    return;
+  }
   if (!dllp) {
     const cause = choose(side, dir, w, t);
     if (chosen == 0) {
@@ -100,6 +117,12 @@ export function stepPcie(side: u32, dir: u32, t: u64): void {
     if (next == NEVER) return;
   }
   again(side, dir, next > w.free ? next : w.free);
+}
+
+/** True while the NAK of a spoilt packet is still to come. */
+function isStuck(w: Way, t: u64): bool {
+  collect(w, t);
+  return w.stuck != 0;
 }
 
 /** When the first transaction of a direction may go, as far as time decides; NEVER when there is none. */
@@ -275,6 +298,8 @@ function send(side: u32, dir: u32, w: Way, t: u64): void {
   const cls = classOf(index);
   w.classNext = cls == COMPLETION ? POSTED : cls + 1;
   if (cls == NON_POSTED) {
+    if (w.errors != 0 && spoilt(side, dir, w, index, wireBytes(w, cls, 0), t)) return;
+    if (w.begun == index + 1) w.begun = 0;
     sendRead(side, w, q, e, packet(side, dir, w, index, wireBytes(w, cls, 0), e.bytes, e.cookie, t), index);
     return;
   }
@@ -284,6 +309,7 @@ function send(side: u32, dir: u32, w: Way, t: u64): void {
   let at = t;
   do {
     const n = dataBytes(w, cls, e);
+    if (w.errors != 0 && spoilt(side, dir, w, index, wireBytes(w, cls, n), at)) break;
     arrival = packet(side, dir, w, index, wireBytes(w, cls, n), n, e.cookie, at);
     busRule(n <= w.mps, n, w.mps);
     w.dataBytes += n;
@@ -291,7 +317,7 @@ function send(side: u32, dir: u32, w: Way, t: u64): void {
     e.done = <u16>(e.done + n);
     at = w.free;
   } while (e.done < e.bytes && at < stop && e.ready <= at && gate(w, cls, e) == BUSY);
-  w.begun = 0;
+  if (w.stuck == 0) w.begun = 0;
   if (e.done < e.bytes) {
     w.begun = index + 1;
   } else if (cls == COMPLETION) {
@@ -302,6 +328,23 @@ function send(side: u32, dir: u32, w: Way, t: u64): void {
     if (e.flags != 0) landed(side, dir, e.flags, e.cookie, arrival);
     take(q, index);
   }
+}
+
+/**
+ * Draws whether a TLP of `bytes` arrives spoilt. Then it has taken its time on the wire, and nothing but
+ * DLLPs follows until its NAK has come back: what a transmitter sends meanwhile is thrown away.
+ */
+function spoilt(side: u32, dir: u32, w: Way, index: u32, bytes: u32, t: u64): bool {
+  if (<u64>mix(w.seed, w.drawn++) >= (bytes * w.errors) >> 16) return false;
+  w.free = t + bytes * w.ticksPerByte;
+  w.begun = index + 1;
+  w.stuck = 1;
+  w.waits = 1;
+  w.tlps++;
+  w.tlpBytes += bytes;
+  count(side, dir == UP ? C_UP_REPLAYS : C_DOWN_REPLAYS, 1);
+  owesNak(side, 1 - dir, w, w.free + w.flight);
+  return true;
 }
 
 /** One TLP of `bytes` on the wire from t on; returns when its last byte is at the other end. */

@@ -2,7 +2,15 @@
 // Data link layer of a credit-based link: what a receiver owes its peer (an acknowledgement for every packet,
 // the credits that it has freed), when it is due, and the 8-byte packets that carry it over the opposite
 // wire.
-import { C_DOWN_DLLP_BYTES, C_UP_DLLP_BYTES, DLL_ACK_PER_TLP, DLL_EXPLICIT, T_DLLP, U_UP } from "../abi";
+import {
+  C_DOWN_DLLP_BYTES,
+  C_UP_DLLP_BYTES,
+  DLL_ACK_PER_TLP,
+  DLL_EXPLICIT,
+  DLL_NONE,
+  T_DLLP,
+  U_UP,
+} from "../abi";
 import { wake } from "./schedule";
 import { count } from "./stats";
 import { NEVER } from "./time";
@@ -10,6 +18,7 @@ import { happened } from "./timeline";
 import {
   KIND_ACK,
   KIND_N,
+  KIND_NAK,
   KIND_P,
   RETURNS_KEPT,
   Ring,
@@ -42,16 +51,36 @@ export function unitOf(dir: u32): u32 {
   return U_UP + dir;
 }
 
-/** Sends the DLLP that is due at t: ACK first, then UpdateFC-P, then UpdateFC-NP. */
+/** Sends the DLLP that is due at t: NAK first, then ACK, UpdateFC-P, UpdateFC-NP. */
 export function sendDue(side: u32, dir: u32, w: Way, t: u64): void {
   const back = way(side, 1 - dir); // its TLPs are acknowledged on this wire
-  if (after(ringDue(back.sent), w.limit) <= t) sendAck(side, dir, w, back, t);
+  if (w.nakDue <= t) {
+    w.nakDue = NEVER;
+    sendDllp(side, dir, w, back, KIND_NAK << 30, 0, t);
+  } else if (after(ringDue(back.sent), w.limit) <= t) sendAck(side, dir, w, back, t);
   else if (after(ringDue(back.freedP), w.limit) <= t) sendCredits(side, dir, w, back, back.freedP, KIND_P, t);
   else sendCredits(side, dir, w, back, back.freedN, KIND_N, t);
   w.dllpDue =
     w.dll == DLL_EXPLICIT
       ? after(min3(ringDue(back.sent), ringDue(back.freedP), ringDue(back.freedN)), w.limit)
       : ringDue(back.sent);
+  if (w.nakDue < w.dllpDue) w.dllpDue = w.nakDue;
+}
+
+/**
+ * A packet of the other wire arrives spoilt at `at`: a NAK is owed at once. Without a data link layer the
+ * transmitter hears of it a flight later.
+ */
+export function owesNak(side: u32, dir: u32, back: Way, at: u64): void {
+  if (back.dll == DLL_NONE) {
+    ringPut(back.returns, at + back.flight, KIND_NAK << 30, 0);
+    wake(side, unitOf(1 - dir), at + back.flight);
+    return;
+  }
+  const w = way(side, dir);
+  w.nakDue = at;
+  if (at < w.dllpDue) w.dllpDue = at;
+  wake(side, unitOf(dir), at > w.free ? at : w.free);
 }
 
 /**

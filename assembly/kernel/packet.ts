@@ -34,7 +34,7 @@ export function dataBytes(w: Way, cls: u32, e: Entry): u32 {
 // @ts-ignore: decorator
 @inline
 export function wireBytes(w: Way, cls: u32, n: u32): u32 {
-  return (cls == COMPLETION ? 20 : 24) + ((n + w.pad) & ~w.pad);
+  return (cls == COMPLETION ? w.completion : w.request) + ((n + w.pad) & ~w.pad);
 }
 
 /** Class of the transactions of a port. */

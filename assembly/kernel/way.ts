@@ -5,7 +5,13 @@ import {
   CREDITS_ENDLESS,
   DLL_EXPLICIT,
   I_CREDITS,
+  S_MEM_SEED,
   S_PCIE_COMBINE_ABOVE,
+  S_PCIE_COMPLETION_BYTES,
+  S_PCIE_DOWN_AT,
+  S_PCIE_DOWN_FOR,
+  S_PCIE_ERRORS,
+  S_PCIE_REQUEST_BYTES,
   S_PCIE_DLL,
   S_PCIE_DOWN_PD,
   S_PCIE_DOWN_PH,
@@ -28,6 +34,7 @@ import {
 import { push } from "./fifo";
 import { reserve } from "./memory";
 import { p, p32 } from "./params";
+import { mix } from "./random";
 import { broken } from "./stats";
 import { NEVER } from "./time";
 
@@ -86,23 +93,33 @@ export class Way {
   waits: u32; // 1 while something is held up by credits or the replay buffer
   endlessP: u32; // 1 when posted credits have no limit: then none are taken and none come back
   endlessN: u32;
+  request: u32; // bytes of a request beside its data, and of a completion
+  completion: u32;
+  stuck: u32; // 1 from a spoilt packet until its NAK has come back
+  drawn: u32; // random numbers drawn
+  seed: u32;
+  errors: u64; // probability that a byte is spoilt, of 2^48
+  nakDue: u64; // when this wire owes a NAK for a packet of the other one
+  downAt: u64; // the link is down from here
+  downUntil: u64;
   pad: u32; // 3: data is padded to words of four bytes, 0: it is not
 }
 
 export const KIND_ACK: u32 = 0;
 export const KIND_P: u32 = 1;
 export const KIND_N: u32 = 2;
+export const KIND_NAK: u32 = 3;
 
-const WAYS = memory.data(1024, 16);
+const WAYS = memory.data(2048, 16);
 const RINGS = memory.data(256, 16);
 const LANDINGS = memory.data(128, 16); // 2 sides * 2 directions * 8 kinds
 
-if (offsetof<Way>() > 256) ERROR("way record");
+if (offsetof<Way>() > 512) ERROR("way record");
 
 // @ts-ignore: decorator
 @inline
 export function way(side: u32, dir: u32): Way {
-  return changetype<Way>(WAYS + ((side * 2 + dir) << 8));
+  return changetype<Way>(WAYS + ((side * 2 + dir) << 9));
 }
 
 /** A ring for at least `entries` items: no larger than it must be, so that it stays in the cache. */
@@ -147,7 +164,7 @@ export function ringDue(r: Ring): u64 {
 export function buildWays(side: u32): void {
   for (let dir: u32 = 0; dir < 2; dir++) {
     const w = way(side, dir);
-    memory.fill(changetype<usize>(w), 0, 256);
+    memory.fill(changetype<usize>(w), 0, 512);
     w.ticksPerByte = p(side, dir == UP ? S_PCIE_TICKS_PER_BYTE : S_PCIE_DOWN_TICKS_PER_BYTE);
     w.flight = p(side, S_PCIE_FLIGHT);
     w.limit = p(side, S_PCIE_LIMIT);
@@ -155,6 +172,13 @@ export function buildWays(side: u32): void {
     w.skpTicks = p(side, S_PCIE_SKP_TICKS);
     w.skpNext = w.skpPeriod == 0 ? NEVER : w.skpPeriod;
     w.dllpDue = NEVER;
+    w.nakDue = NEVER;
+    w.errors = p(side, S_PCIE_ERRORS);
+    w.seed = mix(p32(side, S_MEM_SEED), side * 2 + dir);
+    w.downAt = p(side, S_PCIE_DOWN_FOR) == 0 ? NEVER : p(side, S_PCIE_DOWN_AT);
+    w.downUntil = w.downAt + p(side, S_PCIE_DOWN_FOR);
+    w.request = p32(side, S_PCIE_REQUEST_BYTES);
+    w.completion = p32(side, S_PCIE_COMPLETION_BYTES);
     w.phAll = w.ph = p32(side, dir == UP ? S_PCIE_PH : S_PCIE_DOWN_PH);
     w.pdAll = w.pd = p32(side, dir == UP ? S_PCIE_PD : S_PCIE_DOWN_PD);
     w.nphAll = w.nph = p32(side, S_PCIE_NPH);
@@ -212,6 +236,7 @@ export function collect(w: Way, t: u64): void {
     const kind = a >> 30;
     const n = a & 0x3fffffff;
     if (kind == KIND_ACK) w.replay += n;
+    else if (kind == KIND_NAK) w.stuck = 0;
     else if (kind == KIND_P) {
       w.ph += n;
       w.pd += load<u32>(e, 12);

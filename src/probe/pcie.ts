@@ -5,7 +5,14 @@
  */
 import * as abi from "../../assembly/abi.ts";
 import type { Core } from "../core.ts";
-import { type Dll, rootLatencyTicks, setIommu, setJitter, setLink } from "../params-pcie.ts";
+import {
+  type Dll,
+  type LinkOptions,
+  rootLatencyTicks,
+  setIommu,
+  setJitter,
+  setLink,
+} from "../params-pcie.ts";
 import type { Ratio, ResolvedSide } from "../scenario/types.ts";
 
 export type Operation = "read" | "write" | "readwrite";
@@ -33,6 +40,7 @@ export interface PcieProbe {
   /** Operations under way: one for a latency, the engine's workers for a bandwidth. */
   readonly depth: number;
   readonly jitter: boolean;
+  readonly link?: LinkOptions;
   readonly seed: number;
   /** Operations before those that count, and those. */
   readonly warmUp: number;
@@ -130,7 +138,7 @@ export function pcieProbe(core: Core, probe: PcieProbe): PcieAnswer {
   const [num, den] = probe.side.card.ticksPerCycle;
   p(abi.S_CARD_NUM, num);
   p(abi.S_CARD_DEN, den);
-  setLink(p, probe.side.pcie, probe.dll);
+  setLink(p, probe.side.pcie, probe.dll, probe.link);
   p(abi.S_PCIE_TAGS_VSOCK, 0);
   p(abi.S_PCIE_TAGS_DESC, 0);
   p(abi.S_WRITE_ISSUE, 0);

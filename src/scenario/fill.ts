@@ -134,16 +134,17 @@ export function valuesOf(kind: Preset["kind"], reference: string | { preset: str
   return new Values(loadPreset(kind, name), overrides, path);
 }
 
-/** Ticks per byte of a lane: 8b/10b for Gen1 and Gen2, 128b/130b above. Whole for x1 to x16. */
+/** Ticks per byte of a lane: 8b/10b for Gen1 and Gen2, 128b/130b above, all of it for Gen6. Whole for x1 to x16. */
 const LANE_TICKS_PER_BYTE: Readonly<Record<number, number>> = {
   1: 4_096_000,
   2: 2_048_000,
   3: 1_040_000,
   4: 520_000,
   5: 260_000,
+  6: 128_000,
 };
 
-/** Ticks per byte of a link after line coding. @throws RangeError for a generation that is not 1 to 5 */
+/** Ticks per byte of a link after line coding. @throws RangeError for a generation that is not 1 to 6 */
 export function pcieTicksPerByte(generation: number, lanes: number): number {
   const lane = LANE_TICKS_PER_BYTE[generation];
   if (lane === undefined) throw new RangeError(`PCIe generation ${generation}`);

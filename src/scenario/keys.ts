@@ -42,8 +42,9 @@ const LANES = [1, 2, 4, 8, 16] as const;
 const MPS = [128, 256, 512, 1024, 2048, 4096] as const;
 const MRRS = MPS;
 
-/** The most tags of a requester by generation: 8 bits up to Gen3, 10 bits (768 usable) above. */
-export const TAGS_MAX: Readonly<Record<number, number>> = { 1: 256, 2: 256, 3: 256, 4: 768, 5: 768 };
+/** The most tags of a requester by generation: 8 bits up to Gen3, 10 bits (768 usable) above, 14 with
+ * FLITs, of which the core has 1024. */
+export const TAGS_MAX: Readonly<Record<number, number>> = { 1: 256, 2: 256, 3: 256, 4: 768, 5: 768, 6: 1024 };
 
 /** The limits are those of scaled flow control (PCIe Base Specification 4.0, table 3-2). */
 function credits(what: string, max: number): KeySpec {
@@ -51,7 +52,7 @@ function credits(what: string, max: number): KeySpec {
 }
 
 const PCIE: KeyTable = {
-  "pcie.generation": { measure: "count", values: [1, 2, 3, 4, 5], text: "PCI Express generation" },
+  "pcie.generation": { measure: "count", values: [1, 2, 3, 4, 5, 6], text: "PCI Express generation" },
   "pcie.lanes": { measure: "count", values: LANES, text: "lanes" },
   "pcie.mps": { measure: "octets", values: MPS, text: "maximum payload size of a TLP" },
   "pcie.mrrs": { measure: "octets", values: MRRS, text: "maximum read request size" },

@@ -133,6 +133,13 @@ const internal = z.strictObject({
   dll: choice(["explicit", "pciebench", "ack-per-tlp", "none"], "data link layer").default("explicit"),
   iommu: choice(["off", "4KiB", "2MiB"], "address translation: its page size").default("off"),
   jitter: choice(["off", "on"], "seeded jitter of host memory").default("off"),
+  ecrc: choice(["off", "on"], "an end-to-end CRC on every TLP").default("off"),
+  bitErrorRate: z
+    .number("is no probability; write e.g. 1e-9")
+    .min(0, "is below 0; write 0 to 1e-5")
+    .max(1e-5, "is above 1e-5; write 0 to 1e-5")
+    .default(0)
+    .describe("probability that a bit on the PCIe link arrives wrong"),
 });
 
 const compressorFields = Object.fromEntries(

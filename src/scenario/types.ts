@@ -297,6 +297,9 @@ export interface ResolvedScenario {
     dll: "explicit" | "pciebench" | "ack-per-tlp" | "none";
     iommu: "off" | "4KiB" | "2MiB";
     jitter: "on" | "off";
+    ecrc: "on" | "off";
+    /** Probability that a bit on a PCIe link arrives wrong. */
+    bitErrorRate: number;
   };
   placement: { name: string; stages: Placement["stages"] };
   tracker: {

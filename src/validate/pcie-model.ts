@@ -84,6 +84,25 @@ function encoded(generation: number, lanes: number): number {
   return (8 * 1024 * 1000) / pcieTicksPerByte(generation, lanes);
 }
 
+/** Gbit/s of writes of 256 B with headers of three words and no data link layer. */
+function shortWrites(link: IdealLink): number {
+  const side = idealSide(link);
+  const asked = { side, op: "write" as const, size: 256, window: 4096, depth: 64, operations: 3000 };
+  return ask({ ...asked, dll: "none", link: { shortAddress: true } }).bandwidthBitsPerSecond / 1e9;
+}
+
+/** Little's law on a link whose latency leaves no doubt: rate x the time that a read holds its buffer. */
+function readsUnderWay(): number {
+  const ideal = idealSide({ generation: 3, lanes: 8, mps: 128, mrrs: 128, combineAbove: 0 });
+  const latencyTicks = 100_000 * 1_024_000;
+  const pcie = { ...ideal.pcie, completionHeaders: 64, completionBufferBytes: 15_872 };
+  const memory = { ...ideal.host.memory, readLatencyTicks: latencyTicks };
+  const side = { ...ideal, pcie, host: { ...ideal.host, memory } };
+  const asked = { side, op: "read" as const, size: 128, window: 4096, random: false, dll: "none" as const };
+  const { transactionsPerSecond } = ask({ ...asked, depth: 256, operations: 3200, warmUp: 640 });
+  return Math.round((transactionsPerSecond * latencyTicks) / 1024e12);
+}
+
 function* singles(): Generator<Point> {
   const gen3 = { generation: 3, lanes: 8, mps: 256, mrrs: 512, combineAbove: 0 };
   const gbps = (id: string, quantity: string, expected: number, simulated: number): Point =>
@@ -116,6 +135,26 @@ function* singles(): Generator<Point> {
   const wide = (generation: number): IdealLink => ({ ...gen3, generation, lanes: 16 });
   yield gbps("A10", "write 256 B, Gen4 x16", 207.9087, simulate(wide(4), 256, "write"));
   yield gbps("A11", "write 256 B, Gen5 x16", 415.8174, simulate(wide(5), 256, "write"));
+  yield point({
+    suite: NAME,
+    id: "A15",
+    quantity: "reads of 128 B under way with 64 completion headers and 15872 B of completions",
+    expected: 32,
+    simulated: readsUnderWay(),
+    unit: "reads",
+    tolerance: { kind: "exact" },
+    source: "AMD PG213, LIMIT_FC",
+  });
+  yield point({
+    suite: NAME,
+    id: "A16",
+    quantity: "share of data in writes of 256 B with addresses of 32 bits",
+    expected: 92.75,
+    simulated: (100 * shortWrites(gen3)) / encoded(3, 8),
+    unit: "%",
+    tolerance: { kind: "percent", value: 0.1 },
+    source: "Intel AN456 683541",
+  });
   for (const [id, generation, lanes, mps, expected] of [
     ["A12", 3, 8, 256, 203],
     ["A13", 4, 16, 512, 182],
