@@ -14,7 +14,7 @@ const ADDRESSES = {
 } as const;
 const POLICY = { drop: 0, stall: 1, coalesce: 2 } as const;
 /** Delayed acknowledgement of Linux (TCP_DELACK_MIN), 40 ms. */
-const DELACK_TICKS = 40_000_000n * 1_024_000n;
+export const DELACK_TICKS = 40_000_000n * 1_024_000n;
 
 /** IPv4 20, TCP 20, timestamps 12. */
 export const IP_TCP_BYTES = 52;
@@ -93,6 +93,48 @@ export function framesUnderWay(s: ResolvedScenario, quantumTicks: number): numbe
   return Math.min(byWire, Math.max(data, acks) + timers) + FRAMES_SPARE;
 }
 
+/** A path that may lose frames, as far as it bounds what is under way on it. */
+export interface PathShape {
+  /** Ticks per byte of the bottleneck. */
+  readonly ticksPerByte: Ratio;
+  readonly portTicksPerByte: Ratio;
+  readonly propagationTicks: number;
+  readonly jitterTicks: number;
+  readonly mssBytes: number;
+  readonly bufferBytes: number;
+  readonly windowBytes: number;
+  /** Connections that share it. */
+  readonly streams: number;
+}
+
+const powerAbove = (n: number): number => 2 ** Math.ceil(Math.log2(n));
+
+/**
+ * Segments that a connection has out at most, which is its send buffer: four times what path and queue hold,
+ * since a window overshoots by as much again and its losses stay out for a round trip; or what the window
+ * allows, with as many that end where a record ends.
+ */
+export function segmentsOut(path: PathShape): number {
+  const [num, den] = path.ticksPerByte;
+  const pathBytes = ((2 * path.propagationTicks + path.jitterTicks) * den) / num + path.bufferBytes;
+  const most = Math.min(4 * pathBytes, 2 * path.windowBytes) / path.mssBytes;
+  return powerAbove(Math.min(Math.max(1024, most + 64), 2 ** 22));
+}
+
+/** Frames under way to one card at most: what the wire carries, or what the connections have out. */
+export function framesOfPath(path: PathShape, segments: number): number {
+  const [num, den] = path.ticksPerByte;
+  const least = 84 * num;
+  const waits = (path.bufferBytes * num) / den;
+  const wire = ((3 * path.propagationTicks + path.jitterTicks + waits) * den) / least;
+  return Math.ceil(Math.min(wire + 1024, 4 * path.streams * segments)) + FRAMES_SPARE;
+}
+
+/** A probability as so many of 2^32. */
+export function lossThreshold(probability: number): number {
+  return Math.min(2 ** 32 - 1, Math.round(probability * 2 ** 32));
+}
+
 /** Writes the parameter block. */
 export function setParams(core: Core, s: ResolvedScenario, pages: number, quantum: bigint | null): void {
   const ratio = (r: Ratio | null): [number, number] => r ?? [0, 1];
@@ -124,6 +166,7 @@ export function setParams(core: Core, s: ResolvedScenario, pages: number, quantu
   g.set(abi.G_NET_OUTSIDE, s.link.preambleBytes + s.link.gapBytes);
   g.set(abi.G_NET_FRAMING, s.link.headerBytes + s.link.fcsBytes);
   g.set(abi.G_NET_FRAME_MIN, s.link.minFrameBytes);
+  g.set(abi.G_NET_HEADERS, IP_TCP_BYTES);
   const [capNum, capDen] = ratio(s.link.rateCapTicksPerByte);
   g.set(abi.G_NET_CAP_NUM, capNum).set(abi.G_NET_CAP_DEN, capDen);
   const weighted = s.link.arbitration === "weighted";
