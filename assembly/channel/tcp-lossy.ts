@@ -47,10 +47,11 @@ import {
   W_RATE_CAP,
   W_WINDOW,
 } from "../abi";
-import { buildCongestion, restartIdle } from "../kernel/congestion";
+import { buildCongestion, mayCut, release, restartIdle } from "../kernel/congestion";
 import {
   AGAIN,
   Connection,
+  OPEN,
   SACKED,
   buildConnections,
   connection,
@@ -292,16 +293,29 @@ function maySend(c: Connection, left: u64): bool {
     stopped(c, 1);
     return false;
   }
-  const limit = flightMost == 0 ? c.right : min<u64>(c.right, c.una + flightMost);
-  const room = limit > c.next ? limit - c.next : 0;
+  const room = windowLeft(c);
   const want = min<u64>(left, mss);
-  if (room >= want) size = <u32>want;
-  else if (c.first == c.last) size = <u32>room;
+  if (room >= want) {
+    // what is left is more than may go: a burst is put off until it is worth while
+    const held = c.burst == 0 && c.state == OPEN && c.probeDue == 0 && c.first != c.last;
+    if (held && left > min<u64>(room, (c.cwnd - pipe) * mss)) {
+      cause = W_CWND;
+      stopped(c, 1);
+      return false;
+    }
+    size = <u32>want;
+  } else if (mayCut(c)) size = <u32>room;
   if (size != 0) return true;
   if (c.probeDue != 0 && probeAgain(c)) return true;
   cause = W_WINDOW;
   stopped(c, 0);
   return false;
+}
+
+/** Bytes that the window of the peer and the cap on what is in flight leave. */
+function windowLeft(c: Connection): u64 {
+  const limit = flightMost == 0 ? c.right : min<u64>(c.right, c.una + flightMost);
+  return limit > c.next ? limit - c.next : 0;
 }
 
 /** Whether the last segment may go once more as a probe. */
@@ -338,9 +352,15 @@ function sendData(side: u32, m: Port, link: u32, index: u32, t: u64): void {
     if (number == c.last) number--;
     sentAgain(c, number, t);
   } else {
-    if (c.first == c.last && c.lastSentAt != 0) {
+    if (c.first == c.last) {
       const limit = timeout(c);
-      if (t - c.lastSentAt > limit) restartIdle(c, t - c.lastSentAt, limit);
+      if (c.lastSentAt != 0 && t - c.lastSentAt > limit) restartIdle(c, t - c.lastSentAt, limit);
+      c.burst = c.cwnd;
+    }
+    if (c.burst != 0) c.burst--;
+    if (bytes < mss) {
+      c.smallEnd = c.next + bytes;
+      c.edge = 0;
     }
     sentNew(c, bytes, link == LINK_A ? m.assignedA : m.assignedB, t);
     if (link == LINK_A) m.assignedA += bytes;
@@ -417,7 +437,7 @@ function sendFrame(side: u32, m: Port, index: u32, bytes: u32, end: u64, data: u
 /** Right edge that an end may advertise: what the window leaves beside bytes that nobody has taken. */
 function rightEdge(c: Connection, side: u32, link: u32, t: u64): u64 {
   const from = stream(1 - side, link);
-  const waits = from.received - takenAt(from, t);
+  const waits = from.cap == 0 ? 0 : from.received - takenAt(from, t);
   const open = grantable(c);
   return max<u64>(c.advertised, c.received + (open > waits ? open - waits : 0));
 }
@@ -470,6 +490,8 @@ function takeAck(side: u32, e: Arrival, t: u64): void {
   if (e.to0 != 0 && e.to1 != 0) sacked(c, e.ack + e.from1, e.ack + e.to1, t);
   if (e.to0 != 0 && e.to2 != 0) sacked(c, e.ack + e.from2, e.ack + e.to2, t);
   acknowledged(c, e.ack, e.right, t);
+  const pipe = inFlight(c);
+  release(c, pipe < c.cwnd ? min<u64>((c.cwnd - pipe) * mss, windowLeft(c)) : 0, t);
   if (e.linkAck > s.una) s.una = e.linkAck;
   if (e.taken > s.released) s.released = e.taken;
   wake(side, U_FRAMER, t);
@@ -488,7 +510,10 @@ function receive(side: u32, m: Port, e: Arrival, t: u64): void {
     if (streams > 1) place(side, link, e);
     else stream(1 - side, link).received = c.received;
     if (c.received != before) tune(c, <u32>(c.received - before), t);
-    if (!holes && c.rangeCount == 0 && c.quick == 0 && c.received - c.acked <= mss) at = t + delack;
+    const late = !holes && c.rangeCount == 0 && c.quick == 0 && c.received - c.acked <= mss;
+    // a connection of a sink that has got all is closed, which is answered at once
+    const from = stream(1 - side, link);
+    if (late && (from.cap != 0 || from.received != from.appended)) at = t + delack;
     wake(side, U_RECEIVE, t);
   }
   if (at < c.ackAt) c.ackAt = at;

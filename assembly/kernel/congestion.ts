@@ -7,10 +7,11 @@
 // CUBIC: time in units of 2^-13 s, so that W = C (t - K)^3 + Wmax is offs^3 x 2 / 5 >> 39 with C = 2/5; K is
 //   the cube root of (Wmax - W) x 5/2 x 2^39, by bisection. beta = 7/10; the friendly window grows by
 //   3 (1 - beta) / (1 + beta) = 9/17 segments for each window acknowledged.
-import { CONGESTION_CUBIC, G_NET_CONGESTION, G_NET_MTU, TICKS_PER_NS } from "../abi";
-import { Connection, ENDLESS, FIRST_SEGMENTS, inFlight } from "./connection";
+import { CONGESTION_CUBIC, G_NET_CONGESTION, TICKS_PER_NS } from "../abi";
+import { Connection, ENDLESS, FIRST_SEGMENTS, OPEN, inFlight, segment } from "./connection";
 import { g } from "./params";
 import { NEVER } from "./time";
+import { segmentBytes } from "./wire";
 
 const MS: u64 = 1000000 * <u64>TICKS_PER_NS;
 /** Ticks of a unit of 2^-13 s. */
@@ -25,13 +26,19 @@ const DELAY_LOW: u64 = 4 * MS;
 const DELAY_HIGH: u64 = 16 * MS;
 /** Bytes of the burst by which senders may delay an ACK train: four of 64 KiB, 1 ms at most. */
 const BURST_BYTES: u64 = 262144;
+/** Segmentation offload: 1/1024 s of the rate in a packet, 64 KiB with its headers at most. */
+const SLICE_NS: u64 = 976562;
+const PACKET_MOST: u64 = 65215;
+const TICKS_PER_US: u64 = 1000 * <u64>TICKS_PER_NS;
 
 let cubic: bool = false;
-let mtu: u64 = 0;
+let mss: u64 = 0;
+let cut: u64 = 1;
 
 export function buildCongestion(): void {
   cubic = g(G_NET_CONGESTION) == CONGESTION_CUBIC;
-  mtu = g(G_NET_MTU);
+  mss = segmentBytes();
+  cut = max<u64>(PACKET_MOST / mss, 1) * mss;
 }
 
 /** The largest x with x^3 <= n, n < 2^62. */
@@ -126,7 +133,7 @@ export function sampleDelay(c: Connection, rtt: u64, t: u64): void {
   if (!cubic) return;
   if (c.epochAt != 0 && t - c.epochAt < 1000 * MS) return;
   if (c.delayMin == 0 || rtt < c.delayMin) c.delayMin = rtt;
-  if (c.left != 0 || c.cwnd >= c.ssthresh || c.cwnd < HYSTART_LOW) return;
+  if (c.left != 0 || c.cwnd >= c.ssthresh) return;
   if (c.una > c.roundEnd) {
     c.roundAt = t;
     c.trainAt = t;
@@ -134,10 +141,11 @@ export function sampleDelay(c: Connection, rtt: u64, t: u64): void {
     c.roundRtt = NEVER;
     c.roundSamples = 0;
   }
+  if (c.cwnd < HYSTART_LOW) return;
   if (t - c.trainAt <= TRAIN_GAP) {
     c.trainAt = t;
     // the burst that pacing would make: it is planned at twice the window in an RTT
-    const burst = min<u64>((BURST_BYTES * (c.srtt / TICKS_PER_NS)) / (2 * c.cwnd * mtu), MS / TICKS_PER_NS);
+    const burst = min<u64>((BURST_BYTES * (c.srtt / TICKS_PER_NS)) / (2 * c.cwnd * mss), MS / TICKS_PER_NS);
     if (t - c.roundAt > (c.delayMin + burst * TICKS_PER_NS) >> 1) leaveSlowStart(c);
   }
   c.roundRtt = min<u64>(c.roundRtt, rtt);
@@ -181,6 +189,42 @@ export function reduce(c: Connection, delivered: u32, advanced: bool): void {
   // the first retransmission goes at once
   send = max<i32>(send, c.prrOut == 0 ? 1 : 0);
   c.cwnd = pipe + <u32>send;
+}
+
+// --- bursts ---
+
+/** Whether a packet may be cut at the edge of the window: in its midst, once in a flight (Minshall's rule). */
+export function mayCut(c: Connection): bool {
+  return c.first == c.last || (c.edge != 0 && c.una >= c.smallEnd && c.next % cut != 0);
+}
+
+/**
+ * How many new segments may go after an ACK at t, when the window leaves `open` bytes: Linux builds packets
+ * for segmentation offload and puts off small ones. It waits unless a third of the window is open, or as much
+ * as goes in 1/1024 s at the rate it would pace with, or it has sent nothing for 1 ms, or half an RTT has not
+ * passed since the oldest pair of segments was sent: no ACK will come soon.
+ */
+export function release(c: Connection, open: u64, t: u64): void {
+  const whole = <u32>(open / mss);
+  if (whole != 0) c.edge = 1;
+  if (c.state != OPEN || c.first == c.last || c.srtt == 0) {
+    c.burst = whole;
+    return;
+  }
+  if (c.burst >= whole) return;
+  const ratio: u64 = c.cwnd < c.ssthresh >> 1 ? 10 : 6;
+  let packet = (c.cwnd * mss * ratio * SLICE_NS) / (5 * (c.srtt / TICKS_PER_NS));
+  const shift = c.minRtt / (512 * <u64>TICKS_PER_US);
+  if (shift < 17) packet += PACKET_MOST >> shift;
+  packet = max<u64>(min<u64>(packet, PACKET_MOST) / mss, 2);
+  // what the application wrote is cut into packets of that size at most; the rest of one goes by itself
+  const due =
+    whole >= packet ||
+    open >= cut - (c.next % cut) ||
+    open >= min<u64>(c.right - c.una, c.cwnd * mss) / 3 ||
+    t - c.lastSentAt > MS ||
+    t - segment(c, min<u32>(c.first + 1, c.last - 1)).sentAt < c.srtt >> 1;
+  if (due) c.burst = whole;
 }
 
 // --- after an idle time ---

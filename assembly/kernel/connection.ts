@@ -80,6 +80,9 @@ export class Connection {
   lastSentAt: u64;
   probing: u32; // a tail loss probe is out
   probeDue: u32; // one is to be sent
+  burst: u32; // new segments that may go without waiting for a larger burst
+  edge: u32; // the rest of a packet may be cut at the edge of the window
+  smallEnd: u64; // end of the last segment that was cut at the edge of the window
   probeEnd: u64;
   // cubic
   epochAt: u64;

@@ -2,8 +2,8 @@
 // The way of a frame from the port to the other card, one direction: a drop-tail queue at a bottleneck behind
 // the port, loss, propagation, jitter. One port alone feeds it, so all is known when the frame leaves the port.
 //
-// How long: the frame joins the queue with its last byte, waits for what is there, and is dropped when what is
-//   there and the frame itself are more wire bytes than the buffer. After the bottleneck it is lost with
+// How long: the frame joins the queue with its last byte, waits for what is there, and is dropped when that is
+//   more wire bytes than the buffer: a buffer of n frames holds n beside the one that is leaving. After the bottleneck it is lost with
 //   probability loss / 2^32, seeded by direction and number. It arrives one propagation later, up to `jitter`
 //   ticks late, never before a frame that went before it.
 import {
@@ -79,7 +79,7 @@ export function underWay(w: Path, bytes: u64, t: u64): u64 {
   if (queueNum != 0) {
     const waits = w.free > t ? w.free - t : 0;
     const span = bytes * queueNum;
-    if (waits * queueDen + span > buffer) {
+    if (waits * queueDen > buffer) {
       w.dropped++;
       return NOT_ARRIVING;
     }

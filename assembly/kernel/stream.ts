@@ -116,7 +116,8 @@ export function takeOut(s: Stream, total: u32, from: u64): void {
   s.next++;
 }
 
-/** A stream whose bytes nobody looks at: `bytes` are there from the start and taken as soon as received. */
+/** A stream whose bytes nobody looks at: `bytes` are there from the start; the receiver
+ * sets what is taken. */
 export function endlessStream(side: u32, link: u32, bytes: u64): void {
   buildStream(side, link, 0, 0);
   const s = stream(side, link);
@@ -128,7 +129,6 @@ export function endlessStream(side: u32, link: u32, bytes: u64): void {
 // @ts-ignore: decorator
 @inline
 export function takenAt(s: Stream, t: u64): u64 {
-  if (s.cap == 0) return s.received;
   return t >= s.takenFrom ? s.position : s.taken;
 }
 

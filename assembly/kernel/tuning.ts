@@ -3,15 +3,19 @@
 // A growing window follows a clamp by two segments for each that arrives in order; the clamp follows what was
 // received in the last round trip: twice that, and once more by the share that it grew, twice.
 //
-// Numbers: recorded with an initial receive buffer of 131072 bytes, of which 170/256 are payload.
-import { G_NET_PROPAGATION, G_NET_QUEUE_DEN, G_NET_QUEUE_NUM, G_NET_TUNED, G_NET_WINDOW } from "../abi";
+// Numbers: recorded with an initial receive buffer of 131072 bytes, of which 170/256
+// are payload in segments of 1448 bytes and 181/256 in those of 8948.
+import { G_NET_PROPAGATION, G_NET_TUNED, G_NET_WINDOW } from "../abi";
 import { Connection, FIRST_SEGMENTS } from "./connection";
 import { g } from "./params";
+import { bottleneckTicks } from "./path";
 import { segmentBytes, wireBytes } from "./wire";
 
 /** The window of a SYN has 16 bits and is not scaled (RFC 7323, 2.2). */
 const SYN_WINDOW: u64 = 65535;
-const FIRST_CLAMP: u64 = (131072 * 170) / 256;
+const FIRST_BUFFER: u64 = 131072;
+const SHARE_SMALL: u64 = 170;
+const SHARE_LARGE: u64 = 181;
 /** What a window scale of 12 can say. */
 const STEP: u64 = 4096;
 
@@ -24,16 +28,15 @@ export function buildTuning(): void {
   tuned = g(G_NET_TUNED) != 0;
   most = g(G_NET_WINDOW);
   mss = segmentBytes();
-  roundTrip = 2 * g(G_NET_PROPAGATION);
-  if (g(G_NET_QUEUE_NUM) != 0)
-    roundTrip += (wireBytes(<u32>mss) * g(G_NET_QUEUE_NUM)) / g(G_NET_QUEUE_DEN);
+  // what timestamps show of it: two frames and an ACK leave the bottleneck meanwhile
+  roundTrip = 2 * g(G_NET_PROPAGATION) + bottleneckTicks(2 * wireBytes(<u32>mss) + wireBytes(0));
 }
 
 /** The receiving end `c` before anything is received; what the sending end hears of it, in a SYN or an ACK. */
 export function openWindow(c: Connection, sender: Connection, inSyn: bool): void {
   const first = min<u64>(most, SYN_WINDOW);
   c.window = tuned ? first : most;
-  c.clamp = min<u64>(FIRST_CLAMP, most);
+  c.clamp = min<u64>((FIRST_BUFFER * (mss <= 2048 ? SHARE_SMALL : SHARE_LARGE)) >> 8, most);
   c.space = min<u64>(first, FIRST_SEGMENTS * mss);
   c.advertised = inSyn ? first : grantable(c);
   sender.right = c.advertised;
