@@ -41,7 +41,16 @@ import { logReset } from "./kernel/log";
 import { arenaReset, arenaTop } from "./kernel/memory";
 import { g, g32 } from "./kernel/params";
 import { path } from "./kernel/path";
-import { earliest, nextDue, nextPresent, scheduleReset, setClock, setCurrent, setNow, wake } from "./kernel/schedule";
+import {
+  earliest,
+  nextDue,
+  nextPresent,
+  scheduleReset,
+  setClock,
+  setCurrent,
+  setNow,
+  wake,
+} from "./kernel/schedule";
 import { brokenInvariant, counted, openAccount, statsReset } from "./kernel/stats";
 import { LINK_A, LINK_B, endlessStream, stream } from "./kernel/stream";
 import { NO_CLOCK } from "./kernel/time";
@@ -157,4 +166,6 @@ export function linkReading(): usize {
   return READING;
 }
 
-export function connectionAt(side: u32, index: u32): usize { return changetype<usize>(connection(side, index)); }
+export function connectionAt(side: u32, index: u32): usize {
+  return changetype<usize>(connection(side, index));
+}

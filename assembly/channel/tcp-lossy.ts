@@ -26,9 +26,7 @@ import {
   G_NET_CAP_DEN,
   G_NET_CAP_NUM,
   G_NET_DELACK,
-  G_NET_FLIGHT,
   G_NET_FRAMES,
-  G_NET_SEGMENTS,
   G_NET_STREAMS,
   G_NET_TICKS_DEN,
   G_NET_TICKS_NUM,
@@ -43,38 +41,18 @@ import {
   U_NET_RX,
   U_NET_TX,
   U_RECEIVE,
-  W_CWND,
   W_RATE_CAP,
-  W_WINDOW,
 } from "../abi";
-import { buildCongestion, mayCut, release, restartIdle } from "../kernel/congestion";
-import {
-  AGAIN,
-  Connection,
-  OPEN,
-  SACKED,
-  buildConnections,
-  connection,
-  inFlight,
-  segment,
-  segmentFits,
-} from "../kernel/connection";
+import { buildCongestion, release, restartIdle } from "../kernel/congestion";
+import { buildConnections, connection, inFlight, segment } from "../kernel/connection";
+import { Arrival, Port, arrival, buildArrivals, port, resetPorts } from "../kernel/frames";
 import { addSeries } from "../kernel/log";
-import { reserve } from "../kernel/memory";
 import { g, g32 } from "../kernel/params";
 import { NOT_ARRIVING, arrived, buildPaths, path, underWay } from "../kernel/path";
-import { addRange, countUpTo, firstEndingAt, rangeAt, reached } from "../kernel/ranges";
-import {
-  acknowledged,
-  nextLost,
-  sacked,
-  sentAgain,
-  sentNew,
-  stopped,
-  timeout,
-  timerRan,
-} from "../kernel/recovery";
+import { BLOCKS, beyondHole, buildReassembly, inOrder, place, tellHoles } from "../kernel/reassembly";
+import { acknowledged, nextLost, sacked, sentAgain, sentNew, timeout, timerRan } from "../kernel/recovery";
 import { wake } from "../kernel/schedule";
+import { buildSending, cause, maySend, setCause, size, windowLeft } from "../kernel/sending";
 import { broken, count, enter } from "../kernel/stats";
 import { LINK_A, LINK_B, stream, takenAt, visible } from "../kernel/stream";
 import { NEVER } from "../kernel/time";
@@ -86,54 +64,6 @@ import { buildWire, segmentBytes, wireBytes } from "../kernel/wire";
 const QUICK_MAX: u64 = 16;
 const NOBODY: u32 = 0xffffffff;
 
-
-@unmanaged
-class Port {
-  free: u64;
-  carry: u64;
-  capFrom: u64;
-  capCarry: u64;
-  arrivals: usize;
-  head: u32;
-  tail: u32;
-  mask: u32; // of the ring of arrivals
-  urgent: u32; // connections whose ACK tells of a hole
-  assignedA: u64; // bytes of a link that connections have taken
-  assignedB: u64;
-  servedA: u64; // wire bytes sent, for weighted arbitration
-  servedB: u64;
-  turnA: u32; // connection that is asked first
-  turnB: u32;
-}
-
-
-/** A frame on its way. Blocks are offsets from the acknowledgement; the last is empty when there is none. */
-@unmanaged
-class Arrival {
-  at: u64;
-  end: u64;
-  data: u64;
-  ack: u64;
-  right: u64;
-  taken: u64;
-  linkAck: u64;
-  bytes: u32;
-  index: u32;
-  from0: u32;
-  to0: u32;
-  from1: u32;
-  to1: u32;
-  from2: u32;
-  to2: u32;
-}
-
-const ARRIVAL: usize = 88;
-const PORTS = memory.data(256, 16);
-//  ranges of a link that lie beyond a hole, when it has several connections: | at | n | of each side and link
-const HELD = memory.data(32, 8);
-
-if (offsetof<Port>() > 128 || offsetof<Arrival>() != 88) ERROR("frames");
-
 let streams: u32 = 1;
 let mss: u64 = 0;
 let ticksNum: u64 = 0;
@@ -141,15 +71,8 @@ let ticksDen: u64 = 0;
 let capNum: u64 = 0;
 let capDen: u64 = 0;
 let delack: u64 = 0;
-let flightMost: u64 = 0;
 let weightA: u64 = 0;
 let weightB: u64 = 0;
-
-// @ts-ignore: decorator
-@inline
-function port(side: u32): Port {
-  return changetype<Port>(PORTS + (side << 7));
-}
 
 /** Builds the ports and connections of both sides; false when memory does not hold them. */
 export function buildTcpLossy(): bool {
@@ -164,38 +87,23 @@ export function buildTcpLossy(): bool {
   capNum = g(G_NET_CAP_NUM);
   capDen = g(G_NET_CAP_DEN);
   delack = g(G_NET_DELACK);
-  flightMost = g(G_NET_FLIGHT);
+  buildSending();
   weightA = g(G_NET_WEIGHT_A);
   weightB = g(G_NET_WEIGHT_B);
-  memory.fill(PORTS, 0, 256);
-  memory.fill(HELD, 0, 32);
-  if (!buildConnections()) return false;
+  resetPorts();
+  if (!buildConnections() || !buildReassembly(streams)) return false;
   for (let side: u32 = 0; side < 2; side++) {
     let frames: u32 = 64;
     while (<u64>frames < g(G_NET_FRAMES)) frames <<= 1;
-    const m = port(side);
-    m.mask = frames - 1;
-    m.arrivals = reserve(<u64>frames * <u64>ARRIVAL);
-    if (m.arrivals == 0) return false;
+    if (!buildArrivals(side, frames)) return false;
     for (let i: u32 = 0; i < 2 * streams; i++) {
       const c = connection(side, i);
       // side 0 opens the connections: it hears the window of a SYN, the other side that of an ACK
       openWindow(c, connection(1 - side, i), side == 1);
       c.quick = <u32>min<u64>(QUICK_MAX, max<u64>(c.advertised / (2 * mss), 2));
     }
-    for (let link: u32 = 0; streams > 1 && link < 2; link++) {
-      const ranges = reserve((g(G_NET_SEGMENTS) * streams) << 4);
-      if (ranges == 0) return false;
-      store<u32>(held(side, link), <u32>ranges);
-    }
   }
   return true;
-}
-
-// @ts-ignore: decorator
-@inline
-function held(side: u32, link: u32): usize {
-  return HELD + ((side * 2 + link) << 3);
 }
 
 // --- sending ---
@@ -219,9 +127,9 @@ export function stepTxLossy(side: u32, t: u64): void {
       sendData(side, m, link, link == LINK_A ? a : b, t);
       return;
     }
-    cause = W_RATE_CAP;
+    setCause(W_RATE_CAP);
     wake(side, U_NET_TX, m.capFrom);
-  } else if (causeA != STARVED) cause = causeA;
+  } else if (causeA != STARVED) setCause(causeA);
   const why = cause;
   if (sendAck(side, m, false, t)) return;
   enter(side, A_NET, why, t);
@@ -251,10 +159,6 @@ function waitFor(side: u32, t: u64): void {
   }
 }
 
-/** Why the last call of ready() found nobody. */
-let cause: u32 = 0;
-/** Payload of the new segment that may go, 0 for one that is lost. */
-let size: u32 = 0;
 const SIZES = memory.data(8, 4);
 
 /** The connection of a link that may send at t, in turn; NOBODY when none may. */
@@ -262,7 +166,7 @@ function ready(side: u32, link: u32, t: u64): u32 {
   const m = port(side);
   const turn = link == LINK_A ? m.turnA : m.turnB;
   const left = visible(stream(side, link), t) - (link == LINK_A ? m.assignedA : m.assignedB);
-  cause = STARVED;
+  setCause(STARVED);
   for (let k: u32 = 0; k < streams; k++) {
     let n = turn + k;
     if (n >= streams) n -= streams;
@@ -271,58 +175,6 @@ function ready(side: u32, link: u32, t: u64): u32 {
     return link * streams + n;
   }
   return NOBODY;
-}
-
-/** Whether a connection may send when its link has `left` bytes that nobody has taken; sets size, or cause. */
-function maySend(c: Connection, left: u64): bool {
-  const pipe = inFlight(c);
-  const open = pipe < c.cwnd || c.probeDue != 0;
-  size = 0;
-  if (c.waiting != 0) {
-    if (open) return true;
-    cause = W_CWND;
-    stopped(c, 1);
-    return false;
-  }
-  if (left == 0) {
-    stopped(c, 0);
-    return c.probeDue != 0 && probeAgain(c);
-  }
-  if (!open || !segmentFits(c)) {
-    cause = W_CWND;
-    stopped(c, 1);
-    return false;
-  }
-  const room = windowLeft(c);
-  const want = min<u64>(left, mss);
-  if (room >= want) {
-    // what is left is more than may go: a burst is put off until it is worth while
-    const held = c.burst == 0 && c.state == OPEN && c.probeDue == 0 && c.first != c.last;
-    if (held && left > min<u64>(room, (c.cwnd - pipe) * mss)) {
-      cause = W_CWND;
-      stopped(c, 1);
-      return false;
-    }
-    size = <u32>want;
-  } else if (mayCut(c)) size = <u32>room;
-  if (size != 0) return true;
-  if (c.probeDue != 0 && probeAgain(c)) return true;
-  cause = W_WINDOW;
-  stopped(c, 0);
-  return false;
-}
-
-/** Bytes that the window of the peer and the cap on what is in flight leave. */
-function windowLeft(c: Connection): u64 {
-  const limit = flightMost == 0 ? c.right : min<u64>(c.right, c.una + flightMost);
-  return limit > c.next ? limit - c.next : 0;
-}
-
-/** Whether the last segment may go once more as a probe. */
-function probeAgain(c: Connection): bool {
-  if (c.first != c.last && (segment(c, c.last - 1).flags & (SACKED | AGAIN)) == 0) return true;
-  c.probeDue = 0;
-  return false;
 }
 
 /** Which link goes first when both can: strict (A) or by wire bytes served over weight. */
@@ -391,7 +243,7 @@ function sendFrame(side: u32, m: Port, index: u32, bytes: u32, end: u64, data: u
   const link = index < streams ? LINK_A : LINK_B;
   const from = stream(1 - side, link);
   enter(side, A_NET, BUSY, t);
-  c.advertised = rightEdge(c, side, link, t);
+  c.advertised = rightEdge(side, link, index, t);
   c.acked = c.received;
   c.ackAt = NEVER;
   if (c.quick != 0) c.quick--;
@@ -419,7 +271,7 @@ function sendFrame(side: u32, m: Port, index: u32, bytes: u32, end: u64, data: u
   happened(T_ARRIVE, 1 - side, index, at, bytes, c.acked, c.advertised);
   const other = port(1 - side);
   assert(other.tail - other.head <= other.mask, "too many frames in flight");
-  const e = changetype<Arrival>(other.arrivals + <usize>(other.tail++ & other.mask) * ARRIVAL);
+  const e = arrival(other, other.tail++);
   e.at = at;
   e.end = end;
   e.data = data;
@@ -435,33 +287,12 @@ function sendFrame(side: u32, m: Port, index: u32, bytes: u32, end: u64, data: u
 }
 
 /** Right edge that an end may advertise: what the window leaves beside bytes that nobody has taken. */
-function rightEdge(c: Connection, side: u32, link: u32, t: u64): u64 {
+function rightEdge(side: u32, link: u32, index: u32, t: u64): u64 {
+  const c = connection(side, index);
   const from = stream(1 - side, link);
   const waits = from.cap == 0 ? 0 : from.received - takenAt(from, t);
   const open = grantable(c);
   return max<u64>(c.advertised, c.received + (open > waits ? open - waits : 0));
-}
-
-const BLOCKS = memory.data(24, 8);
-
-/** Puts the blocks that grew last into BLOCKS, as offsets from what is acknowledged (RFC 2018, 4). */
-function tellHoles(c: Connection): u32 {
-  let n: u32 = 0;
-  memory.fill(BLOCKS, 0, 24);
-  for (let k: u32 = 0; k < 3; k++) {
-    const position = k == 0 ? c.recent0 : k == 1 ? c.recent1 : c.recent2;
-    if (position <= c.received) continue;
-    const i = firstEndingAt(c.ranges, c.rangeCount, position);
-    if (i == c.rangeCount) continue;
-    const from = <u32>(rangeAt(c.ranges, i).from - c.received);
-    let told = false;
-    for (let j: u32 = 0; j < n; j++) told = told || load<u32>(BLOCKS + (j << 3)) == from;
-    if (told) continue;
-    store<u32>(BLOCKS + (n << 3), from);
-    store<u32>(BLOCKS + (n << 3), <u32>(rangeAt(c.ranges, i).to - c.received), 4);
-    n++;
-  }
-  return n;
 }
 
 // --- receiving ---
@@ -470,7 +301,7 @@ function tellHoles(c: Connection): u32 {
 export function stepRxLossy(side: u32, t: u64): void {
   const m = port(side);
   while (m.head != m.tail) {
-    const e = changetype<Arrival>(m.arrivals + <usize>(m.head & m.mask) * ARRIVAL);
+    const e = arrival(m, m.head);
     if (e.at > t) {
       wake(side, U_NET_RX, e.at);
       return;
@@ -507,7 +338,7 @@ function receive(side: u32, m: Port, e: Arrival, t: u64): void {
     const holes = c.rangeCount != 0;
     if (e.end - e.bytes <= before) inOrder(c, e);
     else beyondHole(c, e);
-    if (streams > 1) place(side, link, e);
+    if (streams > 1) place(stream(1 - side, link), side, link, e);
     else stream(1 - side, link).received = c.received;
     if (c.received != before) tune(c, <u32>(c.received - before), t);
     const late = !holes && c.rangeCount == 0 && c.quick == 0 && c.received - c.acked <= mss;
@@ -526,49 +357,11 @@ function receive(side: u32, m: Port, e: Arrival, t: u64): void {
   }
 }
 
-function inOrder(c: Connection, e: Arrival): void {
-  c.received = e.end;
-  if (c.rangeCount == 0) return;
-  c.received = reached(c.ranges, c.rangeCount, e.end);
-  const gone = countUpTo(c.ranges, c.rangeCount, c.received);
-  c.rangeCount -= gone;
-  c.ranges = c.rangeCount == 0 ? c.rangesAt : c.ranges + ((<usize>gone) << 4);
-}
-
-function beyondHole(c: Connection, e: Arrival): void {
-  const room = <u32>((c.rangesAt + ((<usize>c.mask + 1) << 4) - c.ranges) >> 4);
-  if (c.rangeCount == room) {
-    memory.copy(c.rangesAt, c.ranges, (<usize>c.rangeCount) << 4);
-    c.ranges = c.rangesAt;
-  }
-  c.rangeCount = addRange(c.ranges, c.rangeCount, e.end - e.bytes, e.end);
-  // a block that grew stays the newest of the three
-  const newest = firstEndingAt(c.ranges, c.rangeCount, e.end);
-  const from = rangeAt(c.ranges, newest).from;
-  if (c.recent0 < from || c.recent0 > rangeAt(c.ranges, newest).to) {
-    c.recent2 = c.recent1;
-    c.recent1 = c.recent0;
-  }
-  c.recent0 = e.end;
-}
-
-/** Several connections bring the bytes of a link: they are in order when all before them are there. */
-function place(side: u32, link: u32, e: Arrival): void {
-  const s = stream(1 - side, link);
-  const ranges = <usize>load<u32>(held(side, link));
-  let n = load<u32>(held(side, link), 4);
-  if (e.data + e.bytes > s.received) n = addRange(ranges, n, max<u64>(e.data, s.received), e.data + e.bytes);
-  s.received = n != 0 && rangeAt(ranges, 0).from <= s.received ? rangeAt(ranges, 0).to : s.received;
-  const gone = countUpTo(ranges, n, s.received);
-  memory.copy(ranges, ranges + ((<usize>gone) << 4), (<usize>(n - gone)) << 4);
-  store<u32>(held(side, link), n - gone, 4);
-}
-
 /** True when a window update is due: as in channel/tcp. */
 function updateDue(side: u32, index: u32, t: u64): bool {
   const c = connection(side, index);
   if (c.acked == 0) return false;
-  const right = rightEdge(c, side, index < streams ? LINK_A : LINK_B, t);
+  const right = rightEdge(side, index < streams ? LINK_A : LINK_B, index, t);
   return right - c.advertised >= 2 * mss && c.advertised - c.received < grantable(c) / 2;
 }
 

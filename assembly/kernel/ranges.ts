@@ -2,7 +2,6 @@
 // Bytes received beyond a hole: ranges in order that neither touch nor overlap. What arrives mostly extends
 // the last one, what fills a hole mostly fills the first.
 
-
 @unmanaged
 export class Range {
   from: u64;

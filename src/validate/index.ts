@@ -5,7 +5,9 @@ import type { Suite } from "./types.ts";
 type Loader = () => Promise<Suite>;
 
 /** In the order of docs/validation.md. */
-const LOADERS: Readonly<Record<string, Loader>> = {};
+const LOADERS: Readonly<Record<string, Loader>> = {
+  tcp: async () => (await import("./tcp.ts")).suite,
+};
 
 /** Names of the suites. */
 export const suiteNames: readonly string[] = Object.keys(LOADERS);

@@ -281,6 +281,8 @@ function linkParams(p: Put, scenario: object, link: Preset, window: unknown): vo
   p(abi.G_NET_WEIGHT_B, weighted ? whole(of("weights.pages", 1)) : 0);
   // Linux's TCP_DELACK_MIN
   p(abi.G_NET_DELACK, ticks("40 ms"));
+  // IPv4 20, TCP 20, timestamps 12
+  p(abi.G_NET_HEADERS, 52);
 }
 
 function runParams(p: Put, scenario: object): void {
