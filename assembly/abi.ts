@@ -93,6 +93,7 @@ export const G_NET_FLIGHT: u32 = 44; // bytes in flight of a connection at most,
 export const G_NET_HEADERS: u32 = 45; // bytes of the MTU around a payload
 export const G_NET_PAD_TO: u32 = 46; // what a payload and its headers are padded to
 export const G_LINK_BYTES: u32 = 47; // that the source of a link alone has
+export const G_NET_TLS: u32 = 48; // bytes around a record of a data link
 export const G_COUNT: u32 = 60;
 
 // congestion control: none is a path without loss that nobody backs off from

@@ -61,9 +61,15 @@ export function keptTags(side: ResolvedSide): { vsock: number; descriptors: numb
   return { vsock: 4, descriptors: ring ? side.card.dma.prefetchBatches * descriptorReads(side) : 0 };
 }
 
+/** Payload of a full segment. */
+export function segmentBytes(link: ResolvedScenario["link"]): number {
+  return Math.floor(link.mtuBytes / link.padToBytes) * link.padToBytes - link.packetHeaderBytes;
+}
+
 /** Bytes that a frame with so many payload bytes of TCP takes on the wire. */
 export function frameBytes(link: ResolvedScenario["link"], payload: number): number {
-  const frame = link.headerBytes + IP_TCP_BYTES + payload + link.fcsBytes;
+  const packet = Math.ceil((link.packetHeaderBytes + payload) / link.padToBytes) * link.padToBytes;
+  const frame = link.headerBytes + packet + link.fcsBytes;
   return link.preambleBytes + Math.max(link.minFrameBytes, frame) + link.gapBytes;
 }
 
@@ -75,7 +81,7 @@ export function frameBytes(link: ResolvedScenario["link"], payload: number): num
  */
 export function framesUnderWay(s: ResolvedScenario, quantumTicks: number): number {
   const { link, guest } = s;
-  const mss = link.mtuBytes - IP_TCP_BYTES;
+  const mss = segmentBytes(link);
   const [num, den] = link.ticksPerByte;
   const propagation = Math.floor(link.rttTicks / 2);
   const byWire = Math.ceil(((propagation + quantumTicks) * den) / (frameBytes(link, 0) * num));
@@ -97,7 +103,6 @@ export function framesUnderWay(s: ResolvedScenario, quantumTicks: number): numbe
 export interface PathShape {
   /** Ticks per byte of the bottleneck. */
   readonly ticksPerByte: Ratio;
-  readonly portTicksPerByte: Ratio;
   readonly propagationTicks: number;
   readonly jitterTicks: number;
   readonly mssBytes: number;
@@ -135,6 +140,40 @@ export function lossThreshold(probability: number): number {
   return Math.min(2 ** 32 - 1, Math.round(probability * 2 ** 32));
 }
 
+const CONGESTION = {
+  none: abi.CONGESTION_NONE,
+  reno: abi.CONGESTION_RENO,
+  cubic: abi.CONGESTION_CUBIC,
+} as const;
+
+/** What the path does to frames, and the room for those that are under way. */
+function setPath(g: Map<number, number | bigint>, s: ResolvedScenario, quantumTicks: number): void {
+  const { link } = s;
+  const path = {
+    ticksPerByte: link.bottleneckTicksPerByte ?? link.ticksPerByte,
+    propagationTicks: Math.floor(link.rttTicks / 2),
+    jitterTicks: link.jitterTicks,
+    mssBytes: segmentBytes(link),
+    bufferBytes: link.bottleneckTicksPerByte === null ? 0 : link.bufferBytes,
+    windowBytes: link.windowBytes,
+    streams: link.streams,
+  };
+  const lossy = link.congestion !== "none";
+  const segments = lossy ? segmentsOut(path) : 0;
+  g.set(abi.G_NET_CONGESTION, CONGESTION[link.congestion]);
+  g.set(abi.G_NET_LOSS, lossThreshold(link.loss));
+  g.set(abi.G_NET_LOSS_BACK, lossThreshold(link.loss));
+  g.set(abi.G_NET_JITTER, link.jitterTicks);
+  g.set(abi.G_NET_QUEUE_NUM, link.bottleneckTicksPerByte?.[0] ?? 0);
+  g.set(abi.G_NET_QUEUE_DEN, link.bottleneckTicksPerByte?.[1] ?? 1);
+  g.set(abi.G_NET_BUFFER, path.bufferBytes);
+  g.set(abi.G_NET_STREAMS, link.streams);
+  g.set(abi.G_NET_SEGMENTS, segments);
+  g.set(abi.G_NET_TUNED, link.windowGrowth === "auto" ? 1 : 0);
+  g.set(abi.G_NET_FLIGHT, link.inFlightBytes ?? 0);
+  g.set(abi.G_NET_FRAMES, lossy ? framesOfPath(path, segments) : framesUnderWay(s, quantumTicks));
+}
+
 /** Writes the parameter block. */
 export function setParams(core: Core, s: ResolvedScenario, pages: number, quantum: bigint | null): void {
   const ratio = (r: Ratio | null): [number, number] => r ?? [0, 1];
@@ -166,7 +205,9 @@ export function setParams(core: Core, s: ResolvedScenario, pages: number, quantu
   g.set(abi.G_NET_OUTSIDE, s.link.preambleBytes + s.link.gapBytes);
   g.set(abi.G_NET_FRAMING, s.link.headerBytes + s.link.fcsBytes);
   g.set(abi.G_NET_FRAME_MIN, s.link.minFrameBytes);
-  g.set(abi.G_NET_HEADERS, IP_TCP_BYTES);
+  g.set(abi.G_NET_HEADERS, s.link.packetHeaderBytes);
+  g.set(abi.G_NET_PAD_TO, s.link.padToBytes);
+  g.set(abi.G_NET_TLS, s.link.tlsBytes);
   const [capNum, capDen] = ratio(s.link.rateCapTicksPerByte);
   g.set(abi.G_NET_CAP_NUM, capNum).set(abi.G_NET_CAP_DEN, capDen);
   const weighted = s.link.arbitration === "weighted";
@@ -175,7 +216,7 @@ export function setParams(core: Core, s: ResolvedScenario, pages: number, quantu
   g.set(abi.G_NET_DELACK, DELACK_TICKS);
   g.set(abi.G_SERIES_WINDOW, 1_024_000_000);
   g.set(abi.G_QUANTUM, quantum ?? propagation);
-  g.set(abi.G_NET_FRAMES, framesUnderWay(s, Number(quantum ?? propagation)));
+  setPath(g, s, Number(quantum ?? propagation));
   for (const [index, value] of g) core.setGlobalParam(index, value);
   setSide(core, 0, s.sides.source, s);
   setSide(core, 1, s.sides.destination, s);

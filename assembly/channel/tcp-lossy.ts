@@ -2,16 +2,16 @@
 // External channel of a card over a path that loses: TCP connections with congestion control, as many for
 // each data link as `streams`, on one Ethernet port, one frame at a time.
 //
-// Models: the connections of kernel/recovery, kernel/congestion, kernel/tuning; the path of kernel/path behind
-//   the port; selective acknowledgements of up to three blocks (RFC 2018), delayed acknowledgements with
-//   quick ones at the start, arbitration between the links, turns between the connections of a link.
+// Models: the connections of kernel/recovery, kernel/congestion, kernel/tuning; the path of kernel/path
+//   behind the port; selective acknowledgements of up to three blocks (RFC 2018), delayed acknowledgements
+//   with quick ones at the start, arbitration between the links, turns between the connections of a link.
 // In and out: as channel/tcp. The connections of a link share its bytes: one that may send takes the next
 //   segment of the link, and the receiver puts it at its place, in whatever order connections bring it.
-// How long: a frame holds the port for its wire bytes x ticksPerByte, then goes its path. Sends: lost segments
-//   of a connection first, then new ones, while inFlight < cwnd; a new one when it fits the peer's window, a
-//   part only when nothing is in flight. With 3 blocks a pure ACK has 12, 20 or 28 bytes more. An ACK goes at
-//   once when more than one MSS is unacknowledged, beyond or below a hole, and for the first 16 segments (or
-//   what half the first window holds); otherwise `delack` after the first byte.
+// How long: a frame holds the port for its wire bytes x ticksPerByte, then goes its path. Sends: lost
+//   segments of a connection first, then new ones, while inFlight < cwnd; a new one when it fits the peer's
+//   window, a part only when nothing is in flight. With 3 blocks a pure ACK has 12, 20 or 28 bytes more. An
+//   ACK goes at once when more than one MSS is unacknowledged, beyond or below a hole, and for the first 16
+//   segments (or what half the first window holds); otherwise `delack` after the first byte.
 // Leaves out: ACK compression, segmentation offload and its bursts, Nagle, pacing, ECN. What several
 //   connections cost in headers of their own (RFC 8684) is not counted; with several, the window counts bytes
 //   in order only.

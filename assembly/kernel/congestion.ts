@@ -193,7 +193,9 @@ export function reduce(c: Connection, delivered: u32, advanced: bool): void {
 
 // --- bursts ---
 
-/** Whether a packet may be cut at the edge of the window: in its midst, once in a flight (Minshall's rule). */
+/**
+ * Whether a packet may be cut at the edge of the window: in its midst, once in a flight (Minshall's rule).
+ */
 export function mayCut(c: Connection): bool {
   return c.first == c.last || (c.edge != 0 && c.una >= c.smallEnd && c.next % cut != 0);
 }

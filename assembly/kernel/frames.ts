@@ -57,7 +57,10 @@ export function resetPorts(): void {
   memory.fill(PORTS, 0, 256);
 }
 
-/** Lays out the ring of `frames` (a power of two) that may be under way to a side; false when it does not fit. */
+/**
+ * Lays out the ring of `frames` (a power of two) that may be under way to a side; false when it does not
+ * fit.
+ */
 export function buildArrivals(side: u32, frames: u32): bool {
   port(side).mask = frames - 1;
   port(side).arrivals = reserve(<u64>frames * <u64>ARRIVAL);

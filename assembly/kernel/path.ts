@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The way of a frame from the port to the other card, one direction: a drop-tail queue at a bottleneck behind
-// the port, loss, propagation, jitter. One port alone feeds it, so all is known when the frame leaves the port.
+// the port, loss, propagation, jitter. One port alone feeds it, so all is known when the frame leaves the
+// port.
 //
-// How long: the frame joins the queue with its last byte, waits for what is there, and is dropped when that is
-//   more wire bytes than the buffer: a buffer of n frames holds n beside the one that is leaving. After the bottleneck it is lost with
-//   probability loss / 2^32, seeded by direction and number. It arrives one propagation later, up to `jitter`
-//   ticks late, never before a frame that went before it.
+// How long: the frame joins the queue with its last byte, waits for what is there, and is dropped when that
+//   is more wire bytes than the buffer: a buffer of n frames holds n beside the one that is leaving. After
+//   the bottleneck it is lost with probability loss / 2^32, seeded by direction and number. It arrives one
+//   propagation later, up to `jitter` ticks late, never before a frame that went before it.
 import {
   G_NET_BUFFER,
   G_NET_JITTER,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a receiver makes of segments that do not come in order: blocks beyond holes, which it reports, and, when
+// What a receiver makes of segments that do not come in order: blocks beyond holes, which it reports, and,
+// when
 // several connections carry one data link, their bytes in the link's order.
 //
 //   held, 8 bytes: | ranges | n |, of a link that has several connections, by receiving side and link

@@ -24,7 +24,9 @@ export function setCause(why: u32): void {
   cause = why;
 }
 
-/** Whether a connection may send when its link has `left` bytes that nobody has taken; sets size, or cause. */
+/**
+ * Whether a connection may send when its link has `left` bytes that nobody has taken; sets size, or cause.
+ */
 export function maySend(c: Connection, left: u64): bool {
   const pipe = inFlight(c);
   const open = pipe < c.cwnd || c.probeDue != 0;

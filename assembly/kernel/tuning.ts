@@ -32,7 +32,9 @@ export function buildTuning(): void {
   roundTrip = 2 * g(G_NET_PROPAGATION) + bottleneckTicks(2 * wireBytes(<u32>mss) + wireBytes(0));
 }
 
-/** The receiving end `c` before anything is received; what the sending end hears of it, in a SYN or an ACK. */
+/**
+ * The receiving end `c` before anything is received; what the sending end hears of it, in a SYN or an ACK.
+ */
 export function openWindow(c: Connection, sender: Connection, inSyn: bool): void {
   const first = min<u64>(most, SYN_WINDOW);
   c.window = tuned ? first : most;

@@ -27,7 +27,9 @@ export function buildWire(): void {
   padTo = max<u64>(g(G_NET_PAD_TO), 1);
 }
 
-/** Payload bytes of a full segment: a padded packet (RFC 4303) fills the MTU with no more than whole words. */
+/**
+ * Payload bytes of a full segment: a padded packet (RFC 4303) fills the MTU with no more than whole words.
+ */
 export function segmentBytes(): u64 {
   return padTo == 1 ? g(G_NET_MTU) - headers : (g(G_NET_MTU) / padTo) * padTo - headers;
 }

@@ -160,10 +160,7 @@ function addValidate(program: Command): void {
 
 /** The probes: one part of the model alone. */
 function addProbe(program: Command): void {
-  const probe = program
-    .command("probe")
-    .description("Asks one part of the model alone.")
-    .helpCommand(false);
+  const probe = program.command("probe").description("Asks one part of the model alone.").helpCommand(false);
   addProbeLink(probe);
 }
 
@@ -184,7 +181,7 @@ function addProbeLink(probe: Command): void {
     .option("--window <bytes>", "fixed receive window; without it the receiver sizes it")
     .option("--in-flight <bytes>", "cap on what a connection has in flight")
     .option("--buffer <bytes>", "queue at the bottleneck, in bytes on the wire", "1 MiB")
-    .option("--port <rate>", "rate of the sender's port; no faster than the path: it holds back", "400 Gbit/s")
+    .option("--port <rate>", "rate of the sender's port; the bottleneck if it is no faster", "400 Gbit/s")
     .option("--bytes <bytes>", "what is sent")
     .option("--duration <time>", "how long is measured, without --bytes (1 s)")
     .option("--omit <time>", "what goes before the measured time", "0 s")

@@ -66,9 +66,7 @@ function quantity(option: string, text: string, dimension: Dimension): Rational 
 
 /** Whole bytes; a plain number is bytes. */
 function bytesOf(option: string, text: string, least: number, most: number): number {
-  const { num, den } = /^\d+$/.test(text)
-    ? { num: BigInt(text), den: 1n }
-    : quantity(option, text, "bytes");
+  const { num, den } = /^\d+$/.test(text) ? { num: BigInt(text), den: 1n } : quantity(option, text, "bytes");
   const bytes = Number(num) / Number(den);
   if (Number.isInteger(bytes) && bytes >= least && bytes <= most) return bytes;
   throw new InputError(`--${option}: ${show(text)} is out of range; write ${least} to ${most} B`);

@@ -91,7 +91,6 @@ function setLinkParams(core: Core, probe: LinkProbe): void {
   const bottleneck = probe.ticksPerByte ?? probe.portTicksPerByte;
   const path = {
     ticksPerByte: bottleneck,
-    portTicksPerByte: probe.portTicksPerByte,
     propagationTicks: Math.floor(probe.rttTicks / 2),
     jitterTicks: probe.jitterTicks,
     mssBytes: probe.mtuBytes - probe.headerBytes,

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The published numbers in sim/published: CSV files whose first lines, after `#`, say where they are from. */
+/**
+ * The published numbers in sim/published: CSV files whose first lines, after `#`, say where they are from.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "../scenario/presets.ts";
