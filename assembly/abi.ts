@@ -16,6 +16,8 @@ export const JITTER_STEPS: u32 = 1024; // quantiles of a jitter table
 export const TENANT_OPS_MAX: u32 = 1024; // operations of a tenant under way
 export const LATENCIES_MAX: u32 = 65536; // of operations, that a probe keeps
 export const JOBS_MAX: u32 = 8192;
+/** Connections of a data link at most. */
+export const STREAMS_MAX: u32 = 32;
 export const READ_QUEUES_MAX: u32 = 8;
 export const TLP_QUEUE_DEPTH: u32 = 8;
 /** Records of a data link that its sender keeps: device state, pages. */
@@ -81,7 +83,27 @@ export const G_NET_FRAMES: u32 = 30; // under way to one card at most
 export const G_NET_OUTSIDE: u32 = 31; // preamble and gap: bytes around a frame
 export const G_NET_FRAMING: u32 = 32; // header and FCS of a frame
 export const G_NET_FRAME_MIN: u32 = 33; // shortest frame, header to FCS
-export const G_COUNT: u32 = 40;
+export const G_NET_CONGESTION: u32 = 34;
+export const G_NET_LOSS: u32 = 35; // of 2^32 frames, source to destination
+export const G_NET_LOSS_BACK: u32 = 36;
+export const G_NET_JITTER: u32 = 37; // ticks at most that a frame is late
+export const G_NET_QUEUE_NUM: u32 = 38; // ticks per byte of the bottleneck; 0: there is none
+export const G_NET_QUEUE_DEN: u32 = 39;
+export const G_NET_BUFFER: u32 = 40; // wire bytes that wait at the bottleneck
+export const G_NET_STREAMS: u32 = 41; // connections of a data link
+export const G_NET_SEGMENTS: u32 = 42; // that a connection has out at most, a power of two
+export const G_NET_TUNED: u32 = 43; // 1: the receive window grows up to G_NET_WINDOW
+export const G_NET_FLIGHT: u32 = 44; // bytes in flight of a connection at most, 0: no cap
+export const G_NET_HEADERS: u32 = 45; // bytes of the MTU around a payload
+export const G_NET_PAD_TO: u32 = 46; // what a payload and its headers are padded to
+export const G_LINK_BYTES: u32 = 47; // that the source of a link alone has
+export const G_NET_TLS: u32 = 48; // bytes around a record of a data link
+export const G_COUNT: u32 = 60;
+
+// congestion control: none is a path without loss that nobody backs off from
+export const CONGESTION_NONE: u32 = 0;
+export const CONGESTION_RENO: u32 = 1;
+export const CONGESTION_CUBIC: u32 = 2;
 
 // tracker kinds and address formats
 export const TRACKER_WRITE_PROTECT: u32 = 0;
@@ -473,6 +495,24 @@ export const RL_ZERO: u32 = 3;
 export const RL_WIRE: u32 = 4;
 export const RL_NEW_DIRTY: u32 = 5;
 export const RL_COUNT: u32 = 8;
+
+// what a link alone reads out, u64 each; behind it the bytes acknowledged of each connection
+export const LR_ACKED: u32 = 0;
+export const LR_ENDED: u32 = 1; // when the last byte was acknowledged, 0 before
+export const LR_AGAIN: u32 = 2; // segments sent again
+export const LR_EPISODES: u32 = 3; // times that a window was cut
+export const LR_TIMEOUTS: u32 = 4;
+export const LR_SRTT_SUM: u32 = 5; // ns
+export const LR_SRTT_SAMPLES: u32 = 6;
+export const LR_SRTT: u32 = 7; // of the first connection now, ns
+export const LR_CWND: u32 = 8; // of the first connection now, segments
+export const LR_RIGHT: u32 = 9; // bytes it may have out by the window of its peer
+export const LR_SENT: u32 = 10; // frames, source to destination, then the other way, as those below
+export const LR_LOST: u32 = 12;
+export const LR_DROPPED: u32 = 14;
+export const LR_RECEIVED: u32 = 16;
+export const LR_DATA: u32 = 18; // segments sent, again or not
+export const LR_STREAMS: u32 = 20;
 
 // series: adaptive windows, doubled when the table is full
 export const SERIES_BINS: u32 = 512;

@@ -65,7 +65,6 @@ import { stepScanner } from "./card/scanner";
 import { buildTenant, startTenant, stepTenant } from "./card/tenant";
 import { stepZero } from "./card/zero";
 import { flushPcie, settlePcie, stepPcie } from "./channel/pcie";
-import { buildTcp, handshakeTicks, stepRx, stepTx, unacknowledged } from "./channel/tcp";
 import { stepVsock } from "./channel/vsock";
 import { buildFirmware, onHandler, poll } from "./firmware/builtin";
 import { endedAt, handledAt, stepFrontend } from "./host/frontend";
@@ -99,6 +98,7 @@ import { LINK_A, LINK_B, buildStream, stream, streamsLeft } from "./kernel/strea
 import { NEVER, NO_CLOCK, edgeAt, setDomain } from "./kernel/time";
 import { timelineReset } from "./kernel/timeline";
 import { DOWN, UP, waysOut } from "./kernel/way";
+import { buildNet, handshakeTicks, stepRx, stepTx, unacknowledged } from "./board-net";
 import { buildEncoder, buildKeys, wireQueues, wirePorts, buildUnits } from "./board-wiring";
 
 /** Why build() refused: 0 built, 1 memory, 2 compressor parameters. */
@@ -134,7 +134,7 @@ export function build(): u32 {
   const bodies = g32(G_CONTENT) != CONTENT_SIZED;
   if (!buildPages() || !buildDirty() || !buildGuest(bodies)) return BUILD_MEMORY;
   buildMessages(bodies && g32(G_PAGES_OVER_VSOCK) != 0);
-  if (!buildTcp()) return BUILD_MEMORY;
+  if (!buildNet()) return BUILD_MEMORY;
   buildFirmware(handshakeTicks());
   buildCrypto();
   buildNumbers();

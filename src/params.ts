@@ -15,7 +15,7 @@ const ADDRESSES = {
 } as const;
 const POLICY = { drop: 0, stall: 1, coalesce: 2 } as const;
 /** Delayed acknowledgement of Linux (TCP_DELACK_MIN), 40 ms. */
-const DELACK_TICKS = 40_000_000n * 1_024_000n;
+export const DELACK_TICKS = 40_000_000n * 1_024_000n;
 
 /** IPv4 20, TCP 20, timestamps 12. */
 export const IP_TCP_BYTES = 52;
@@ -57,9 +57,15 @@ export function keptTags(side: ResolvedSide): { vsock: number; descriptors: numb
   return { vsock: 4, descriptors: ring ? side.card.dma.prefetchBatches * descriptorReads(side) : 0 };
 }
 
+/** Payload of a full segment. */
+export function segmentBytes(link: ResolvedScenario["link"]): number {
+  return Math.floor(link.mtuBytes / link.padToBytes) * link.padToBytes - link.packetHeaderBytes;
+}
+
 /** Bytes that a frame with so many payload bytes of TCP takes on the wire. */
 export function frameBytes(link: ResolvedScenario["link"], payload: number): number {
-  const frame = link.headerBytes + IP_TCP_BYTES + payload + link.fcsBytes;
+  const packet = Math.ceil((link.packetHeaderBytes + payload) / link.padToBytes) * link.padToBytes;
+  const frame = link.headerBytes + packet + link.fcsBytes;
   return link.preambleBytes + Math.max(link.minFrameBytes, frame) + link.gapBytes;
 }
 
@@ -71,7 +77,7 @@ export function frameBytes(link: ResolvedScenario["link"], payload: number): num
  */
 export function framesUnderWay(s: ResolvedScenario, quantumTicks: number): number {
   const { link, guest } = s;
-  const mss = link.mtuBytes - IP_TCP_BYTES;
+  const mss = segmentBytes(link);
   const [num, den] = link.ticksPerByte;
   const propagation = Math.floor(link.rttTicks / 2);
   const byWire = Math.ceil(((propagation + quantumTicks) * den) / (frameBytes(link, 0) * num));
@@ -87,6 +93,81 @@ export function framesUnderWay(s: ResolvedScenario, quantumTicks: number): numbe
   }
   const timers = 2 * Math.ceil((2 * propagation) / Number(DELACK_TICKS));
   return Math.min(byWire, Math.max(data, acks) + timers) + FRAMES_SPARE;
+}
+
+/** A path that may lose frames, as far as it bounds what is under way on it. */
+export interface PathShape {
+  /** Ticks per byte of the bottleneck. */
+  readonly ticksPerByte: Ratio;
+  readonly propagationTicks: number;
+  readonly jitterTicks: number;
+  readonly mssBytes: number;
+  readonly bufferBytes: number;
+  readonly windowBytes: number;
+  /** Connections that share it. */
+  readonly streams: number;
+}
+
+const powerAbove = (n: number): number => 2 ** Math.ceil(Math.log2(n));
+
+/**
+ * Segments that a connection has out at most, which is its send buffer: four times what path and queue hold,
+ * since a window overshoots by as much again and its losses stay out for a round trip; or what the window
+ * allows, with as many that end where a record ends.
+ */
+export function segmentsOut(path: PathShape): number {
+  const [num, den] = path.ticksPerByte;
+  const pathBytes = ((2 * path.propagationTicks + path.jitterTicks) * den) / num + path.bufferBytes;
+  const most = Math.min(4 * pathBytes, 2 * path.windowBytes) / path.mssBytes;
+  return powerAbove(Math.min(Math.max(1024, most + 64), 2 ** 22));
+}
+
+/** Frames under way to one card at most: what the wire carries, or what the connections have out. */
+export function framesOfPath(path: PathShape, segments: number): number {
+  const [num, den] = path.ticksPerByte;
+  const least = 84 * num;
+  const waits = (path.bufferBytes * num) / den;
+  const wire = ((3 * path.propagationTicks + path.jitterTicks + waits) * den) / least;
+  return Math.ceil(Math.min(wire + 1024, 4 * path.streams * segments)) + FRAMES_SPARE;
+}
+
+/** A probability as so many of 2^32. */
+export function lossThreshold(probability: number): number {
+  return Math.min(2 ** 32 - 1, Math.round(probability * 2 ** 32));
+}
+
+const CONGESTION = {
+  none: abi.CONGESTION_NONE,
+  reno: abi.CONGESTION_RENO,
+  cubic: abi.CONGESTION_CUBIC,
+} as const;
+
+/** What the path does to frames, and the room for those that are under way. */
+function setPath(g: Map<number, number | bigint>, s: ResolvedScenario, quantumTicks: number): void {
+  const { link } = s;
+  const path = {
+    ticksPerByte: link.bottleneckTicksPerByte ?? link.ticksPerByte,
+    propagationTicks: Math.floor(link.rttTicks / 2),
+    jitterTicks: link.jitterTicks,
+    mssBytes: segmentBytes(link),
+    bufferBytes: link.bottleneckTicksPerByte === null ? 0 : link.bufferBytes,
+    windowBytes: link.windowBytes,
+    streams: link.streams,
+  };
+  const lossy = link.congestion !== "none";
+  const segments = lossy ? segmentsOut(path) : 0;
+  g.set(abi.G_NET_CONGESTION, CONGESTION[link.congestion]);
+  g.set(abi.G_NET_LOSS, lossThreshold(link.loss));
+  g.set(abi.G_NET_LOSS_BACK, lossThreshold(link.loss));
+  g.set(abi.G_NET_JITTER, link.jitterTicks);
+  g.set(abi.G_NET_QUEUE_NUM, link.bottleneckTicksPerByte?.[0] ?? 0);
+  g.set(abi.G_NET_QUEUE_DEN, link.bottleneckTicksPerByte?.[1] ?? 1);
+  g.set(abi.G_NET_BUFFER, path.bufferBytes);
+  g.set(abi.G_NET_STREAMS, link.streams);
+  g.set(abi.G_NET_SEGMENTS, segments);
+  g.set(abi.G_NET_TUNED, link.windowGrowth === "auto" ? 1 : 0);
+  g.set(abi.G_NET_FLIGHT, link.inFlightBytes ?? 0);
+  g.set(abi.G_NET_FRAMES, lossy ? framesOfPath(path, segments) : framesUnderWay(s, quantumTicks));
 }
 
 /** Writes the parameter block. */
@@ -120,6 +201,9 @@ export function setParams(core: Core, s: ResolvedScenario, pages: number, quantu
   g.set(abi.G_NET_OUTSIDE, s.link.preambleBytes + s.link.gapBytes);
   g.set(abi.G_NET_FRAMING, s.link.headerBytes + s.link.fcsBytes);
   g.set(abi.G_NET_FRAME_MIN, s.link.minFrameBytes);
+  g.set(abi.G_NET_HEADERS, s.link.packetHeaderBytes);
+  g.set(abi.G_NET_PAD_TO, s.link.padToBytes);
+  g.set(abi.G_NET_TLS, s.link.tlsBytes);
   const [capNum, capDen] = ratio(s.link.rateCapTicksPerByte);
   g.set(abi.G_NET_CAP_NUM, capNum).set(abi.G_NET_CAP_DEN, capDen);
   const weighted = s.link.arbitration === "weighted";
@@ -128,7 +212,7 @@ export function setParams(core: Core, s: ResolvedScenario, pages: number, quantu
   g.set(abi.G_NET_DELACK, DELACK_TICKS);
   g.set(abi.G_SERIES_WINDOW, 1_024_000_000);
   g.set(abi.G_QUANTUM, quantum ?? propagation);
-  g.set(abi.G_NET_FRAMES, framesUnderWay(s, Number(quantum ?? propagation)));
+  setPath(g, s, Number(quantum ?? propagation));
   for (const [index, value] of g) core.setGlobalParam(index, value);
   setSide(core, 0, s.sides.source, s);
   setSide(core, 1, s.sides.destination, s);

@@ -30,10 +30,6 @@ import {
   G_NET_CAP_NUM,
   G_NET_DELACK,
   G_NET_FRAMES,
-  G_NET_FRAME_MIN,
-  G_NET_FRAMING,
-  G_NET_MTU,
-  G_NET_OUTSIDE,
   G_NET_PROPAGATION,
   G_NET_TICKS_DEN,
   G_NET_TICKS_NUM,
@@ -61,10 +57,8 @@ import { broken, count, enter } from "../kernel/stats";
 import { LINK_A, LINK_B, stream, takenAt, visible } from "../kernel/stream";
 import { NEVER } from "../kernel/time";
 import { happened } from "../kernel/timeline";
+import { buildWire, segmentBytes, wireBytes } from "../kernel/wire";
 
-const HEADERS: u32 = 52;
-/** Options of a SYN and its answer (MSS, SACK, timestamps, window scale) beyond those of other segments. */
-const SYN_OPTIONS: u32 = 8;
 /** The window of a SYN has 16 bits and is not scaled (RFC 7323, 2.2). */
 const SYN_WINDOW: u64 = 65535;
 
@@ -99,9 +93,6 @@ const MACS = memory.data(128, 16);
 
 let mss: u64 = 0;
 let window: u64 = 0;
-let outside: u64 = 0;
-let framing: u64 = 0;
-let frameMin: u64 = 0;
 let propagation: u64 = 0;
 let ticksNum: u64 = 0;
 let ticksDen: u64 = 0;
@@ -125,11 +116,9 @@ function mac(side: u32): Mac {
 
 /** Builds the ports and connections of both sides; false when memory does not hold the frames under way. */
 export function buildTcp(): bool {
-  mss = g(G_NET_MTU) - HEADERS;
+  buildWire();
+  mss = segmentBytes();
   window = g(G_NET_WINDOW);
-  outside = g(G_NET_OUTSIDE);
-  framing = g(G_NET_FRAMING);
-  frameMin = g(G_NET_FRAME_MIN);
   propagation = g(G_NET_PROPAGATION);
   ticksNum = g(G_NET_TICKS_NUM);
   ticksDen = g(G_NET_TICKS_DEN);
@@ -159,23 +148,10 @@ export function buildTcp(): bool {
   return true;
 }
 
-/** Bytes of a frame on the wire with so many bytes behind the headers of a segment. */
-// @ts-ignore: decorator
-@inline
-function wireBytes(payload: u32): u64 {
-  const frame = framing + <u64>(HEADERS + payload);
-  return outside + (frame < frameMin ? frameMin : frame);
-}
-
-/** Time of the handshake: SYN and SYN-ACK, each a frame with more options than an ACK, one way each. */
-export function handshakeTicks(): u64 {
-  return 2 * ((wireBytes(SYN_OPTIONS) * ticksNum + ticksDen - 1) / ticksDen + propagation);
-}
-
 // --- sending ---
 
 /** Steps the transmitter of a side at t. */
-export function stepTx(side: u32, t: u64): void {
+export function stepTxTcp(side: u32, t: u64): void {
   const m = mac(side);
   if (t < m.free) {
     wake(side, U_NET_TX, m.free);
@@ -290,7 +266,7 @@ function arrive(side: u32, at: u64, link: u32, end: u64, ack: u64, right: u64): 
 // --- receiving ---
 
 /** Steps the receiver of a side: takes the frames that have arrived by t. */
-export function stepRx(side: u32, t: u64): void {
+export function stepRxTcp(side: u32, t: u64): void {
   const m = mac(side);
   while (m.head != m.tail) {
     const e = m.arrivals + ((<usize>(m.head & m.mask)) << 5);
@@ -348,7 +324,7 @@ function updateDue(side: u32, link: u32, t: u64): bool {
 }
 
 /** Bytes sent and not acknowledged, in both links of a side. */
-export function unacknowledged(side: u32): u64 {
+export function unacknowledgedTcp(side: u32): u64 {
   return (
     tcp(side, LINK_A).next - stream(side, LINK_A).una + (tcp(side, LINK_B).next - stream(side, LINK_B).una)
   );

@@ -5,8 +5,9 @@
 // sender only through what comes back on the wire.
 //
 //   record, 48 bytes: | end u64 | nonce u64 | pfn | version | word | kind | bytes | flags | round | - |
-import { RECORD_HEADER_BYTES } from "../abi";
+import { G_NET_TLS, RECORD_HEADER_BYTES } from "../abi";
 import { reserve } from "./memory";
+import { g32 } from "./params";
 
 export const LINK_A: u32 = 0;
 export const LINK_B: u32 = 1;
@@ -116,6 +117,15 @@ export function takeOut(s: Stream, total: u32, from: u64): void {
   s.next++;
 }
 
+/** A stream whose bytes nobody looks at: `bytes` are there from the start; the receiver
+ * sets what is taken. */
+export function endlessStream(side: u32, link: u32, bytes: u64): void {
+  buildStream(side, link, 0, 0);
+  const s = stream(side, link);
+  s.before = bytes;
+  s.appended = bytes;
+}
+
 /** Bytes taken out, as the wire sees them at t. */
 // @ts-ignore: decorator
 @inline
@@ -180,9 +190,9 @@ export function streamsLeft(): u32 {
   return n;
 }
 
-/** Bytes of a record on the stream: header, payload, and tag when it is sealed. */
+/** Bytes of a record on the stream: header, payload, tag when it is sealed, and TLS around it. */
 // @ts-ignore: decorator
 @inline
 export function recordBytes(payload: u32, tag: u32): u32 {
-  return RECORD_HEADER_BYTES + payload + tag;
+  return RECORD_HEADER_BYTES + payload + tag + g32(G_NET_TLS);
 }

@@ -146,10 +146,11 @@ function addReplay(program: Command): void {
 function addProbe(program: Command): void {
   const probe = program
     .command("probe")
-    .summary("one unit on its own: pcie, codec")
+    .summary("one unit on its own: pcie, link, codec")
     .description("Runs one unit of the model on its own.")
     .helpCommand(false);
   addProbePcie(probe);
+  addProbeLink(probe);
   addProbeCodec(probe);
 }
 
@@ -219,6 +220,36 @@ function addValidate(program: Command): void {
     });
 }
 
+function addProbeLink(probe: Command): void {
+  probe
+    .command("link")
+    .summary("a bulk transfer over the external channel")
+    .description("Sends bytes over TCP from one card's port to another's and prints what came of it.")
+    .option("--rate <rate>", "rate of the path", "100 Gbit/s")
+    .option("--mtu <bytes>", "largest IP packet", "9000")
+    .option("--rtt <time>", "propagation there and back", "20 us")
+    .option("--loss <share>", "share of the frames that are lost, e.g. 0.001", "0")
+    .option("--loss-back <share>", "the same of the frames back", "0")
+    .option("--jitter <time>", "how late a frame may be", "0 s")
+    .option("--transport <name>", "tcp", "tcp")
+    .option("--congestion <name>", "reno or cubic", "cubic")
+    .option("--streams <n>", "connections", "1")
+    .option("--window <bytes>", "fixed receive window; without it the receiver sizes it")
+    .option("--in-flight <bytes>", "cap on what a connection has in flight")
+    .option("--buffer <bytes>", "queue at the bottleneck, in bytes on the wire", "1 MiB")
+    .option("--port <rate>", "rate of the sender's port; the bottleneck if it is no faster", "400 Gbit/s")
+    .option("--bytes <bytes>", "what is sent")
+    .option("--duration <time>", "how long is measured, without --bytes (1 s)")
+    .option("--omit <time>", "what goes before the measured time", "0 s")
+    .option("--seed <n>", "seed of everything random", "1")
+    .option("--json", "as JSON")
+    .addOption(new Option("--core <variant>", "build of the core").default("lean").hideHelp())
+    .action(async (options: Options) => {
+      const { probeLinkCommand } = await import("./probe-link.ts");
+      await prints(async () => probeLinkCommand(options as never))();
+    });
+}
+
 /** The program with all its commands. */
 function program(): Command {
   const all = new Command("dpusim")
@@ -235,8 +266,8 @@ function program(): Command {
   addTrace(all);
   addLists(all);
   addReplay(all);
-  addProbe(all);
   addValidate(all);
+  addProbe(all);
   const inherit = (command: Command): void => {
     for (const one of command.commands) {
       one.copyInheritedSettings(command);

@@ -13,8 +13,8 @@ import {
   gcmLatencyCycles,
   gcmRestCycles,
   gcmWordCycles,
-  IP_TCP_BYTES,
   keptTags,
+  segmentBytes,
 } from "../params.ts";
 import type { Ratio, ResolvedScenario, ResolvedSide } from "../scenario/types.ts";
 import type { Reading } from "./reading.ts";
@@ -48,7 +48,7 @@ function counted(reading: Reading, side: number, counter: number, less = 0): num
  */
 function linkBound(reading: Reading, s: ResolvedScenario, completed: boolean): number {
   const { link } = s;
-  const mss = link.mtuBytes - IP_TCP_BYTES;
+  const mss = segmentBytes(link);
   const overhead = frameBytes(link, mss) - mss;
   const propagation = Math.floor(link.rttTicks / 2);
   const rate = value(link.ticksPerByte);
@@ -57,7 +57,7 @@ function linkBound(reading: Reading, s: ResolvedScenario, completed: boolean): n
   for (const counter of [abi.C_NET_PAYLOAD_A, abi.C_NET_PAYLOAD_B]) {
     const payload = counted(reading, 0, counter, completed ? 0 : mss);
     wire += payload + Math.ceil(payload / mss) * overhead;
-    if (payload > 0) trips = Math.max(trips, Math.floor((payload - 1) / link.windowBytes));
+    if (payload > 0) trips = Math.max(trips, Math.floor((payload - 1) / (link.windowBytes * link.streams)));
   }
   const framing = wire * rate;
   const cap = link.rateCapTicksPerByte;

@@ -3,7 +3,7 @@
 import { ticksPerByte, type Values } from "./fill.ts";
 import { TAGS_MAX } from "./keys.ts";
 import type { Problems } from "./problems.ts";
-import { SAMPLE_EVERY, type Scenario } from "./schema.ts";
+import { DEFAULT_BUFFER, SAMPLE_EVERY, type Scenario } from "./schema.ts";
 import type { Path } from "./source.ts";
 import { compare, formatQuantity, parseQuantity, show, ticksPer, toRatio, UnitError } from "./units.ts";
 
@@ -150,6 +150,7 @@ export function checkLink(
     const most = formatQuantity(port, "rate");
     problems.add(["link", "rate"], `is faster than the ${side} card's port; write at most ${most}`);
   }
+  checkPath(scenario, link, problems);
   const { arbitration, weights, rateCap } = scenario.link;
   if (weights !== undefined && arbitration !== "weighted") {
     problems.add(["link", "weights"], "have no effect here; write arbitration: weighted", "key");
@@ -160,6 +161,42 @@ export function checkLink(
   } catch (error) {
     if (!(error instanceof UnitError)) throw error;
     problems.add(["link", "rateCap"], `${show(rateCap)} ${error.message}`);
+  }
+}
+
+/** Keys of a path that may lose frames, with the values that change nothing. */
+const OF_A_LOSSY_PATH = {
+  loss: "0",
+  jitter: "0",
+  streams: "1",
+  bottleneck: "none",
+  inFlight: "none",
+  windowGrowth: "fixed",
+} as const;
+
+/** What a path needs that may lose frames: congestion control, and a bottleneck that is one. */
+function checkPath(scenario: Scenario, link: Values, problems: Problems): void {
+  const { congestion, bottleneck, buffer } = scenario.link;
+  for (const [key, inert] of Object.entries(OF_A_LOSSY_PATH)) {
+    const written = scenario.link[key as keyof typeof OF_A_LOSSY_PATH];
+    if (congestion !== "none" || String(written) === inert) continue;
+    problems.add(["link", key], "needs congestion control; write congestion: cubic, or reno");
+  }
+  if (bottleneck === "none") {
+    if (buffer === DEFAULT_BUFFER) return;
+    problems.add(["link", "buffer"], "has no effect without a slower part; write bottleneck: RATE", "key");
+    return;
+  }
+  const rate = link.exact("rate");
+  if (compare(parseQuantity(bottleneck, "rate"), rate) >= 0) {
+    const most = formatQuantity(rate, "rate");
+    problems.add(["link", "bottleneck"], `is no slower than the link; write less than ${most}, or none`);
+  }
+  try {
+    ticksPerByte(parseQuantity(bottleneck, "rate"));
+  } catch (error) {
+    if (!(error instanceof UnitError)) throw error;
+    problems.add(["link", "bottleneck"], `${show(bottleneck)} ${error.message}`);
   }
 }
 

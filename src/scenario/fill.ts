@@ -337,3 +337,41 @@ export function fillEthernet(
     minFrameBytes: values.whole("minFrame"),
   };
 }
+
+/** The keys of `link.framing`. */
+export interface FramingKeys {
+  readonly vlan: number;
+  readonly ip: "v4" | "v6";
+  readonly vxlan: "off" | "on";
+  readonly macsec: "off" | "sci" | "short";
+  readonly esp: "off" | "tunnel";
+  readonly tls: "off" | "v1.2" | "v1.3";
+}
+
+/** TCP with timestamps. */
+const TCP_BYTES = 32;
+const IP_BYTES = { v4: 20, v6: 40 } as const;
+const VLAN_BYTES = 4;
+/** Outer Ethernet, IPv4, UDP and VXLAN headers less the Ethernet header that every frame has. */
+const VXLAN_BYTES = 50;
+/** SecTAG with EtherType 8, SCI 8, ICV 16 (IEEE 802.1AE). */
+const MACSEC_BYTES = { off: 0, sci: 32, short: 24 } as const;
+/** Outer IPv4 20, SPI and sequence number 8, IV 8, pad length and next header 2, ICV 16 (RFC 4303, 4106). */
+const ESP_BYTES = 54;
+const ESP_PAD_TO = 4;
+/** TLS 1.2: header 5, nonce 8, tag 16; TLS 1.3: header 5, content type 1, tag 16. */
+const TLS_BYTES = { off: 0, "v1.2": 29, "v1.3": 22 } as const;
+
+/** What encloses a payload on the wire; without keys IPv4 and TCP in a plain frame. */
+export function fillFraming(
+  ethernet: Pick<ResolvedLink, "headerBytes">,
+  keys: FramingKeys = { vlan: 0, ip: "v4", vxlan: "off", macsec: "off", esp: "off", tls: "off" },
+): Pick<ResolvedLink, "headerBytes" | "packetHeaderBytes" | "padToBytes" | "tlsBytes"> {
+  const tunnels = (keys.vxlan === "on" ? VXLAN_BYTES : 0) + (keys.esp === "tunnel" ? ESP_BYTES : 0);
+  return {
+    headerBytes: ethernet.headerBytes + keys.vlan * VLAN_BYTES + MACSEC_BYTES[keys.macsec],
+    packetHeaderBytes: IP_BYTES[keys.ip] + TCP_BYTES + tunnels,
+    padToBytes: keys.esp === "tunnel" ? ESP_PAD_TO : 1,
+    tlsBytes: TLS_BYTES[keys.tls],
+  };
+}

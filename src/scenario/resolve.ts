@@ -12,8 +12,10 @@ import {
   convert,
 } from "./checks.ts";
 import {
+  type FramingKeys,
   fillCard,
   fillEthernet,
+  fillFraming,
   fillHost,
   fillPcie,
   flatten,
@@ -122,14 +124,25 @@ function linkValues(scenario: Scenario, problems: Problems): Values | null {
 }
 
 function fillLink(scenario: Scenario, values: Values, destination: ResolvedSide): ResolvedLink {
-  const { window, rateCap, arbitration, weights } = scenario.link;
+  const { link } = scenario;
+  const { window, rateCap, arbitration, weights } = link;
+  const bytes = (value: unknown): number => Number(parseQuantity(value, "bytes").num);
+  const loss = parseDecimal(link.loss);
+  const slower = link.bottleneck === "none" ? null : ticksPerByte(parseQuantity(link.bottleneck, "rate"));
+  const ethernet = fillEthernet(values);
+  const framed = fillFraming(ethernet, link.framing as FramingKeys | undefined);
   return {
-    ...fillEthernet(values),
+    ...ethernet,
     transport: "tcp",
-    congestion: "none",
-    streams: 1,
-    loss: 0,
-    jitter: 0,
+    congestion: link.congestion as ResolvedLink["congestion"],
+    streams: link.streams as number,
+    loss: Number(loss.num) / Number(loss.den),
+    jitterTicks: Number(ticksOf(parseQuantity(link.jitter, "time"))),
+    bottleneckTicksPerByte: slower,
+    bufferBytes: bytes(link.buffer),
+    inFlightBytes: link.inFlight === "none" ? null : bytes(link.inFlight),
+    windowGrowth: link.windowGrowth as ResolvedLink["windowGrowth"],
+    ...framed,
     windowBytes:
       window === undefined
         ? destination.card.tcp.receiveWindowBytes

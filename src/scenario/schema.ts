@@ -4,7 +4,7 @@
  * supports. Meaning across keys (presets, limits of a card, paths) is checked in resolve.ts.
  */
 import * as z from "zod";
-import { ROUNDS_MAX } from "../../assembly/abi.ts";
+import { ROUNDS_MAX, STREAMS_MAX } from "../../assembly/abi.ts";
 import { emptyList, field, overrideFields, supported } from "./fields.ts";
 import { CARD_KEYS, HOST_KEYS, type KeySpec, LINK_KEYS, REFUSED_KEYS } from "./keys.ts";
 import { parseDecimal, printable, show, toRatio, UnitError } from "./units.ts";
@@ -16,6 +16,8 @@ export const SCENARIO_SCHEMA = "dpusim.scenario/1";
 export const DEFAULT_HOST = "snb-e5-2630";
 export const DEFAULT_CARD = "dpu-ref";
 const DEFAULT_LINK = "ethernet-100g";
+/** Queue of a bottleneck. */
+export const DEFAULT_BUFFER = "1 MiB";
 /** One page in so many is carried, unless a scenario says otherwise. */
 export const SAMPLE_EVERY = 64;
 
@@ -171,19 +173,63 @@ const encrypt = z.union(
   { error: ({ input }) => `${show(input)} is not known here; write off or { cipher: aes-128-gcm }` },
 );
 
+const share = z
+  .custom<string | number>()
+  .superRefine((input, context) => {
+    try {
+      if (typeof input === "object") throw new UnitError(`${show(input)} is not a number; write e.g. 0.001`);
+      const value = parseDecimal(input);
+      const bad = value.num * 2n > value.den;
+      if (bad) throw new UnitError(`${show(input)} is out of range; write 0 to 0.5`);
+    } catch (error) {
+      context.addIssue({ code: "custom", message: (error as Error).message });
+    }
+  })
+  .meta({ type: "number", minimum: 0, maximum: 0.5, description: "share of the frames lost, either way" });
+
+const framing = z.strictObject({
+  vlan: count(0, 2, "VLAN tags of a frame (IEEE 802.1Q), 4 B each").default(0),
+  ip: choice(["v4", "v6"], "IP version: headers of 20 or 40 B").default("v4"),
+  vxlan: choice(["off", "on"], "VXLAN (RFC 7348): 50 B of the MTU").default("off"),
+  macsec: choice(["off", "sci", "short"], "MACsec: 32 B a frame with the SCI, 24 B without").default("off"),
+  esp: choice(["off", "tunnel"], "ESP in tunnel mode with AES-GCM (RFC 4106)").default("off"),
+  tls: choice(["off", "v1.2", "v1.3"], "TLS around every record of a data link: 29 or 22 B").default("off"),
+});
+
 const link = z.strictObject({
   preset: presetName.default(DEFAULT_LINK),
   ...overrideFields(LINK_KEYS),
   transport: supported(["tcp"], ["udp"], "transport of both data links").default("tcp"),
-  congestion: supported(
-    ["none"],
-    ["reno", "cubic"],
+  congestion: choice(
+    ["none", "reno", "cubic"],
     "congestion control: none starts slowly and never backs off",
   ).default("none"),
-  streams: supported([1], "any", "connections per data link").default(1),
-  loss: supported([0], "any", "share of packets lost").default(0),
-  jitter: supported([0], "any", "variation of the delay").default(0),
-  buffer: supported(["1 MiB"], "any", "queue at the link; inert without loss").default("1 MiB"),
+  streams: count(1, STREAMS_MAX, "connections per data link").default(1),
+  loss: share.default(0),
+  jitter: time(1, "how late a frame may be; order is kept").default(0),
+  bottleneck: wordOr("none", {
+    measure: "rate",
+    min: 1e6,
+    max: 1e12,
+    text: "rate of a slower part of the path, behind a queue that drops",
+  }).default("none"),
+  buffer: field({
+    measure: "bytes",
+    min: 0,
+    max: 2 ** 30,
+    text: "queue at the bottleneck in bytes on the wire; inert without one",
+  }).default(DEFAULT_BUFFER),
+  inFlight: wordOr("none", {
+    measure: "bytes",
+    min: 65536,
+    max: 2 ** 30,
+    text: "cap on what a connection has in flight",
+  }).default("none"),
+  windowGrowth: choice(
+    ["fixed", "auto"],
+    "auto: the receive window begins with 65535 B and grows as Linux's does",
+  ).default("fixed"),
+  framing: framing.optional(),
   window: field({
     measure: "bytes",
     min: 65536,

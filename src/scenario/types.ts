@@ -273,10 +273,28 @@ export interface ResolvedLink {
   headerBytes: number;
   minFrameBytes: number;
   transport: "tcp";
-  congestion: "none";
-  streams: 1;
-  loss: 0;
-  jitter: 0;
+  /** none: a path without loss that nobody backs off from. */
+  congestion: "none" | "reno" | "cubic";
+  /** Connections of each data link. */
+  streams: number;
+  /** Share of the frames that are lost, either way. */
+  loss: number;
+  /** How late a frame may be. */
+  jitterTicks: number;
+  /** Ticks per byte of a bottleneck behind the port; null without one. */
+  bottleneckTicksPerByte: Ratio | null;
+  /** Wire bytes that wait at the bottleneck. */
+  bufferBytes: number;
+  /** Cap on what a connection has in flight; null without one. */
+  inFlightBytes: number | null;
+  /** auto: the receive window begins with 65535 bytes and grows up to windowBytes. */
+  windowGrowth: "fixed" | "auto";
+  /** Bytes of the MTU around a payload: IP, TCP with timestamps, and what encloses them. */
+  packetHeaderBytes: number;
+  /** What a packet is padded to: 4 with ESP, else 1. */
+  padToBytes: number;
+  /** Bytes that TLS adds to a record of the data link. */
+  tlsBytes: number;
   /** Receive window of each connection: `link.window`, else the destination card's. */
   windowBytes: number;
   /** Ticks per byte of the cap on what is sent; null without a cap. */

@@ -7,6 +7,7 @@ export type Other = string | readonly [value: string, ...sets: string[]];
 
 /** A guest with many pages to write: each is written once in 20 ms. */
 const BUSY = ["guest.generate.memory=8 MiB", "guest.generate.workingSet=8 MiB"] as const;
+const LOSSY = "link.congestion=cubic";
 const NO_DLL = "internal.dll=none";
 const PLAIN = ["compress=off", "encrypt=off"] as const;
 const BOTH_LINKS = [
@@ -62,6 +63,20 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "link.minFrame": "128 B",
   "link.window": ["64 KiB", "link.rtt=200 us"],
   "link.rateCap": "1 Gbit/s",
+  "link.congestion": "reno",
+  "link.loss": ["0.02", LOSSY],
+  "link.jitter": ["3 us", LOSSY],
+  "link.streams": ["2", LOSSY],
+  "link.bottleneck": ["1 Gbit/s", LOSSY],
+  "link.buffer": ["20 KiB", LOSSY, "link.bottleneck=1 Gbit/s", ...BUSY],
+  "link.inFlight": ["64 KiB", LOSSY, "link.rtt=200 us", ...BUSY],
+  "link.windowGrowth": ["auto", LOSSY, "link.rtt=200 us", ...BUSY],
+  "link.framing.vlan": "1",
+  "link.framing.ip": "v6",
+  "link.framing.vxlan": "on",
+  "link.framing.macsec": "sci",
+  "link.framing.esp": "tunnel",
+  "link.framing.tls": "v1.3",
   "link.arbitration": ["weighted", "guest.deviceState=256 KiB", "link.rate=100 Mbit/s", ...PLAIN],
   "link.weights.state": ["9", "link.weights.pages=60", ...BOTH_LINKS],
   "link.weights.pages": ["60", ...BOTH_LINKS],

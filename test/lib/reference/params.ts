@@ -13,7 +13,12 @@ export interface Params {
 }
 
 /** Of the harness alone: what rings hold, how far a side may run ahead. They change no result. */
-export const HARNESS_PARAMS: readonly number[] = [abi.G_RING_EVENTS, abi.G_QUANTUM, abi.G_NET_FRAMES];
+export const HARNESS_PARAMS: readonly number[] = [
+  abi.G_RING_EVENTS,
+  abi.G_QUANTUM,
+  abi.G_NET_FRAMES,
+  abi.G_NET_SEGMENTS,
+];
 
 const TICKS_PER_SECOND = 1_024_000_000_000_000n;
 
@@ -301,6 +306,29 @@ function linkParams(p: Put, scenario: object, link: Preset, window: unknown): vo
   p(abi.G_NET_WEIGHT_B, weighted ? whole(of("weights.pages", 1)) : 0);
   // Linux's TCP_DELACK_MIN
   p(abi.G_NET_DELACK, ticks("40 ms"));
+  pathParams(p, of);
+}
+
+/** A path that may lose frames, and what encloses a payload on it. */
+function pathParams(p: Put, of: (key: string, otherwise: unknown) => unknown): void {
+  const congestion = ["none", "reno", "cubic"].indexOf(`${of("congestion", "none")}`);
+  p(abi.G_NET_CONGESTION, congestion);
+  const lost = Math.round(Number(of("loss", 0)) * 2 ** 32);
+  p(abi.G_NET_LOSS, lost);
+  p(abi.G_NET_LOSS_BACK, lost);
+  p(abi.G_NET_JITTER, ticks(of("jitter", "0 s")));
+  const slower = of("bottleneck", "none");
+  const [num, den] = slower === "none" ? [0, 1] : ticksPer(exact(slower));
+  p(abi.G_NET_QUEUE_NUM, num);
+  p(abi.G_NET_QUEUE_DEN, den);
+  p(abi.G_NET_BUFFER, slower === "none" ? 0 : whole(of("buffer", "1 MiB")));
+  p(abi.G_NET_STREAMS, whole(of("streams", 1)));
+  p(abi.G_NET_TUNED, of("windowGrowth", "fixed") === "auto" ? 1 : 0);
+  const flight = of("inFlight", "none");
+  p(abi.G_NET_FLIGHT, flight === "none" ? 0 : whole(flight));
+  // IPv4 20, TCP 20, timestamps 12
+  p(abi.G_NET_HEADERS, 52);
+  p(abi.G_NET_PAD_TO, 1);
 }
 
 function runParams(p: Put, scenario: object): void {

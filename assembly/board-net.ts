@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which TCP the port has: the one for a path that loses nothing, or the one with congestion control.
+import {
+  CONGESTION_NONE,
+  G_NET_CONGESTION,
+  G_NET_PROPAGATION,
+  G_NET_TICKS_DEN,
+  G_NET_TICKS_NUM,
+} from "./abi";
+import { buildTcp, stepRxTcp, stepTxTcp, unacknowledgedTcp } from "./channel/tcp";
+import { buildTcpLossy, stepRxLossy, stepTxLossy, unacknowledgedLossy } from "./channel/tcp-lossy";
+import { g, g32 } from "./kernel/params";
+import { bottleneckTicks } from "./kernel/path";
+import { handshakeBytes } from "./kernel/wire";
+
+let lossy: bool = false;
+
+/** Builds the port and its connections; false when memory does not hold the frames under way. */
+export function buildNet(): bool {
+  lossy = g32(G_NET_CONGESTION) != CONGESTION_NONE;
+  return lossy ? buildTcpLossy() : buildTcp();
+}
+
+/** Time of the handshake: SYN and SYN-ACK, one way each. */
+export function handshakeTicks(): u64 {
+  const bytes = handshakeBytes();
+  const port = (bytes * g(G_NET_TICKS_NUM) + g(G_NET_TICKS_DEN) - 1) / g(G_NET_TICKS_DEN);
+  return 2 * (port + (lossy ? bottleneckTicks(bytes) : 0) + g(G_NET_PROPAGATION));
+}
+
+export function stepRx(side: u32, t: u64): void {
+  if (lossy) stepRxLossy(side, t);
+  else stepRxTcp(side, t);
+}
+
+export function stepTx(side: u32, t: u64): void {
+  if (lossy) stepTxLossy(side, t);
+  else stepTxTcp(side, t);
+}
+
+/** Bytes sent and not acknowledged, in all connections of a side. */
+export function unacknowledged(side: u32): u64 {
+  return lossy ? unacknowledgedLossy(side) : unacknowledgedTcp(side);
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way of a frame from the port to the other card, one direction: a drop-tail queue at a bottleneck behind
+// the port, loss, propagation, jitter. One port alone feeds it, so all is known when the frame leaves the
+// port.
+//
+// How long: the frame joins the queue with its last byte, waits for what is there, and is dropped when that
+//   is more wire bytes than the buffer: a buffer of n frames holds n beside the one that is leaving. After
+//   the bottleneck it is lost with probability loss / 2^32, seeded by direction and number. It arrives one
+//   propagation later, up to `jitter` ticks late, never before a frame that went before it.
+import {
+  G_NET_BUFFER,
+  G_NET_JITTER,
+  G_NET_LOSS,
+  G_NET_PROPAGATION,
+  G_NET_QUEUE_DEN,
+  G_NET_QUEUE_NUM,
+  G_SEED,
+  I_CONSERVED,
+} from "../abi";
+import { g, g32 } from "./params";
+import { mix } from "./random";
+import { broken } from "./stats";
+
+/** What happened to a frame, instead of an arrival. */
+export const NOT_ARRIVING: u64 = 0;
+
+
+@unmanaged
+export class Path {
+  free: u64; // of the bottleneck
+  carry: u64;
+  lastAt: u64;
+  sent: u64;
+  lost: u64;
+  dropped: u64;
+  received: u64;
+  seed: u32;
+  loss: u32;
+}
+
+const PATHS = memory.data(128, 16);
+let queueNum: u64 = 0;
+let queueDen: u64 = 1;
+let buffer: u64 = 0;
+let jitter: u64 = 0;
+let propagation: u64 = 0;
+
+if (offsetof<Path>() > 64) ERROR("path");
+
+/** The way that frames of `side` take. */
+// @ts-ignore: decorator
+@inline
+export function path(side: u32): Path {
+  return changetype<Path>(PATHS + (side << 6));
+}
+
+export function buildPaths(): void {
+  memory.fill(PATHS, 0, 128);
+  queueNum = g(G_NET_QUEUE_NUM);
+  queueDen = g(G_NET_QUEUE_DEN);
+  buffer = g(G_NET_BUFFER) * queueNum;
+  jitter = g(G_NET_JITTER);
+  propagation = g(G_NET_PROPAGATION);
+  for (let side: u32 = 0; side < 2; side++) {
+    path(side).seed = mix(g32(G_SEED), 0x7c90 + side);
+    path(side).loss = g32(G_NET_LOSS + side);
+  }
+}
+
+/** Ticks that so many bytes take at the bottleneck. */
+export function bottleneckTicks(bytes: u64): u64 {
+  return queueNum == 0 ? 0 : (bytes * queueNum + queueDen - 1) / queueDen;
+}
+
+/** A frame of so many wire bytes leaves the port at t: when it arrives, or NOT_ARRIVING. */
+export function underWay(w: Path, bytes: u64, t: u64): u64 {
+  const number = <u32>w.sent;
+  w.sent++;
+  let leaves = t;
+  if (queueNum != 0) {
+    const waits = w.free > t ? w.free - t : 0;
+    const span = bytes * queueNum;
+    if (waits * queueDen > buffer) {
+      w.dropped++;
+      return NOT_ARRIVING;
+    }
+    if (waits == 0) w.carry = 0;
+    leaves = t + waits + (span + w.carry) / queueDen;
+    w.carry = (span + w.carry) % queueDen;
+    w.free = leaves;
+  }
+  if (w.loss != 0 && mix(w.seed, number) < w.loss) {
+    w.lost++;
+    return NOT_ARRIVING;
+  }
+  leaves += propagation;
+  if (jitter != 0) leaves += (<u64>mix(w.seed ^ 0x5bd1e995, number) * jitter) >> 32;
+  if (leaves < w.lastAt) leaves = w.lastAt;
+  w.lastAt = leaves;
+  return leaves;
+}
+
+/** A frame has arrived; with it every frame sent is received, lost, dropped or still under way. */
+export function arrived(w: Path, left: u32, t: u64): void {
+  w.received++;
+  const known = w.received + w.lost + w.dropped + left;
+  if (known != w.sent) broken(I_CONSERVED, known, w.sent, t);
+}

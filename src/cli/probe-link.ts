@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+/** `dpusim probe link`: a bulk transfer over the external channel alone. */
+import { TICKS_PER_NS } from "../../assembly/abi.ts";
+import { Core, coreModule, type Variant } from "../core.ts";
+import { type LinkProbe, type LinkResult, linkProbe, probeLink } from "../probe/link.ts";
+import { grouped } from "../report/format.ts";
+import { ticksPerByte } from "../scenario/fill.ts";
+import {
+  compare,
+  type Dimension,
+  parseDecimal,
+  parseQuantity,
+  type Rational,
+  show,
+  ticksOf,
+  UnitError,
+} from "../scenario/units.ts";
+import { InputError } from "./errors.ts";
+
+/** Options of the command as texts. */
+interface LinkTexts {
+  readonly rate: string;
+  readonly mtu: string;
+  readonly rtt: string;
+  readonly loss: string;
+  readonly lossBack: string;
+  readonly jitter: string;
+  readonly transport: string;
+  readonly congestion: string;
+  readonly streams: string;
+  readonly window?: string;
+  readonly inFlight?: string;
+  readonly buffer: string;
+  readonly port: string;
+  readonly bytes?: string;
+  readonly duration?: string;
+  readonly omit: string;
+  readonly seed: string;
+  readonly json?: boolean;
+  readonly core: string;
+}
+
+const MTU_MIN = 576;
+const MTU_MAX = 9216;
+const STREAMS_MAX = 32;
+const BYTES_MAX = 2 ** 46;
+const BUFFER_MAX = 2 ** 30;
+const SEED_MAX = 2 ** 32 - 1;
+/** A transfer that takes longer is given up. */
+const HOURS_MAX = { num: 9000n, den: 1n };
+const RTT_MAX = { num: 2n, den: 1n };
+
+/** Runs a parser of units; its complaint becomes one about the option. */
+function parsed<T>(option: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof UnitError) throw new InputError(`--${option}: ${error.message}`);
+    throw error;
+  }
+}
+
+function quantity(option: string, text: string, dimension: Dimension): Rational {
+  return parsed(option, () => parseQuantity(text, dimension));
+}
+
+/** Whole bytes; a plain number is bytes. */
+function bytesOf(option: string, text: string, least: number, most: number): number {
+  const { num, den } = /^\d+$/.test(text) ? { num: BigInt(text), den: 1n } : quantity(option, text, "bytes");
+  const bytes = Number(num) / Number(den);
+  if (Number.isInteger(bytes) && bytes >= least && bytes <= most) return bytes;
+  throw new InputError(`--${option}: ${show(text)} is out of range; write ${least} to ${most} B`);
+}
+
+function wholeOf(option: string, text: string, least: number, most: number): number {
+  if (/^\d+$/.test(text) && Number(text) >= least && Number(text) <= most) return Number(text);
+  throw new InputError(`--${option}: ${show(text)} is no whole number from ${least} to ${most}`);
+}
+
+function ticksOfOption(option: string, text: string, most: Rational): bigint {
+  const value = quantity(option, text, "time");
+  if (compare(value, most) > 0) {
+    throw new InputError(`--${option}: ${show(text)} is too long; write at most ${most.num} s`);
+  }
+  return parsed(option, () => ticksOf(value));
+}
+
+function lossOf(option: string, text: string): number {
+  const { num, den } = parsed(option, () => parseDecimal(text));
+  if (num < den) return Number(num) / Number(den);
+  throw new InputError(`--${option}: ${show(text)} is no share of frames; write 0 to 0.999, such as 0.001`);
+}
+
+function oneOf<T extends string>(option: string, text: string, known: readonly T[]): T {
+  const found = known.find((one) => one === text);
+  if (found !== undefined) return found;
+  throw new InputError(`--${option}: ${show(text)} is not known here; write ${known.join(" or ")}`);
+}
+
+/** The probe that the options describe. @throws InputError */
+export function probeOf(texts: LinkTexts): LinkProbe {
+  const rate = quantity("rate", texts.rate, "rate");
+  const port = quantity("port", texts.port, "rate");
+  const perByte = (option: string, value: Rational) => {
+    if (value.num <= 0n) throw new InputError(`--${option}: 0 bit/s carries nothing; write e.g. 100Gbit/s`);
+    return parsed(option, () => ticksPerByte(value));
+  };
+  // a port no faster than the path is the bottleneck: it holds the sender back, and no frame is dropped
+  const faster = compare(port, rate) > 0;
+  if (texts.bytes !== undefined && texts.duration !== undefined) {
+    throw new InputError("--duration: stands beside --bytes; keep one of the two");
+  }
+  const omit = ticksOfOption("omit", texts.omit, HOURS_MAX);
+  oneOf("transport", texts.transport, ["tcp"]);
+  return linkProbe({
+    ticksPerByte: faster ? perByte("rate", rate) : null,
+    portTicksPerByte: perByte("port", faster ? port : rate),
+    rttTicks: Number(ticksOfOption("rtt", texts.rtt, RTT_MAX)),
+    mtuBytes: bytesOf("mtu", texts.mtu, MTU_MIN, MTU_MAX),
+    loss: lossOf("loss", texts.loss),
+    lossBack: lossOf("loss-back", texts.lossBack),
+    jitterTicks: Number(ticksOfOption("jitter", texts.jitter, RTT_MAX)),
+    bufferBytes: bytesOf("buffer", texts.buffer, 0, BUFFER_MAX),
+    congestion: oneOf("congestion", texts.congestion, ["reno", "cubic"]),
+    streams: wholeOf("streams", texts.streams, 1, STREAMS_MAX),
+    windowBytes: texts.window === undefined ? null : bytesOf("window", texts.window, 1460, BUFFER_MAX),
+    inFlightBytes:
+      texts.inFlight === undefined ? null : bytesOf("in-flight", texts.inFlight, 1460, BUFFER_MAX),
+    bytes: texts.bytes === undefined ? null : bytesOf("bytes", texts.bytes, 1, BYTES_MAX),
+    durationTicks:
+      texts.bytes !== undefined
+        ? ticksOf(HOURS_MAX) - omit
+        : ticksOfOption("duration", texts.duration ?? "1 s", HOURS_MAX),
+    omitTicks: omit,
+    seed: wholeOf("seed", texts.seed, 0, SEED_MAX),
+  });
+}
+
+const ms = (ns: number): string => `${(ns / 1e6).toPrecision(6)} ms`;
+
+function table(probe: LinkProbe, r: LinkResult): string {
+  const rows: [string, string][] = [
+    ["goodput", `${(r.goodputBitsPerSecond / 1e6).toPrecision(6)} Mbit/s`],
+    ["payload acknowledged", `${grouped(r.payloadBytes)} B${r.complete ? ", all of it" : ""}`],
+    ["on the wire", `${grouped(r.wireBytes)} B in ${grouped(r.frames)} frames, ${grouped(r.acks)} back`],
+    ["time", `${ms(r.elapsedNs)} after a handshake of ${ms(r.handshakeNs)}`],
+    ["lost, dropped", `${grouped(r.lostFrames)}, ${grouped(r.droppedFrames)} frames`],
+    ["sent again", `${grouped(r.retransmits)} segments`],
+    ["windows cut", `${r.lossEvents} times, ${r.timeouts} by a timeout`],
+    ["smoothed RTT", ms(r.srttMeanNs)],
+  ];
+  if (probe.streams > 1) rows.push(["of each stream", `${r.streams.map((n) => grouped(n)).join(", ")} B`]);
+  return rows.map(([name, value]) => `  ${name.padEnd(22)}${value}\n`).join("");
+}
+
+/** The text of the command. @throws InputError */
+export function probeLinkCommand(texts: LinkTexts): string {
+  const probe = probeOf(texts);
+  const { streams, ...rest } = probeLink(new Core(coreModule(texts.core as Variant)), probe);
+  if (texts.json !== true) return table(probe, { ...rest, streams });
+  const seconds = Math.max(rest.elapsedNs - Number(probe.omitTicks) / TICKS_PER_NS, 1) / 1e9;
+  const perStream = streams.map((bytes) => (bytes * 8) / seconds);
+  return `${JSON.stringify({ ...rest, streams: perStream }, null, 1)}\n`;
+}

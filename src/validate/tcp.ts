@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+/** TCP on the external channel against Linux over an emulated link. */
+import { TICKS_PER_NS } from "../../assembly/abi.ts";
+import { Core, coreModule } from "../core.ts";
+import { type LinkProbe, type LinkResult, linkProbe, probeLink } from "../probe/link.ts";
+import { type PublishedRow, published } from "./published.ts";
+import { type Point, point, type Suite, type Tolerance } from "./types.ts";
+
+const SUITE = "tcp";
+const SOURCE = "recorded: Linux 6.18 over an emulated link";
+const SEEDS = 5;
+/** Transfers over a path that loses differ widely: their distribution is looked at. */
+const SEEDS_TRANSFER = 20;
+const MIB = 2 ** 20;
+const HEADERS = 52;
+const FRAME_EXTRA = 38;
+const TICKS_PER_MS = BigInt(TICKS_PER_NS) * 1_000_000n;
+
+const core = new Core(coreModule());
+const num = (row: PublishedRow, key: string): number => Number(row[key]);
+
+function mean(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0) / values.length;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
+}
+
+/** The probe that a row was recorded with. */
+function probeOf(row: PublishedRow, own: Partial<LinkProbe>): LinkProbe {
+  return linkProbe({
+    // 8 bit x 1.024e15 ticks a second over Mbit/s
+    ticksPerByte: [8_192_000_000 / num(row, "rate_mbps"), 1],
+    rttTicks: Number(row.base_rtt_ms ?? row.rtt_ms) * Number(TICKS_PER_MS),
+    mtuBytes: num(row, "mtu"),
+    bufferBytes: num(row, "buffer_bytes"),
+    congestion: row.cc as "reno" | "cubic",
+    ...own,
+  });
+}
+
+function ms(milliseconds: number): bigint {
+  return BigInt(Math.round(milliseconds)) * TICKS_PER_MS;
+}
+
+/** What a row may be off by: the kind of path it had, and how sure the recording is. */
+function steadyTolerance(row: PublishedRow): Tolerance {
+  const percent = (value: number): Tolerance => ({ kind: "percent", value });
+  const [loss, rtt] = [num(row, "loss"), num(row, "base_rtt_ms")];
+  if (num(row, "acks_per_data") < 0.2) return percent(25);
+  if (loss >= 0.03 || (rtt <= 1 && loss >= 3e-3)) return percent(25);
+  if (loss > 1e-3) return percent(15);
+  if (loss > 0) {
+    const errors = (300 * num(row, "stderr_mbps")) / num(row, "goodput_mean_mbps");
+    return percent(Math.max(15, Number.isFinite(errors) ? errors : 0));
+  }
+  if (num(row, "window_opt") > 0) return percent(rtt >= 50 ? 3 : 8);
+  const share = num(row, "buffer_bytes") / ((num(row, "rate_mbps") * rtt * 1000) / 8);
+  return percent(share < 0.35 ? 12 : share < 1 ? 3 : 2.5);
+}
+
+function nameOf(row: PublishedRow): string {
+  const { cc, rate_mbps: rate, loss, mtu, streams, window_opt: window } = row;
+  const rtt = row.base_rtt_ms ?? row.rtt_ms;
+  const parts = [`${cc}, ${Number(rate)} Mb/s, ${Number(rtt)} ms, MTU ${mtu}`];
+  if (Number(loss) > 0) parts.push(`loss ${Number(loss)}`);
+  if (Number(streams) > 1) parts.push(`${streams} streams`);
+  if (Number(window) > 0) parts.push(`window ${row.snd_wnd} B`);
+  return parts.join(", ");
+}
+
+/** Goodput of a bulk transfer with the mean over seeds where something is random. */
+function* steady(): Generator<Point> {
+  for (const [i, row] of published("tcp-steady").rows.entries()) {
+    const seeds = num(row, "loss") > 0 ? SEEDS : 1;
+    const runs = Array.from({ length: seeds }, (_, seed) =>
+      probeLink(
+        core,
+        probeOf(row, {
+          loss: num(row, "loss"),
+          streams: num(row, "streams"),
+          windowBytes: num(row, "window_opt") > 0 ? num(row, "snd_wnd") : null,
+          durationTicks: ms(1000 * num(row, "T_s")),
+          omitTicks: ms(1000 * num(row, "omit_s")),
+          seed: seed + 1,
+        }),
+      ),
+    );
+    yield point({
+      suite: SUITE,
+      id: `steady-${i + 1}`,
+      quantity: `goodput, ${nameOf(row)}, buffer ${row.buffer_bytes} B`,
+      expected: num(row, "goodput_mean_mbps"),
+      simulated: mean(runs.map((run) => run.goodputBitsPerSecond / 1e6)),
+      unit: "Mb/s",
+      tolerance: steadyTolerance(row),
+      source: SOURCE,
+    });
+    const check = selfCheck(row, runs, i + 1);
+    if (check !== null) yield check;
+  }
+}
+
+/** Reno's own law: goodput = sqrt(3/2) MSS / (srtt sqrt(p)) with what the runs themselves saw. */
+function selfCheck(row: PublishedRow, runs: readonly LinkResult[], id: number): Point | null {
+  const events = runs.reduce((sum, run) => sum + run.lossEvents, 0);
+  const low = num(row, "loss") > 0 && num(row, "loss") <= 1e-3;
+  const rate = num(row, "rate_mbps");
+  const law = runs.map(
+    (run) =>
+      (Math.sqrt(1.5) * (num(row, "mtu") - HEADERS) * 8e3) / (run.srttMeanNs * Math.sqrt(run.lossShare)),
+  );
+  const expected = mean(law) * num(row, "streams");
+  if (row.cc !== "reno" || !low || events < 60 || expected > 0.4 * rate) return null;
+  return point({
+    suite: SUITE,
+    id: `law-${id}`,
+    quantity: `Reno's law with own loss and srtt, ${nameOf(row)}`,
+    expected,
+    simulated: mean(runs.map((run) => run.goodputBitsPerSecond / 1e6)),
+    unit: "Mb/s",
+    tolerance: { kind: "percent", value: 5 },
+    source: "RFC 5681; Mathis et al. 1997",
+  });
+}
+
+/** Time of a transfer with its handshake: the median over seeds. */
+function* transfer(): Generator<Point> {
+  for (const [i, row] of published("tcp-transfer").rows.entries()) {
+    const loss = num(row, "loss");
+    const runs = Array.from({ length: loss > 0 ? SEEDS_TRANSFER : 1 }, (_, seed) =>
+      probeLink(
+        core,
+        probeOf(row, { loss, bytes: num(row, "MiB") * MIB, durationTicks: ms(60_000), seed: seed + 1 }),
+      ),
+    );
+    const seconds = runs.map((run) => (run.elapsedNs + run.handshakeNs) / 1e9);
+    const value = num(row, "mtu") > 1500 ? 5 : num(row, "base_rtt_ms") <= 1 ? 5 : 2;
+    const from = 0.5 * num(row, "t_min_s");
+    yield point({
+      suite: SUITE,
+      id: `transfer-${i + 1}`,
+      quantity: `time of ${row.MiB} MiB, ${nameOf(row)}`,
+      expected: num(row, "t_med_s"),
+      simulated: median(seconds),
+      unit: "s",
+      tolerance: loss > 0 ? { kind: "range", from, to: 2 * num(row, "t_max_s") } : { kind: "percent", value },
+      source: SOURCE,
+    });
+  }
+}
+
+/** Bytes acknowledged after each round trip, as long as the window does not fill the pipe. */
+function* slowStart(): Generator<Point> {
+  const done = new Map<string, LinkResult>();
+  for (const row of published("tcp-slowstart").rows) {
+    const name = `${nameOf(row)}, ${row.MiB} MiB`;
+    const rttNs = num(row, "rtt_ms") * 1e6;
+    const pipe = (num(row, "rate_mbps") * rttNs) / 8000 / (num(row, "mtu") + FRAME_EXTRA);
+    const k = num(row, "k");
+    const bytes = num(row, "acked_med") - 1;
+    if (10 * 2 ** k > pipe || bytes > 0.7 * num(row, "MiB") * MIB) continue;
+    const own = { bytes: num(row, "MiB") * MIB, durationTicks: ms(12 * num(row, "rtt_ms")) };
+    const run = done.get(name) ?? probeLink(core, probeOf(row, own));
+    done.set(name, run);
+    const simulated = run.acknowledged.findLast(([at]) => at <= (k + 0.5) * rttNs)![1];
+    yield point({
+      suite: SUITE,
+      id: `start-${done.size}-${k}`,
+      quantity: `acknowledged after ${k}.5 RTT, ${name}`,
+      expected: bytes,
+      simulated,
+      unit: "B",
+      tolerance: { kind: "percent", value: 5 },
+      source: SOURCE,
+    });
+  }
+}
+
+export const suite: Suite = {
+  name: SUITE,
+  title: "TCP against Linux 6.18 over an emulated link",
+  limits: [
+    "Loss of acknowledgements, bursts of loss, reordering and ECN were not recorded.",
+    "Recordings end at 1 Gb/s and begin at an RTT of 1 ms.",
+    "Receivers with segmentation offload were not recorded.",
+  ],
+  *points() {
+    yield* slowStart();
+    yield* transfer();
+    yield* steady();
+  },
+};
