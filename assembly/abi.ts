@@ -98,6 +98,8 @@ export const G_NET_HEADERS: u32 = 45; // bytes of the MTU around a payload
 export const G_NET_PAD_TO: u32 = 46; // what a payload and its headers are padded to
 export const G_LINK_BYTES: u32 = 47; // that the source of a link alone has
 export const G_NET_TLS: u32 = 48; // bytes around a record of a data link
+export const G_NET_DOWN_AT: u32 = 49; // when the link is down, and for how long
+export const G_NET_DOWN_FOR: u32 = 50;
 export const G_COUNT: u32 = 60;
 
 // congestion control: none is a path without loss that nobody backs off from

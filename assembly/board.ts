@@ -62,7 +62,7 @@ import { stepDescriptors, stepRead } from "./card/dma";
 import { stepFramer, stepReceive } from "./card/framer";
 import { landPages, stepPlacer } from "./card/placer";
 import { stepScanner } from "./card/scanner";
-import { buildTenant, startTenant, stepTenant } from "./card/tenant";
+import { buildTenant, startTenant, stepTenant, stopTenant } from "./card/tenant";
 import { stepZero } from "./card/zero";
 import { flushPcie, settlePcie, stepPcie } from "./channel/pcie";
 import { stepVsock } from "./channel/vsock";
@@ -367,6 +367,8 @@ function finish(): void {
   settleServers(endAt);
   closeBooks(endAt);
   setGuestRuns(false);
+  stopTenant(0);
+  stopTenant(1);
   draining = true;
 }
 

@@ -2,7 +2,7 @@
 /** Parameters of a card's PCIe link and of the host memory behind it: of a migration's side, or of a probe's. */
 import * as abi from "../assembly/abi.ts";
 import type { Core } from "./core.ts";
-import type { ResolvedHost, ResolvedPcie, ResolvedScenario } from "./scenario/types.ts";
+import type { ResolvedCard, ResolvedHost, ResolvedPcie, ResolvedScenario } from "./scenario/types.ts";
 
 export type Put = (key: number, value: number) => void;
 export type Dll = ResolvedScenario["internal"]["dll"];
@@ -154,4 +154,43 @@ export function setJitter(
     const ticks = below + ((above - below) * (at - from)) / (to - from);
     core.fn("setJitter")(side, step, Math.round(ticks));
   }
+}
+
+export type Operation = "read" | "write" | "readwrite";
+
+const LINE_BYTES = 64;
+const KIND: Readonly<Record<Operation, number>> = {
+  read: abi.TENANT_READ,
+  write: abi.TENANT_WRITE,
+  readwrite: abi.TENANT_BOTH,
+};
+
+/** What a DMA engine is asked to do. */
+export interface Work {
+  readonly op: Operation;
+  readonly sizeBytes: number;
+  readonly windowBytes: number;
+  readonly random: boolean;
+  readonly workers: number;
+  /** Bytes between two places where an operation may begin; the next whole cache line by default. */
+  readonly stride?: number | undefined;
+}
+
+/** Work for the engine of a card's other I/O. */
+export function setEngine(p: Put, engine: ResolvedCard["engine"], work: Work): void {
+  const stride = work.stride ?? Math.ceil(work.sizeBytes / LINE_BYTES) * LINE_BYTES;
+  p(abi.S_TEN_KIND, KIND[work.op]);
+  p(abi.S_TEN_BYTES, work.sizeBytes);
+  p(abi.S_TEN_STRIDE, stride);
+  p(abi.S_TEN_PLACES, Math.max(1, Math.floor(work.windowBytes / stride)));
+  p(abi.S_TEN_RANDOM, work.random ? 1 : 0);
+  p(abi.S_TEN_DEPTH, work.workers);
+  p(abi.S_TEN_START, engine.startTicks);
+  p(abi.S_TEN_ISSUE, engine.issueTicks);
+  p(abi.S_TEN_TAG, engine.tagHoldTicks);
+  p(abi.S_TEN_COPY_NUM, engine.copyTicksPerKib);
+  p(abi.S_TEN_COPY_DEN, 1024);
+  p(abi.S_TEN_FLOOR, engine.writeFloorTicks);
+  p(abi.S_TEN_BURST, engine.burstBytes);
+  p(abi.S_TEN_BURST_GAP, engine.burstGapTicks);
 }

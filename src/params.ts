@@ -2,8 +2,10 @@
 /** From a resolved scenario to the parameter block of the core: one line a parameter. */
 import * as abi from "../assembly/abi.ts";
 import type { Core } from "./core.ts";
-import { type Put, rootLatencyTicks, setIommu, setJitter, setLink } from "./params-pcie.ts";
-import type { Ratio, ResolvedScenario, ResolvedSide } from "./scenario/types.ts";
+import { type Put, rootLatencyTicks, setEngine, setIommu, setJitter, setLink } from "./params-pcie.ts";
+import type { Ratio, ResolvedScenario, ResolvedSide, ResolvedTenant } from "./scenario/types.ts";
+
+const SIDE_NAMES = ["source", "destination"] as const;
 
 /** Never, in ticks. */
 export const NEVER = 0x7fff_ffff_ffff_ffffn;
@@ -213,9 +215,33 @@ export function setParams(core: Core, s: ResolvedScenario, pages: number, quantu
   g.set(abi.G_SERIES_WINDOW, 1_024_000_000);
   g.set(abi.G_QUANTUM, quantum ?? propagation);
   setPath(g, s, Number(quantum ?? propagation));
+  const down = s.faults.find(({ what }) => what === "link-down");
+  g.set(abi.G_NET_DOWN_AT, BigInt(down?.atTicks ?? 0));
+  g.set(abi.G_NET_DOWN_FOR, BigInt(down?.forTicks ?? 0));
   for (const [index, value] of g) core.setGlobalParam(index, value);
   setSide(core, 0, s.sides.source, s);
   setSide(core, 1, s.sides.destination, s);
+}
+
+/** When a side's PCIe link is down. */
+function downOf(s: ResolvedScenario, index: number): { atTicks: number; forTicks: number } | null {
+  const side = index === 0 ? "source" : "destination";
+  const fault = s.faults.find((one) => one.what === "pcie-down" && one.side === side);
+  if (fault === undefined) return null;
+  return { atTicks: Number(fault.atTicks), forTicks: Number(fault.forTicks) };
+}
+
+/** Other I/O of a side's card. */
+function setTenant(p: Put, side: ResolvedSide, tenant: ResolvedTenant, index: number): void {
+  const here = tenant !== "off" && (tenant.side === "both" || tenant.side === SIDE_NAMES[index]);
+  p(abi.S_TEN_TAGS, here ? tenant.tags : 0);
+  if (!here) {
+    p(abi.S_TEN_KIND, abi.TENANT_OFF);
+    return;
+  }
+  const { op, sizeBytes, windowBytes, workers, everyTicks } = tenant;
+  setEngine(p, side.card.engine, { op, sizeBytes, windowBytes, random: true, workers });
+  p(abi.S_TEN_GAP, Number(everyTicks));
 }
 
 function setSide(core: Core, index: number, side: ResolvedSide, s: ResolvedScenario): void {
@@ -228,14 +254,15 @@ function setSide(core: Core, index: number, side: ResolvedSide, s: ResolvedScena
   pair(abi.S_CTL_NUM, side.card.control.ticksPerCycle);
   const kept = keptTags(side);
   const { dll, bitErrorRate } = s.internal;
-  setLink(p, side.pcie, dll, { bitErrorRate, ecrc: s.internal.ecrc === "on" });
+  setLink(p, side.pcie, dll, { bitErrorRate, ecrc: s.internal.ecrc === "on", down: downOf(s, index) });
+  setTenant(p, side, s.tenant, index);
   p(abi.S_PCIE_TAGS_VSOCK, kept.vsock);
   p(abi.S_PCIE_TAGS_DESC, kept.descriptors);
   setIommu(p, side.host, s.internal.iommu);
   setJitter(core, index, p, side.host, s.internal.jitter === "on");
   p(abi.S_MEM_SEED, s.seed);
   // reads of guest memory all miss: part of the latency
-  for (const key of [abi.S_MEM_MISS_ADDER, abi.S_MEM_REMOTE_ADDER, abi.S_TEN_KIND, abi.S_TEN_TAGS]) p(key, 0);
+  for (const key of [abi.S_MEM_MISS_ADDER, abi.S_MEM_REMOTE_ADDER]) p(key, 0);
   setHost(p, pair, side, s.internal.jitter === "on");
   setEngines(p, side, s);
   setLz(p, side);

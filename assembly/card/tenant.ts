@@ -114,19 +114,20 @@ class Tenant {
   taken: u32;
   mrrs: u32;
   rcb: u32;
+  stopped: u32;
 }
 
-const TENANTS = memory.data(128, 16); // 2 sides * 64
+const TENANTS = memory.data(256, 16); // 2 sides * 128
 const CHANNELS = memory.data(256, 16); // 2 sides * 2 kinds * 64
 const READS: u32 = 0;
 const WRITES: u32 = 1;
 
-if (offsetof<Tenant>() > 64 || offsetof<Channel>() > 64) ERROR("tenant record");
+if (offsetof<Tenant>() > 128 || offsetof<Channel>() > 64) ERROR("tenant record");
 
 // @ts-ignore: decorator
 @inline
 function tenant(side: u32): Tenant {
-  return changetype<Tenant>(TENANTS + (side << 6));
+  return changetype<Tenant>(TENANTS + (side << 7));
 }
 
 // @ts-ignore: decorator
@@ -144,7 +145,7 @@ function operation(n: Tenant, index: u32): usize {
 /** Builds the I/O of a side, none when it is off; false when memory does not hold it. */
 export function buildTenant(side: u32): bool {
   const n = tenant(side);
-  memory.fill(changetype<usize>(n), 0, 64);
+  memory.fill(changetype<usize>(n), 0, 128);
   n.kind = p32(side, S_TEN_KIND);
   if (n.kind == TENANT_OFF) return true;
   n.bytes = p32(side, S_TEN_BYTES);
@@ -174,6 +175,11 @@ export function buildTenant(side: u32): bool {
 /** Lets the I/O of a side begin. */
 export function startTenant(side: u32): void {
   if (tenant(side).kind != TENANT_OFF) wake(side, U_TENANT, p(side, S_TEN_START));
+}
+
+/** No operation is taken any more: those under way end. */
+export function stopTenant(side: u32): void {
+  tenant(side).stopped = 1;
 }
 
 /** A worker has its next operation from t on. */
@@ -234,7 +240,7 @@ function advance(side: u32, n: Tenant, kind: u32, t: u64): u32 {
 
 /** Takes the next operation at t: BUSY when there is one, NONE when time alone will bring it. */
 function takeNext(side: u32, n: Tenant, c: Channel, kind: u32, t: u64): u32 {
-  if (c.head == c.tail) return STARVED;
+  if (c.head == c.tail || n.stopped != 0) return STARVED;
   // mixed operations are taken in pairs
   if (n.kind == TENANT_BOTH && c.taken > channel(side, 1 - kind).taken) return STARVED;
   const given = load<u64>(c.waiting + ((<usize>(c.head & (OPS - 1))) << 3));

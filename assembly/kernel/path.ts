@@ -5,10 +5,12 @@
 //
 // How long: the frame joins the queue with its last byte, waits for what is there, and is dropped when that
 //   is more wire bytes than the buffer: a buffer of n frames holds n beside the one that is leaving. After
-//   the bottleneck it is lost with probability loss / 2^32, seeded by direction and number. It arrives one
+//   the bottleneck it is lost while the link is down, else with probability loss / 2^32, seeded by direction and number. It arrives one
 //   propagation later, up to `jitter` ticks late, never before a frame that went before it.
 import {
   G_NET_BUFFER,
+  G_NET_DOWN_AT,
+  G_NET_DOWN_FOR,
   G_NET_JITTER,
   G_NET_LOSS,
   G_NET_PROPAGATION,
@@ -44,6 +46,8 @@ let queueDen: u64 = 1;
 let buffer: u64 = 0;
 let jitter: u64 = 0;
 let propagation: u64 = 0;
+let downAt: u64 = 0;
+let downUntil: u64 = 0;
 
 if (offsetof<Path>() > 64) ERROR("path");
 
@@ -61,6 +65,8 @@ export function buildPaths(): void {
   buffer = g(G_NET_BUFFER) * queueNum;
   jitter = g(G_NET_JITTER);
   propagation = g(G_NET_PROPAGATION);
+  downAt = g(G_NET_DOWN_AT);
+  downUntil = downAt + g(G_NET_DOWN_FOR);
   for (let side: u32 = 0; side < 2; side++) {
     path(side).seed = mix(g32(G_SEED), 0x7c90 + side);
     path(side).loss = g32(G_NET_LOSS + side);
@@ -88,6 +94,10 @@ export function underWay(w: Path, bytes: u64, t: u64): u64 {
     leaves = t + waits + (span + w.carry) / queueDen;
     w.carry = (span + w.carry) % queueDen;
     w.free = leaves;
+  }
+  if (leaves >= downAt && leaves < downUntil) {
+    w.lost++;
+    return NOT_ARRIVING;
   }
   if (w.loss != 0 && mix(w.seed, number) < w.loss) {
     w.lost++;

@@ -8,14 +8,14 @@ import type { Core } from "../core.ts";
 import {
   type Dll,
   type LinkOptions,
+  type Operation,
   rootLatencyTicks,
+  setEngine,
   setIommu,
   setJitter,
   setLink,
 } from "../params-pcie.ts";
 import type { Ratio, ResolvedSide } from "../scenario/types.ts";
-
-export type Operation = "read" | "write" | "readwrite";
 
 /** What is asked. */
 export interface PcieProbe {
@@ -62,13 +62,6 @@ export interface PcieAnswer {
   readonly counters: { readonly upTlps: number; readonly downTlps: number; readonly iotlbMisses: number };
 }
 
-const LINE_BYTES = 64;
-const KIND: Readonly<Record<Operation, number>> = {
-  read: abi.TENANT_READ,
-  write: abi.TENANT_WRITE,
-  readwrite: abi.TENANT_BOTH,
-};
-
 type Put = (key: number, value: number) => void;
 
 function setMemory(p: Put, probe: PcieProbe): void {
@@ -86,27 +79,6 @@ function setMemory(p: Put, probe: PcieProbe): void {
   p(abi.S_MEM_MISS_SHARE, Math.round((1 - cached) * 2 ** 32));
   p(abi.S_MEM_REMOTE_ADDER, probe.numa === "remote" ? memory.remoteAdderTicks : 0);
   p(abi.S_MEM_SEED, probe.seed);
-}
-
-function setEngine(p: Put, probe: PcieProbe): void {
-  const { engine } = probe.side.card;
-  const stride = probe.stride ?? Math.ceil(probe.size / LINE_BYTES) * LINE_BYTES;
-  p(abi.S_TEN_KIND, KIND[probe.op]);
-  p(abi.S_TEN_BYTES, probe.size);
-  p(abi.S_TEN_STRIDE, stride);
-  p(abi.S_TEN_PLACES, Math.max(1, Math.floor(probe.window / stride)));
-  p(abi.S_TEN_RANDOM, probe.random ? 1 : 0);
-  p(abi.S_TEN_DEPTH, probe.depth);
-  p(abi.S_TEN_GAP, 0);
-  p(abi.S_TEN_START, engine.startTicks);
-  p(abi.S_TEN_ISSUE, engine.issueTicks);
-  p(abi.S_TEN_TAG, engine.tagHoldTicks);
-  p(abi.S_TEN_COPY_NUM, engine.copyTicksPerKib);
-  p(abi.S_TEN_COPY_DEN, 1024);
-  p(abi.S_TEN_FLOOR, engine.writeFloorTicks);
-  p(abi.S_TEN_BURST, engine.burstBytes);
-  p(abi.S_TEN_BURST_GAP, engine.burstGapTicks);
-  p(abi.S_TEN_TAGS, probe.side.pcie.tags);
 }
 
 interface Mark {
@@ -146,7 +118,10 @@ export function pcieProbe(core: Core, probe: PcieProbe): PcieAnswer {
   setIommu(p, probe.side.host, probe.iommu);
   setJitter(core, 0, p, probe.side.host, probe.jitter);
   setMemory(p, probe);
-  setEngine(p, probe);
+  const { op, size: sizeBytes, window: windowBytes, random, depth: workers, stride } = probe;
+  setEngine(p, probe.side.card.engine, { op, sizeBytes, windowBytes, random, workers, stride });
+  p(abi.S_TEN_GAP, 0);
+  p(abi.S_TEN_TAGS, probe.side.pcie.tags);
   if (Number(core.fn("buildPcieProbe")()) === 0) throw new Error("the probe does not fit in memory");
   const total = probe.warmUp + probe.operations;
   const first = runUntil(core, probe.warmUp);

@@ -21,6 +21,7 @@ export const ACCOUNTS: readonly AccountSpec[] = [
   { at: abi.A_VSOCK, count: 1, name: "card.vsock", text: "the card's end of the VSOCK rings" },
   { at: abi.A_UP, count: 1, name: "pcie.up", text: "PCIe wire from card to host" },
   { at: abi.A_DOWN, count: 1, name: "pcie.down", text: "PCIe wire from host to card" },
+  { at: abi.A_TENANT, count: 1, name: "card.tenant", text: "DMA engine of other I/O" },
   { at: abi.A_MEMORY_READ, count: 1, name: "host.memory.read", text: "host memory serving reads over PCIe" },
   {
     at: abi.A_MEMORY_WRITE,

@@ -36,6 +36,12 @@ const COUNTERS: readonly Spec[] = [
   row("pcie.down.dataBytes", abi.C_DOWN_DATA_BYTES, "B", BOTH, "payload of those packets"),
   row("pcie.down.dllpBytes", abi.C_DOWN_DLLP_BYTES, "B", BOTH, "ACK and UpdateFC from host to card"),
   row("pcie.down.skpSets", abi.C_DOWN_SKP, "sets", BOTH, "SKP ordered sets that held up a packet"),
+  row("pcie.up.replays", abi.C_UP_REPLAYS, "TLPs", BOTH, "packets from card to host that arrived spoilt"),
+  row("pcie.down.replays", abi.C_DOWN_REPLAYS, "TLPs", BOTH, "packets from host to card that arrived spoilt"),
+  row("host.iommu.hits", abi.C_IOTLB_HITS, "lookups", BOTH, "translations that the IOTLB held"),
+  row("host.iommu.misses", abi.C_IOTLB_MISSES, "lookups", BOTH, "translations that took a page walk"),
+  row("card.tenant.operations", abi.C_TENANT_OPS, "operations", BOTH, "operations of other I/O that ended"),
+  row("card.tenant.bytes", abi.C_TENANT_BYTES, "B", BOTH, "bytes of those operations"),
   row("guest.writes", abi.C_WRITES, "writes", SOURCE, "page writes of the vCPUs"),
   row("guest.frees", abi.C_FREES, "pages", SOURCE, "pages given back by the guest"),
   row("guest.faults", abi.C_FAULTS, "faults", SOURCE, "writes to a protected page"),
@@ -127,6 +133,13 @@ const COUNTERS: readonly Spec[] = [
 ];
 
 const HISTOGRAMS: readonly Spec[] = [
+  row(
+    "card.tenant.operationNs",
+    abi.H_TENANT,
+    "ns",
+    BOTH,
+    "an operation of other I/O, from asking to its end",
+  ),
   row(
     "card.dma.read.requestNs",
     abi.H_REQUEST,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Scenario file, overrides and presets to one resolved scenario. Checks across keys stand in checks.ts. */
+
 import { basename, dirname, extname, resolve } from "node:path";
+import { checkFaults, checkTenant, fillFaults, fillTenant } from "./around.ts";
 import {
   checkCompressor,
   checkContent,
@@ -228,6 +230,8 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkCompressor(scenario, source.card, problems);
   checkContent(scenario, problems);
   checkWindow(scenario, destination.card, problems);
+  checkTenant(scenario.tenant, { source: source.card, destination: destination.card }, problems);
+  checkFaults(scenario.faults, scenario.link.congestion, problems);
   checkCrypto(scenario, source.card, destination.card, problems);
   convert(link, problems);
   problems.done();
@@ -245,9 +249,9 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
     encrypt: fillEncrypt(scenario),
     link: fillLink(scenario, link, sides.destination),
     migration: fillMigration(scenario),
-    tenant: "off",
+    tenant: fillTenant(scenario.tenant),
     firmware: "built-in",
-    faults: [],
+    faults: fillFaults(scenario.faults),
     content: fillContent(scenario),
     seed: scenario.seed as number,
   };

@@ -5,6 +5,7 @@
  */
 import * as z from "zod";
 import { ROUNDS_MAX, STREAMS_MAX } from "../../assembly/abi.ts";
+import { faultSchema, tenantSchema } from "./around.ts";
 import { emptyList, field, overrideFields, supported } from "./fields.ts";
 import { CARD_KEYS, HOST_KEYS, type KeySpec, LINK_KEYS, REFUSED_KEYS } from "./keys.ts";
 import { parseDecimal, printable, show, toRatio, UnitError } from "./units.ts";
@@ -294,9 +295,9 @@ export const scenarioSchema = z.strictObject({
   encrypt: encrypt.prefault({}),
   link: link.prefault({}),
   migration: migration.prefault({}),
-  tenant: supported(["off"], "any", "competing I/O").default("off"),
+  tenant: tenantSchema.default("off"),
   firmware: supported(["built-in"], "any", "firmware of the cards").default("built-in"),
-  faults: emptyList("what breaks and when").default([]),
+  faults: z.array(faultSchema).max(8).describe("what breaks and when").default([]),
   content: choice(["full", "sized", "sampled"], "which page bodies are carried").default("full"),
   sampleEvery: count(1, 1_000_000, "with content sampled: one page in so many is carried").default(
     SAMPLE_EVERY,

@@ -304,6 +304,31 @@ export interface ResolvedLink {
   weights: { state: number; pages: number };
 }
 
+/** I/O of a card that is not the migration's. */
+export type ResolvedTenant =
+  | "off"
+  | {
+      side: "source" | "destination" | "both";
+      op: "read" | "write" | "readwrite";
+      /** Bytes of an operation, and of the memory that operations are spread over. */
+      sizeBytes: number;
+      windowBytes: number;
+      /** Operations under way at most. */
+      workers: number;
+      /** Between two operations at least. */
+      everyTicks: string;
+      tags: number;
+    };
+
+/** A link that is down for a while. */
+export interface ResolvedFault {
+  atTicks: string;
+  what: "link-down" | "pcie-down";
+  forTicks: string;
+  /** Whose, of `pcie-down`. */
+  side: "source" | "destination" | null;
+}
+
 export interface ResolvedScenario {
   schema: "dpusim.scenario/1";
   guest: ResolvedGuest;
@@ -349,9 +374,9 @@ export interface ResolvedScenario {
     /** Guest time of the start in decimal ticks. */
     startAtTicks: string;
   };
-  tenant: "off";
+  tenant: ResolvedTenant;
   firmware: "built-in";
-  faults: [];
+  faults: ResolvedFault[];
   content: {
     mode: "full" | "sized" | "sampled";
     /** One page in so many has its body carried: 1 in full, 0 (none) in sized. */
