@@ -106,6 +106,7 @@ export const G_COUNT: u32 = 60;
 export const CONGESTION_NONE: u32 = 0;
 export const CONGESTION_RENO: u32 = 1;
 export const CONGESTION_CUBIC: u32 = 2;
+export const CONGESTION_FIRMWARE: u32 = 3; // UDP: the window alone, recovery by the firmware
 
 // tracker kinds and address formats
 export const TRACKER_WRITE_PROTECT: u32 = 0;

@@ -7,6 +7,9 @@ import type { Ratio, ResolvedScenario, ResolvedSide, ResolvedTenant } from "./sc
 
 const SIDE_NAMES = ["source", "destination"] as const;
 
+/** When a firmware acknowledges a single datagram: 100 us, assumed. */
+export const FIRMWARE_DELAY_TICKS = 100_000n * 1_024_000n;
+
 /** Never, in ticks. */
 export const NEVER = 0x7fff_ffff_ffff_ffffn;
 const CONTENT = { full: abi.CONTENT_FULL, sized: abi.CONTENT_SIZED, sampled: abi.CONTENT_SAMPLED } as const;
@@ -156,9 +159,10 @@ function setPath(g: Map<number, number | bigint>, s: ResolvedScenario, quantumTi
     windowBytes: link.windowBytes,
     streams: link.streams,
   };
-  const lossy = link.congestion !== "none";
+  const lossy = link.congestion !== "none" || link.transport === "udp";
   const segments = lossy ? segmentsOut(path) : 0;
-  g.set(abi.G_NET_CONGESTION, CONGESTION[link.congestion]);
+  const congestion = link.transport === "udp" ? abi.CONGESTION_FIRMWARE : CONGESTION[link.congestion];
+  g.set(abi.G_NET_CONGESTION, congestion);
   g.set(abi.G_NET_LOSS, lossThreshold(link.loss));
   g.set(abi.G_NET_LOSS_BACK, lossThreshold(link.loss));
   g.set(abi.G_NET_JITTER, link.jitterTicks);
@@ -211,7 +215,7 @@ export function setParams(core: Core, s: ResolvedScenario, pages: number, quantu
   const weighted = s.link.arbitration === "weighted";
   g.set(abi.G_NET_WEIGHT_A, weighted ? s.link.weights.state : 0);
   g.set(abi.G_NET_WEIGHT_B, weighted ? s.link.weights.pages : 0);
-  g.set(abi.G_NET_DELACK, DELACK_TICKS);
+  g.set(abi.G_NET_DELACK, s.link.transport === "udp" ? FIRMWARE_DELAY_TICKS : DELACK_TICKS);
   g.set(abi.G_SERIES_WINDOW, 1_024_000_000);
   g.set(abi.G_QUANTUM, quantum ?? propagation);
   setPath(g, s, Number(quantum ?? propagation));

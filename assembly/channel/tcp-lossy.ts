@@ -43,8 +43,8 @@ import {
   U_RECEIVE,
   W_RATE_CAP,
 } from "../abi";
-import { buildCongestion, release, restartIdle } from "../kernel/congestion";
-import { buildConnections, connection, inFlight, segment } from "../kernel/connection";
+import { buildCongestion, isFirmware, release, restartIdle } from "../kernel/congestion";
+import { ENDLESS, buildConnections, connection, inFlight, segment } from "../kernel/connection";
 import { Arrival, Port, arrival, buildArrivals, port, resetPorts } from "../kernel/frames";
 import { addSeries } from "../kernel/log";
 import { g, g32 } from "../kernel/params";
@@ -98,6 +98,7 @@ export function buildTcpLossy(): bool {
     if (!buildArrivals(side, frames)) return false;
     for (let i: u32 = 0; i < 2 * streams; i++) {
       const c = connection(side, i);
+      if (isFirmware()) c.cwnd = ENDLESS;
       // side 0 opens the connections: it hears the window of a SYN, the other side that of an ACK
       openWindow(c, connection(1 - side, i), side == 1);
       c.quick = <u32>min<u64>(QUICK_MAX, max<u64>(c.advertised / (2 * mss), 2));

@@ -2,12 +2,12 @@
 // Congestion control of a connection: Reno (RFC 5681, by bytes acknowledged as RFC 3465 with an unlimited L)
 // and CUBIC (RFC 9438 with its Reno-friendly region and fast convergence), HyStart with CUBIC (the ACK train
 // and the delay increase, with the constants that Linux documents), proportional rate reduction (RFC 6937,
-// slow-start bound). All in integers.
+// slow-start bound). All in integers. UDP has none: the peer's window alone limits it, and a loss changes nothing.
 //
 // CUBIC: time in units of 2^-13 s, so that W = C (t - K)^3 + Wmax is offs^3 x 2 / 5 >> 39 with C = 2/5; K is
 //   the cube root of (Wmax - W) x 5/2 x 2^39, by bisection. beta = 7/10; the friendly window grows by
 //   3 (1 - beta) / (1 + beta) = 9/17 segments for each window acknowledged.
-import { CONGESTION_CUBIC, G_NET_CONGESTION, TICKS_PER_NS } from "../abi";
+import { CONGESTION_CUBIC, CONGESTION_FIRMWARE, G_NET_CONGESTION, TICKS_PER_NS } from "../abi";
 import { Connection, ENDLESS, FIRST_SEGMENTS, OPEN, inFlight, segment } from "./connection";
 import { g } from "./params";
 import { NEVER } from "./time";
@@ -32,11 +32,14 @@ const PACKET_MOST: u64 = 65215;
 const TICKS_PER_US: u64 = 1000 * <u64>TICKS_PER_NS;
 
 let cubic: bool = false;
+/** UDP: no window but the peer's, and nothing that a loss cuts. */
+let firmware: bool = false;
 let mss: u64 = 0;
 let cut: u64 = 1;
 
 export function buildCongestion(): void {
   cubic = g(G_NET_CONGESTION) == CONGESTION_CUBIC;
+  firmware = g(G_NET_CONGESTION) == CONGESTION_FIRMWARE;
   mss = segmentBytes();
   cut = max<u64>(PACKET_MOST / mss, 1) * mss;
 }
@@ -51,8 +54,16 @@ export function cubeRoot(n: u64): u64 {
   return root;
 }
 
+/** True for UDP, whose sender knows no congestion. */
+// @ts-ignore: decorator
+@inline
+export function isFirmware(): bool {
+  return firmware;
+}
+
 /** Slow-start threshold after a loss (RFC 5681, 3.1; RFC 9438, 4.6 and 4.7). */
 export function thresholdAfterLoss(c: Connection): u32 {
+  if (firmware) return c.cwnd;
   if (!cubic) return max<u32>(c.cwnd >> 1, 2);
   c.epochAt = 0;
   c.lastMax = c.cwnd < c.lastMax ? (c.cwnd * 17) / 20 : c.cwnd;
@@ -70,6 +81,7 @@ export function forgetGrowth(c: Connection): void {
 
 /** `acked` more segments have been delivered: the window grows if it has limited the sender. */
 export function grow(c: Connection, acked: u32, t: u64): void {
+  if (firmware) return;
   const slow = c.cwnd < c.ssthresh;
   if (slow ? c.cwnd >= 2 * c.mostOut : c.limited == 0) return;
   if (slow) {
@@ -174,7 +186,7 @@ export function beginReduction(c: Connection): void {
 
 /** An ACK that delivered segments during the reduction; `advanced`: it moved una and brought no new loss. */
 export function reduce(c: Connection, delivered: u32, advanced: bool): void {
-  if (delivered == 0) return;
+  if (delivered == 0 || firmware) return;
   c.prrDelivered += delivered;
   const pipe = inFlight(c);
   let send: i32;
@@ -209,7 +221,7 @@ export function mayCut(c: Connection): bool {
 export function release(c: Connection, open: u64, t: u64): void {
   const whole = <u32>(open / mss);
   if (whole != 0) c.edge = 1;
-  if (c.state != OPEN || c.first == c.last || c.srtt == 0) {
+  if (firmware || c.state != OPEN || c.first == c.last || c.srtt == 0) {
     c.burst = whole;
     return;
   }
@@ -233,6 +245,7 @@ export function release(c: Connection, open: u64, t: u64): void {
 
 /** Nothing was sent for longer than a timeout: the window is halved for each (RFC 5681, 4.1; RFC 2861). */
 export function restartIdle(c: Connection, idle: u64, rto: u64): void {
+  if (firmware) return;
   const floor = min<u32>(FIRST_SEGMENTS, c.cwnd);
   c.ssthresh = max<u32>(c.ssthresh, (c.cwnd >> 1) + (c.cwnd >> 2));
   while (idle > rto && c.cwnd > floor) {

@@ -10,7 +10,15 @@
 // 7).
 // Leaves out: undoing a cut that was wrong, D-SACK, F-RTO, a cut after a loss that a probe repaired.
 import { I_CONSERVED, TICKS_PER_NS } from "../abi";
-import { beginReduction, forgetGrowth, grow, reduce, sampleDelay, thresholdAfterLoss } from "./congestion";
+import {
+  beginReduction,
+  forgetGrowth,
+  grow,
+  isFirmware,
+  reduce,
+  sampleDelay,
+  thresholdAfterLoss,
+} from "./congestion";
 import {
   AGAIN,
   Connection,
@@ -35,6 +43,10 @@ const MS: u64 = 1000000 * <u64>TICKS_PER_NS;
 const RTO_FIRST: u64 = 1000 * MS;
 const RTO_LEAST: u64 = 200 * MS;
 const RTO_MOST: u64 = 120000 * MS;
+/** Of a firmware that sends datagrams again: assumed. It backs off to 100 ms at most. */
+const FIRMWARE_FIRST: u64 = 100 * MS;
+const FIRMWARE_LEAST: u64 = MS;
+const FIRMWARE_MOST: u64 = 100 * MS;
 /** Two jiffies of a kernel with HZ 1000: what Linux adds to short timers (TCP_TIMEOUT_MIN). */
 const JIFFIES: u64 = 2 * MS;
 /** Segments beyond a hole that tell a loss from a reordering (RFC 5681). */
@@ -50,12 +62,13 @@ let headMoved: bool = false;
 
 /** The ticks after which a timeout strikes, without back-off. */
 function rto(c: Connection): u64 {
+  if (isFirmware()) return c.srtt == 0 ? FIRMWARE_FIRST : c.srtt + max<u64>(4 * c.mdev, FIRMWARE_LEAST);
   return c.srtt == 0 ? RTO_FIRST : c.srtt + max<u64>(4 * c.mdev, RTO_LEAST);
 }
 
 /** The retransmission timeout with its back-off. */
 export function timeout(c: Connection): u64 {
-  return min<u64>(rto(c) << min<u32>(c.backoff, 16), RTO_MOST);
+  return min<u64>(rto(c) << min<u32>(c.backoff, 16), isFirmware() ? FIRMWARE_MOST : RTO_MOST);
 }
 
 // --- delivery ---
@@ -365,7 +378,7 @@ function expire(c: Connection, t: u64): void {
   forgetGrowth(c);
   c.state = LOSS;
   c.highSeq = c.next;
-  c.cwnd = 1;
+  if (!isFirmware()) c.cwnd = 1;
   c.cwndCount = 0;
   c.backoff++;
   c.probing = 0;

@@ -7,6 +7,7 @@
 // are payload in segments of 1448 bytes and 181/256 in those of 8948.
 import { G_NET_PROPAGATION, G_NET_TUNED, G_NET_WINDOW } from "../abi";
 import { Connection, FIRST_SEGMENTS } from "./connection";
+import { isFirmware } from "./congestion";
 import { g } from "./params";
 import { bottleneckTicks } from "./path";
 import { segmentBytes, wireBytes } from "./wire";
@@ -40,7 +41,7 @@ export function openWindow(c: Connection, sender: Connection, inSyn: bool): void
   c.window = tuned ? first : most;
   c.clamp = min<u64>((FIRST_BUFFER * (mss <= 2048 ? SHARE_SMALL : SHARE_LARGE)) >> 8, most);
   c.space = min<u64>(first, FIRST_SEGMENTS * mss);
-  c.advertised = inSyn ? first : grantable(c);
+  c.advertised = inSyn && !isFirmware() ? first : grantable(c);
   sender.right = c.advertised;
 }
 

@@ -231,7 +231,7 @@ function addProbeLink(probe: Command): void {
     .option("--loss <share>", "share of the frames that are lost, e.g. 0.001", "0")
     .option("--loss-back <share>", "the same of the frames back", "0")
     .option("--jitter <time>", "how late a frame may be", "0 s")
-    .option("--transport <name>", "tcp", "tcp")
+    .option("--transport <name>", "tcp or udp", "tcp")
     .option("--congestion <name>", "reno or cubic", "cubic")
     .option("--streams <n>", "connections", "1")
     .option("--window <bytes>", "fixed receive window; without it the receiver sizes it")

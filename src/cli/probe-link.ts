@@ -106,12 +106,13 @@ export function probeOf(texts: LinkTexts): LinkProbe {
     return parsed(option, () => ticksPerByte(value));
   };
   // a port no faster than the path is the bottleneck: it holds the sender back, and no frame is dropped
-  const faster = compare(port, rate) > 0;
+  // UDP has nothing but its own rate that keeps it from overrunning a queue
+  const udp = oneOf("transport", texts.transport, ["tcp", "udp"]) === "udp";
+  const faster = !udp && compare(port, rate) > 0;
   if (texts.bytes !== undefined && texts.duration !== undefined) {
     throw new InputError("--duration: stands beside --bytes; keep one of the two");
   }
   const omit = ticksOfOption("omit", texts.omit, HOURS_MAX);
-  oneOf("transport", texts.transport, ["tcp"]);
   return linkProbe({
     ticksPerByte: faster ? perByte("rate", rate) : null,
     portTicksPerByte: perByte("port", faster ? port : rate),
@@ -121,7 +122,7 @@ export function probeOf(texts: LinkTexts): LinkProbe {
     lossBack: lossOf("loss-back", texts.lossBack),
     jitterTicks: Number(ticksOfOption("jitter", texts.jitter, RTT_MAX)),
     bufferBytes: bytesOf("buffer", texts.buffer, 0, BUFFER_MAX),
-    congestion: oneOf("congestion", texts.congestion, ["reno", "cubic"]),
+    congestion: udp ? "firmware" : oneOf("congestion", texts.congestion, ["reno", "cubic"]),
     streams: wholeOf("streams", texts.streams, 1, STREAMS_MAX),
     windowBytes: texts.window === undefined ? null : bytesOf("window", texts.window, 1460, BUFFER_MAX),
     inFlightBytes:

@@ -2,7 +2,14 @@
 /** A bulk transfer over the external channel alone: the network units of both cards, a source and a sink. */
 import * as abi from "../../assembly/abi.ts";
 import type { Core } from "../core.ts";
-import { DELACK_TICKS, framesOfPath, IP_TCP_BYTES, lossThreshold, segmentsOut } from "../params.ts";
+import {
+  DELACK_TICKS,
+  FIRMWARE_DELAY_TICKS,
+  framesOfPath,
+  IP_TCP_BYTES,
+  lossThreshold,
+  segmentsOut,
+} from "../params.ts";
 import type { Ratio } from "../scenario/types.ts";
 
 /** What is transferred over what. Ticks are 2^-10 ps. */
@@ -24,7 +31,8 @@ export interface LinkProbe {
   readonly jitterTicks: number;
   /** Wire bytes that the queue at the bottleneck holds. */
   readonly bufferBytes: number;
-  readonly congestion: "reno" | "cubic";
+  /** firmware: UDP, whose sender knows the window of its peer alone. */
+  readonly congestion: "reno" | "cubic" | "firmware";
   readonly streams: number;
   /** Receive window of each connection; null: right-sized from 65535 bytes up to 1 GiB. */
   readonly windowBytes: number | null;
@@ -78,7 +86,15 @@ type Reading = readonly number[];
 
 const TICKS_PER_NS = BigInt(abi.TICKS_PER_NS);
 const WINDOW_TUNED = 2 ** 30;
+const WINDOW_FIRMWARE = 2 ** 24;
 const ENDLESS_BYTES = 2 ** 52;
+const CONGESTION = {
+  reno: abi.CONGESTION_RENO,
+  cubic: abi.CONGESTION_CUBIC,
+  firmware: abi.CONGESTION_FIRMWARE,
+} as const;
+/** IPv4 and UDP; what a firmware recovers by is payload here. */
+const IP_UDP_BYTES = 28;
 const PREAMBLE_GAP = 20;
 const HEADER_FCS = 18;
 const FRAME_MIN = 64;
@@ -87,7 +103,8 @@ const POINTS_PER_RTT = 16n;
 const POINTS_MAX = 4096n;
 
 function setLinkParams(core: Core, probe: LinkProbe): void {
-  const window = probe.windowBytes ?? WINDOW_TUNED;
+  const most = probe.congestion === "firmware" ? WINDOW_FIRMWARE : WINDOW_TUNED;
+  const window = probe.windowBytes ?? most;
   const bottleneck = probe.ticksPerByte ?? probe.portTicksPerByte;
   const path = {
     ticksPerByte: bottleneck,
@@ -110,7 +127,7 @@ function setLinkParams(core: Core, probe: LinkProbe): void {
     [abi.G_NET_CAP_DEN, 1],
     [abi.G_NET_WEIGHT_A, 0],
     [abi.G_NET_WEIGHT_B, 0],
-    [abi.G_NET_DELACK, DELACK_TICKS],
+    [abi.G_NET_DELACK, probe.congestion === "firmware" ? FIRMWARE_DELAY_TICKS : DELACK_TICKS],
     [abi.G_SERIES_WINDOW, 1_024_000_000],
     [abi.G_QUANTUM, path.propagationTicks],
     [abi.G_NET_FRAMES, framesOfPath(path, segments)],
@@ -119,7 +136,7 @@ function setLinkParams(core: Core, probe: LinkProbe): void {
     [abi.G_NET_FRAME_MIN, FRAME_MIN],
     [abi.G_NET_HEADERS, probe.headerBytes],
     [abi.G_NET_PAD_TO, 1],
-    [abi.G_NET_CONGESTION, probe.congestion === "reno" ? abi.CONGESTION_RENO : abi.CONGESTION_CUBIC],
+    [abi.G_NET_CONGESTION, CONGESTION[probe.congestion]],
     [abi.G_NET_LOSS, lossThreshold(probe.loss)],
     [abi.G_NET_LOSS_BACK, lossThreshold(probe.lossBack)],
     [abi.G_NET_JITTER, probe.jitterTicks],
@@ -128,7 +145,7 @@ function setLinkParams(core: Core, probe: LinkProbe): void {
     [abi.G_NET_BUFFER, path.bufferBytes],
     [abi.G_NET_STREAMS, probe.streams],
     [abi.G_NET_SEGMENTS, segments],
-    [abi.G_NET_TUNED, probe.windowBytes === null ? 1 : 0],
+    [abi.G_NET_TUNED, probe.windowBytes === null && probe.congestion !== "firmware" ? 1 : 0],
     [abi.G_NET_FLIGHT, probe.inFlightBytes ?? 0],
     [abi.G_LINK_BYTES, probe.bytes ?? ENDLESS_BYTES],
   ];
@@ -219,7 +236,7 @@ export function linkProbe(
 ): LinkProbe {
   return {
     portTicksPerByte: [20480, 1],
-    headerBytes: IP_TCP_BYTES,
+    headerBytes: own.congestion === "firmware" ? IP_UDP_BYTES : IP_TCP_BYTES,
     loss: 0,
     lossBack: 0,
     jitterTicks: 0,

@@ -95,7 +95,7 @@ export function checkTenant(
 }
 
 /** One fault of a kind and side; a lost frame needs somebody who sends it again. */
-export function checkFaults(faults: readonly Fault[], congestion: unknown, problems: Problems): void {
+export function checkFaults(faults: readonly Fault[], recovers: boolean, problems: Problems): void {
   const seen = new Set<string>();
   for (const [index, fault] of faults.entries()) {
     const isPcie = fault.what === "pcie-down";
@@ -103,10 +103,10 @@ export function checkFaults(faults: readonly Fault[], congestion: unknown, probl
       problems.add(["faults", String(index), "side"], "is missing; write source or destination", "key");
     if (!isPcie && fault.side !== undefined)
       problems.add(["faults", String(index), "side"], "has no meaning for link-down; remove it", "key");
-    if (!isPcie && congestion === "none")
+    if (!isPcie && !recovers)
       problems.add(
         ["faults", String(index), "what"],
-        "loses frames; write link.congestion: cubic or reno too",
+        "loses frames; write link.congestion: cubic too, or link.transport: udp",
       );
     const name = `${fault.what} ${fault.side ?? ""}`;
     if (seen.has(name))

@@ -176,10 +176,13 @@ const OF_A_LOSSY_PATH = {
 
 /** What a path needs that may lose frames: congestion control, and a bottleneck that is one. */
 function checkPath(scenario: Scenario, link: Values, problems: Problems): void {
-  const { congestion, bottleneck, buffer } = scenario.link;
+  const { congestion, bottleneck, buffer, transport } = scenario.link;
+  const recovers = congestion !== "none" || transport === "udp";
+  if (congestion !== "none" && transport === "udp")
+    problems.add(["link", "congestion"], "is not known to UDP; write none, or transport: tcp");
   for (const [key, inert] of Object.entries(OF_A_LOSSY_PATH)) {
     const written = scenario.link[key as keyof typeof OF_A_LOSSY_PATH];
-    if (congestion !== "none" || String(written) === inert) continue;
+    if (recovers || String(written) === inert) continue;
     problems.add(["link", key], "needs congestion control; write congestion: cubic, or reno");
   }
   if (bottleneck === "none") {

@@ -350,6 +350,8 @@ export interface FramingKeys {
 
 /** TCP with timestamps. */
 const TCP_BYTES = 32;
+/** UDP 8 and what the firmware recovers by, 16 (assumed): connection and position 12, acknowledgement 4. */
+export const UDP_BYTES = 24;
 const IP_BYTES = { v4: 20, v6: 40 } as const;
 const VLAN_BYTES = 4;
 /** Outer Ethernet, IPv4, UDP and VXLAN headers less the Ethernet header that every frame has. */
@@ -366,11 +368,12 @@ const TLS_BYTES = { off: 0, "v1.2": 29, "v1.3": 22 } as const;
 export function fillFraming(
   ethernet: Pick<ResolvedLink, "headerBytes">,
   keys: FramingKeys = { vlan: 0, ip: "v4", vxlan: "off", macsec: "off", esp: "off", tls: "off" },
+  udp = false,
 ): Pick<ResolvedLink, "headerBytes" | "packetHeaderBytes" | "padToBytes" | "tlsBytes"> {
   const tunnels = (keys.vxlan === "on" ? VXLAN_BYTES : 0) + (keys.esp === "tunnel" ? ESP_BYTES : 0);
   return {
     headerBytes: ethernet.headerBytes + keys.vlan * VLAN_BYTES + MACSEC_BYTES[keys.macsec],
-    packetHeaderBytes: IP_BYTES[keys.ip] + TCP_BYTES + tunnels,
+    packetHeaderBytes: IP_BYTES[keys.ip] + (udp ? UDP_BYTES : TCP_BYTES) + tunnels,
     padToBytes: keys.esp === "tunnel" ? ESP_PAD_TO : 1,
     tlsBytes: TLS_BYTES[keys.tls],
   };

@@ -132,10 +132,10 @@ function fillLink(scenario: Scenario, values: Values, destination: ResolvedSide)
   const loss = parseDecimal(link.loss);
   const slower = link.bottleneck === "none" ? null : ticksPerByte(parseQuantity(link.bottleneck, "rate"));
   const ethernet = fillEthernet(values);
-  const framed = fillFraming(ethernet, link.framing as FramingKeys | undefined);
+  const framed = fillFraming(ethernet, link.framing as FramingKeys | undefined, link.transport === "udp");
   return {
     ...ethernet,
-    transport: "tcp",
+    transport: link.transport as ResolvedLink["transport"],
     congestion: link.congestion as ResolvedLink["congestion"],
     streams: link.streams as number,
     loss: Number(loss.num) / Number(loss.den),
@@ -231,7 +231,8 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkContent(scenario, problems);
   checkWindow(scenario, destination.card, problems);
   checkTenant(scenario.tenant, { source: source.card, destination: destination.card }, problems);
-  checkFaults(scenario.faults, scenario.link.congestion, problems);
+  const { congestion, transport } = scenario.link;
+  checkFaults(scenario.faults, congestion !== "none" || transport === "udp", problems);
   checkCrypto(scenario, source.card, destination.card, problems);
   convert(link, problems);
   problems.done();

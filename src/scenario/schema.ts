@@ -200,7 +200,7 @@ const framing = z.strictObject({
 const link = z.strictObject({
   preset: presetName.default(DEFAULT_LINK),
   ...overrideFields(LINK_KEYS),
-  transport: supported(["tcp"], ["udp"], "transport of both data links").default("tcp"),
+  transport: choice(["tcp", "udp"], "transport of both data links").default("tcp"),
   congestion: choice(
     ["none", "reno", "cubic"],
     "congestion control: none starts slowly and never backs off",

@@ -272,7 +272,7 @@ export interface ResolvedLink {
   fcsBytes: number;
   headerBytes: number;
   minFrameBytes: number;
-  transport: "tcp";
+  transport: "tcp" | "udp";
   /** none: a path without loss that nobody backs off from. */
   congestion: "none" | "reno" | "cubic";
   /** Connections of each data link. */
