@@ -104,8 +104,6 @@ const LATER_VALUES: [key: string, inert: string, later: string, write?: string][
   ["link.loss", "0", "0.001"],
   ["link.jitter", "0", "1 us"],
   ["link.buffer", "1 MiB", "2 MiB"],
-  ["internal.iommu", "off", "4KiB"],
-  ["internal.dll", "explicit", "pciebench", "explicit or none"],
   ["tracker.kind", "write-protect", "pml", "write-protect or bitmap"],
   ["tracker.kind", "bitmap", "dirty-ring", "write-protect or bitmap"],
   ["tracker.group", "1", "4"],
