@@ -38,7 +38,7 @@ export function putsOf(run: Run, side: number): Put[] {
 const asPut = (e: Happening): Put => ({ port: e.which, bytes: e.a, address: e.b, readyAt: e.t });
 
 /** The packets of a wire of a side (0 up, 1 down), as recorded. */
-export function packetsOf(run: Run, side: number, wire: number): Packet[] {
+export function packetsOf(run: Pick<Run, "events">, side: number, wire: number): Packet[] {
   const packets: Packet[] = [];
   for (const e of run.events) {
     if (e.side !== side) continue;

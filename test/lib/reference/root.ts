@@ -88,7 +88,6 @@ export class RootComplex {
   readonly #iommu: Iommu;
   #readServerAt = 0;
   #writeServerAt = 0;
-  #lastWriteAt = 0;
   #headersFreeAt = 0;
   #drawn = 0;
 
@@ -133,12 +132,11 @@ export class RootComplex {
     return this.#jitter[Math.floor(drawn / (WORD / abi.JITTER_STEPS))]!;
   }
 
-  /** When a write has landed: no write overtakes another on its way to the write server. */
+  /** When a write has landed: the write server takes it when it is translated, but no write overtakes another. */
   write(address: number, bytes: number, arriveAt: number): number {
     const p = this.#p;
     const translatedAt = arriveAt + this.#iommu.wait(address, arriveAt, 0);
-    this.#lastWriteAt = Math.max(translatedAt, this.#lastWriteAt);
-    const startAt = Math.max(this.#lastWriteAt, this.#writeServerAt);
+    const startAt = Math.max(translatedAt, this.#writeServerAt);
     this.#writeServerAt = startAt + ticksOf(bytes, p[abi.S_MEM_WRITE_NUM]!, p[abi.S_MEM_WRITE_DEN]!);
     return this.#writeServerAt;
   }
