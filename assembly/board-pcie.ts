@@ -43,6 +43,7 @@ import {
 import { settleServers } from "./kernel/server";
 import { brokenInvariant, closeBooks, openAccount, statsReset } from "./kernel/stats";
 import { NEVER, NO_CLOCK, setDomain } from "./kernel/time";
+import { timelineReset } from "./kernel/timeline";
 import { buildWays } from "./kernel/way";
 
 const MARKS = memory.data(24, 8);
@@ -57,6 +58,7 @@ export function buildPcieProbe(): bool {
   statsReset();
   fifosReset();
   orderReset();
+  timelineReset();
   setDomain(0, p(0, S_CARD_NUM), p(0, S_CARD_DEN));
   for (let u: u32 = 0; u < UNITS; u++) setClock(0, u, NO_CLOCK);
   wireTenant(0);

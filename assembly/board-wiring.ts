@@ -118,6 +118,14 @@ import {
   U_UP,
   U_VSOCK,
   U_ZERO,
+  CREDITS_ENDLESS,
+  PAGE_BYTES,
+  S_IOMMU_SETS,
+  S_PCIE_PD,
+  S_PCIE_PH,
+  S_SRAM_SLOTS,
+  S_TEN_BYTES,
+  S_TEN_DEPTH,
 } from "./abi";
 import { buildControl } from "./card/control";
 import { buildDma } from "./card/dma";
@@ -244,6 +252,18 @@ export function wirePorts(side: u32): bool {
   return buildMemory(side);
 }
 
+/**
+ * Writes that may wait for their translation, each for another walk: as many as there are credits for, or pages
+ * on the card and operations of other I/O. None without an IOMMU.
+ */
+function untranslated(side: u32): u64 {
+  if (p32(side, S_IOMMU_SETS) == 0) return 0;
+  const credits = min<u64>(p(side, S_PCIE_PH), p(side, S_PCIE_PD));
+  if (credits < <u64>CREDITS_ENDLESS) return credits;
+  const other = p32(side, S_TEN_KIND) == TENANT_OFF ? 0 : p(side, S_TEN_DEPTH);
+  return p(side, S_SRAM_SLOTS) + other * (p(side, S_TEN_BYTES) / PAGE_BYTES + 2);
+}
+
 /** The servers of host memory; a request takes 24 bytes of the wire at least, and is then a flight away. */
 function buildMemory(side: u32): bool {
   const underWay = p(side, S_PCIE_FLIGHT) / (24 * p(side, S_PCIE_TICKS_PER_BYTE));
@@ -258,7 +278,8 @@ function buildMemory(side: u32): bool {
   );
   const num = p(side, S_MEM_WRITE_NUM);
   const den = p(side, S_MEM_WRITE_DEN);
-  return reads && buildServer(side * 2 + 1, num, den, 0, A_MEMORY_WRITE, underWay) && buildRoot(side);
+  const writes = underWay + untranslated(side);
+  return reads && buildServer(side * 2 + 1, num, den, 0, A_MEMORY_WRITE, writes) && buildRoot(side);
 }
 
 export function buildUnits(side: u32): void {

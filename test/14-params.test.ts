@@ -3,7 +3,8 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { checkLinkParams, PARAM_ROWS, sameParams } from "./lib/claims/params.ts";
-import { ACK_LIMITS, ackLimit, gcmClocks, linkTicksPerByte } from "./lib/reference/params.ts";
+import { gcmClocks } from "./lib/reference/params.ts";
+import { ACK_LIMITS, ackLimit, linkTicksPerByte, wireTicksPerByte } from "./lib/reference/params-pcie.ts";
 import { exact } from "./lib/reference/written.ts";
 
 test("formula: quantities", () => {
@@ -31,6 +32,13 @@ test("formula: ticks a byte are 8 bits x coding / (transfers a second x lanes) x
     [linkTicksPerByte(3, 8), linkTicksPerByte(4, 16), linkTicksPerByte(5, 16)],
     [130_000, 32_500, 16_250],
   );
+});
+
+test("formula: a byte at a share of the rate, and of pcie-bench's model", () => {
+  // 130,000 / 0.96 = 135,416.67; Gen3 x8, MPS 256: 1 - 16/203 - 4/1538 = 0.9185815, 130,000 / 0.9185815 = 141,522.6
+  assert.is(wireTicksPerByte(130_000, 203, "explicit", 960), 135_417);
+  assert.is(wireTicksPerByte(130_000, 203, "pciebench", 1000), 141_523);
+  assert.is(wireTicksPerByte(130_000, 203, "none", 1000), 130_000);
 });
 
 test("formula: the tables of ACK limits are floor((MPS + 28) x AF / W + D) throughout", () => {

@@ -6,7 +6,7 @@ import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
 import { generated, migrate } from "./lib/migrate.ts";
 import { checkPcie, packetsOf } from "./lib/reference/compare.ts";
-import { completionPiece, type Packet, tlpBytes } from "./lib/reference/pcie.ts";
+import { completionPiece, type Packet, tlpBytes } from "./lib/reference/packets.ts";
 import { guestText, of, type Run, runText } from "./lib/timeline.ts";
 
 const SMALL = guestText("1 MiB");
@@ -121,7 +121,7 @@ function taken(
   return highest(changes);
 }
 
-const isRead = (tlp: Packet): boolean => tlp.port >= 3 && tlp.port <= 5;
+const isRead = (tlp: Packet): boolean => tlp.port >= 4 && tlp.port <= 7;
 
 // gates: with n of something the level reaches n, never n + 1; bigger buffers elsewhere keep the others open
 for (const n of [1, 2, 3, 9]) {
@@ -189,7 +189,7 @@ test("gate: the replay buffer of 4096 B holds 14 writes of 280 B, 14 x 280 = 392
 function readsOut(run: Run): number {
   const clock = run.params.sides[0][abi.S_CARD_NUM]! / run.params.sides[0][abi.S_CARD_DEN]!;
   const changes: [number, number][] = [];
-  for (const e of of(run, abi.T_PUT, 0)) if (e.which === 3) changes.push([e.c, 1]);
+  for (const e of of(run, abi.T_PUT, 0)) if (e.which === 4) changes.push([e.c, 1]);
   for (const e of of(run, abi.T_ANSWER, 0)) {
     if (e.which === abi.R_DATA) changes.push([Math.ceil(e.t / clock) * clock, -1]);
   }
@@ -238,7 +238,7 @@ for (const [headers, reads] of [
 test("order: writes go in the order in which they were put, over all ports", () => {
   const { run } = compared(["internal.pages=vsock"]);
   for (const side of [0, 1]) {
-    const isWrite = (port: number): boolean => port < 3;
+    const isWrite = (port: number): boolean => port < 4;
     const put = of(run, abi.T_PUT, side).filter((e) => isWrite(e.which));
     const gone = of(run, abi.T_TLP, side).filter((e) => isWrite(e.which));
     // a write longer than MPS goes in pieces with nothing between them
@@ -258,17 +258,17 @@ test("order: writes go in the order in which they were put, over all ports", () 
 
 test("order: a read goes after every write that was put before it", () => {
   const { run } = compared([]);
-  const ups = of(run, abi.T_PUT, 0).filter((e) => e.which < 6);
+  const ups = of(run, abi.T_PUT, 0).filter((e) => e.which < 8);
   const startsOf = (port: number): number[] =>
     of(run, abi.T_TLP, 0)
       .filter((e) => e.which === port)
       .map((e) => e.t);
-  const starts = [0, 1, 2, 3, 4, 5].map(startsOf);
+  const starts = [0, 1, 2, 3, 4, 5, 6, 7].map(startsOf);
   let lastWrite = -1;
   let reads = 0;
   for (const put of ups) {
     const start = starts[put.which]!.shift()!;
-    if (put.which < 3) {
+    if (put.which < 4) {
       assert.ok(start > lastWrite);
       lastWrite = start;
     } else {

@@ -42,6 +42,15 @@ const SIDE: Choices = {
   "host.pcie.flight": ["1 ns", "70 ns", "333 ns"],
   "host.memory.bandwidth": ["42.6 GB/s", "1 GB/s", "7 GB/s", "200 GB/s"],
   "host.memory.readLatency": ["0 s", "422 ns", "2 us"],
+  "host.iommu.entries": [8, 24, 64],
+  "host.iommu.ways": [1, 2, 64],
+  "host.iommu.walkers": [1, 3, 6],
+  "host.iommu.walk": ["50 ns", "300 ns", "1 us"],
+  "host.iommu.recovery": ["0 s", "33 ns"],
+  "host.iommu.readPerKiB": ["0 s", "174 ns"],
+  "host.iommu.serialWalks": ["yes", "no"],
+  "host.memory.jitterMax": ["0 s", "2 us"],
+  "card.pcie.linkShare": [1000, 960, 333],
   "card.clock": ["300 MHz", "250 MHz", "1 GHz", "375 MHz", "700 MHz"],
   "card.control.clock": ["1.5 GHz", "700 MHz", "2 GHz"],
   "card.control.cores": [1, 2, 4],
@@ -63,7 +72,9 @@ const SIDE: Choices = {
 };
 
 const REST: Choices = {
-  "internal.dll": ["explicit", "explicit", "none"],
+  "internal.dll": ["explicit", "explicit", "explicit", "none", "ack-per-tlp", "pciebench"],
+  "internal.iommu": ["off", "4KiB", "2MiB"],
+  "internal.jitter": ["off", "on"],
   "internal.pages": ["dma", "dma", "vsock"],
   "internal.addresses": ["bitmap", "list", "runs"],
   "link.mtu": [576, 1499, 1500, 9000],

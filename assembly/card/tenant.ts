@@ -192,11 +192,13 @@ export function stepTenant(side: u32, t: u64): void {
   const n = tenant(side);
   if (n.kind == TENANT_OFF) return;
   while (ready(queue(side, Q_TENANT_ANSWER), t)) {
-    const at = operation(n, finishRead(side, R_TENANT, pop(queue(side, Q_TENANT_ANSWER))));
+    const index = finishRead(side, R_TENANT, pop(queue(side, Q_TENANT_ANSWER)));
+    const at = operation(n, index);
     const left = load<u32>(at, 8) - 1;
     store<u32>(at, left, 8);
     const copy = spanTicks(n.bytes, p(side, S_TEN_COPY_NUM), p(side, S_TEN_COPY_DEN));
-    if (left == 0) ended(side, n, at, t + copy);
+    // all that has been requested may be there before the next request has a tag
+    if (left == 0 && index != channel(side, READS).current) ended(side, n, at, t + copy);
   }
   while (ready(queue(side, Q_TENANT_LANDED), t)) {
     ended(side, n, operation(n, pop(queue(side, Q_TENANT_LANDED))), t);

@@ -4,7 +4,9 @@
 //
 //   read:  answered at  served(arrival) + translation + where the line is + jitter; served() is a serial
 //          server, kernel/server.ts. Answers of different requests may pass each other.
-//   write: accepted at served(max(arrival + translation, the write before)): writes keep their order.
+//          The header credit of a read is free when its service has started and its translation is there, but
+//          credits come back in the order in which requests arrived.
+//   write: accepted at served(arrival + translation), by a server of its own, in order of arrival.
 // Where the line is: a read misses the cache with probability `missShare` / 2^32 by a hash of its line and
 //   then takes `missAdder` more; with memory and line on the other socket every read takes `remoteAdder`
 //   more. Jitter is drawn from a table of 1024 quantiles.
@@ -34,7 +36,6 @@ if (2 * JITTER_STEPS * 4 != 8192) ERROR("jitter table");
 class Root {
   missAdder: u64;
   remoteAdder: u64;
-  lastWrite: u64; // when the last write was accepted
   waited: u64; // for the translation of the last read
   missShare: u64; // of 2^32
   seed: u32;
@@ -110,10 +111,6 @@ function later(side: u32, address: u64, bytes: u32, served: u64, arrival: u64): 
 // @ts-ignore: decorator
 @inline
 export function writeAt(side: u32, address: u64, bytes: u32, arrival: u64): u64 {
-  const r = root(side);
-  if (r.translated == 0) return admit(side * 2 + 1, arrival, bytes);
-  let at = arrival + translate(side, address, arrival, 0);
-  if (at < r.lastWrite) at = r.lastWrite;
-  r.lastWrite = at;
-  return admit(side * 2 + 1, at, bytes);
+  if (root(side).translated == 0) return admit(side * 2 + 1, arrival, bytes);
+  return admit(side * 2 + 1, arrival + translate(side, address, arrival, 0), bytes);
 }

@@ -104,8 +104,12 @@ function latencies(core: Core, last: number, count: number): Float64Array {
   });
 }
 
-/** Runs a probe on a core, whatever that did before. @throws Error when an invariant breaks */
+/**
+ * Runs a probe on a core, whatever that did before.
+ * @throws RangeError when nobody would write; Error when an invariant breaks
+ */
 export function pcieProbe(core: Core, probe: PcieProbe): PcieAnswer {
+  if (probe.op === "readwrite" && probe.depth < 2) throw new RangeError("mixed operations need a depth of 2");
   const p: Put = (key, value) => core.setSideParam(0, key, value);
   const [num, den] = probe.side.card.ticksPerCycle;
   p(abi.S_CARD_NUM, num);

@@ -34,6 +34,8 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "internal.pages": "vsock",
   "internal.addresses": "list",
   "internal.dll": "none",
+  "internal.iommu": "4KiB",
+  "internal.jitter": "on",
   "tracker.kind": "bitmap",
   compress: "off",
   "compress.engine": "off",
@@ -104,6 +106,14 @@ const DESTINATION_ONLY = "(of the destination)";
 /** Reads of the destination are those of messages to its card: the last one, and ring entries. */
 const FEW_READS = "(the destination reads 60 bytes at most, one read at a time)";
 
+/** Of a probe alone: the lines of a migration are nowhere cached and on this socket, it has no other I/O. */
+const PROBE_ONLY = "(of probes)";
+const IOMMU = "internal.iommu=4KiB";
+const SELDOM = "(the destination reads too seldom)";
+/** Longer than a page of writes: one walk begins before the last is over. */
+const LONG_WALKS = ["SIDE.host.iommu.walk=5 us"] as const;
+const JITTER = "internal.jitter=on";
+
 /** What differs from side to side. */
 export type SideOther = Readonly<Record<"source" | "destination", Other>>;
 
@@ -121,6 +131,18 @@ export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
   "host.pcie.rcb": { source: ["128", "SIDE.host.pcie.combineAbove=4096"], destination: FEW_READS },
   "host.pcie.flight": "200 ns",
   "host.pcie.combineAbove": { source: "4096", destination: FEW_READS },
+  "host.memory.remoteAdder": PROBE_ONLY,
+  "host.memory.cache": PROBE_ONLY,
+  "host.memory.jitterP95": ["100 ns", JITTER],
+  "host.memory.jitterP999": { source: ["170 ns", JITTER], destination: SELDOM },
+  "host.memory.jitterMax": ["0 s", JITTER],
+  "host.iommu.entries": ["4", IOMMU],
+  "host.iommu.ways": ["1", IOMMU],
+  "host.iommu.walk": ["900 ns", IOMMU],
+  "host.iommu.recovery": ["900 ns", IOMMU],
+  "host.iommu.readPerKiB": { source: ["9 us", IOMMU], destination: SELDOM },
+  "host.iommu.walkers": ["1", IOMMU, ...LONG_WALKS, "SIDE.host.iommu.serialWalks=no"],
+  "host.iommu.serialWalks": ["no", IOMMU, ...LONG_WALKS],
   "host.cpu.clock": { source: "1 GHz", destination: SOURCE_ONLY },
   "host.memory.bandwidth": "1 Gbit/s",
   "host.memory.readLatency": "900 ns",
@@ -135,12 +157,13 @@ export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
   "host.frontend.suspend": { source: "9 us", destination: SOURCE_ONLY },
   "host.frontend.resume": { source: DESTINATION_ONLY, destination: "9 us" },
   "host.vsock.messageCost": "9 us",
-  card: "(one preset is shipped)",
-  "card.preset": "(one preset is shipped)",
+  card: "nfp6000-e5",
+  "card.preset": "nfp6000-e5",
   "card.clock": "700 MHz",
   "card.pcie.generation": "2",
   "card.pcie.lanes": "4",
   "card.pcie.mps": "128",
+  "card.pcie.linkShare": "500",
   "card.pcie.mrrs": { source: "256", destination: FEW_READS },
   // doorbells never wait; posted credits that are endless are not returned
   "card.pcie.phCredits": ["0", "SIDE.card.pcie.pdCredits=0"],
@@ -161,6 +184,14 @@ export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
     destination: ["128 KiB", "SIDE.host.memory.bandwidth=1 Gbit/s"],
   },
   "card.dma.ring": { source: "card", destination: SOURCE_ONLY },
+  "card.engine.workers": PROBE_ONLY,
+  "card.engine.start": PROBE_ONLY,
+  "card.engine.tagHold": PROBE_ONLY,
+  "card.engine.copyPerKiB": PROBE_ONLY,
+  "card.engine.issue": PROBE_ONLY,
+  "card.engine.writeFloor": PROBE_ONLY,
+  "card.engine.burst": PROBE_ONLY,
+  "card.engine.burstGap": PROBE_ONLY,
   "card.scanner.wordsPerCycle": { source: "1", destination: SOURCE_ONLY },
   "card.zeroFilter.bytesPerCycle": { source: "8 B/cycle", destination: SOURCE_ONLY },
   "card.compressor.engines": { source: "1", destination: SOURCE_ONLY },

@@ -72,7 +72,7 @@ export function timelineOf(core: Core): Happening[] {
 }
 
 /** Reads back the parameters that a core was given. */
-export function paramsOf(core: Core): Params {
+export function paramsOf(core: Core): Omit<Params, "jitter"> {
   const block = (at: number, count: number): number[] =>
     Array.from({ length: count }, (_, i) => Number(core.u64(at + i * 8)));
   const side = (i: number): number[] => block(Number(core.fn("sideParams")(i)) >>> 0, abi.S_COUNT);

@@ -48,6 +48,28 @@ export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
     ["generation=1", "lanes=2", "mps=128", "mrrs=128"].map((set) => `source.card.pcie.${set}`),
   ],
   ["no data link layer, nothing coded", ["internal.dll=none", "compress=off", "encrypt=off"]],
+  [
+    "DLLPs as in pcie-bench's model, a card that takes bytes in more slowly",
+    ["internal.dll=pciebench", "source.card.pcie.linkShare=960", "destination.card.pcie.linkShare=333"],
+  ],
+  [
+    "an ACK for every packet, a card of another's numbers",
+    ["internal.dll=ack-per-tlp", "source.card=nfp6000-e5", "destination.card=qdma-gen3x16"],
+  ],
+  [
+    "an IOMMU of 4 KiB pages, four ways",
+    ["internal.iommu=4KiB", "source.host.iommu.ways=4", "destination.host.iommu.serialWalks=no"],
+  ],
+  [
+    "an IOMMU of super-pages, more ways than entries",
+    [
+      ...["internal.iommu=2MiB", "internal.jitter=on", "seed=9", "source.host=gen5-host"],
+      ...["entries=24", "ways=64", "walkers=3", "walk=1 us", "recovery=2 ns", "readPerKiB=3 ns"].map(
+        (set) => `source.host.iommu.${set}`,
+      ),
+      "destination.host.memory.jitterMax=0 s",
+    ],
+  ],
   ["AES-256 at 2048 bit", ["encrypt.cipher=aes-256-gcm", "source.card.crypto.bitsPerCycle=2048 bit/cycle"]],
   [
     "a deeper pipeline",
@@ -156,7 +178,10 @@ export function checkLinkParams(): void {
           `source.${part}.pcie.lanes=${lanes}`,
           `source.${part}.pcie.mps=${mps}`,
         ];
-        sameParams(`Gen${generation} x${lanes} MPS ${mps}`, [...link("host"), ...link("card")]);
+        const sets = [...link("host"), ...link("card")];
+        sameParams(`Gen${generation} x${lanes} MPS ${mps}`, sets);
+        const filled = ["internal.dll=pciebench", "source.card.pcie.linkShare=960"];
+        sameParams(`Gen${generation} x${lanes} MPS ${mps}, pcie-bench`, [...sets, ...filled]);
       }
     }
   }

@@ -165,7 +165,9 @@ const FASTER: readonly [bound: string, scenario: object, sets: string[], change:
     { guest: generated(2048, 0), ...PLAIN },
     ["source.card.pcie.generation=1", "source.card.pcie.lanes=1"],
     (core) => {
-      for (const side of [0, 1]) core.setSideParam(side, abi.S_PCIE_TICKS_PER_BYTE, 2_048_000);
+      for (const key of [abi.S_PCIE_TICKS_PER_BYTE, abi.S_PCIE_DOWN_TICKS_PER_BYTE]) {
+        for (const side of [0, 1]) core.setSideParam(side, key, 2_048_000);
+      }
     },
   ],
   [

@@ -6,7 +6,7 @@
 import * as abi from "../../../assembly/abi.ts";
 import { bucketEdge } from "../../../src/result/stats.ts";
 import { encodeLz4Hardware } from "../reference/lz4-hardware.ts";
-import { completionPiece } from "../reference/pcie.ts";
+import { completionPiece } from "../reference/packets.ts";
 import { guestText, type Run, runText } from "../timeline.ts";
 import { accountTicks, machineOf, VSOCK_HEADER_BYTES } from "./chain.ts";
 import { claim, ended, same } from "./expect.ts";

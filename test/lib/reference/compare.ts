@@ -2,10 +2,11 @@
 // Compares a recorded run with the reference models, event by event, to the tick.
 import * as abi from "../../../assembly/abi.ts";
 import { type Happening, of, type Run } from "../timeline.ts";
-import { type Packet, type PcieRun, type Put, predictPcie } from "./pcie.ts";
+import type { Packet, PcieRun, Put } from "./packets.ts";
+import { predictPcie } from "./pcie.ts";
 import { predictTcp, type StreamEvent } from "./tcp.ts";
 
-const COMPLETION_PORT = 7;
+const COMPLETION_PORT = 9;
 const CONTEXT = 3;
 
 /** Throws where two lists differ first, with what stands around it. */
@@ -37,12 +38,12 @@ export function putsOf(run: Run, side: number): Put[] {
 const asPut = (e: Happening): Put => ({ port: e.which, bytes: e.a, address: e.b, readyAt: e.t });
 
 /** The packets of a wire of a side (0 up, 1 down), as recorded. */
-export function packetsOf(run: Run, side: number, wire: number): Packet[] {
+export function packetsOf(run: Pick<Run, "events">, side: number, wire: number): Packet[] {
   const packets: Packet[] = [];
   for (const e of run.events) {
     if (e.side !== side) continue;
     const common = { kind: e.kind, startAt: e.t, what: e.a };
-    const onWire = e.kind === abi.T_TLP ? Number(e.which >= 6) : e.which;
+    const onWire = e.kind === abi.T_TLP ? Number(e.which >= 8) : e.which;
     if (onWire !== wire) continue;
     if (e.kind === abi.T_TLP) packets.push({ ...common, port: e.which, amount: e.b, units: 0 });
     if (e.kind === abi.T_DLLP) packets.push({ ...common, port: 0, amount: e.b, units: e.c });
@@ -60,7 +61,7 @@ export function packetsOf(run: Run, side: number, wire: number): Packet[] {
 
 /** Compares a side's PCIe link with the reference; returns the reference's run and how much was compared. */
 export function checkPcie(run: Run, side: number): { predicted: PcieRun; compared: number } {
-  const predicted = predictPcie(run.params.sides[side]!, putsOf(run, side));
+  const predicted = predictPcie(run.params.sides[side]!, putsOf(run, side), run.params.jitter[side]);
   let compared = 0;
   for (const wire of [0, 1]) {
     const name = `packet on wire ${wire ? "down" : "up"} of side ${side}`;

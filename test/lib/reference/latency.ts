@@ -5,8 +5,8 @@
  * port.
  */
 import * as abi from "../../../assembly/abi.ts";
+import { completionPiece, tlpBytes } from "./packets.ts";
 import type { Params } from "./params.ts";
-import { completionPiece, tlpBytes } from "./pcie.ts";
 import { frameBytes } from "./tcp.ts";
 
 const PORT_ENTRIES = 8;

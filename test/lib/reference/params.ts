@@ -4,12 +4,25 @@
  * and from constants of the standards, by docs/model.md. Nothing of src/params.ts or src/scenario/ is used.
  */
 import * as abi from "../../../assembly/abi.ts";
+import {
+  type Dll,
+  jitterOf,
+  type Put,
+  pcie,
+  putAll,
+  rootComplex,
+  TICKS_PER_SECOND,
+  ticks,
+  whole,
+} from "./params-pcie.ts";
 import { type Exact, exact, linkOf, type Preset, partOf, writtenAt, writtenScenario } from "./written.ts";
 
 /** A parameter block in numbers: `G_` and `S_` constants index it. */
 export interface Params {
   global: number[];
   sides: [number[], number[]];
+  /** Quantiles of each side's jitter, ticks; all 0 without. */
+  jitter: [number[], number[]];
 }
 
 /** Of the harness alone: what rings hold, how far a side may run ahead. They change no result. */
@@ -20,55 +33,6 @@ export const HARNESS_PARAMS: readonly number[] = [
   abi.G_NET_SEGMENTS,
 ];
 
-const TICKS_PER_SECOND = 1_024_000_000_000_000n;
-
-/** Transfers a second of a lane in millions, and bits on the wire for so many bits of data. */
-const CODING: Readonly<Record<number, [mts: number, wire: number, data: number]>> = {
-  1: [2500, 10, 8],
-  2: [5000, 10, 8],
-  3: [8000, 130, 128],
-  4: [16000, 130, 128],
-  5: [32000, 130, 128],
-};
-
-/**
- * Ack transmission latency limits in symbol times, PCI Express Base Specification 3.0 tables 3-7 (2.5 GT/s),
- * 3-8 (5 GT/s) and 3-9 (8 GT/s; Gen4 and Gen5 keep it): a row for MPS 128, 256 … 4096, columns x1, x2, x4,
- * x8, x16.
- */
-export const ACK_LIMITS: Readonly<Record<number, readonly (readonly number[])[]>> = {
-  1: [
-    [237, 128, 73, 67, 48],
-    [416, 217, 118, 107, 72],
-    [559, 289, 154, 86, 86],
-    [1071, 545, 282, 150, 150],
-    [2095, 1057, 538, 278, 278],
-    [4143, 2081, 1050, 534, 534],
-  ],
-  2: [
-    [288, 179, 124, 118, 99],
-    [467, 268, 169, 158, 123],
-    [610, 340, 205, 137, 137],
-    [1122, 596, 333, 201, 201],
-    [2146, 1108, 589, 329, 329],
-    [4194, 2132, 1101, 585, 585],
-  ],
-  3: [
-    [333, 224, 169, 163, 144],
-    [512, 313, 214, 203, 168],
-    [655, 385, 250, 182, 182],
-    [1167, 641, 378, 246, 246],
-    [2191, 1153, 634, 374, 374],
-    [4239, 2177, 1146, 630, 630],
-  ],
-};
-
-/** SKP ordered sets: one of 4 symbols every 1538 in 8b/10b; of 16, a block, every 370 blocks in 128b/130b. */
-const SKP = { coded10: { every: 1538, symbols: 4 }, coded130: { every: 370 * 16, symbols: 16 } };
-
-/** Tags of a requester: 8 bits to Gen3, 10 bits (768 of 1024 usable) above. */
-const TAGS = { bits8: 256, bits10: 768 };
-const VSOCK_TAGS = 4;
 const POLICIES = ["drop", "stall", "coalesce"];
 const ROUNDS: Readonly<Record<string, [keyBits: number, rounds: number]>> = {
   off: [0, 0],
@@ -85,30 +49,6 @@ function ticksPer({ num, den }: Exact): [number, number] {
   const [over, under] = [TICKS_PER_SECOND * den, num];
   const common = gcd(over, under);
   return [Number(over / common), Number(under / common)];
-}
-
-/** Ticks of a time, which must be whole. */
-function ticks(value: unknown): number {
-  const { num, den } = exact(value);
-  if ((num * TICKS_PER_SECOND) % den !== 0n) throw new Error(`${value} is no whole number of ticks`);
-  return Number((num * TICKS_PER_SECOND) / den);
-}
-
-function whole(value: unknown): number {
-  const { num, den } = exact(value);
-  if (num % den !== 0n) throw new Error(`${value} is not whole`);
-  return Number(num / den);
-}
-
-/** Ticks a byte of a link: 8 bits in their coding over the rate of a lane, over the lanes. */
-export function linkTicksPerByte(generation: number, lanes: number): number {
-  const [mts, wire, data] = CODING[generation]!;
-  return (8 * wire * Number(TICKS_PER_SECOND / 1_000_000n)) / (data * mts * lanes);
-}
-
-/** Symbols until an ACK or an UpdateFC is due. */
-export function ackLimit(generation: number, lanes: number, mps: number): number {
-  return ACK_LIMITS[Math.min(generation, 3)]![Math.log2(mps / 128)]![Math.log2(lanes)]!;
 }
 
 /** What an AES-GCM engine's clocks come from. */
@@ -132,54 +72,6 @@ export function gcmClocks(rounds: number, card: Preset): GcmClocks {
   const alone = card("crypto.interleave") === "record";
   const rest = alone ? of("recordGap") + drain : of("recordGap");
   return { word: shared > 0 ? block : 1, rest, latency: drain > rest ? drain - rest : 0 };
-}
-
-type Put = (key: number, value: number) => void;
-
-/** Puts rows of S_ constant and preset key as they are. */
-function putAll(p: Put, preset: Preset, read: (value: unknown) => number, rows: [number, string][]): void {
-  for (const [key, name] of rows) p(key, read(preset(name)));
-}
-
-function pcie(p: Put, host: Preset, card: Preset, explicit: boolean): void {
-  const lower = (key: string): number => Math.min(whole(host(key)), whole(card(key)));
-  const [generation, lanes] = [lower("pcie.generation"), lower("pcie.lanes")];
-  const [mps, mrrs] = [lower("pcie.mps"), lower("pcie.mrrs")];
-  const perByte = linkTicksPerByte(generation, lanes);
-  const symbol = perByte * lanes;
-  const skp = generation <= 2 ? SKP.coded10 : SKP.coded130;
-  const credits = (value: unknown): number => whole(value) || abi.CREDITS_ENDLESS;
-  const batch = whole(card("dma.descriptorBatch")) * whole(card("dma.descriptorBytes"));
-  const fetches = whole(card("dma.prefetchBatches")) * Math.ceil(batch / mrrs);
-  p(abi.S_PCIE_TICKS_PER_BYTE, perByte);
-  p(abi.S_PCIE_LANES, lanes);
-  p(abi.S_PCIE_MPS, mps);
-  p(abi.S_PCIE_MRRS, mrrs);
-  p(abi.S_PCIE_TAGS, Math.min(whole(card("pcie.tags")), generation <= 3 ? TAGS.bits8 : TAGS.bits10));
-  p(abi.S_PCIE_TAGS_VSOCK, VSOCK_TAGS);
-  p(abi.S_PCIE_TAGS_DESC, card("dma.ring") === "host" ? fetches : 0);
-  p(abi.S_PCIE_LIMIT, ackLimit(generation, lanes, mps) * symbol);
-  p(abi.S_PCIE_DLL, explicit ? abi.DLL_EXPLICIT : abi.DLL_NONE);
-  p(abi.S_PCIE_SKP_PERIOD, explicit ? skp.every * symbol : 0);
-  p(abi.S_PCIE_SKP_TICKS, skp.symbols * symbol);
-  putAll(p, host, whole, [
-    [abi.S_PCIE_RCB, "pcie.rcb"],
-    [abi.S_PCIE_COMBINE_ABOVE, "pcie.combineAbove"],
-  ]);
-  putAll(p, host, credits, [
-    [abi.S_PCIE_PH, "pcie.phCredits"],
-    [abi.S_PCIE_PD, "pcie.pdCredits"],
-    [abi.S_PCIE_NPH, "pcie.nphCredits"],
-  ]);
-  putAll(p, card, credits, [
-    [abi.S_PCIE_DOWN_PH, "pcie.phCredits"],
-    [abi.S_PCIE_DOWN_PD, "pcie.pdCredits"],
-  ]);
-  putAll(p, card, whole, [
-    [abi.S_PCIE_CPL_BYTES, "pcie.completionBuffer"],
-    [abi.S_PCIE_CPL_HEADERS, "pcie.completionHeaders"],
-    [abi.S_PCIE_REPLAY_BYTES, "pcie.replayBuffer"],
-  ]);
 }
 
 function pairs(p: Put, preset: Preset, rows: [number, string][]): void {
@@ -368,18 +260,21 @@ export function deriveParams(text: string, sets: readonly string[]): Params {
   const [keyBits, rounds] = ROUNDS[switched(scenario, "encrypt", "cipher", "aes-128-gcm")]!;
   put(abi.G_ENCRYPT_BITS, keyBits);
   linkParams(put, scenario, linkOf(scenario), cards[1]!("tcp.receiveWindow"));
-  const explicit = (writtenAt(scenario, "internal.dll") ?? "explicit") === "explicit";
+  const dll = (writtenAt(scenario, "internal.dll") ?? "explicit") as Dll;
+  const jitter: number[][] = [];
   const sides = ["source", "destination"].map((side, i) => {
     const block: number[] = new Array(abi.S_COUNT).fill(0);
     const p: Put = (key, value) => {
       block[key] = value;
     };
     const host = partOf(scenario, side, "host");
-    pcie(p, host, cards[i]!, explicit);
+    pcie(p, host, cards[i]!, dll);
     hostParams(p, host);
+    rootComplex(p, host, scenario);
+    jitter.push(jitterOf(host, block[abi.S_MEM_JITTER] === 1));
     engines(p, cards[i]!, rounds);
     encoder(p, cards[i]!);
     return block;
   }) as [number[], number[]];
-  return { global, sides };
+  return { global, sides, jitter: jitter as [number[], number[]] };
 }

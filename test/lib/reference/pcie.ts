@@ -7,42 +7,16 @@
  * so the wires are looked at then and only then.
  */
 import * as abi from "../../../assembly/abi.ts";
-
-/** A transaction put into a port: 0-2 posted up, 3-5 reads up, 6 posted down. 7 is predicted. */
-export interface Put {
-  port: number;
-  bytes: number;
-  address: number;
-  readyAt: number;
-}
-
-/** One packet on a wire. `kind` is a `T_` constant. `port` is 0 for DLLPs and SKPs. */
-export interface Packet {
-  kind: number;
-  startAt: number;
-  port: number;
-  /** Bytes on the wire of a TLP, 0-2 (ACK, UpdateFC-P, UpdateFC-NP) of a DLLP, ticks of an SKP. */
-  what: number;
-  /** Data bytes of a TLP; of a DLLP the bytes acknowledged or the headers. */
-  amount: number;
-  /** PD credits of an UpdateFC-P, else 0. */
-  units: number;
-}
-
-export interface Answer {
-  requester: number;
-  at: number;
-  bytes: number;
-}
-
-/** What the link must do. */
-export interface PcieRun {
-  /** Packets by wire (0 up, 1 down), in order of their start. */
-  wires: [Packet[], Packet[]];
-  /** Entries of the completion port: `readyAt` is when memory has the data. */
-  completions: Put[];
-  answers: Answer[];
-}
+import {
+  type Answer,
+  completionPiece,
+  type Hooks,
+  type Packet,
+  type PcieRun,
+  type Put,
+  tlpBytes,
+} from "./packets.ts";
+import { RootComplex } from "./root.ts";
 
 const UP = 0;
 const DOWN = 1;
@@ -50,7 +24,10 @@ const POSTED = 0;
 const NON_POSTED = 1;
 const COMPLETION = 2;
 const DLLP_BYTES = 8;
-const COMPLETION_PORT = 7;
+const REQUESTERS = 4;
+const READ_PORT = 4;
+const DOORBELL_PORT = 8;
+const COMPLETION_PORT = 9;
 const ACK = 0;
 const UPDATE_P = 1;
 const UPDATE_NP = 2;
@@ -72,6 +49,7 @@ interface Amount {
 }
 
 interface Wire {
+  ticksPerByte: number;
   freeAt: number;
   skpAt: number;
   classNext: number;
@@ -88,53 +66,74 @@ interface Wire {
   packets: Packet[];
 }
 
-/** Bytes on the wire: 24 + 4 ceil(n/4) a write, 24 a read request, 20 + 4 ceil(n/4) a completion. */
-export function tlpBytes(kind: "write" | "read" | "completion", dataBytes: number): number {
-  if (kind === "read") return 24;
-  return (kind === "write" ? 24 : 20) + 4 * Math.ceil(dataBytes / 4);
-}
-
-/** Length of the next packet of a completion that has `sent` of its bytes behind it. */
-export function completionPiece(p: readonly number[], address: number, bytes: number, sent: number): number {
-  const unit = bytes > p[abi.S_PCIE_COMBINE_ABOVE]! ? p[abi.S_PCIE_MPS]! : p[abi.S_PCIE_RCB]!;
-  return Math.min(bytes - sent, unit - ((address + sent) % unit));
-}
-
 /** Predicts a side's link from its parameters (`S_` constants) and the puts in their order. */
-export function predictPcie(p: readonly number[], puts: readonly Put[]): PcieRun {
-  return new Link(p, puts).run();
+export function predictPcie(
+  p: readonly number[],
+  puts: readonly Put[],
+  jitter: readonly number[] = [],
+): PcieRun {
+  const answers: Answer[] = [];
+  const hooks = { answered: (answer: Answer) => answers.push(answer), landed: () => undefined };
+  const link = new Link(p, new RootComplex(p, jitter), hooks);
+  for (const put of puts) link.put(put);
+  for (let t = 0; t < Infinity; t = link.nextTime(t)) link.step(t);
+  return { ...link.done, answers };
 }
 
-class Link {
+/** The two wires of a link, fed through their ports. */
+export class Link {
   readonly #p: readonly number[];
+  readonly #root: RootComplex;
+  readonly #hooks: Hooks;
   readonly #wires: [Wire, Wire];
+  /** UpdateFC and ACK with their limits; ACKs alone, one a packet; neither. */
   readonly #explicit: boolean;
-  readonly #run: PcieRun;
-  #readServerAt = 0;
-  #writeServerAt = 0;
+  readonly #acknowledged: boolean;
+  readonly #completions: Put[] = [];
+  #puts = 0;
 
-  constructor(p: readonly number[], puts: readonly Put[]) {
+  constructor(p: readonly number[], root: RootComplex, hooks: Hooks) {
     this.#p = p;
+    this.#root = root;
+    this.#hooks = hooks;
     this.#explicit = p[abi.S_PCIE_DLL] === abi.DLL_EXPLICIT;
+    this.#acknowledged = this.#explicit || p[abi.S_PCIE_DLL] === abi.DLL_ACK_PER_TLP;
     const endless = (n: number): number => (n === abi.CREDITS_ENDLESS ? Infinity : n);
     const up = [p[abi.S_PCIE_PH]!, p[abi.S_PCIE_PD]!, p[abi.S_PCIE_NPH]!].map(endless);
     const down = [p[abi.S_PCIE_DOWN_PH]!, p[abi.S_PCIE_DOWN_PD]!, Infinity].map(endless);
-    this.#wires = [this.#wire(up, [0, 1, 2, 3, 4, 5]), this.#wire(down, [6, COMPLETION_PORT])];
-    const [a, b] = this.#wires;
-    this.#run = { wires: [a.packets, b.packets], completions: [], answers: [] };
-    puts.forEach((put, order) => {
-      const wire = this.#wires[put.port === 6 ? DOWN : UP];
-      wire.ports.get(put.port)!.push({ ...put, order, requester: put.port - 3, sentBytes: 0 });
-    });
+    const [upTicks, downTicks] = [p[abi.S_PCIE_TICKS_PER_BYTE]!, p[abi.S_PCIE_DOWN_TICKS_PER_BYTE]!];
+    this.#wires = [
+      this.#wire(upTicks, up, [0, 1, 2, 3, 4, 5, 6, 7]),
+      this.#wire(downTicks, down, [DOORBELL_PORT, COMPLETION_PORT]),
+    ];
   }
 
-  #wire(credits: number[], ports: number[]): Wire {
-    const replay = this.#explicit ? this.#p[abi.S_PCIE_REPLAY_BYTES]! : Infinity;
+  /** What has been done so far. */
+  get done(): Omit<PcieRun, "answers"> {
+    return { wires: [this.#wires[UP].packets, this.#wires[DOWN].packets], completions: this.#completions };
+  }
+
+  /** Puts a transaction into a port, behind all others; returns its place among all that were put. */
+  put(put: Put): number {
+    const wire = this.#wires[put.port === DOORBELL_PORT ? DOWN : UP];
+    const order = this.#puts++;
+    wire.ports.get(put.port)!.push({ ...put, order, requester: put.port - READ_PORT, sentBytes: 0 });
+    return order;
+  }
+
+  /** Transactions in a port. */
+  waiting(port: number): number {
+    return this.#wires[port < DOORBELL_PORT ? UP : DOWN].ports.get(port)!.length;
+  }
+
+  #wire(ticksPerByte: number, credits: number[], ports: number[]): Wire {
+    const replay = this.#acknowledged ? this.#p[abi.S_PCIE_REPLAY_BYTES]! : Infinity;
     return {
+      ticksPerByte,
       freeAt: 0,
       skpAt: this.#p[abi.S_PCIE_SKP_PERIOD]! || Infinity,
       classNext: POSTED,
-      readNext: 3,
+      readNext: READ_PORT,
       ports: new Map(ports.map((port) => [port, []])),
       room: { replay, ph: credits[0]!, pd: credits[1]!, nph: credits[2]! },
       returns: [],
@@ -145,18 +144,15 @@ class Link {
     };
   }
 
-  run(): PcieRun {
-    for (let t = 0; t < Infinity; t = this.#nextTime(t)) {
-      for (const which of [UP, DOWN]) {
-        this.#takeReturns(this.#wires[which]!, t);
-        this.#step(which, t);
-      }
+  step(t: number): void {
+    for (const which of [UP, DOWN]) {
+      this.#takeReturns(this.#wires[which]!, t);
+      this.#step(which, t);
     }
-    return this.#run;
   }
 
   /** The first time after t at which anything can be different. */
-  #nextTime(t: number): number {
+  nextTime(t: number): number {
     let next = Infinity;
     const maybe = (at: number | undefined): void => {
       if (at !== undefined && at > t && at < next) next = at;
@@ -167,7 +163,7 @@ class Link {
       for (const port of wire.ports.values()) maybe(port[0]?.readyAt);
       maybe(wire.returns[0]?.at);
       for (const owed of [wire.unacknowledged[0], wire.freedPosted[0], wire.freedNonPosted[0]]) {
-        if (owed !== undefined && this.#explicit) maybe(owed.at + limit);
+        if (owed !== undefined) maybe(owed.at + limit);
       }
     }
     return next;
@@ -187,7 +183,7 @@ class Link {
   #step(which: number, t: number): void {
     const wire = this.#wires[which]!;
     if (wire.freeAt > t) return;
-    const dllp = this.#explicit ? this.#dueDllp(which, t) : null;
+    const dllp = this.#dueDllp(which, t);
     const port = dllp === null ? this.#nextPort(wire, t) : null;
     if (dllp === null && port === null) return;
     while (wire.skpAt <= t) {
@@ -219,12 +215,11 @@ class Link {
 
   #sendDllp(which: number, what: number, t: number): void {
     const other = this.#wires[1 - which]!;
-    const duration = DLLP_BYTES * this.#p[abi.S_PCIE_TICKS_PER_BYTE]!;
+    const duration = DLLP_BYTES * this.#wires[which]!.ticksPerByte;
     const back: Amount = { at: t + duration + this.#p[abi.S_PCIE_FLIGHT]!, replay: 0, ph: 0, pd: 0, nph: 0 };
     if (what === ACK) {
-      while (other.unacknowledged[0]! && other.unacknowledged[0].at <= t) {
-        back.replay += other.unacknowledged.shift()!.bytes;
-      }
+      do back.replay += other.unacknowledged.shift()!.bytes;
+      while (this.#explicit && other.unacknowledged[0]! && other.unacknowledged[0].at <= t);
     } else {
       const freed = what === UPDATE_P ? other.freedPosted : other.freedNonPosted;
       while (freed.length > 0 && freed[0]!.at <= t) {
@@ -234,7 +229,7 @@ class Link {
         back.nph += one.nph;
       }
     }
-    other.returns.push(back);
+    this.#returns(other, back);
     const amount = [back.replay, back.ph, back.nph][what]!;
     const wire = this.#wires[which]!;
     this.#record(wire, { kind: abi.T_DLLP, startAt: t, port: 0, what, amount, units: back.pd });
@@ -263,8 +258,8 @@ class Link {
       const head = wire.ports.get(COMPLETION_PORT)?.[0];
       return head !== undefined && this.#mayGo(wire, head, t) ? COMPLETION_PORT : null;
     }
-    for (let i = 0; i < 3; i++) {
-      const port = 3 + ((wire.readNext - 3 + i) % 3);
+    for (let i = 0; i < REQUESTERS; i++) {
+      const port = READ_PORT + ((wire.readNext - READ_PORT + i) % REQUESTERS);
       const head = wire.ports.get(port)?.[0];
       if (head === undefined) continue;
       const passes = firstWrite !== null && firstWrite.order < head.order;
@@ -276,7 +271,7 @@ class Link {
   /** The write that was put first of all that have not gone. */
   #firstWrite(wire: Wire): Entry | null {
     let first: Entry | null = null;
-    for (const port of [0, 1, 2, 6]) {
+    for (const port of [0, 1, 2, 3, DOORBELL_PORT]) {
       const head = wire.ports.get(port)?.[0];
       if (head !== undefined && (first === null || head.order < first.order)) first = head;
     }
@@ -292,15 +287,16 @@ class Link {
   }
 
   #needs(entry: Entry): Omit<Amount, "at"> {
-    const kind =
-      entry.port === COMPLETION_PORT ? COMPLETION : entry.port >= 3 && entry.port <= 5 ? NON_POSTED : POSTED;
+    const reads = entry.port >= READ_PORT && entry.port < READ_PORT + REQUESTERS;
+    const kind = entry.port === COMPLETION_PORT ? COMPLETION : reads ? NON_POSTED : POSTED;
+    const word = this.#p[abi.S_PCIE_UNPADDED] === 1 ? 1 : 4;
     if (kind === NON_POSTED) return { replay: tlpBytes("read", 0), ph: 0, pd: 0, nph: 1 };
     if (kind === COMPLETION) {
       const data = completionPiece(this.#p, entry.address, entry.bytes, entry.sentBytes);
-      return { replay: tlpBytes("completion", data), ph: 0, pd: 0, nph: 0 };
+      return { replay: tlpBytes("completion", data, word), ph: 0, pd: 0, nph: 0 };
     }
     const data = this.#writePiece(entry);
-    return { replay: tlpBytes("write", data), ph: 1, pd: Math.ceil(data / 16), nph: 0 };
+    return { replay: tlpBytes("write", data, word), ph: 1, pd: Math.ceil(data / 16), nph: 0 };
   }
 
   /** Bytes of the next packet of a write: cut at multiples of MPS. */
@@ -318,16 +314,16 @@ class Link {
     wire.room.ph -= needs.ph;
     wire.room.pd -= needs.pd;
     wire.room.nph -= needs.nph;
-    const duration = needs.replay * this.#p[abi.S_PCIE_TICKS_PER_BYTE]!;
+    const duration = needs.replay * wire.ticksPerByte;
     wire.freeAt = t + duration;
     const arriveAt = t + duration + this.#p[abi.S_PCIE_FLIGHT]!;
-    if (this.#explicit) wire.unacknowledged.push({ at: arriveAt, bytes: needs.replay });
+    if (this.#acknowledged) wire.unacknowledged.push({ at: arriveAt, bytes: needs.replay });
     let amount = entry.bytes;
     if (port === COMPLETION_PORT) amount = this.#completed(entry, arriveAt);
     else if (needs.nph === 1) this.#readArrives(wire, entry, arriveAt);
     else amount = this.#writeArrives(which, wire, entry, arriveAt);
     if (needs.nph === 1 || entry.sentBytes === entry.bytes) queue.shift();
-    if (needs.nph === 1) wire.readNext = 3 + ((port - 3 + 1) % 3);
+    if (needs.nph === 1) wire.readNext = READ_PORT + ((port - READ_PORT + 1) % REQUESTERS);
     wire.classNext = port === COMPLETION_PORT ? POSTED : needs.nph === 1 ? COMPLETION : NON_POSTED;
     this.#record(wire, { kind: abi.T_TLP, startAt: t, port, what: needs.replay, amount, units: 0 });
   }
@@ -336,21 +332,24 @@ class Link {
     const data = completionPiece(this.#p, entry.address, entry.bytes, entry.sentBytes);
     entry.sentBytes += data;
     if (entry.sentBytes === entry.bytes) {
-      this.#run.answers.push({ requester: entry.requester, at: arriveAt, bytes: entry.bytes });
+      const { requester, bytes, order } = entry;
+      this.#hooks.answered({ requester, at: arriveAt, bytes }, order);
     }
     return data;
   }
 
-  /** The read server: s = max(arrival, end before); data is there ceil(n x ticks a byte) + latency later. */
+  /** Answers are sent in the order in which they are ready, of equal ones in that of their requests. */
   #readArrives(wire: Wire, entry: Entry, arriveAt: number): void {
-    const p = this.#p;
-    const startAt = Math.max(arriveAt, this.#readServerAt);
-    this.#readServerAt = startAt + Math.ceil((entry.bytes * p[abi.S_MEM_READ_NUM]!) / p[abi.S_MEM_READ_DEN]!);
-    const readyAt = this.#readServerAt + p[abi.S_MEM_READ_LATENCY]!;
-    const { bytes, address, requester } = entry;
+    const { bytes, address, requester, order } = entry;
+    const { startAt, readyAt } = this.#root.read(address, bytes, arriveAt);
     const put = { port: COMPLETION_PORT, bytes, address, readyAt };
-    this.#run.completions.push(put);
-    this.#wires[DOWN].ports.get(COMPLETION_PORT)!.push({ ...put, order: 0, requester, sentBytes: 0 });
+    this.#completions.push(put);
+    const queue = this.#wires[DOWN].ports.get(COMPLETION_PORT)!;
+    const begun = queue.filter((e) => e.sentBytes > 0);
+    const others = queue.filter((e) => e.sentBytes === 0);
+    others.push({ ...put, order, requester, sentBytes: 0 });
+    others.sort((a, b) => a.readyAt - b.readyAt);
+    this.#wires[DOWN].ports.set(COMPLETION_PORT, [...begun, ...others]);
     // a pool without a limit is not returned to
     if (wire.room.nph === Infinity) return;
     this.#freed(wire, wire.freedNonPosted, { at: startAt, replay: 0, ph: 0, pd: 0, nph: 1 });
@@ -362,12 +361,9 @@ class Link {
     entry.sentBytes += data;
     if (entry.sentBytes < entry.bytes)
       entry.readyAt = this.#clocksAfter(entry.readyAt, p[abi.S_WRITE_ISSUE]!);
-    let landedAt = arriveAt;
-    if (which === UP) {
-      const startAt = Math.max(arriveAt, this.#writeServerAt);
-      landedAt = startAt + Math.ceil((data * p[abi.S_MEM_WRITE_NUM]!) / p[abi.S_MEM_WRITE_DEN]!);
-      this.#writeServerAt = landedAt;
-    }
+    const address = entry.address + entry.sentBytes - data;
+    const landedAt = which === UP ? this.#root.write(address, data, arriveAt) : arriveAt;
+    if (entry.sentBytes === entry.bytes) this.#hooks.landed(entry.order, landedAt);
     if (wire.room.ph === Infinity && wire.room.pd === Infinity) return data;
     this.#freed(wire, wire.freedPosted, {
       at: landedAt,
@@ -393,7 +389,11 @@ class Link {
       owed.push(amount);
       return;
     }
-    wire.returns.push({ ...amount, at: amount.at + this.#p[abi.S_PCIE_FLIGHT]! });
+    this.#returns(wire, { ...amount, at: amount.at + this.#p[abi.S_PCIE_FLIGHT]! });
+  }
+
+  #returns(wire: Wire, amount: Amount): void {
+    wire.returns.push(amount);
     wire.returns.sort((a, b) => a.at - b.at);
   }
 }

@@ -100,9 +100,15 @@ export function writtenScenario(text: string, sets: readonly string[]): Mapping 
   return root;
 }
 
-function presetOf(folder: string, name: string, overrides: (key: string) => unknown): Preset {
+/** What a preset's file says, over what its base says. */
+function presetValues(folder: string, name: string): Record<string, { value: unknown }> {
   const text = readFileSync(new URL(`../../../sim/${folder}/${name}.yaml`, import.meta.url), "utf8");
-  const { values } = parse(text) as { values: Record<string, { value: unknown }> };
+  const file = parse(text) as { base?: string; values: Record<string, { value: unknown }> };
+  return { ...(file.base === undefined ? {} : presetValues(folder, file.base)), ...file.values };
+}
+
+function presetOf(folder: string, name: string, overrides: (key: string) => unknown): Preset {
+  const values = presetValues(folder, name);
   return (key) => {
     const value = overrides(key) ?? values[key]?.value;
     if (value === undefined) throw new Error(`${name} has no ${key}`);

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// PCIe probes of random configurations: every operation, packet and counter against the reference model, to the
+// tick, and against the scheduler that steps every unit. Environment: DPUSIM_SEED=N starts at configuration N
+// (default 1), DPUSIM_RUNS=N makes N of them (default 60).
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { Core, coreModule } from "../src/core.ts";
+import { type PcieProbe, pcieProbe } from "../src/probe/pcie.ts";
+import { resolveSide } from "../src/scenario/resolve.ts";
+import { checkProbeParams, checkWalksAhead } from "./lib/claims/probe.ts";
+import { randomProbe, readProbe, samePackets, sameProbe } from "./lib/probe-pcie.ts";
+import { sameLists } from "./lib/reference/compare.ts";
+
+const FIRST_SEED = Number(process.env.DPUSIM_SEED ?? 1);
+const RUNS = Number(process.env.DPUSIM_RUNS ?? 60);
+
+const side: PcieProbe["side"] = resolveSide({ host: "snb-e5-2630", card: "nfp6000-e5" }, "probe");
+const LONE: PcieProbe = {
+  ...{ side, op: "read", size: 64, window: 8192, random: false, cache: "warm", numa: "local", iommu: "off" },
+  ...{ dll: "none", depth: 1, jitter: false, seed: 1, warmUp: 0, operations: 1 },
+};
+
+/** Latency in ticks of one operation, nothing else being under way. */
+function lone(asked: Partial<PcieProbe>): number {
+  const { latenciesNs } = pcieProbe(new Core(coreModule()), { ...LONE, ...asked });
+  return Math.round(latenciesNs[0]! * 1_024_000);
+}
+
+test("formula: a read of 64 bytes alone takes 560.0 ns", () => {
+  // start 38 ns, tag 75 ns and a byte of the wire; request 24 x 130,000; flight; 64 B at 42.6 GB/s
+  const there = 38_912_000 + 76_800_000 + 130_000 + 3_120_000 + 71_680_000 + 1_538_404;
+  // 422 - 2 x 70 ns; flight; completion (20 + 64) x 130,000 / 0.96; copy 64/1024 x 148 ns
+  const back = 288_768_000 + 71_680_000 + 84 * 135_417 + 9_472_000;
+  assert.is(lone({}), there + back);
+  // a miss is 56 ns, the other socket 115 ns, a walk 237 ns
+  assert.is(lone({ cache: "cold" }), there + back + 57_344_000);
+  assert.is(lone({ numa: "remote" }), there + back + 117_760_000);
+  assert.is(lone({ iommu: "4KiB" }), there + back + 242_688_000);
+});
+
+test("formula: a write of 256 bytes alone takes 149.7 ns", () => {
+  // start 38 ns and a byte of the wire; (24 + 256) x 130,000; flight; 256 B at 42.6 GB/s
+  const latency = 38_912_000 + 130_000 + 36_400_000 + 71_680_000 + 6_153_616;
+  assert.is(lone({ op: "write", size: 256 }), latency);
+  assert.is(lone({ op: "write", size: 256, iommu: "2MiB" }), latency + 242_688_000);
+});
+
+test("formula: in pcie-bench's model a byte takes 141,523 ticks, 147,419 down, and is never filled up", () => {
+  // request 24 bytes, completion 20 + 63: each longer than at 130,000 and 135,417 with 64
+  const more = 25 * (141_523 - 130_000) + 83 * 147_419 - 84 * 135_417;
+  // 63 bytes of memory and of the copy: 1,514,367 and 9,324,000 ticks
+  const less = 1_538_404 - 1_514_367 + (9_472_000 - 9_324_000);
+  assert.is(lone({ size: 63, dll: "pciebench" }) - lone({}), more - less);
+});
+
+test("mixed operations of one worker are refused", () => {
+  assert.throws(() => lone({ op: "readwrite" }), "mixed operations need a depth of 2");
+});
+
+test("what a probe asks of the core", checkProbeParams);
+test("writes that wait for walks, thousands of them", checkWalksAhead);
+
+for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
+  test(`configuration ${seed}`, () => {
+    const config = randomProbe(seed);
+    const lean = readProbe(config, "lean");
+    const run = sameProbe(config, lean);
+    const instrumented = readProbe(config, "instrumented");
+    assert.ok(samePackets(config, instrumented, run) >= config.operations);
+    for (const other of [instrumented, readProbe(config, "naive")]) {
+      sameLists("stop of another build", other.stops, lean.stops);
+      sameLists("latency of another build", other.latencies, lean.latencies);
+      sameLists("counter of another build", other.counters, lean.counters);
+      sameLists("account of another build", other.books.map(String), lean.books.map(String));
+    }
+  });
+}
+
+test.run();

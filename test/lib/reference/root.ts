@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Root complex and host memory of one card, slowly: docs/model.md section 3, and nothing else. Requests are told
+ * in the order in which they arrive.
+ */
+import * as abi from "../../../assembly/abi.ts";
+
+const WORD = 2 ** 32;
+const LINE_BYTES = 64;
+/** A page table is a page of 512 entries; tables are told apart by 12 bits of their number. */
+const PAGES_OF_A_TABLE = 512;
+const TABLES = 2 ** 12;
+
+/** The finaliser of MurmurHash3 over two words: 32 bits. */
+export function mixed(a: number, b: number): number {
+  let h = a ^ Math.imul(b, 0x9e3779b1);
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}
+
+/** Ticks of n bytes at num / den ticks a byte, a part of a tick counting whole. */
+export function ticksOf(bytes: number, num: number, den: number): number {
+  return Math.ceil((bytes * num) / den);
+}
+
+/** Translates the addresses of requests: a cache of pages, and walkers for what is not in it. */
+class Iommu {
+  readonly #p: readonly number[];
+  /** Of each set the pages it holds with when they are translated; the one used longest ago is first. */
+  readonly #sets: Map<number, number>[];
+  readonly #walkerFreeAt: number[];
+  readonly #tableFreeAt = new Map<number, number>();
+  hits = 0;
+  misses = 0;
+
+  constructor(p: readonly number[]) {
+    this.#p = p;
+    this.#sets = Array.from({ length: p[abi.S_IOMMU_SETS]! }, () => new Map());
+    this.#walkerFreeAt = new Array(p[abi.S_IOMMU_WALKERS]!).fill(0);
+  }
+
+  /** Ticks that a request waits for its translation; `readBytes` is 0 of a write. */
+  wait(address: number, arriveAt: number, readBytes: number): number {
+    if (this.#sets.length === 0) return 0;
+    const page = Math.floor(address / 2 ** this.#p[abi.S_IOMMU_PAGE_LOG]!);
+    const set = this.#sets[page % this.#sets.length]!;
+    let thereAt = set.get(page);
+    if (thereAt === undefined) {
+      this.misses++;
+      if (set.size === this.#p[abi.S_IOMMU_WAYS]) set.delete([...set.keys()][0]!);
+      thereAt = this.#walk(page, arriveAt, readBytes);
+    } else {
+      this.hits++;
+      set.delete(page);
+    }
+    set.set(page, thereAt);
+    return Math.max(0, thereAt - arriveAt);
+  }
+
+  /** When the walk of a page is over that is asked for at `askedAt`. */
+  #walk(page: number, askedAt: number, readBytes: number): number {
+    const p = this.#p;
+    const walker = this.#walkerFreeAt.indexOf(Math.min(...this.#walkerFreeAt));
+    const table = Math.floor(page / PAGES_OF_A_TABLE) % TABLES;
+    const serial = p[abi.S_IOMMU_SERIAL] === 1;
+    const tableFreeAt = serial ? (this.#tableFreeAt.get(table) ?? 0) : 0;
+    const startAt = Math.max(askedAt, this.#walkerFreeAt[walker]!, tableFreeAt);
+    const overAt = startAt + p[abi.S_IOMMU_WALK]!;
+    const freeAt = overAt + p[abi.S_IOMMU_RECOVERY]!;
+    this.#tableFreeAt.set(table, freeAt);
+    this.#walkerFreeAt[walker] =
+      freeAt + ticksOf(readBytes, p[abi.S_IOMMU_READ_NUM]!, p[abi.S_IOMMU_READ_DEN]!);
+    return overAt;
+  }
+}
+
+/** When a read's header credit is free, and when its data is there. */
+export interface ReadTimes {
+  readonly startAt: number;
+  readonly readyAt: number;
+}
+
+export class RootComplex {
+  readonly #p: readonly number[];
+  /** A quantile of the jitter each, ticks. */
+  readonly #jitter: readonly number[];
+  readonly #iommu: Iommu;
+  #readServerAt = 0;
+  #writeServerAt = 0;
+  #headersFreeAt = 0;
+  #drawn = 0;
+
+  constructor(p: readonly number[], jitter: readonly number[]) {
+    this.#p = p;
+    this.#jitter = jitter;
+    this.#iommu = new Iommu(p);
+  }
+
+  get lookups(): { hits: number; misses: number } {
+    return { hits: this.#iommu.hits, misses: this.#iommu.misses };
+  }
+
+  /** The read server works in order of arrival; what comes on top is each request's own. */
+  read(address: number, bytes: number, arriveAt: number): ReadTimes {
+    const p = this.#p;
+    const startAt = Math.max(arriveAt, this.#readServerAt);
+    this.#readServerAt = startAt + ticksOf(bytes, p[abi.S_MEM_READ_NUM]!, p[abi.S_MEM_READ_DEN]!);
+    const wait = this.#iommu.wait(address, arriveAt, bytes);
+    const readyAt =
+      this.#readServerAt +
+      p[abi.S_MEM_READ_LATENCY]! +
+      wait +
+      this.#missTicks(address) +
+      p[abi.S_MEM_REMOTE_ADDER]! +
+      this.#jitterTicks();
+    // header credits come back in the order in which requests arrived
+    this.#headersFreeAt = Math.max(this.#headersFreeAt, startAt + wait);
+    return { startAt: this.#headersFreeAt, readyAt };
+  }
+
+  #missTicks(address: number): number {
+    const line = Math.floor(address / LINE_BYTES);
+    const low = ((line % WORD) ^ this.#p[abi.S_MEM_SEED]!) >>> 0;
+    const share = this.#p[abi.S_MEM_MISS_SHARE]!;
+    return mixed(low, Math.floor(line / WORD)) < share ? this.#p[abi.S_MEM_MISS_ADDER]! : 0;
+  }
+
+  #jitterTicks(): number {
+    if (this.#p[abi.S_MEM_JITTER] !== 1) return 0;
+    const drawn = mixed(this.#p[abi.S_MEM_SEED]!, this.#drawn++);
+    return this.#jitter[Math.floor(drawn / (WORD / abi.JITTER_STEPS))]!;
+  }
+
+  /** When a write has landed: the write server takes it when it is translated, but no write overtakes another. */
+  write(address: number, bytes: number, arriveAt: number): number {
+    const p = this.#p;
+    const translatedAt = arriveAt + this.#iommu.wait(address, arriveAt, 0);
+    const startAt = Math.max(translatedAt, this.#writeServerAt);
+    this.#writeServerAt = startAt + ticksOf(bytes, p[abi.S_MEM_WRITE_NUM]!, p[abi.S_MEM_WRITE_DEN]!);
+    return this.#writeServerAt;
+  }
+}
