@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-for (const suite of ["lz4.ts", "gcm.ts", "path.ts", "limits.ts"]) {
+for (const suite of ["lz4.ts", "gcm.ts", "path.ts", "link.ts", "limits.ts"]) {
   const file = fileURLToPath(new URL(suite, import.meta.url));
   const { status } = spawnSync(process.execPath, ["--import", "tsx", file, ...process.argv.slice(2)], {
     stdio: "inherit",

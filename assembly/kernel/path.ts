@@ -104,7 +104,10 @@ export function underWay(w: Path, bytes: u64, t: u64): u64 {
     return NOT_ARRIVING;
   }
   leaves += propagation;
-  if (jitter != 0) leaves += (<u64>mix(w.seed ^ 0x5bd1e995, number) * jitter) >> 32;
+  if (jitter != 0) {
+    const share: u64 = mix(w.seed ^ 0x5bd1e995, number);
+    leaves += share * (jitter >> 32) + ((share * (jitter & 0xffffffff)) >> 32);
+  }
   if (leaves < w.lastAt) leaves = w.lastAt;
   w.lastAt = leaves;
   return leaves;

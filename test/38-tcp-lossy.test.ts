@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// TCP over a path that loses: every frame of random links against the slow reference, to the tick, and the
+// scheduler that steps everything against the one that does not. FIRST_SEED and RUNS choose others.
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import * as abi from "../assembly/abi.ts";
+import { Core, coreModule } from "../src/core.ts";
+import { type LinkProbe, linkProbe, probeLink } from "../src/probe/link.ts";
+import { sameLists } from "./lib/reference/compare.ts";
+import { type LossyFrame, LossyLink } from "./lib/reference/tcp-lossy.ts";
+import { paramsOf, timelineOf } from "./lib/timeline.ts";
+
+const FIRST_SEED = Number(process.env.FIRST_SEED ?? 1);
+const RUNS = Number(process.env.RUNS ?? 40);
+const US = 1_024_000_000;
+
+const core = new Core(coreModule("instrumented"));
+const naive = new Core(coreModule("naive"));
+
+/** Mulberry32, public domain: numbers from 0 to below 1. */
+function generator(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let x = Math.imul(state ^ (state >>> 15), 1 | state);
+    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
+    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+function configuration(seed: number): LinkProbe {
+  const next = generator(seed);
+  const one = <T>(...of: readonly T[]): T => of[Math.floor(next() * of.length)]!;
+  const megabits = one(10, 100, 1000, 7000);
+  const rttUs = one(50, 300, 1000, 10_000);
+  const pathBytes = (megabits * rttUs) / 8;
+  return linkProbe({
+    // the bottleneck's rate in ticks a byte; 7 Gbit/s has a remainder
+    ticksPerByte: one<[number, number] | null>([8_192_000_000, megabits], [8_192_000_000, megabits], null),
+    portTicksPerByte: one<[number, number]>([20_480, 1], [8_192_000, 7]),
+    rttTicks: rttUs * US,
+    mtuBytes: one(576, 1500, 9000),
+    loss: one(0, 0, 0.001, 0.01, 0.05, 0.2),
+    lossBack: one(0, 0, 0.02, 0.2),
+    jitterTicks: one(0, 0, Math.floor(rttUs / 3) * US),
+    bufferBytes: Math.floor(pathBytes * one(0.2, 1, 3)) + 5000,
+    congestion: one("reno", "cubic"),
+    streams: one(1, 1, 2, 5),
+    windowBytes: one(null, null, 65_536, 300_001),
+    inFlightBytes: one(null, null, null, 100_000),
+    bytes: one(null, null, 30_000, 1_000_001),
+    durationTicks: BigInt(Math.min(600_000, Math.max(20 * rttUs, (400 * 12_000) / megabits)) * US),
+    seed,
+  });
+}
+
+function compare(probe: LinkProbe): number {
+  const result = probeLink(core, probe);
+  const until = Math.round(result.elapsedNs * abi.TICKS_PER_NS) - (result.complete ? 1000 : 0);
+  const reference = new LossyLink(paramsOf(core).global).run(until);
+  let frames = 0;
+  for (const side of [0, 1]) {
+    const mine: LossyFrame[] = timelineOf(core)
+      .filter((e) => e.kind === abi.T_FRAME && e.side === side && e.t <= until)
+      .map((e) => ({ side, index: e.which, startAt: e.t, bytes: e.a, acknowledged: e.b, rightEdge: e.c }));
+    const theirs = reference.filter((frame) => frame.side === side && frame.startAt <= until);
+    frames += sameLists(`frame of side ${side}`, mine, theirs);
+  }
+  return frames;
+}
+
+for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
+  test(`link ${seed}`, () => {
+    const probe = configuration(seed);
+    try {
+      assert.ok(compare(probe) > 5);
+      assert.equal(probeLink(naive, probe), probeLink(core, probe));
+    } catch (error) {
+      (error as Error).message += `\n${JSON.stringify(probe, (_, v) => (typeof v === "bigint" ? Number(v) : v))}`;
+      throw error;
+    }
+  });
+}
+
+test.run();
