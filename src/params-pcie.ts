@@ -123,7 +123,7 @@ export function rootLatencyTicks(
   jitter: boolean,
 ): number {
   const { readLatencyTicks, jitter: spread } = host.memory;
-  return readLatencyTicks - 2 * pcie.flightTicks - (jitter ? spread.minTicks : 0);
+  return readLatencyTicks - 2 * pcie.flightTicks - (jitter && spread.maxTicks > 0 ? spread.minTicks : 0);
 }
 
 /**

@@ -87,11 +87,9 @@ test("bad sets are refused", () => {
 const LATER_VALUES: [key: string, inert: string, later: string, write?: string][] = [
   ["delta", "off", "xbzrle"],
   ["delta", "off", "{ xbzrle: { cache: 64 MiB } }"],
-  ["tenant", "off", "on"],
   ["firmware", "built-in", "./policy.ts"],
   ["placement", "huawei", "goggin"],
   ["placement", "huawei", "{ compress: card }"],
-  ["faults", "[]", "[{ at: 1 s, what: link-down }]"],
   ["guest.devices", "[]", "[vf]"],
   ["migration.throttle", "off", "auto-converge"],
   ["migration.algorithm", "precopy", "postcopy"],

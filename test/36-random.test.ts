@@ -15,7 +15,7 @@ const RUNS = Number(process.env.DPUSIM_RUNS ?? 25);
 /** One configuration in so many has a guest of 1 MiB or more. */
 const LARGE_EVERY = 5;
 /** What goes to the scheduler that steps everything: short runs, of small guests one in so many. */
-const NAIVE_TICKS_MAX = { small: 800_000 * abi.TICKS_PER_NS, large: 2_000_000 * abi.TICKS_PER_NS };
+const NAIVE_TICKS_MAX = { small: 1_500_000 * abi.TICKS_PER_NS, large: 2_000_000 * abi.TICKS_PER_NS };
 const NAIVE_EVERY = 2;
 
 type Choices = Readonly<Record<string, readonly (string | number)[]>>;

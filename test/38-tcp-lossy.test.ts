@@ -76,7 +76,8 @@ for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
       assert.ok(compare(probe) > 5);
       assert.equal(probeLink(naive, probe), probeLink(core, probe));
     } catch (error) {
-      (error as Error).message += `\n${JSON.stringify(probe, (_, v) => (typeof v === "bigint" ? Number(v) : v))}`;
+      (error as Error).message +=
+        `\n${JSON.stringify(probe, (_, v) => (typeof v === "bigint" ? Number(v) : v))}`;
       throw error;
     }
   });

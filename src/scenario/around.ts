@@ -6,33 +6,45 @@ import type { Values } from "./fill.ts";
 import type { KeySpec } from "./keys.ts";
 import type { Problems } from "./problems.ts";
 import type { ResolvedFault, ResolvedTenant } from "./types.ts";
-import { parseQuantity, ticksOf } from "./units.ts";
+import { parseQuantity, show, ticksOf } from "./units.ts";
 
 const SIDES = ["source", "destination"] as const;
 const MS_64 = 64 * 2 ** 20;
 
 const spec = (of: KeySpec): z.ZodType<string | number> => field(of);
 const word = <T extends string>(values: readonly T[], text: string): z.ZodType<T> =>
-  z.enum(values as [T, ...T[]]).describe(text) as unknown as z.ZodType<T>;
+  z
+    .enum(values as [T, ...T[]], {
+      error: ({ input }) =>
+        input === undefined
+          ? `is missing; write ${values.join(" or ")}`
+          : `${show(input)} is not known here; write ${values.join(" or ")}`,
+    })
+    .describe(text) as unknown as z.ZodType<T>;
 
 /** I/O of a card that is not the migration's. */
-export const tenantSchema = z.union([
-  z.literal("off"),
-  z.strictObject({
-    side: word(["source", "destination", "both"], "whose card").default("both"),
-    op: word(["read", "write", "readwrite"], "what an operation does").default("read"),
-    size: spec({ measure: "bytes", min: 1, max: 2 ** 20, text: "bytes of an operation" }).default("4 KiB"),
-    window: spec({
-      measure: "bytes",
-      min: 64,
-      max: 2 ** 40,
-      text: "memory that operations are spread over",
-    }).default("64 MiB"),
-    workers: spec({ measure: "count", min: 1, max: 1024, text: "operations under way at most" }).default(4),
-    every: spec({ measure: "time", min: 0, max: 1, text: "between two operations at least" }).default("0 s"),
-    tags: spec({ measure: "count", min: 1, max: 256, text: "tags kept for them" }).default(8),
-  }),
-]);
+export const tenantSchema = z.union(
+  [
+    z.literal("off"),
+    z.strictObject({
+      side: word(["source", "destination", "both"], "whose card").default("both"),
+      op: word(["read", "write", "readwrite"], "what an operation does").default("read"),
+      size: spec({ measure: "bytes", min: 1, max: 2 ** 20, text: "bytes of an operation" }).default("4 KiB"),
+      window: spec({
+        measure: "bytes",
+        min: 64,
+        max: 2 ** 40,
+        text: "memory that operations are spread over",
+      }).default("64 MiB"),
+      workers: spec({ measure: "count", min: 1, max: 1024, text: "operations under way at most" }).default(4),
+      every: spec({ measure: "time", min: 0, max: 1, text: "between two operations at least" }).default(
+        "0 s",
+      ),
+      tags: spec({ measure: "count", min: 1, max: 256, text: "tags kept for them" }).default(8),
+    }),
+  ],
+  { error: ({ input }) => `${show(input)} is not known here; write off or { op: read, size: 4 KiB }` },
+);
 
 /** What breaks: a link that is down for a while. */
 export const faultSchema = z.strictObject({

@@ -138,6 +138,8 @@ export function randomProbe(seed: number): ProbeConfig {
     [abi.S_CARD_NUM, NS],
     [abi.S_CARD_DEN, 1],
     [abi.S_WRITE_QUEUES, 2],
+    [abi.S_PCIE_REQUEST_BYTES, 24],
+    [abi.S_PCIE_COMPLETION_BYTES, 20],
   ];
   const p: number[] = new Array(abi.S_COUNT).fill(0);
   for (const [key, value] of [...rows, ...more]) p[key] = Math.round(value);

@@ -129,11 +129,16 @@ function dataLink(p: Put, perByte: number, symbol: number, limit: number, dll: D
 }
 
 /** The link of a host and a card. */
-export function pcie(p: Put, host: Preset, card: Preset, dll: Dll): void {
+export function pcie(p: Put, host: Preset, card: Preset, asked: Dll, ecrc: boolean): void {
   const lower = (key: string): number => Math.min(whole(host(key)), whole(card(key)));
   const [generation, lanes] = [lower("pcie.generation"), lower("pcie.lanes")];
   const [mps, mrrs] = [lower("pcie.mps"), lower("pcie.mrrs")];
   const perByte = linkTicksPerByte(generation, lanes);
+  // FLITs of 256 bytes carry 236 of TLPs, their acknowledgements and credits, and need no framing each
+  const dll = generation === 6 ? "none" : asked;
+  const framing = generation === 6 ? 0 : 4 + 4;
+  p(abi.S_PCIE_REQUEST_BYTES, framing + 16 + (ecrc ? 4 : 0));
+  p(abi.S_PCIE_COMPLETION_BYTES, framing + 12 + (ecrc ? 4 : 0));
   const symbol = perByte * lanes;
   const skp = generation <= 2 ? SKP.coded10 : SKP.coded130;
   const credits = (value: unknown): number => whole(value) || abi.CREDITS_ENDLESS;
@@ -194,21 +199,22 @@ export function rootComplex(p: Put, host: Preset, scenario: object): void {
 }
 
 /**
- * Quantile i of 1024 stands for all up to (i + 1)/1024: nothing up to the median, then straight lines through
- * those that the host has, at 950, 999 and 1000 of 1000.
+ * Quantile i of 1024 stands for all up to (i + 1)/1024: straight lines through those that the host has, at
+ * 0 (the least), 500, 950, 999 and 1000 of 1000.
  */
 export function jitterOf(host: Preset, on: boolean): number[] {
   const of = (key: string): number => ticks(host(`memory.${key}`));
   const corners: [at: number, ticks: number][] = [
-    [500, 0],
-    [950, of("jitterP95")],
-    [999, of("jitterP999")],
-    [1000, of("jitterMax")],
+    [0, 0],
+    [500, of("jitterMin")],
+    [950, of("jitterMin") + of("jitterP95")],
+    [999, of("jitterMin") + of("jitterP999")],
+    [1000, of("jitterMin") + of("jitterMax")],
   ];
   return Array.from({ length: abi.JITTER_STEPS }, (_, i) => {
     const perMille = ((i + 1) * 1000) / abi.JITTER_STEPS;
     const above = corners.findIndex(([at]) => perMille <= at);
-    if (!on || above === 0) return 0;
+    if (!on) return 0;
     const [[from, low], [to, high]] = [corners[above - 1]!, corners[above]!];
     return Math.round(low + ((high - low) * (perMille - from)) / (to - from));
   });

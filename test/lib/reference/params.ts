@@ -82,11 +82,12 @@ function pairs(p: Put, preset: Preset, rows: [number, string][]): void {
   }
 }
 
-function hostParams(p: Put, host: Preset): void {
+function hostParams(p: Put, host: Preset, jittered: boolean): void {
   const flight = ticks(host("pcie.flight"));
   p(abi.S_PCIE_FLIGHT, flight);
-  // every read misses; the latency that is published holds both flights
-  const latency = ticks(host("memory.readLatency")) + ticks(host("memory.missAdder")) - 2 * flight;
+  // every read misses; the latency that is published holds both flights, and is the median
+  const least = jittered ? ticks(host("memory.jitterMin")) : 0;
+  const latency = ticks(host("memory.readLatency")) - least + ticks(host("memory.missAdder")) - 2 * flight;
   p(abi.S_MEM_READ_LATENCY, Math.max(0, latency));
   const [num, den] = ticksPer(exact(host("cpu.clock")));
   p(abi.S_HOST_WORD, Math.ceil((whole(host("tracker.scanWordCycles")) * num) / den));
@@ -268,9 +269,9 @@ export function deriveParams(text: string, sets: readonly string[]): Params {
       block[key] = value;
     };
     const host = partOf(scenario, side, "host");
-    pcie(p, host, cards[i]!, dll);
-    hostParams(p, host);
+    pcie(p, host, cards[i]!, dll, writtenAt(scenario, "internal.ecrc") === "on");
     rootComplex(p, host, scenario);
+    hostParams(p, host, block[abi.S_MEM_JITTER] === 1);
     jitter.push(jitterOf(host, block[abi.S_MEM_JITTER] === 1));
     engines(p, cards[i]!, rounds);
     encoder(p, cards[i]!);

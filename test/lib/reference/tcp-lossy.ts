@@ -185,7 +185,11 @@ class Sender {
     }
   }
 
-  #cumulative(ack: number, told: { delivered: number; first: number; last: number; moved: boolean }, t: number): void {
+  #cumulative(
+    ack: number,
+    told: { delivered: number; first: number; last: number; moved: boolean },
+    t: number,
+  ): void {
     while (this.segments.length > 0 && this.segments[0]!.end <= ack) {
       const s = this.segments.shift()!;
       told.moved = true;
@@ -511,7 +515,11 @@ export class LossyLink {
     for (let k = 0; k < port.senders.length; k++) {
       const i = (port.turn + k) % port.senders.length;
       const sender = port.senders[i]!;
-      const what = sender.choose(left, this.#room(sender), sender.segments.length < this.#g[abi.G_NET_SEGMENTS]!);
+      const what = sender.choose(
+        left,
+        this.#room(sender),
+        sender.segments.length < this.#g[abi.G_NET_SEGMENTS]!,
+      );
       if (what === 0) continue;
       const segment = what === "again" ? sender.sendAgain(t) : sender.sendNew(what, port.assigned, t);
       if (what !== "again") port.assigned += what;
