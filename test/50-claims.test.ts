@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the probe of `npm run mutate` claims, of the core as it is: sums by hand, other codecs, whole runs.
 import { suite } from "uvu";
+import { checkEcrc, checkLinkDown, checkOtherIo, checkPcieDown, checkSpoilt } from "./lib/claims/around.ts";
 import { chainRun, checkChain } from "./lib/claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./lib/claims/codec.ts";
 import * as runs from "./lib/claims/runs.ts";
@@ -42,3 +43,11 @@ spoilt("a record's number that comes again: records-in-sequence", checkRepeatedN
 spoilt("a byte or a version of the source's memory: source-intact", checkSource);
 spoilt("hardware that is faster than the scenario says: bounds-hold", checkBounds);
 spoilt.run();
+
+const around = suite("around a migration");
+around("packets that arrive spoilt", checkSpoilt);
+around("an end-to-end CRC", checkEcrc);
+around("a PCIe link that is down", checkPcieDown);
+around("an external link that is down", checkLinkDown);
+around("other I/O", checkOtherIo);
+around.run();

@@ -2,6 +2,7 @@
 // One-line mistakes in the core and in what it is given, each of which a named invariant or claim must
 // notice: `npm run mutate`.
 import type { Mutation } from "./mutate.ts";
+import { around } from "./mutations/around.ts";
 import { card } from "./mutations/card.ts";
 import { codec } from "./mutations/codec.ts";
 import { harness } from "./mutations/harness.ts";
@@ -11,7 +12,7 @@ import { link } from "./mutations/link.ts";
 import { pcie } from "./mutations/pcie.ts";
 
 /** In the order in which a page meets the mistakes. */
-export const mutations: readonly Mutation[] = [harness, host, pcie, card, link, kernel, codec]
+export const mutations: readonly Mutation[] = [around, harness, host, pcie, card, link, kernel, codec]
   .flat()
   .map(([test, file, name, find, replace, caughtBy]) => ({
     name,

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// What goes on around a migration, by the sums that docs/model.md gives for it.
+import { isGood, type Result } from "../../../src/index.ts";
+import { generated, migrate, stat } from "../migrate.ts";
+import { claim, same } from "./expect.ts";
+
+/** A silent guest, nothing coded: the same packets whatever happens to them. */
+const PLAIN = { guest: generated(1000, 0), compress: "off", encrypt: "off", content: "sized" };
+
+function good(what: string, scenario: object): Result {
+  const result = migrate({ ...PLAIN, ...scenario });
+  claim(what, isGood(result), JSON.stringify(result.check.invariants.filter(({ held }) => !held)), "good");
+  return result;
+}
+
+/** Packets that arrive spoilt: about as many as their bits and the rate say, each sent again. */
+export function checkSpoilt(): void {
+  const rate = 4e-6;
+  const result = good("spoilt packets", { internal: { bitErrorRate: rate } });
+  const expected = 8 * rate * stat(result, "source.pcie.down.tlpBytes");
+  const replays = stat(result, "source.pcie.down.replays");
+  // a count of Poisson: six deviations
+  const near = Math.abs(replays - expected) < 6 * Math.sqrt(expected);
+  claim("spoilt packets: as many as bits x rate", near, replays, `about ${Math.round(expected)}`);
+}
+
+/** An end-to-end CRC: four bytes a packet. */
+export function checkEcrc(): void {
+  const plain = good("without ECRC", {});
+  const longer = good("ECRC", { internal: { ecrc: "on" } });
+  for (const way of ["source.pcie.up", "source.pcie.down"]) {
+    const [tlps, bytes] = [`${way}.tlps`, `${way}.tlpBytes`];
+    same(`ECRC: packets of ${way}`, stat(longer, tlps), stat(plain, tlps));
+    same(`ECRC: bytes of ${way}`, stat(longer, bytes) - stat(plain, bytes), 4 * stat(plain, tlps));
+  }
+}
+
+/** A PCIe link that is down for 2 ms holds everything up for 2 ms, less what stood still anyway. */
+export function checkPcieDown(): void {
+  const faults = [{ at: "300 us", what: "pcie-down", for: "2 ms", side: "source" }];
+  const lateNs = good("down", { faults }).migration.totalTimeNs - good("up", {}).migration.totalTimeNs;
+  claim("PCIe down: late by its time", Math.abs(lateNs - 2e6) < 20_000, `${lateNs} ns`, "2 ms");
+}
+
+/** A link that is down for 20 ms: the firmware repairs it within its own timeouts, 100 ms at most. */
+export function checkLinkDown(): void {
+  const faults = [{ at: "200 us", what: "link-down", for: "20 ms" }];
+  const result = good("link down", { faults, link: { transport: "udp" } });
+  const { totalTimeNs } = result.migration;
+  claim("link down: ends after it", totalTimeNs > 20.2e6 && totalTimeNs < 130e6, `${totalTimeNs} ns`, "then");
+}
+
+/** Other I/O: an operation every 10 us, whose bytes are counted. */
+export function checkOtherIo(): void {
+  const tenant = { op: "write", size: "64 B", workers: 4, every: "10 us" };
+  const result = good("other I/O", { tenant });
+  const expected = Number(BigInt(result.elapsedTicks) / 10_240_000_000n);
+  const operations = stat(result, "source.card.tenant.operations");
+  claim("other I/O: as often as asked", Math.abs(operations - expected) <= 2, operations, `${expected}`);
+  same("other I/O: bytes", stat(result, "source.card.tenant.bytes"), 64 * operations);
+}
