@@ -41,6 +41,12 @@ for (const [name, least, own] of cases) {
   }
   const rate = packets / best;
   if (least !== null && rate < least && process.argv.includes("--check")) process.exitCode = 1;
-  table.push([name, count(packets), count(rate), least === null ? "" : count(least), (best / 0.2).toFixed(2)]);
+  table.push([
+    name,
+    count(packets),
+    count(rate),
+    least === null ? "" : count(least),
+    (best / 0.2).toFixed(2),
+  ]);
 }
 console.log(table.toString());

@@ -13,10 +13,10 @@
 export { Core, coreBytes, coreModule, type Variant } from "./core.ts";
 export { POOL_WORKERS_MAX, Pool, PoolTerminated, WorkerDied } from "./pool/pool.ts";
 export type { Answer, Failure, Job, WorkerApi } from "./pool/protocol.ts";
+export { type LinkProbe, type LinkResult, linkProbe, probeLink } from "./probe/link.ts";
 export { resultJson } from "./report/json.ts";
 export { resultTable } from "./report/table.ts";
 export { canonicalJson, hashJson } from "./result/canonical.ts";
-export { type LinkProbe, type LinkResult, linkProbe, probeLink } from "./probe/link.ts";
 export { type Difference, differences } from "./result/compare.ts";
 export { isGood, isSound, type Origin } from "./result/make.ts";
 export {

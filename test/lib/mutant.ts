@@ -4,6 +4,7 @@
 // argument picks a group.
 import { chainRun, checkChain } from "./claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./claims/codec.ts";
+import { checkTransfers } from "./claims/lossy.ts";
 import { checkParams } from "./claims/params.ts";
 import * as runs from "./claims/runs.ts";
 import { checkBounds, checkFlippedBit, checkRepeatedNumber, checkSource } from "./claims/spoil.ts";
@@ -21,6 +22,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
           checkWire(sets, bytes),
     ),
   ],
+  lossy: [checkTransfers],
   runs: [
     runs.checkMigrations,
     runs.checkPools,

@@ -151,7 +151,8 @@ export class Growth {
     this.#leastRtt = this.#leastRtt === 0 ? rtt : Math.min(this.#leastRtt, rtt);
     if (this.#left || this.cwnd >= this.ssthresh) return;
     const round = this.#round;
-    if (view.una > round.end) Object.assign(round, { from: t, last: t, end: view.next, rtt: Infinity, samples: 0 });
+    if (view.una > round.end)
+      Object.assign(round, { from: t, last: t, end: view.next, rtt: Infinity, samples: 0 });
     if (this.cwnd < 16) return;
     let leave = false;
     if (t - round.last <= 2 * MS) {

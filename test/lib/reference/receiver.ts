@@ -116,7 +116,8 @@ export class Receiver {
     };
     const wire = 2 * frame(this.#mss) + frame(0);
     const num = g[abi.G_NET_QUEUE_NUM]!;
-    const trip = 2 * g[abi.G_NET_PROPAGATION]! + (num === 0 ? 0 : Math.ceil((wire * num) / g[abi.G_NET_QUEUE_DEN]!));
+    const trip =
+      2 * g[abi.G_NET_PROPAGATION]! + (num === 0 ? 0 : Math.ceil((wire * num) / g[abi.G_NET_QUEUE_DEN]!));
     if (t - this.#copied.at < trip) return;
     const copied = this.received - this.#copied.from;
     if (copied > this.#most) {
