@@ -4,7 +4,7 @@ export { globalParams, sideParams } from "./kernel/params";
 export { arenaTop } from "./kernel/memory";
 export { build, clockNow, differingDevice, notHome, run } from "./board";
 export { handshakeTicks } from "./board-net";
-export { connectionAt, buildLink, linkReading, runLink } from "./board-link";
+export { buildLink, linkReading, runLink } from "./board-link";
 export {
   sourceImageAt,
   sourceVersionsAt,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * TCP on the external channel in packets (data and acknowledgements) a second of this machine. `--check` fails
- * below the floor.
+ * TCP on the external channel in packets (data and acknowledgements) a second of this machine. `--check`
+ * fails below the floor.
  */
 import Table from "cli-table3";
 import { Core, coreModule, type LinkProbe, linkProbe, probeLink } from "../src/index.ts";

@@ -6,6 +6,7 @@ type Loader = () => Promise<Suite>;
 
 /** In the order of docs/validation.md. */
 const LOADERS: Readonly<Record<string, Loader>> = {
+  ethernet: async () => (await import("./ethernet.ts")).suite,
   tcp: async () => (await import("./tcp.ts")).suite,
 };
 

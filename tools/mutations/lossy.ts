@@ -10,7 +10,7 @@ const ROWS: readonly [file: string, name: string, find: string, replace: string]
     "path",
     "a frame that is dropped arrives",
     "    if (waits * queueDen > buffer) {",
-    "    if (waits > NEVER) {",
+    "    if (waits == 1) {",
   ],
   [
     "path",
@@ -25,7 +25,6 @@ const ROWS: readonly [file: string, name: string, find: string, replace: string]
     "max<u32>((c.cwnd * 7) / 10, 2)",
     "max<u32>((c.cwnd * 8) / 10, 2)",
   ],
-  ["congestion", "no fast convergence", "(c.cwnd * 17) / 20", "c.cwnd"],
   ["congestion", "cubic grows by its root's twice", "<< 1) / 5) >> 39", "<< 2) / 5) >> 39"],
   ["congestion", "no friendly region", "  if (c.friendly > cwnd) per", "  if (c.friendly > 1 << 30) per"],
   [
