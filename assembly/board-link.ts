@@ -165,7 +165,3 @@ export function linkReading(): usize {
   }
   return READING;
 }
-
-export function connectionAt(side: u32, index: u32): usize {
-  return changetype<usize>(connection(side, index));
-}

@@ -6,7 +6,7 @@ export { build, clockNow, differingDevice, notHome, run } from "./board";
 export { buildPcieProbe, closePcieProbe, probeLatencies, probeMarks, runPcieProbe } from "./board-pcie";
 export { setJitter } from "./kernel/root";
 export { handshakeTicks } from "./board-net";
-export { connectionAt, buildLink, linkReading, runLink } from "./board-link";
+export { buildLink, linkReading, runLink } from "./board-link";
 export {
   sourceImageAt,
   sourceVersionsAt,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * TCP on the external channel in packets (data and acknowledgements) a second of this machine. `--check` fails
- * below the floor.
+ * TCP on the external channel in packets (data and acknowledgements) a second of this machine. `--check`
+ * fails below the floor.
  */
 import Table from "cli-table3";
 import { Core, coreModule, type LinkProbe, linkProbe, probeLink } from "../src/index.ts";
@@ -41,6 +41,12 @@ for (const [name, least, own] of cases) {
   }
   const rate = packets / best;
   if (least !== null && rate < least && process.argv.includes("--check")) process.exitCode = 1;
-  table.push([name, count(packets), count(rate), least === null ? "" : count(least), (best / 0.2).toFixed(2)]);
+  table.push([
+    name,
+    count(packets),
+    count(rate),
+    least === null ? "" : count(least),
+    (best / 0.2).toFixed(2),
+  ]);
 }
 console.log(table.toString());

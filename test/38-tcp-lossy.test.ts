@@ -6,12 +6,14 @@ import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
 import { Core, coreModule } from "../src/core.ts";
 import { type LinkProbe, linkProbe, probeLink } from "../src/probe/link.ts";
+import { checkTransfers } from "./lib/claims/lossy.ts";
+import { generated, migrate } from "./lib/migrate.ts";
 import { sameLists } from "./lib/reference/compare.ts";
 import { type LossyFrame, LossyLink } from "./lib/reference/tcp-lossy.ts";
 import { paramsOf, timelineOf } from "./lib/timeline.ts";
 
 const FIRST_SEED = Number(process.env.FIRST_SEED ?? 1);
-const RUNS = Number(process.env.RUNS ?? 40);
+const RUNS = Number(process.env.RUNS ?? 12);
 const US = 1_024_000_000;
 
 const core = new Core(coreModule("instrumented"));
@@ -31,13 +33,15 @@ function generator(seed: number): () => number {
 function configuration(seed: number): LinkProbe {
   const next = generator(seed);
   const one = <T>(...of: readonly T[]): T => of[Math.floor(next() * of.length)]!;
-  const megabits = one(10, 100, 1000, 7000);
+  const megabits = one(20, 100, 1000, 7000);
   const rttUs = one(50, 300, 1000, 10_000);
+  // the port itself may be what is slowest
+  const local = one(true, false, false);
   const pathBytes = (megabits * rttUs) / 8;
   return linkProbe({
     // the bottleneck's rate in ticks a byte; 7 Gbit/s has a remainder
-    ticksPerByte: one<[number, number] | null>([8_192_000_000, megabits], [8_192_000_000, megabits], null),
-    portTicksPerByte: one<[number, number]>([20_480, 1], [8_192_000, 7]),
+    ticksPerByte: local ? null : [8_192_000_000, megabits],
+    portTicksPerByte: local ? [8_192_000_000, megabits] : one<[number, number]>([20_480, 1], [8_192_000, 7]),
     rttTicks: rttUs * US,
     mtuBytes: one(576, 1500, 9000),
     loss: one(0, 0, 0.001, 0.01, 0.05, 0.2),
@@ -49,7 +53,7 @@ function configuration(seed: number): LinkProbe {
     windowBytes: one(null, null, 65_536, 300_001),
     inFlightBytes: one(null, null, null, 100_000),
     bytes: one(null, null, 30_000, 1_000_001),
-    durationTicks: BigInt(Math.min(600_000, Math.max(20 * rttUs, (400 * 12_000) / megabits)) * US),
+    durationTicks: BigInt(Math.min(300_000, Math.max(20 * rttUs, (200 * 12_000) / megabits)) * US),
     seed,
   });
 }
@@ -60,10 +64,12 @@ function compare(probe: LinkProbe): number {
   const reference = new LossyLink(paramsOf(core).global).run(until);
   let frames = 0;
   for (const side of [0, 1]) {
-    const mine: LossyFrame[] = timelineOf(core)
+    const mine: Omit<LossyFrame, "arriveAt">[] = timelineOf(core)
       .filter((e) => e.kind === abi.T_FRAME && e.side === side && e.t <= until)
       .map((e) => ({ side, index: e.which, startAt: e.t, bytes: e.a, acknowledged: e.b, rightEdge: e.c }));
-    const theirs = reference.filter((frame) => frame.side === side && frame.startAt <= until);
+    const theirs = reference
+      .filter((frame) => frame.side === side && frame.startAt <= until)
+      .map(({ arriveAt: _, ...frame }) => frame);
     frames += sameLists(`frame of side ${side}`, mine, theirs);
   }
   return frames;
@@ -73,7 +79,7 @@ for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
   test(`link ${seed}`, () => {
     const probe = configuration(seed);
     try {
-      assert.ok(compare(probe) > 5);
+      assert.ok(compare(probe) > 3);
       assert.equal(probeLink(naive, probe), probeLink(core, probe));
     } catch (error) {
       (error as Error).message +=
@@ -82,5 +88,32 @@ for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
     }
   });
 }
+
+test("transfers end when the reference says", checkTransfers);
+
+// encryption and compression are on by default
+for (const congestion of ["reno", "cubic"]) {
+  for (const more of [[], ["link.streams=3"], ["link.bottleneck=1 Gbit/s", "link.buffer=30 KiB"]]) {
+    test(`a migration over a path that loses 1 %, ${congestion} ${more.join(" ")}`, () => {
+      const path = [`link.congestion=${congestion}`, "link.loss=0.01", "link.jitter=2 us", ...more];
+      const result = migrate({ guest: generated(192, 400_000), content: "full" }, { sets: path });
+      assert.is(result.migration.status, "completed");
+      assert.is(result.check.pagesDifferent, 0);
+      assert.is(result.check.deviceStateEqual, true);
+      assert.equal(
+        result.check.invariants.filter(({ held }) => !held),
+        [],
+      );
+    });
+  }
+}
+
+// nothing is lost here: a timeout is 200 ms, which the naive scheduler takes step by step
+test("a migration with several connections is the same to the scheduler that steps everything", () => {
+  const sets = ["link.congestion=cubic", "link.streams=3", "link.jitter=2 us", "link.windowGrowth=auto"];
+  const run = (variant: "lean" | "naive"): string =>
+    migrate({ guest: generated(32, 100_000), content: "sized" }, { sets, variant }).fingerprint;
+  assert.is(run("naive"), run("lean"));
+});
 
 test.run();

@@ -30,6 +30,8 @@ export const EVER: u32 = 8; // was sent more than once: no RTT comes of it (RFC 
 
 /** Segments at the start, at any MTU: Linux's TCP_INIT_CWND. */
 export const FIRST_SEGMENTS: u32 = 10;
+/** Segments out at most where control records and device state go; a power of two. */
+const FEW_SEGMENTS: u32 = 4096;
 /** A window without a limit. */
 export const ENDLESS: u32 = 0x7fffffff;
 
@@ -108,6 +110,7 @@ export class Connection {
   quick: u32;
   urgent: u32; // an ACK is due that tells of a hole
   rangeCount: u32;
+  rangeRoom: u32;
   ranges: usize; // the first of them; they move up in their table as holes are filled
   rangesAt: usize; // their table
   recent0: u64; // where the last blocks beyond a hole grew, the newest first
@@ -139,18 +142,25 @@ export function connection(side: u32, index: u32): Connection {
   return changetype<Connection>(<usize>load<u32>(AT) + (side * 2 * STREAMS_MAX + index) * BYTES);
 }
 
+/** Segments that an end has out at most: the pages' many, the others' few. */
+function segmentsMost(side: u32, index: u32): u32 {
+  const most = g32(G_NET_SEGMENTS);
+  return side == 0 && index >= g32(G_NET_STREAMS) ? most : min<u32>(most, FEW_SEGMENTS);
+}
+
 /** Lays out the ends of all connections; false when there is no room. */
 export function buildConnections(): bool {
   const all = reserve(<u64>(4 * STREAMS_MAX * BYTES));
   store<u32>(AT, <u32>all);
-  const most = g32(G_NET_SEGMENTS);
   for (let side: u32 = 0; side < 2; side++) {
     for (let i: u32 = 0; i < 2 * g32(G_NET_STREAMS); i++) {
       const c = connection(side, i);
+      const most = segmentsMost(side, i);
       c.mask = most - 1;
-      c.segments = reserve(g(G_NET_SEGMENTS) << 5);
-      c.agains = reserve(g(G_NET_SEGMENTS) << 4);
-      c.rangesAt = reserve(g(G_NET_SEGMENTS) << 4);
+      c.segments = reserve((<u64>most) << 5);
+      c.agains = reserve((<u64>most) << 4);
+      c.rangeRoom = segmentsMost(1 - side, i);
+      c.rangesAt = reserve((<u64>c.rangeRoom) << 4);
       c.ranges = c.rangesAt;
       if (c.segments == 0 || c.agains == 0 || c.ranges == 0) return false;
       c.cwnd = FIRST_SEGMENTS;

@@ -43,7 +43,7 @@ export function inOrder(c: Connection, e: Arrival): void {
 
 /** A segment beyond a hole. */
 export function beyondHole(c: Connection, e: Arrival): void {
-  const room = <u32>((c.rangesAt + ((<usize>c.mask + 1) << 4) - c.ranges) >> 4);
+  const room = <u32>((c.rangesAt + ((<usize>c.rangeRoom) << 4) - c.ranges) >> 4);
   if (c.rangeCount == room) {
     memory.copy(c.rangesAt, c.ranges, (<usize>c.rangeCount) << 4);
     c.ranges = c.rangesAt;

@@ -10,6 +10,7 @@ const LOADERS: Readonly<Record<string, Loader>> = {
   "pcie-bench": async () => (await import("./pcie-bench.ts")).pcieBench,
   intel: async () => (await import("./intel.ts")).intel,
   codec: async () => (await import("./codec.ts")).codec,
+  ethernet: async () => (await import("./ethernet.ts")).suite,
   tcp: async () => (await import("./tcp.ts")).suite,
 };
 

@@ -5,6 +5,7 @@
 import { checkEcrc, checkLinkDown, checkOtherIo, checkPcieDown, checkSpoilt } from "./claims/around.ts";
 import { chainRun, checkChain } from "./claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./claims/codec.ts";
+import { checkTransfers } from "./claims/lossy.ts";
 import { checkParams } from "./claims/params.ts";
 import { checkProbeParams, checkRandomProbes, checkWalksAhead } from "./claims/probe.ts";
 import * as runs from "./claims/runs.ts";
@@ -26,6 +27,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
           checkWire(sets, bytes),
     ),
   ],
+  lossy: [checkTransfers],
   runs: [
     runs.checkMigrations,
     runs.checkPools,
