@@ -7,7 +7,7 @@ import * as assert from "uvu/assert";
 import { Core, coreModule } from "../src/core.ts";
 import { type PcieProbe, pcieProbe } from "../src/probe/pcie.ts";
 import { resolveSide } from "../src/scenario/resolve.ts";
-import { checkProbeParams, checkWalksAhead } from "./lib/claims/probe.ts";
+import { checkProbeParams, checkTranslatedProbes, checkWalksAhead } from "./lib/claims/probe.ts";
 import { randomProbe, readProbe, samePackets, sameProbe } from "./lib/probe-pcie.ts";
 import { sameLists } from "./lib/reference/compare.ts";
 
@@ -58,6 +58,7 @@ test("mixed operations of one worker are refused", () => {
 });
 
 test("what a probe asks of the core", checkProbeParams);
+test("reads that wait for walks, behind each other and for the same", checkTranslatedProbes);
 test("writes that wait for walks, thousands of them", checkWalksAhead);
 
 for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {

@@ -9,9 +9,10 @@ import { host } from "./mutations/host.ts";
 import { kernel } from "./mutations/kernel.ts";
 import { link } from "./mutations/link.ts";
 import { pcie } from "./mutations/pcie.ts";
+import { probe } from "./mutations/probe.ts";
 
 /** In the order in which a page meets the mistakes. */
-export const mutations: readonly Mutation[] = [harness, host, pcie, card, link, kernel, codec]
+export const mutations: readonly Mutation[] = [harness, host, pcie, probe, card, link, kernel, codec]
   .flat()
   .map(([test, file, name, find, replace, caughtBy]) => ({
     name,
