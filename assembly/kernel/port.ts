@@ -125,8 +125,8 @@ function entry(q: Port, index: u32): Entry {
 }
 
 /**
- * The place of a completion that is ready at `ready`: completions pass each other, equal times keep order. One
- * that has begun was ready before any that is put now.
+ * The place of a completion that is ready at `ready`: completions pass each other, equal times keep order.
+ * One that has begun was ready before any that is put now.
  */
 function place(q: Port, ready: u64): Entry {
   let at = q.count;
