@@ -253,8 +253,8 @@ export function wirePorts(side: u32): bool {
 }
 
 /**
- * Writes that may wait for their translation, each for another walk: as many as there are credits for, or pages
- * on the card and operations of other I/O. None without an IOMMU.
+ * Writes that may wait for their translation, each for another walk: as many as there are credits for, or
+ * pages on the card and operations of other I/O. None without an IOMMU.
  */
 function untranslated(side: u32): u64 {
   if (p32(side, S_IOMMU_SETS) == 0) return 0;

@@ -256,6 +256,11 @@ function runNaive(side: u32, to: u64): void {
 
 function step(side: u32, u: u32, t: u64): void {
   if (u == U_GUEST) stepGuest(t);
+  else if (u == U_TENANT) stepTenant(side, t);
+  else stepUnit(side, u, t);
+}
+
+function stepUnit(side: u32, u: u32, t: u64): void {
   switch (u) {
     case U_NET_RX:
       stepRx(side, t);
@@ -311,9 +316,6 @@ function step(side: u32, u: u32, t: u64): void {
       break;
     case U_FRONTEND:
       stepHost(side, t);
-      break;
-    case U_TENANT:
-      stepTenant(side, t);
       break;
   }
 }

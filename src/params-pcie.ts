@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Parameters of a card's PCIe link and of the host memory behind it: of a migration's side, or of a probe's. */
+/** Parameters of a card's PCIe link and the host memory behind it: of a side of a migration or of a probe. */
 import * as abi from "../assembly/abi.ts";
 import type { Core } from "./core.ts";
 import type { ResolvedCard, ResolvedHost, ResolvedPcie, ResolvedScenario } from "./scenario/types.ts";
@@ -31,7 +31,7 @@ function pciebenchShare(limitSymbols: number): number {
   return 1 - 16 / limitSymbols - 4 / 1538;
 }
 
-/** Ticks of a byte on the wire: what the line code leaves, what the receiver takes in, what a model takes off. */
+/** Ticks of a byte on the wire: what the line code leaves, the receiver takes in, a model takes off. */
 function wireTicksPerByte(pcie: ResolvedPcie, dll: Dll, perMille: number): number {
   const flits = pcie.generation >= 6 ? FLIT_BYTES / FLIT_TLP_BYTES : 1;
   const filled = (pcie.ticksPerByte * flits * 1000) / perMille;

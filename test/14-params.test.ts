@@ -35,7 +35,8 @@ test("formula: ticks a byte are 8 bits x coding / (transfers a second x lanes) x
 });
 
 test("formula: a byte at a share of the rate, and of pcie-bench's model", () => {
-  // 130,000 / 0.96 = 135,416.67; Gen3 x8, MPS 256: 1 - 16/203 - 4/1538 = 0.9185815, 130,000 / 0.9185815 = 141,522.6
+  // 130,000 / 0.96 = 135,416.67; Gen3 x8, MPS 256: 1 - 16/203 - 4/1538 = 0.9185815,
+  // 130,000 / 0.9185815 = 141,522.6
   assert.is(wireTicksPerByte(130_000, 203, "explicit", 960), 135_417);
   assert.is(wireTicksPerByte(130_000, 203, "pciebench", 1000), 141_523);
   assert.is(wireTicksPerByte(130_000, 203, "none", 1000), 130_000);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// PCIe probes of random configurations: every operation, packet and counter against the reference model, to the
-// tick, and against the scheduler that steps every unit. Environment: DPUSIM_SEED=N starts at configuration N
-// (default 1), DPUSIM_RUNS=N makes N of them (default 60).
+// PCIe probes of random configurations: every operation, packet and counter against the reference model, to
+// the tick, and against the scheduler that steps every unit. Environment: DPUSIM_SEED=N starts at
+// configuration N (default 1), DPUSIM_RUNS=N makes N of them (default 60).
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Core, coreModule } from "../src/core.ts";
 import { type PcieProbe, pcieProbe } from "../src/probe/pcie.ts";
 import { resolveSide } from "../src/scenario/resolve.ts";
-import { checkProbeParams, checkWalksAhead } from "./lib/claims/probe.ts";
+import { checkProbeParams, checkTranslatedProbes, checkWalksAhead } from "./lib/claims/probe.ts";
 import { randomProbe, readProbe, samePackets, sameProbe } from "./lib/probe-pcie.ts";
 import { sameLists } from "./lib/reference/compare.ts";
 
@@ -45,7 +45,7 @@ test("formula: a write of 256 bytes alone takes 149.7 ns", () => {
   assert.is(lone({ op: "write", size: 256, iommu: "2MiB" }), latency + 242_688_000);
 });
 
-test("formula: in pcie-bench's model a byte takes 141,523 ticks, 147,419 down, and is never filled up", () => {
+test("formula: in pcie-bench's model a byte takes 141,523 ticks, 147,419 down, unpadded", () => {
   // request 24 bytes, completion 20 + 63: each longer than at 130,000 and 135,417 with 64
   const more = 25 * (141_523 - 130_000) + 83 * 147_419 - 84 * 135_417;
   // 63 bytes of memory and of the copy: 1,514,367 and 9,324,000 ticks
@@ -58,6 +58,7 @@ test("mixed operations of one worker are refused", () => {
 });
 
 test("what a probe asks of the core", checkProbeParams);
+test("reads that wait for walks, behind each other and for the same", checkTranslatedProbes);
 test("writes that wait for walks, thousands of them", checkWalksAhead);
 
 for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {

@@ -11,9 +11,21 @@ import { kernel } from "./mutations/kernel.ts";
 import { link } from "./mutations/link.ts";
 import { lossy } from "./mutations/lossy.ts";
 import { pcie } from "./mutations/pcie.ts";
+import { probe } from "./mutations/probe.ts";
 
 /** In the order in which a page meets the mistakes. */
-export const mutations: readonly Mutation[] = [around, harness, host, pcie, card, link, lossy, kernel, codec]
+export const mutations: readonly Mutation[] = [
+  around,
+  harness,
+  host,
+  pcie,
+  probe,
+  card,
+  link,
+  lossy,
+  kernel,
+  codec,
+]
   .flat()
   .map(([test, file, name, find, replace, caughtBy]) => ({
     name,

@@ -4,15 +4,16 @@
 //
 // Models: `depth` workers with an operation each, in a closed loop or no faster than one in `gap`; a DMA
 //   engine for reads and one for writes, each of which takes its operations in turn and cuts them at MRRS
-//   (reads), at multiples of MPS (writes) and at 4 KiB; tags of its own. Of mixed operations half of the workers write, and neither
-//   kind is taken before its turn.
+//   (reads), at multiples of MPS (writes) and at 4 KiB; tags of its own. Of mixed operations half of the
+//   workers write, and neither kind is taken before its turn.
 // In and out: requests to the ports of requester TENANT; answers from Q_TENANT_ANSWER, landed writes from
 //   Q_TENANT_LANDED.
 // How long: an operation is given to the engine when its worker's last one has ended; `start` later it is
-//   taken, one after another, requests `issue` apart, writing operations `floor` apart. A write is handed over
-//   in bursts: the next is made when the last has been on the wire and `burstGap` has passed. A read's request is on
-//   the port `tag` and a byte of the wire after it has its tag, a write a byte after it was made. A read ends bytes x `copy` after its last answer, a write when its
-//   last byte has landed.
+//   taken, one after another, requests `issue` apart, writing operations `floor` apart. A write is handed
+//   over in bursts: the next is made when the last has been on the wire and `burstGap` has passed. A read's
+//   request is on the port `tag` and a byte of the wire after it has its tag, a write a byte after it was
+//   made. A read ends bytes x `copy` after its last answer, when all of it has been requested; a write when
+//   its last byte has landed.
 // Leaves out: descriptors, doorbells and completion records of these operations; they are of a device whose
 //   driver runs elsewhere.
 // Numbers: card preset `engine.*`; the shape of the benchmark is that of pcie-bench (Neugebauer et al.,

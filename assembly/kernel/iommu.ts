@@ -2,9 +2,9 @@
 // IOMMU in front of host memory: a translation cache (IOTLB) and page walkers.
 //
 //   hit:   0, or until the walk of its page is over
-//   miss:  a walker is taken at w = max(arrival, the first walker that is free, the walk before it in the same
-//          page table if walks of one table follow each other); the translation is there `walk` later, the
-//          walker is free `recovery` after that, and a read's when its bytes have been fetched too
+//   miss:  a walker is taken at w = max(arrival, the first walker that is free, the walk before it in the
+//          same page table if walks of one table follow each other); the translation is there `walk` later,
+//          walker and table are free `recovery` after that, a read's walker when its bytes are fetched too
 // IOTLB: `sets` sets of `ways` entries, least recently used out. A page is 4 KiB or, with super-pages, 2 MiB.
 // Walks are computed in order of arrival. So misses are answered at `walkers` / `walk` at most, whatever the
 // requests' size, and not only later.
@@ -95,8 +95,8 @@ export function hasIommu(side: u32): bool {
 }
 
 /**
- * Ticks from `arrival`, which never goes back, until the translation of an address is there. `bytes` of a read
- * are fetched before its walker is free; 0 of a write.
+ * Ticks from `arrival`, which never goes back, until the translation of an address is there. `bytes` of a
+ * read are fetched before its walker is free; 0 of a write.
  */
 export function translate(side: u32, address: u64, arrival: u64, bytes: u32): u64 {
   const m = iommu(side);

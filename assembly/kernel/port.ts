@@ -124,10 +124,13 @@ function entry(q: Port, index: u32): Entry {
   return changetype<Entry>(q.items + ((<usize>((q.head + index) & q.mask)) << 5));
 }
 
-/** The place of a completion that is ready at `ready`: completions pass each other, equal times keep order. */
+/**
+ * The place of a completion that is ready at `ready`: completions pass each other, equal times keep order.
+ * One that has begun was ready before any that is put now.
+ */
 function place(q: Port, ready: u64): Entry {
   let at = q.count;
-  while (at != 0 && entry(q, at - 1).ready > ready && entry(q, at - 1).done == 0) {
+  while (at != 0 && entry(q, at - 1).ready > ready) {
     memory.copy(changetype<usize>(entry(q, at)), changetype<usize>(entry(q, at - 1)), 32);
     at--;
   }

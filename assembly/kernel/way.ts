@@ -194,8 +194,8 @@ export function buildWays(side: u32): void {
     w.endlessP = w.ph == CREDITS_ENDLESS && w.pd == CREDITS_ENDLESS ? 1 : 0;
     w.endlessN = w.nph == CREDITS_ENDLESS ? 1 : 0;
     // a packet holds 20 bytes of replay buffer or more; what is freed was taken by a header and a data unit;
-    // three kinds of DLLP, each once a `limit`, are under way for a flight; without a limit each acknowledges a
-    // packet that still holds its replay buffer
+    // three kinds of DLLP, each once a `limit`, are under way for a flight; without a limit each acknowledges
+    // a packet that still holds its replay buffer
     w.sent = ring(base, w.replay / 20 + 1);
     w.freedP = ring(base + 1, w.endlessP != 0 ? 0 : w.ph < w.pd ? w.ph : w.pd);
     w.freedN = ring(base + 2, w.endlessN != 0 ? 0 : w.nph);

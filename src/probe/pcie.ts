@@ -49,7 +49,7 @@ export interface PcieProbe {
 
 /** What came out. */
 export interface PcieAnswer {
-  /** Of the operations that count: simulated ticks between the end of the last before them and of the last. */
+  /** Of the operations that count: ticks between the end of the last before them and of the last. */
   readonly ticks: bigint;
   /** Data bits a second, both directions together. */
   readonly bandwidthBitsPerSecond: number;

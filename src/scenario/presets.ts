@@ -3,8 +3,8 @@
  * Presets: the numbers of cards, hosts, links and engines, and the placements, as shipped in sim/.
  *
  * Every number carries its source and how it is known: measured, datasheet, derived or assumed. A preset file
- * holds every key of its kind's table, no more and no less, so that nothing is filled in silently; or it names
- * a `base`, whose numbers stand in for what it does not say: as assumptions, for they are another's.
+ * holds every key of its kind's table, no more and no less, so that nothing is filled in silently; or it
+ * names a `base`, whose numbers stand in for what it does not say: as assumptions, for they are another's.
  */
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";

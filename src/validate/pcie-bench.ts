@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Suite `pcie-bench`: DMA of a real card on real hosts (raw data of Neugebauer et al., SIGCOMM 2018) beside the
- * model with the presets of card and hosts. Only Sandy Bridge, local memory, warm cache is calibrated.
+ * Suite `pcie-bench`: DMA of a real card on real hosts (raw data of Neugebauer et al., SIGCOMM 2018) beside
+ * the model with the presets of card and hosts. Only Sandy Bridge, local memory, warm cache is calibrated.
  */
 import type { PcieAnswer, PcieProbe } from "../probe/pcie.ts";
 import { ask, presetSide } from "./pcie-side.ts";
@@ -267,9 +267,12 @@ export const pcieBench: Suite = {
   name: NAME,
   title: "DMA of an NFP-6000 on E5 hosts",
   limits: [
-    "Mixed reads and writes (BW_DMA_RW) are not compared: the card's engine serves them far below what its link allows, for reasons that are not published.",
-    "Reads of 128, 768 and 1024 B are 5 to 16 % too fast: artefacts of the card's engine that no single parameter explains.",
-    "Around the knee of the IOTLB the measured curve bends more softly than the model's: five points of Haswell are 10 to 14 points off at their own window.",
+    "Mixed reads and writes (BW_DMA_RW) are not compared: the card's engine serves them far below what its " +
+      "link allows, for reasons that are not published.",
+    "Reads of 128, 768 and 1024 B are 5 to 16 % too fast: artefacts of the card's engine that no single " +
+      "parameter explains.",
+    "Around the knee of the IOTLB the measured curve bends more softly than the model's: five points of " +
+      "Haswell are 10 to 14 points off at their own window.",
     "E3-1226v3 is not compared but for its link: its latencies are those of power management.",
     "Direct (command) reads and write-then-read latencies are not modelled.",
   ],

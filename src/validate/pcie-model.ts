@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Suite `pcie-model`: the bandwidths of pcie-bench's model, simulated with its data link layer, `pciebench`. */
+/** Suite `pcie-model`: the bandwidths of pcie-bench's model, simulated with its data link layer. */
 import { dllpLimitSymbols } from "../params-pcie.ts";
 import { pcieTicksPerByte } from "../scenario/fill.ts";
 import { ask, type IdealLink, idealSide } from "./pcie-side.ts";
@@ -177,7 +177,8 @@ export const pcieModel: Suite = {
   name: NAME,
   title: "bandwidths of pcie-bench's model",
   limits: [
-    "The model charges ACK and UpdateFC more than a link does and pads no data to words; `internal.dll: pciebench` does the same and is no prediction.",
+    "The model charges ACK and UpdateFC more than a link does and pads no data to words; " +
+      "`internal.dll: pciebench` does the same and is no prediction.",
   ],
   *points() {
     yield* singles();

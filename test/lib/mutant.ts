@@ -7,7 +7,12 @@ import { chainRun, checkChain } from "./claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./claims/codec.ts";
 import { checkTransfers } from "./claims/lossy.ts";
 import { checkParams } from "./claims/params.ts";
-import { checkProbeParams, checkRandomProbes, checkWalksAhead } from "./claims/probe.ts";
+import {
+  checkProbeParams,
+  checkRandomProbes,
+  checkTranslatedProbes,
+  checkWalksAhead,
+} from "./claims/probe.ts";
 import * as runs from "./claims/runs.ts";
 import { checkSeals } from "./claims/seal.ts";
 import { checkBounds, checkFlippedBit, checkRepeatedNumber, checkSource } from "./claims/spoil.ts";
@@ -17,7 +22,7 @@ import { checkWire, WIRE_RUNS } from "./claims/wire.ts";
 const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   codec: [checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4],
   params: [checkParams],
-  probe: [checkProbeParams, checkWalksAhead, checkRandomProbes],
+  probe: [checkProbeParams, checkWalksAhead, checkTranslatedProbes, checkRandomProbes],
   seal: [checkSeals],
   exact: [
     () => checkChain(chainRun()),

@@ -5,7 +5,7 @@ import type { Row } from "./row.ts";
 export const harness: readonly Row[] = [
   [
     "params",
-    "src/params",
+    "src/params-pcie",
     "ACKs on eight lanes have the factor of sixteen and MPS 512",
     "lanes <= 4 ? 1.4 : lanes <= 8 ? 2.5 : 3.0",
     "lanes <= 4 ? 1.4 : lanes <= 8 ? 1.0 : 3.0",
@@ -13,7 +13,7 @@ export const harness: readonly Row[] = [
   ],
   [
     "params",
-    "src/params",
+    "src/params-pcie",
     "the internal delay of an ACK at Gen3 is 15 symbols",
     "generation === 2 ? 70 : 115;",
     "generation === 2 ? 70 : 15;",
@@ -21,7 +21,7 @@ export const harness: readonly Row[] = [
   ],
   [
     "params",
-    "src/params",
+    "src/params-pcie",
     "SKP every 200 blocks",
     "[370 * 16 * symbol, 16 * symbol]",
     "[200 * 16 * symbol, 16 * symbol]",

@@ -55,8 +55,8 @@ export const pcie: readonly Row[] = [
     "exact",
     "card/placer",
     "page writes end 64 bytes early",
-    "put(side, UP_POSTED + R_DATA, 0, PAGE_BYTES, w.index",
-    "put(side, UP_POSTED + R_DATA, 0, PAGE_BYTES - 64, w.index",
+    "addressOf(j.pfn), PAGE_BYTES, w.index",
+    "addressOf(j.pfn), PAGE_BYTES - 64, w.index",
     "chain, wire bytes",
   ],
   [
@@ -71,8 +71,8 @@ export const pcie: readonly Row[] = [
     "runs",
     "card/dma",
     "page reads begin 64 bytes late and cross 4 KiB",
-    "issueRead(side, R_DATA, j.issued, n,",
-    "issueRead(side, R_DATA, j.issued + 64, n,",
+    "issueRead(side, R_DATA, addressOf(j.pfn) + j.issued, n,",
+    "issueRead(side, R_DATA, addressOf(j.pfn) + j.issued + 64, n,",
     "invariant tlp-rules",
   ],
   [

@@ -20,13 +20,63 @@ export function checkRandomProbes(): void {
   }
 }
 
+type Rows = readonly (readonly [key: number, value: number])[];
+
+/** A configuration with other values than the first random one's. */
+function directed(name: string, rows: Rows, operations: number): ProbeConfig {
+  const { p, jitter } = randomProbe(1);
+  for (const [key, value] of rows) p[key] = value;
+  return { name, p, jitter, operations };
+}
+
+/** Nothing but translation takes time in the root complex; operations of a line, without pauses. */
+const TRANSLATED: Rows = [
+  [abi.S_PCIE_NPH, abi.CREDITS_ENDLESS],
+  [abi.S_MEM_READ_NUM, 0],
+  [abi.S_MEM_READ_DEN, 1],
+  [abi.S_MEM_READ_LATENCY, 0],
+  [abi.S_MEM_MISS_ADDER, 0],
+  [abi.S_MEM_JITTER, 0],
+  [abi.S_IOMMU_SETS, 1],
+  [abi.S_IOMMU_WAYS, 1],
+  [abi.S_IOMMU_WALKERS, 1],
+  [abi.S_IOMMU_WALK, 237 * NS],
+  [abi.S_IOMMU_PAGE_LOG, 12],
+  [abi.S_IOMMU_SERIAL, 0],
+  [abi.S_TEN_KIND, abi.TENANT_READ],
+  [abi.S_TEN_BYTES, 64],
+  [abi.S_TEN_TAGS, 32],
+  [abi.S_PCIE_TAGS, 32],
+  [abi.S_TEN_DEPTH, 16],
+  [abi.S_TEN_GAP, 0],
+];
+
+/** What random configurations seldom meet. */
+export function checkTranslatedProbes(): void {
+  const pages: Rows = [
+    [abi.S_TEN_STRIDE, 4096],
+    [abi.S_TEN_PLACES, 1000],
+    [abi.S_IOMMU_READ_NUM, 2000 * NS],
+  ];
+  const lines: Rows = [
+    [abi.S_TEN_STRIDE, 2048],
+    [abi.S_TEN_PLACES, 6],
+    [abi.S_TEN_RANDOM, 1],
+  ];
+  for (const config of [
+    directed("reads of pages with one walker", [...TRANSLATED, ...pages], 100),
+    directed("reads that wait for one walk are ready together", [...TRANSLATED, ...lines], 100),
+  ]) {
+    sameProbe(config, readProbe(config, "lean"));
+  }
+}
+
 /**
  * 1,024 workers write 9,000 bytes to pages of their own, three each, with credits without a limit and one
  * walker: all 3,072 walks are asked for before the second is over.
  */
 export function checkWalksAhead(): void {
-  const { p, jitter } = randomProbe(1);
-  const rows: [key: number, value: number][] = [
+  const rows: Rows = [
     [abi.S_PCIE_TICKS_PER_BYTE, 16_250],
     [abi.S_PCIE_PH, abi.CREDITS_ENDLESS],
     [abi.S_PCIE_PD, abi.CREDITS_ENDLESS],
@@ -52,13 +102,11 @@ export function checkWalksAhead(): void {
     [abi.S_TEN_ISSUE, 0],
     [abi.S_TEN_BURST_GAP, 0],
   ];
-  for (const [key, value] of rows) p[key] = value;
-  const config: ProbeConfig = { name: "walks ahead", p, jitter, operations: 20 };
-  const { stops } = readProbe(config, "lean");
+  const { stops } = readProbe(directed("walks ahead", rows, 100), "lean");
   // 9,000 bytes end in the third page of operation n: 3 n walks of 1.5 us one after another, the first behind
   // a packet and its flight
-  const [first, last] = [stops[0]![2], stops[19]![2]];
-  same("walks ahead: 19 operations of three walks", last - first, 19 * 3 * 1500 * NS);
+  const [first, last] = [stops[0]![2], stops[99]![2]];
+  same("walks ahead: 99 operations of three walks", last - first, 99 * 3 * 1500 * NS);
 }
 
 /** The side of the calibration: 422 ns, flights of 70 ns, 15 MiB of cache. */

@@ -101,8 +101,8 @@ export function putAll(
 export type Dll = "explicit" | "pciebench" | "ack-per-tlp" | "none";
 
 /**
- * Ticks a byte at `perMille` of a link's rate. pcie-bench's model takes off two DLLPs of 8 bytes each limit, as
- * if a symbol were one byte, and 4 in 1538 for SKP: rate x (1 - 8/limit - 8/limit - 4/1538).
+ * Ticks a byte at `perMille` of a link's rate. pcie-bench's model takes off two DLLPs of 8 bytes each limit,
+ * as if a symbol were one byte, and 4 in 1538 for SKP: rate x (1 - 8/limit - 8/limit - 4/1538).
  */
 export function wireTicksPerByte(perByte: number, limit: number, dll: Dll, perMille: number): number {
   const rate = perMille / 1000 / perByte;

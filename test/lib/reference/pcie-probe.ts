@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A PCIe probe, slowly: workers with an operation each, a DMA engine that cuts operations into requests, and the
- * link and root complex of pcie.ts and root.ts. Written from docs/model.md sections 2, 3 and 3a.
+ * A PCIe probe, slowly: workers with an operation each, a DMA engine that cuts operations into requests, and
+ * the link and root complex of pcie.ts and root.ts. Written from docs/model.md sections 2, 3 and 14.
  *
  * Nothing changes between two of the times that the parts name, so all are looked at then and only then.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Root complex and host memory of one card, slowly: docs/model.md section 3, and nothing else. Requests are told
- * in the order in which they arrive.
+ * Root complex and host memory of one card, slowly: docs/model.md section 3, and nothing else. Requests are
+ * told in the order in which they arrive.
  */
 import * as abi from "../../../assembly/abi.ts";
 
@@ -132,7 +132,7 @@ export class RootComplex {
     return this.#jitter[Math.floor(drawn / (WORD / abi.JITTER_STEPS))]!;
   }
 
-  /** When a write has landed: the write server takes it when it is translated, but no write overtakes another. */
+  /** When a write has landed: it is served when it is translated, but no write overtakes another. */
   write(address: number, bytes: number, arriveAt: number): number {
     const p = this.#p;
     const translatedAt = arriveAt + this.#iommu.wait(address, arriveAt, 0);
