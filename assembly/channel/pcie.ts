@@ -18,7 +18,8 @@
 //   the request is longer than `combineAbove`.
 // A TLP that arrives spoilt is sent again when its NAK has come back; while the link is down
 //   nothing is sent.
-// Leaves out: packets sent between a spoilt one and its NAK (they are thrown away), spoilt DLLPs, power states, relaxed ordering, VCs, ECRC; credits of completions are
+// Leaves out: packets sent between a spoilt one and its NAK (they are thrown away), spoilt DLLPs, power
+//   states, relaxed ordering, VCs, ECRC; credits of completions are
 //   infinite (the requester throttles itself by its completion buffer).
 // Numbers: PCIe Base Specification 3.0 sections 2.6, 3.4, 3.5, 4.2.7; bytes a TLP as in pcie-bench
 //   (SIGCOMM'18).

@@ -2,7 +2,8 @@
 // Congestion control of a connection: Reno (RFC 5681, by bytes acknowledged as RFC 3465 with an unlimited L)
 // and CUBIC (RFC 9438 with its Reno-friendly region and fast convergence), HyStart with CUBIC (the ACK train
 // and the delay increase, with the constants that Linux documents), proportional rate reduction (RFC 6937,
-// slow-start bound). All in integers. UDP has none: the peer's window alone limits it, and a loss changes nothing.
+// slow-start bound). All in integers. UDP has none: the peer's window alone limits it, and a loss changes
+//   nothing.
 //
 // CUBIC: time in units of 2^-13 s, so that W = C (t - K)^3 + Wmax is offs^3 x 2 / 5 >> 39 with C = 2/5; K is
 //   the cube root of (Wmax - W) x 5/2 x 2^39, by bisection. beta = 7/10; the friendly window grows by

@@ -5,7 +5,8 @@
 //
 // How long: the frame joins the queue with its last byte, waits for what is there, and is dropped when that
 //   is more wire bytes than the buffer: a buffer of n frames holds n beside the one that is leaving. After
-//   the bottleneck it is lost while the link is down, else with probability loss / 2^32, seeded by direction and number. It arrives one
+//   the bottleneck it is lost while the link is down, else with probability loss / 2^32, seeded by
+//   direction and number. It arrives one
 //   propagation later, up to `jitter` ticks late, never before a frame that went before it.
 import {
   G_NET_BUFFER,

@@ -134,7 +134,7 @@ export function valuesOf(kind: Preset["kind"], reference: string | { preset: str
   return new Values(loadPreset(kind, name), overrides, path);
 }
 
-/** Ticks per byte of a lane: 8b/10b for Gen1 and Gen2, 128b/130b above, all of it for Gen6. Whole for x1 to x16. */
+/** Ticks per byte of a lane: 8b/10b for Gen1 and Gen2, 128b/130b above, all of it for Gen6; whole to x16. */
 const LANE_TICKS_PER_BYTE: Readonly<Record<number, number>> = {
   1: 4_096_000,
   2: 2_048_000,

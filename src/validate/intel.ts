@@ -29,8 +29,8 @@ export const intel: Suite = {
   name: NAME,
   title: "figures of FPGA vendors",
   limits: [
-    "AN690's figures are of a window of 142 clocks and an engine that never waits; XDMA's are taken through a driver.",
-    "Reads of XDMA (8.5 to 9.6 GB/s) are below what the link allows for reasons of the driver; they are reported only.",
+    "AN690's figures are of 142 clocks and an engine that never waits; XDMA's are taken through a driver.",
+    "Reads of XDMA (8.5 to 9.6 GB/s) are below what the link allows, by its driver; they are reported only.",
   ],
   *points() {
     const percent = (value: number): Measured["tolerance"] => ({ kind: "percent", value });

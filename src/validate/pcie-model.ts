@@ -103,6 +103,29 @@ function readsUnderWay(): number {
   return Math.round((transactionsPerSecond * latencyTicks) / 1024e12);
 }
 
+function* shares(gen3: IdealLink): Generator<Point> {
+  yield point({
+    suite: NAME,
+    id: "A15",
+    quantity: "reads of 128 B under way with 64 completion headers and 15872 B of completions",
+    expected: 32,
+    simulated: readsUnderWay(),
+    unit: "reads",
+    tolerance: { kind: "exact" },
+    source: "AMD PG213, LIMIT_FC",
+  });
+  yield point({
+    suite: NAME,
+    id: "A16",
+    quantity: "share of data in writes of 256 B with addresses of 32 bits",
+    expected: 92.75,
+    simulated: (100 * shortWrites(gen3)) / encoded(3, 8),
+    unit: "%",
+    tolerance: { kind: "percent", value: 0.1 },
+    source: "Intel AN456 683541",
+  });
+}
+
 function* singles(): Generator<Point> {
   const gen3 = { generation: 3, lanes: 8, mps: 256, mrrs: 512, combineAbove: 0 };
   const gbps = (id: string, quantity: string, expected: number, simulated: number): Point =>
@@ -135,26 +158,7 @@ function* singles(): Generator<Point> {
   const wide = (generation: number): IdealLink => ({ ...gen3, generation, lanes: 16 });
   yield gbps("A10", "write 256 B, Gen4 x16", 207.9087, simulate(wide(4), 256, "write"));
   yield gbps("A11", "write 256 B, Gen5 x16", 415.8174, simulate(wide(5), 256, "write"));
-  yield point({
-    suite: NAME,
-    id: "A15",
-    quantity: "reads of 128 B under way with 64 completion headers and 15872 B of completions",
-    expected: 32,
-    simulated: readsUnderWay(),
-    unit: "reads",
-    tolerance: { kind: "exact" },
-    source: "AMD PG213, LIMIT_FC",
-  });
-  yield point({
-    suite: NAME,
-    id: "A16",
-    quantity: "share of data in writes of 256 B with addresses of 32 bits",
-    expected: 92.75,
-    simulated: (100 * shortWrites(gen3)) / encoded(3, 8),
-    unit: "%",
-    tolerance: { kind: "percent", value: 0.1 },
-    source: "Intel AN456 683541",
-  });
+  yield* shares(gen3);
   for (const [id, generation, lanes, mps, expected] of [
     ["A12", 3, 8, 256, 203],
     ["A13", 4, 16, 512, 182],
