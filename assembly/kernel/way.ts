@@ -193,13 +193,13 @@ export function buildWays(side: u32): void {
     const base = (side * 2 + dir) * 4;
     w.endlessP = w.ph == CREDITS_ENDLESS && w.pd == CREDITS_ENDLESS ? 1 : 0;
     w.endlessN = w.nph == CREDITS_ENDLESS ? 1 : 0;
-    // a packet holds 20 bytes of replay buffer or more; what is freed was taken by a header and a data unit;
+    // a packet holds 12 bytes of replay buffer or more; what is freed was taken by a header and a data unit;
     // three kinds of DLLP, each once a `limit`, are under way for a flight; without a limit each acknowledges
     // a packet that still holds its replay buffer
-    w.sent = ring(base, w.replay / 20 + 1);
+    w.sent = ring(base, w.replay / 12 + 1);
     w.freedP = ring(base + 1, w.endlessP != 0 ? 0 : w.ph < w.pd ? w.ph : w.pd);
     w.freedN = ring(base + 2, w.endlessN != 0 ? 0 : w.nph);
-    const dllps: u32 = w.limit == 0 ? w.replay / 20 + 1 : <u32>((3 * w.flight) / w.limit);
+    const dllps: u32 = w.limit == 0 ? w.replay / 12 + 1 : <u32>((3 * w.flight) / w.limit);
     w.returns = ring(base + 3, RETURNS_KEPT + 8 + dllps);
   }
 }
