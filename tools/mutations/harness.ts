@@ -77,10 +77,10 @@ export const harness: readonly Row[] = [
   ],
   [
     "params",
-    "src/params",
+    "src/params-pcie",
     "memory's latency has one flight in it",
-    "host.memory.missAdderTicks - 2 * pcie.flightTicks",
-    "host.memory.missAdderTicks - pcie.flightTicks",
+    "return readLatencyTicks - 2 * pcie.flightTicks",
+    "return readLatencyTicks - pcie.flightTicks",
     "params: S_MEM_READ_LATENCY",
   ],
   [

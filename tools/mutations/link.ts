@@ -5,15 +5,15 @@ import type { Row } from "./row.ts";
 export const link: readonly Row[] = [
   [
     "exact",
-    "channel/tcp",
+    "kernel/wire",
     "a frame is one byte short",
-    "  const frame = framing + <u64>(HEADERS + payload);",
-    "  const frame = framing + <u64>(HEADERS + payload) - 1;",
+    "  const frame = framing + packet;",
+    "  const frame = framing + packet - 1;",
     "chain, wire bytes",
   ],
   [
     "exact",
-    "channel/tcp",
+    "kernel/wire",
     "short frames are not padded",
     "  return outside + (frame < frameMin ? frameMin : frame);",
     "  return outside + frame;",
@@ -21,7 +21,7 @@ export const link: readonly Row[] = [
   ],
   [
     "exact",
-    "channel/tcp",
+    "kernel/wire",
     "frames have no preamble and no gap",
     "  return outside + (frame < frameMin ? frameMin : frame);",
     "  return frame < frameMin ? frameMin : frame;",
