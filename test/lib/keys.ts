@@ -7,6 +7,7 @@ export type Other = string | readonly [value: string, ...sets: string[]];
 
 /** A guest with many pages to write: each is written once in 20 ms. */
 const BUSY = ["guest.generate.memory=8 MiB", "guest.generate.workingSet=8 MiB"] as const;
+const TENANT = "tenant={ workers: 6 }";
 const LOSSY = "link.congestion=cubic";
 const NO_DLL = "internal.dll=none";
 const PLAIN = ["compress=off", "encrypt=off"] as const;
@@ -39,7 +40,14 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "internal.ecrc": "on",
   "internal.bitErrorRate": "1e-6",
   tenant: "{ op: read, workers: 8 }",
-  faults: "[{ at: 100 us, what: pcie-down, for: 1 ms, side: source }]",
+  "tenant.side": ["source", TENANT],
+  "tenant.op": ["write", TENANT],
+  "tenant.size": ["64 B", TENANT],
+  "tenant.window": ["8 KiB", TENANT, "internal.iommu=4KiB"],
+  "tenant.workers": ["2", TENANT],
+  "tenant.every": ["30 us", TENANT],
+  "tenant.tags": ["1", TENANT],
+  faults: "[{ at: 2.05 ms, what: pcie-down, for: 1 ms, side: source }]",
   "link.transport": "udp",
   "tracker.kind": "bitmap",
   compress: "off",
