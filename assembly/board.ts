@@ -70,6 +70,7 @@ import { buildFirmware, onHandler, poll } from "./firmware/builtin";
 import { endedAt, handledAt, stepFrontend } from "./host/frontend";
 import { buildGuest, stepGuest, wantsInput } from "./host/guest";
 import { buildDirty, guestRuns, setGuestRuns } from "./kernel/dirty";
+import { fetchesReset } from "./kernel/fetch";
 import { fifosLeft, fifosReset, pop, queue, ready } from "./kernel/fifo";
 import { buildJobs, jobsOut } from "./kernel/jobs";
 import { logReset, logged, note } from "./kernel/log";
@@ -126,6 +127,7 @@ export function build(): u32 {
   fifosReset();
   poolsReset();
   orderReset();
+  fetchesReset();
   logReset(g(G_SERIES_WINDOW));
   timelineReset();
   endAt = NEVER;

@@ -54,6 +54,7 @@ import {
 } from "../abi";
 import { addressOf } from "../kernel/address";
 import { isDirty } from "../kernel/dirty";
+import { fetchAnswered, fetchTaken } from "../kernel/fetch";
 import { hold, length, pop, pushHeld, queue, ready, lacks } from "../kernel/fifo";
 import { CARRIED, Job, job, onItsWay, slotAt, slotsShort, takeSlot } from "../kernel/jobs";
 import { carries, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
@@ -236,8 +237,9 @@ function complete(side: u32, tag: u32, t: u64): void {
 export function stepDescriptors(side: u32, t: u64): void {
   const answers = queue(side, Q_DESC_ANSWER);
   while (ready(answers, t)) {
-    // the last read of a batch carries its queue and number of descriptors, earlier ones 0
-    const batch = finishRead(side, R_DESC, pop(answers));
+    fetchAnswered(side, finishRead(side, R_DESC, pop(answers)));
+  }
+  for (let batch = fetchTaken(side); batch != 0; batch = fetchTaken(side)) {
     const n = batch & 0xffff;
     for (let i: u32 = 0; i < n; i++) {
       const index = pop(queue(side, Q_PENDING));
@@ -245,7 +247,6 @@ export function stepDescriptors(side: u32, t: u64): void {
       if (isDefined(TIMELINE)) onItsWay(P_FETCHED, side, job(side, index), at, 0, 0);
       pushHeld(queue(side, Q_READ + (batch >> 16)), index, at);
     }
-    if (n == 0) continue;
     pop(queue(side, Q_FETCH));
     count(side, C_DESC_FETCHES, 1);
   }

@@ -59,6 +59,7 @@ import {
   onItsWay,
   takeJob,
 } from "../kernel/jobs";
+import { fetchBegun } from "../kernel/fetch";
 import { note } from "../kernel/log";
 import { Message, NO_MESSAGE, ON_CARD, TO_HOST, freeMessage, message, takeMessage } from "../kernel/message";
 import { sizedByWord } from "../kernel/pages";
@@ -130,10 +131,10 @@ function onDescriptors(side: u32, first: u32, n: u32, q: u32, t: u64): void {
   for (let o: u32 = 0; o < bytes; o += mps) {
     put(side, UP_POSTED + R_DESC, DESCRIPTORS_AT + o, bytes - o < mps ? bytes - o : mps, 0, 0, at);
   }
+  const slot = fetchBegun(side, q, n, (bytes + mrrs - 1) / mrrs);
   for (let o: u32 = 0; o < bytes; o += mrrs) {
     const part = bytes - o < mrrs ? bytes - o : mrrs;
-    const last = o + part == bytes;
-    issueRead(side, R_DESC, DESCRIPTORS_AT + o, part, (part + rcb - 1) / rcb, last ? (q << 16) | n : 0, at);
+    issueRead(side, R_DESC, DESCRIPTORS_AT + o, part, (part + rcb - 1) / rcb, slot, at);
   }
 }
 

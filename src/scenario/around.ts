@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What goes on around a migration: other I/O of the cards, and what breaks. */
 import * as z from "zod";
+import { keptTags } from "../params.ts";
 import { field } from "./fields.ts";
-import type { Values } from "./fill.ts";
 import type { KeySpec } from "./keys.ts";
 import type { Problems } from "./problems.ts";
-import type { ResolvedFault, ResolvedTenant } from "./types.ts";
+import type { ResolvedFault, ResolvedSide, ResolvedTenant } from "./types.ts";
 import { parseQuantity, show, ticksOf } from "./units.ts";
 
 const SIDES = ["source", "destination"] as const;
@@ -87,22 +87,28 @@ export function fillFaults(faults: readonly Fault[]): ResolvedFault[] {
     .toSorted((a, b) => Number(BigInt(a.atTicks) - BigInt(b.atTicks)));
 }
 
-/** A tenant needs tags that the migration can spare, and a window that holds an operation. */
-export function checkTenant(
-  tenant: Tenant,
-  cards: Readonly<Record<string, Values>>,
-  problems: Problems,
-): void {
+/** A tenant needs a window that holds an operation, and a worker for each kind of them. */
+export function checkTenant(tenant: Tenant, problems: Problems): void {
   if (tenant === "off") return;
   if (bytesOf(tenant.window) < bytesOf(tenant.size))
     problems.add(["tenant", "window"], "does not hold one operation; write at least its size");
   if (tenant.op === "readwrite" && Number(tenant.workers) < 2)
     problems.add(["tenant", "workers"], "1 cannot read and write; write at least 2");
-  for (const [side, card] of Object.entries(cards)) {
-    if (tenant.side !== "both" && tenant.side !== side) continue;
-    const most = Math.floor(card.whole("pcie.tags") / 2);
+}
+
+/** A tenant's tags are those that messages, descriptors and half of the page reads leave. */
+export function checkTenantTags(
+  tenant: Tenant,
+  sides: Readonly<Record<string, ResolvedSide>>,
+  problems: Problems,
+): void {
+  if (tenant === "off") return;
+  for (const [name, side] of Object.entries(sides)) {
+    if (tenant.side !== "both" && tenant.side !== name) continue;
+    const { vsock, descriptors } = keptTags(side);
+    const most = Math.floor((side.pcie.tags - vsock - descriptors) / 2);
     if (Number(tenant.tags) > most)
-      problems.add(["tenant", "tags"], `are more than half of the ${side} card's; write at most ${most}`);
+      problems.add(["tenant", "tags"], `are more than the ${name} card can spare; write at most ${most}`);
   }
 }
 

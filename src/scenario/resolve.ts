@@ -2,7 +2,7 @@
 /** Scenario file, overrides and presets to one resolved scenario. Checks across keys stand in checks.ts. */
 
 import { basename, dirname, extname, resolve } from "node:path";
-import { checkFaults, checkTenant, fillFaults, fillTenant } from "./around.ts";
+import { checkFaults, checkTenant, checkTenantTags, fillFaults, fillTenant } from "./around.ts";
 import {
   checkCompressor,
   checkContent,
@@ -230,13 +230,15 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkCompressor(scenario, source.card, problems);
   checkContent(scenario, problems);
   checkWindow(scenario, destination.card, problems);
-  checkTenant(scenario.tenant, { source: source.card, destination: destination.card }, problems);
+  checkTenant(scenario.tenant, problems);
   const { congestion, transport } = scenario.link;
   checkFaults(scenario.faults, congestion !== "none" || transport === "udp", problems);
   checkCrypto(scenario, source.card, destination.card, problems);
   convert(link, problems);
   problems.done();
   const sides = { source: fillSide(source), destination: fillSide(destination) };
+  checkTenantTags(scenario.tenant, sides, problems);
+  problems.done();
   const { name, stages } = loadPlacement(scenario.placement);
   return {
     schema: "dpusim.scenario/1",
