@@ -186,7 +186,7 @@ export function checkProbeParams(): void {
   same("probe: misses", answer.counters.iotlbMisses, run.lookups.misses);
 }
 
-/** Jitter of snb-e5-2630: least 40 ns below the median; above it 13 ns at 95 %, 160 at 99.9 %, 213 at most. */
+/** Jitter of snb-e5-2630: least 40 ns below the median; then 13 ns above at 95 %, 160 at 99.9 %, 213 most. */
 function jitterTicks(step: number): number {
   const at = (step + 1) / abi.JITTER_STEPS;
   const line = (from: number, to: number, low: number, high: number): number =>
