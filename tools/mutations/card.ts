@@ -5,6 +5,14 @@ import type { Row } from "./row.ts";
 export const card: readonly Row[] = [
   [
     "runs",
+    "kernel/fetch",
+    "a descriptor batch is handed on before all its reads are answered",
+    " || load<u32>(fetch(side, head), 8) != 0) return 0;",
+    ") return 0;",
+    "tags or their assertion",
+  ],
+  [
+    "runs",
     "kernel/pool",
     "the lowest engine is always first",
     "  for (mask &= mask - 1; mask != 0; mask &= mask - 1) {",
