@@ -343,6 +343,12 @@ export const LAND_MSIX: u32 = 2;
 export const LAND_USED: u32 = 3;
 export const LAND_TENANT: u32 = 4;
 
+// ports of a side's bus: a requester r posts at PORT_POSTED + r and reads at PORT_READ + r
+export const PORT_POSTED: u32 = 0;
+export const PORT_READ: u32 = 4;
+export const PORT_DOORBELL: u32 = 8;
+export const PORT_COMPLETION: u32 = 9;
+
 // requesters of a card
 export const R_DATA: u32 = 0;
 export const R_VSOCK: u32 = 1;

@@ -15,9 +15,9 @@ import { TimelineReader, type TimelineRecord } from "./timeline.ts";
 const SLICE_TICKS = 1024n * 10n ** 8n;
 
 const KINDS = [abi.T_PUT, abi.T_TLP, abi.T_ANSWER, abi.T_FRAME, abi.T_ARRIVE, abi.T_STAGE, abi.T_PAGE];
-// ports of the data requester (kernel/port.ts), and the data link of the pages (kernel/stream.ts)
-const READ_PORT = 3 + abi.R_DATA;
-const WRITE_PORT = abi.R_DATA;
+// ports of the data requester, and the data link of the pages (kernel/stream.ts)
+const READ_PORT = abi.PORT_READ + abi.R_DATA;
+const WRITE_PORT = abi.PORT_POSTED + abi.R_DATA;
 const LINK_B = 1;
 
 /** `drain` it after each slice, and once at the end. */

@@ -80,6 +80,7 @@ for (const [name, mix, sets] of [
     const reads = journey.events.filter(({ what }) => / B at 0x/.test(what));
     assert.is(reads.length, 8);
     assert.is(reads[0]!.what.split(",")[0], "512 B at 0x0");
+    for (const { what } of reads) assert.match(what, /tag \d+, sent after \d/);
   });
 }
 

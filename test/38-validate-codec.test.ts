@@ -19,7 +19,7 @@ test("every point has an id of its own, a source, and is within its tolerance", 
     assert.ok(within, `${id}: ${simulated}`);
   }
   // 45 published or measured ones; of 8 ciphers, 2 keys: 6 intervals and a first record
-  assert.is(published("codec").rows.length, 45);
+  assert.is(published("codec").length, 45);
   assert.is(points.length, 45 + presetNames("cipher").length * 2 * 7);
 });
 

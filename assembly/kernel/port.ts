@@ -5,7 +5,19 @@
 //
 //   entry, 32 bytes: | ready u64 | address u64 | bytes u32 | cookie u32 | after u32 | flags u16 | done u16 |
 //   port, 48 bytes:  | items | mask | head | count | side | owner unit | waiting | - |
-import { I_CONSERVED, I_CREDITS, I_TAG_IN_USE, I_TLP_RULES, TAGS_MAX, T_ANSWER, T_PUT } from "../abi";
+import {
+  I_CONSERVED,
+  I_CREDITS,
+  I_TAG_IN_USE,
+  I_TLP_RULES,
+  PORT_COMPLETION,
+  PORT_DOORBELL,
+  PORT_POSTED,
+  PORT_READ,
+  TAGS_MAX,
+  T_ANSWER,
+  T_PUT,
+} from "../abi";
 import { push } from "./fifo";
 import { reserve } from "./memory";
 import { currentUnit, now, wake } from "./schedule";
@@ -13,10 +25,10 @@ import { broken } from "./stats";
 import { happened } from "./timeline";
 
 /** Ports of a side. A requester r posts at UP_POSTED + r and reads at UP_READ + r. */
-export const UP_POSTED: u32 = 0;
-export const UP_READ: u32 = 4;
-export const DOWN_POSTED: u32 = 8;
-export const DOWN_COMPLETION: u32 = 9;
+export const UP_POSTED: u32 = PORT_POSTED;
+export const UP_READ: u32 = PORT_READ;
+export const DOWN_POSTED: u32 = PORT_DOORBELL;
+export const DOWN_COMPLETION: u32 = PORT_COMPLETION;
 export const PORTS: u32 = 10;
 export const REQUESTERS: u32 = 4;
 

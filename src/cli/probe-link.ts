@@ -5,17 +5,9 @@ import { Core, coreModule, type Variant } from "../core.ts";
 import { type LinkProbe, type LinkResult, linkProbe, probeLink } from "../probe/link.ts";
 import { grouped } from "../report/format.ts";
 import { ticksPerByte } from "../scenario/fill.ts";
-import {
-  compare,
-  type Dimension,
-  parseDecimal,
-  parseQuantity,
-  type Rational,
-  show,
-  ticksOf,
-  UnitError,
-} from "../scenario/units.ts";
+import { compare, parseDecimal, type Rational, show, ticksOf } from "../scenario/units.ts";
 import { InputError } from "./errors.ts";
+import { bytesOf, parsed, quantity, wholeOf } from "./options.ts";
 
 /** Options of the command as texts. */
 interface LinkTexts {
@@ -49,33 +41,6 @@ const SEED_MAX = 2 ** 32 - 1;
 /** A transfer that takes longer is given up. */
 const HOURS_MAX = { num: 9000n, den: 1n };
 const RTT_MAX = { num: 2n, den: 1n };
-
-/** Runs a parser of units; its complaint becomes one about the option. */
-function parsed<T>(option: string, parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    if (error instanceof UnitError) throw new InputError(`--${option}: ${error.message}`);
-    throw error;
-  }
-}
-
-function quantity(option: string, text: string, dimension: Dimension): Rational {
-  return parsed(option, () => parseQuantity(text, dimension));
-}
-
-/** Whole bytes; a plain number is bytes. */
-function bytesOf(option: string, text: string, least: number, most: number): number {
-  const { num, den } = /^\d+$/.test(text) ? { num: BigInt(text), den: 1n } : quantity(option, text, "bytes");
-  const bytes = Number(num) / Number(den);
-  if (Number.isInteger(bytes) && bytes >= least && bytes <= most) return bytes;
-  throw new InputError(`--${option}: ${show(text)} is out of range; write ${least} to ${most} B`);
-}
-
-function wholeOf(option: string, text: string, least: number, most: number): number {
-  if (/^\d+$/.test(text) && Number(text) >= least && Number(text) <= most) return Number(text);
-  throw new InputError(`--${option}: ${show(text)} is no whole number from ${least} to ${most}`);
-}
 
 function ticksOfOption(option: string, text: string, most: Rational): bigint {
   const value = quantity(option, text, "time");

@@ -4,8 +4,9 @@ import { Core, coreModule } from "../core.ts";
 import { type PcieAnswer, type PcieProbe, pcieProbe } from "../probe/pcie.ts";
 import { type PcieReport, pcieReport, pcieTable } from "../report/pcie.ts";
 import { resolveSide } from "../scenario/resolve.ts";
-import { parseQuantity, printable, UnitError } from "../scenario/units.ts";
+import { printable } from "../scenario/units.ts";
 import { InputError } from "./errors.ts";
+import { bytesOf, wholeOf } from "./options.ts";
 
 export interface ProbePcieOptions {
   readonly host: string;
@@ -34,26 +35,6 @@ const OPERATIONS_MAX = 10_000_000;
 /** What a bandwidth is measured over, unless the number of operations is given. */
 const BYTES = 40 * 2 ** 20;
 
-/** A number of bytes: a bare number, or a quantity such as 4 KiB. @throws InputError */
-function bytes(option: string, text: string, min: number, max: number): number {
-  const label = `--${option} ${printable(text)}`;
-  let value = Number.NaN;
-  try {
-    value = /^[0-9]+$/.test(text) ? Number(text) : Number(parseQuantity(text, "bytes").num);
-  } catch (error) {
-    if (!(error instanceof UnitError)) throw error;
-  }
-  if (value >= min && value <= max) return value;
-  throw new InputError(`${label}: is no number of bytes between ${min} and ${max}; write e.g. 64 or 4KiB`);
-}
-
-/** A whole number. @throws InputError */
-function whole(option: string, text: string, max: number): number {
-  const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= 1 && value <= max) return value;
-  throw new InputError(`--${option} ${printable(text)}: is no whole number between 1 and ${max}`);
-}
-
 /** `gen3x8`. @throws InputError */
 function linkOf(text: string): { generation: number; lanes: number } {
   const [, generation, lanes] = /^gen([1-6])x(1|2|4|8|16)$/i.exec(text) ?? [];
@@ -65,10 +46,10 @@ function linkOf(text: string): { generation: number; lanes: number } {
 function sideOf(options: ProbePcieOptions): PcieProbe["side"] {
   const both = {
     ...(options.link === undefined ? {} : linkOf(options.link)),
-    ...(options.mps === undefined ? {} : { mps: bytes("mps", options.mps, 128, 4096) }),
-    ...(options.mrrs === undefined ? {} : { mrrs: bytes("mrrs", options.mrrs, 128, 4096) }),
+    ...(options.mps === undefined ? {} : { mps: bytesOf("mps", options.mps, 128, 4096) }),
+    ...(options.mrrs === undefined ? {} : { mrrs: bytesOf("mrrs", options.mrrs, 128, 4096) }),
   };
-  const tags = options.tags === undefined ? {} : { tags: whole("tags", options.tags, 1024) };
+  const tags = options.tags === undefined ? {} : { tags: wholeOf("tags", options.tags, 1, 1024) };
   const { host, card } = options;
   const written = {
     host: { preset: host, pcie: both },
@@ -79,16 +60,16 @@ function sideOf(options: ProbePcieOptions): PcieProbe["side"] {
 
 /** Runs the command: a table, or the answer as JSON. @throws InputError, ScenarioError */
 export function probePcieCommand(options: ProbePcieOptions): string {
-  const size = bytes("size", options.size, 1, SIZE_MAX);
-  const window = bytes("window", options.window, size, WINDOW_MAX);
-  const seed = whole("seed", options.seed, 2 ** 32 - 1);
+  const size = bytesOf("size", options.size, 1, SIZE_MAX);
+  const window = bytesOf("window", options.window, size, WINDOW_MAX);
+  const seed = wholeOf("seed", options.seed, 0, 2 ** 32 - 1);
   const side = sideOf(options);
   const latency = options.measure === "latency";
   const single = options.op === "readwrite" ? 2 : 1;
   const depth = latency ? single : Math.max(single, side.card.engine.workers);
   const usual = latency ? 2000 : Math.min(20_000, Math.max(64, Math.ceil(BYTES / size)));
   const asked = options.operations;
-  const operations = asked === undefined ? usual : whole("operations", asked, OPERATIONS_MAX);
+  const operations = asked === undefined ? usual : wholeOf("operations", asked, 1, OPERATIONS_MAX);
   const probe: PcieProbe = {
     side,
     op: options.op,

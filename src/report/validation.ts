@@ -1,16 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What `dpusim validate` prints: a line a suite, then every point that is outside, or all of them. */
 import picocolors from "picocolors";
+import { median } from "../validate/statistics.ts";
 import type { Point, Suite } from "../validate/types.ts";
 import { columns } from "./columns.ts";
-
-/** Middle of a list of numbers, 0 for none. */
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const half = Math.floor(sorted.length / 2);
-  if (sorted.length === 0) return 0;
-  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
-}
 
 /** A number as short as it can be said with six digits. */
 export function brief(value: number): string {

@@ -9,7 +9,6 @@ import type { ResolvedFault, ResolvedSide, ResolvedTenant } from "./types.ts";
 import { parseQuantity, show, ticksOf } from "./units.ts";
 
 const SIDES = ["source", "destination"] as const;
-const MS_64 = 64 * 2 ** 20;
 
 const spec = (of: KeySpec): z.ZodType<string | number> => field(of);
 const word = <T extends string>(values: readonly T[], text: string): z.ZodType<T> =>
@@ -68,7 +67,7 @@ export function fillTenant(tenant: Tenant): ResolvedTenant {
     side,
     op,
     sizeBytes: bytesOf(tenant.size),
-    windowBytes: bytesOf(tenant.window ?? `${MS_64} B`),
+    windowBytes: bytesOf(tenant.window),
     workers: Number(tenant.workers),
     everyTicks: ticks(tenant.every),
     tags: Number(tenant.tags),

@@ -111,7 +111,7 @@ export const codec: Suite = {
       "not modelled.",
   ],
   *points() {
-    for (const row of published(SUITE).rows) yield publishedPoint(row);
+    for (const row of published(SUITE)) yield publishedPoint(row);
     yield* closedForm();
   },
 };

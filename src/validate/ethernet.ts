@@ -6,7 +6,7 @@ import { frameBytes, segmentBytes } from "../params.ts";
 import { linkProbe, probeLink } from "../probe/link.ts";
 import { type FramingKeys, fillFraming } from "../scenario/fill.ts";
 import type { ResolvedScenario } from "../scenario/types.ts";
-import { published } from "./published.ts";
+import { published, publishedOrigin } from "./published.ts";
 import { type Point, point, type Suite } from "./types.ts";
 
 const SUITE = "ethernet";
@@ -15,7 +15,8 @@ const TICKS_PER_MS = TICKS_PER_NS * 1_000_000;
 
 /** Payload and wire bytes of a full frame, with each way to enclose it. */
 function* framing(): Generator<Point> {
-  const { rows, origin } = published("ethernet");
+  const rows = published("ethernet");
+  const origin = publishedOrigin("ethernet");
   for (const [i, row] of rows.entries()) {
     const keys = { ...row, vlan: Number(row.vlan), tls: "off" } as unknown as FramingKeys;
     const link = {

@@ -56,7 +56,7 @@ function simulate(link: IdealLink, size: number, op: "read" | "write" | "readwri
 }
 
 function* rows(): Generator<Point> {
-  for (const row of published("pcie-model").rows) {
+  for (const row of published("pcie-model")) {
     const link = linkOf(row);
     const size = Number(row.size);
     const where = `${row.link}/mps${row.mps}/mrrs${row.mrrs}/${row.completions}/${size}`;

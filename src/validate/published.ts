@@ -2,36 +2,33 @@
 /** The published numbers in sim/published: CSV files whose first lines, after `#`, say whence they are. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { parse } from "csv-parse/sync";
 import { packageRoot } from "../scenario/presets.ts";
 
 export type PublishedRow = Readonly<Record<string, string>>;
 
-export interface Published {
-  /** Where the numbers are from: the file's comment lines. */
-  readonly origin: string;
-  readonly rows: readonly PublishedRow[];
+const tables = new Map<string, readonly PublishedRow[]>();
+
+function textOf(name: string): string {
+  return readFileSync(join(packageRoot(), "sim/published", `${name}.csv`), "utf8");
 }
 
-/** Cells of a line; a cell in double quotes may hold commas. */
-function cells(line: string): string[] {
-  return [...line.matchAll(/("([^"]*)"|[^,]*)(,|$)/g)]
-    .slice(0, -1)
-    .map((found) => found[2] ?? found[1] ?? "");
+/** Where the numbers of a table are from: its comment lines. */
+export function publishedOrigin(name: string): string {
+  const comments = textOf(name)
+    .split("\n")
+    .filter((line) => line.startsWith("#"));
+  return comments.map((line) => line.slice(1).trim()).join(" ");
 }
 
 /**
- * Reads a table of sim/published.
+ * Rows of a table of sim/published, by column.
  * @param name the file without its ending
  */
-export function published(name: string): Published {
-  const lines = readFileSync(join(packageRoot(), "sim/published", `${name}.csv`), "utf8")
-    .trimEnd()
-    .split("\n");
-  const comments = lines.filter((line) => line.startsWith("#"));
-  const [head, ...body] = lines.filter((line) => !line.startsWith("#"));
-  const names = cells(head!);
-  return {
-    origin: comments.map((line) => line.slice(1).trim()).join(" "),
-    rows: body.map((line) => Object.fromEntries(cells(line).map((cell, i) => [names[i]!, cell]))),
-  };
+export function published(name: string): readonly PublishedRow[] {
+  const known = tables.get(name);
+  if (known !== undefined) return known;
+  const rows: PublishedRow[] = parse(textOf(name), { columns: true, comment: "#", comment_no_infix: true });
+  tables.set(name, rows);
+  return rows;
 }
