@@ -2,10 +2,18 @@
 /** Parameters of a card's PCIe link and the host memory behind it: of a side of a migration or of a probe. */
 import * as abi from "../assembly/abi.ts";
 import type { Core } from "./core.ts";
-import type { ResolvedCard, ResolvedHost, ResolvedPcie, ResolvedScenario } from "./scenario/types.ts";
+import type { Ratio, ResolvedCard, ResolvedHost, ResolvedPcie, ResolvedScenario } from "./scenario/types.ts";
 
 export type Put = (key: number, value: number) => void;
 export type Dll = ResolvedScenario["internal"]["dll"];
+
+/** Sets numerator and denominator, whose keys follow each other. */
+export function putRatio(p: Put): (key: number, ratio: Ratio) => void {
+  return (key, [num, den]) => {
+    p(key, num);
+    p(key + 1, den);
+  };
+}
 
 /**
  * Symbols after which ACK and UpdateFC are due: PCIe Base Specification 3.0 tables 3-7 to 3-9 as a formula.
@@ -100,6 +108,13 @@ export function setLink(p: Put, pcie: ResolvedPcie, asked: Dll, options: LinkOpt
   p(abi.S_PCIE_SKP_PERIOD, skips ? period : 0);
   p(abi.S_PCIE_SKP_TICKS, length);
   p(abi.S_PCIE_REPLAY_BYTES, pcie.replayBufferBytes);
+}
+
+/** Rates of host memory, and the latency of a read at the root complex. */
+export function setMemory(p: Put, memory: ResolvedHost["memory"], latencyTicks: number): void {
+  p(abi.S_MEM_READ_LATENCY, Math.max(0, latencyTicks));
+  putRatio(p)(abi.S_MEM_READ_NUM, memory.ticksPerByte);
+  putRatio(p)(abi.S_MEM_WRITE_NUM, memory.ticksPerByte);
 }
 
 /** Translation of a card's addresses in pages of a size; none with `off`. */

@@ -2,7 +2,16 @@
 /** From a resolved scenario to the parameter block of the core: one line a parameter. */
 import * as abi from "../assembly/abi.ts";
 import type { Core } from "./core.ts";
-import { type Put, rootLatencyTicks, setEngine, setIommu, setJitter, setLink } from "./params-pcie.ts";
+import {
+  type Put,
+  putRatio,
+  rootLatencyTicks,
+  setEngine,
+  setIommu,
+  setJitter,
+  setLink,
+  setMemory,
+} from "./params-pcie.ts";
 import type { Ratio, ResolvedScenario, ResolvedSide, ResolvedTenant } from "./scenario/types.ts";
 
 const SIDE_NAMES = ["source", "destination"] as const;
@@ -250,10 +259,7 @@ function setTenant(p: Put, side: ResolvedSide, tenant: ResolvedTenant, index: nu
 
 function setSide(core: Core, index: number, side: ResolvedSide, s: ResolvedScenario): void {
   const p = (key: number, value: number): void => core.setSideParam(index, key, value);
-  const pair = (key: number, [num, den]: Ratio): void => {
-    p(key, num);
-    p(key + 1, den);
-  };
+  const pair = putRatio(p);
   pair(abi.S_CARD_NUM, side.card.ticksPerCycle);
   pair(abi.S_CTL_NUM, side.card.control.ticksPerCycle);
   const kept = keptTags(side);
@@ -286,10 +292,7 @@ function setHost(p: Put, pair: (key: number, r: Ratio) => void, side: ResolvedSi
   const [cycleNum, cycleDen] = host.cpu.ticksPerCycle;
   // guest memory is far larger than the cache: every read misses; both flights are part of the published
   // latency
-  const latency = host.memory.missAdderTicks + rootLatencyTicks(host, pcie, jitter);
-  p(abi.S_MEM_READ_LATENCY, Math.max(0, latency));
-  pair(abi.S_MEM_READ_NUM, host.memory.ticksPerByte);
-  pair(abi.S_MEM_WRITE_NUM, host.memory.ticksPerByte);
+  setMemory(p, host.memory, host.memory.missAdderTicks + rootLatencyTicks(host, pcie, jitter));
   p(abi.S_HOST_FAULT, host.tracker.writeFaultTicks);
   p(abi.S_HOST_WORD, Math.ceil((host.tracker.scanWordCycles * cycleNum) / cycleDen));
   p(abi.S_HOST_PROTECT_PAGE, host.tracker.protectPageTicks);

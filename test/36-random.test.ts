@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random configurations: against the reference models to the tick, and against the scheduler that steps every
-// unit at every clock edge. Environment: DPUSIM_SEED=N starts at configuration N (default 1), DPUSIM_RUNS=N
-// makes N of them (default 25; the time limit of npm test is --timeout SECONDS).
+// unit at every clock edge. Environment: lib/random (the time limit of npm test is --timeout SECONDS).
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
 import type { Core } from "../src/core.ts";
 import { type Reading, readCore } from "../src/result/reading.ts";
+import { generator, seeds } from "./lib/random.ts";
 import { checkPcie, checkTcp } from "./lib/reference/compare.ts";
 import { type RunOptions, runText } from "./lib/timeline.ts";
 
-const FIRST_SEED = Number(process.env.DPUSIM_SEED ?? 1);
-const RUNS = Number(process.env.DPUSIM_RUNS ?? 25);
+const SEEDS = seeds(25);
 /** One configuration in so many has a guest of 1 MiB or more. */
 const LARGE_EVERY = 5;
 /** What goes to the scheduler that steps everything: short runs, of small guests one in so many. */
@@ -105,17 +104,6 @@ guest:
 migration: { onTimeout: force }
 `;
 
-/** Mulberry32, public domain: numbers from 0 to below 1. */
-function generator(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let x = Math.imul(state ^ (state >>> 15), 1 | state);
-    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
-    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 const isLarge = (seed: number): boolean => seed % LARGE_EVERY === 0;
 
 function configuration(seed: number): string[] {
@@ -154,7 +142,7 @@ function sameAsNaive(seed: number, core: Core, options: RunOptions): void {
   );
 }
 
-for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
+for (const seed of SEEDS) {
   test(`configuration ${seed}`, () => {
     const options = { sets: configuration(seed) };
     const run = runText(TEXT, options);
@@ -171,7 +159,7 @@ for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
 }
 
 test("runs of both sizes were compared with the scheduler that steps everything", () => {
-  assert.ok(RUNS < 25 || (compared.small >= 2 && compared.large >= 1), JSON.stringify(compared));
+  assert.ok(SEEDS.length < 25 || (compared.small >= 2 && compared.large >= 1), JSON.stringify(compared));
 });
 
 test("the books name every account, counter, histogram and series", () => {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // PCIe probes of random configurations: every operation, packet and counter against the reference model, to
-// the tick, and against the scheduler that steps every unit. Environment: DPUSIM_SEED=N starts at
-// configuration N (default 1), DPUSIM_RUNS=N makes N of them (default 60).
+// the tick, and against the scheduler that steps every unit. Environment: lib/random.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Core, coreModule } from "../src/core.ts";
@@ -9,10 +8,8 @@ import { type PcieProbe, pcieProbe } from "../src/probe/pcie.ts";
 import { resolveSide } from "../src/scenario/resolve.ts";
 import { checkProbeParams, checkTranslatedProbes, checkWalksAhead } from "./lib/claims/probe.ts";
 import { randomProbe, readProbe, samePackets, sameProbe } from "./lib/probe-pcie.ts";
+import { seeds } from "./lib/random.ts";
 import { sameLists } from "./lib/reference/compare.ts";
-
-const FIRST_SEED = Number(process.env.DPUSIM_SEED ?? 1);
-const RUNS = Number(process.env.DPUSIM_RUNS ?? 60);
 
 const side: PcieProbe["side"] = resolveSide({ host: "snb-e5-2630", card: "nfp6000-e5" }, "probe");
 const LONE: PcieProbe = {
@@ -61,7 +58,7 @@ test("what a probe asks of the core", checkProbeParams);
 test("reads that wait for walks, behind each other and for the same", checkTranslatedProbes);
 test("writes that wait for walks, thousands of them", checkWalksAhead);
 
-for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
+for (const seed of seeds(60)) {
   test(`configuration ${seed}`, () => {
     const config = randomProbe(seed);
     const lean = readProbe(config, "lean");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // TCP over a path that loses: every frame of random links against the slow reference, to the tick, and the
-// scheduler that steps everything against the one that does not. FIRST_SEED and RUNS choose others.
+// scheduler that steps everything against the one that does not. Environment: lib/random.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
@@ -8,27 +8,15 @@ import { Core, coreModule } from "../src/core.ts";
 import { type LinkProbe, linkProbe, probeLink } from "../src/probe/link.ts";
 import { checkTransfers } from "./lib/claims/lossy.ts";
 import { generated, migrate } from "./lib/migrate.ts";
+import { generator, seeds } from "./lib/random.ts";
 import { sameLists } from "./lib/reference/compare.ts";
 import { type LossyFrame, LossyLink } from "./lib/reference/tcp-lossy.ts";
 import { paramsOf, timelineOf } from "./lib/timeline.ts";
 
-const FIRST_SEED = Number(process.env.FIRST_SEED ?? 1);
-const RUNS = Number(process.env.RUNS ?? 12);
 const US = 1_024_000_000;
 
 const core = new Core(coreModule("instrumented"));
 const naive = new Core(coreModule("naive"));
-
-/** Mulberry32, public domain: numbers from 0 to below 1. */
-function generator(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let x = Math.imul(state ^ (state >>> 15), 1 | state);
-    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
-    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 function configuration(seed: number): LinkProbe {
   const next = generator(seed);
@@ -75,7 +63,7 @@ function compare(probe: LinkProbe): number {
   return frames;
 }
 
-for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
+for (const seed of seeds(12)) {
   test(`link ${seed}`, () => {
     const probe = configuration(seed);
     try {

@@ -23,15 +23,9 @@ import {
   C_NET_FRAMES,
   C_NET_PAYLOAD_A,
   C_NET_WIRE_BYTES,
-  G_NET_CAP_DEN,
-  G_NET_CAP_NUM,
   G_NET_DELACK,
   G_NET_FRAMES,
   G_NET_STREAMS,
-  G_NET_TICKS_DEN,
-  G_NET_TICKS_NUM,
-  G_NET_WEIGHT_A,
-  G_NET_WEIGHT_B,
   I_CONSERVED,
   SERIES_GOODPUT,
   STARVED,
@@ -45,6 +39,7 @@ import {
 } from "../abi";
 import { buildCongestion, isFirmware, release, restartIdle } from "../kernel/congestion";
 import { ENDLESS, buildConnections, connection, inFlight, segment } from "../kernel/connection";
+import { buildEgress, capAt, freeAt, occupy, pick } from "../kernel/egress";
 import { Arrival, Port, arrival, buildArrivals, port, resetPorts } from "../kernel/frames";
 import { addSeries } from "../kernel/log";
 import { g, g32 } from "../kernel/params";
@@ -66,30 +61,19 @@ const NOBODY: u32 = 0xffffffff;
 
 let streams: u32 = 1;
 let mss: u64 = 0;
-let ticksNum: u64 = 0;
-let ticksDen: u64 = 0;
-let capNum: u64 = 0;
-let capDen: u64 = 0;
 let delack: u64 = 0;
-let weightA: u64 = 0;
-let weightB: u64 = 0;
 
 /** Builds the ports and connections of both sides; false when memory does not hold them. */
 export function buildTcpLossy(): bool {
   buildWire();
+  buildEgress();
   buildCongestion();
   buildPaths();
   buildTuning();
   streams = g32(G_NET_STREAMS);
   mss = segmentBytes();
-  ticksNum = g(G_NET_TICKS_NUM);
-  ticksDen = g(G_NET_TICKS_DEN);
-  capNum = g(G_NET_CAP_NUM);
-  capDen = g(G_NET_CAP_DEN);
   delack = g(G_NET_DELACK);
   buildSending();
-  weightA = g(G_NET_WEIGHT_A);
-  weightB = g(G_NET_WEIGHT_B);
   resetPorts();
   if (!buildConnections() || !buildReassembly(streams)) return false;
   for (let side: u32 = 0; side < 2; side++) {
@@ -113,8 +97,8 @@ export function buildTcpLossy(): bool {
 export function stepTxLossy(side: u32, t: u64): void {
   runTimers(side, t);
   const m = port(side);
-  if (t < m.free) {
-    wake(side, U_NET_TX, m.free);
+  if (t < freeAt(side)) {
+    wake(side, U_NET_TX, freeAt(side));
     return;
   }
   if (m.urgent != 0 && sendAck(side, m, true, t)) return;
@@ -122,14 +106,13 @@ export function stepTxLossy(side: u32, t: u64): void {
   const causeA = cause;
   const b = ready(side, LINK_B, t);
   if (a != NOBODY || b != NOBODY) {
-    if (capNum == 0 || t >= m.capFrom) {
-      const link = pick(m, a, b);
-      if (a == NOBODY || b == NOBODY) keepUp(m, link);
+    if (t >= capAt(side)) {
+      const link = pick(side, a != NOBODY, b != NOBODY);
       sendData(side, m, link, link == LINK_A ? a : b, t);
       return;
     }
     setCause(W_RATE_CAP);
-    wake(side, U_NET_TX, m.capFrom);
+    wake(side, U_NET_TX, capAt(side));
   } else if (causeA != STARVED) setCause(causeA);
   const why = cause;
   if (sendAck(side, m, false, t)) return;
@@ -176,20 +159,6 @@ function ready(side: u32, link: u32, t: u64): u32 {
     return link * streams + n;
   }
   return NOBODY;
-}
-
-/** Which link goes first when both can: strict (A) or by wire bytes served over weight. */
-function pick(m: Port, a: u32, b: u32): u32 {
-  if (a == NOBODY) return LINK_B;
-  if (b == NOBODY || weightA == 0) return LINK_A;
-  return m.servedA * weightB <= m.servedB * weightA ? LINK_A : LINK_B;
-}
-
-/** A link that had nothing to send counts as served like the other. */
-function keepUp(m: Port, link: u32): void {
-  if (weightA == 0) return;
-  if (link == LINK_A) m.servedB = max<u64>(m.servedB, (m.servedA * weightB) / weightA);
-  else m.servedA = max<u64>(m.servedA, (m.servedB * weightA) / weightB);
 }
 
 /** Sends the next segment of connection `index`: a lost one, the last one as a probe, or a new one. */
@@ -252,22 +221,13 @@ function sendFrame(side: u32, m: Port, index: u32, bytes: u32, end: u64, data: u
   c.urgent = 0;
   const blocks = bytes == 0 && c.rangeCount != 0 ? tellHoles(c) : 0;
   const wire = wireBytes(bytes + (blocks == 0 ? 0 : 4 + 8 * blocks));
-  const span = wire * ticksNum + m.carry;
-  m.free = t + span / ticksDen;
-  m.carry = span % ticksDen;
-  if (bytes != 0 && capNum != 0) {
-    const gap = wire * capNum + m.capCarry;
-    m.capFrom = t + gap / capDen;
-    m.capCarry = gap % capDen;
-  }
-  if (link == LINK_A) m.servedA += wire;
-  else m.servedB += wire;
+  const free = occupy(side, link, wire, bytes != 0, t);
   count(side, C_NET_FRAMES, 1);
   count(side, C_NET_WIRE_BYTES, wire);
   if (bytes == 0) count(side, C_NET_ACKS, 1);
   happened(T_FRAME, side, index, t, bytes, c.acked, c.advertised);
-  wake(side, U_NET_TX, m.free);
-  const at = underWay(path(side), wire, m.free);
+  wake(side, U_NET_TX, free);
+  const at = underWay(path(side), wire, free);
   if (at == NOT_ARRIVING) return;
   happened(T_ARRIVE, 1 - side, index, at, bytes, c.acked, c.advertised);
   const other = port(1 - side);

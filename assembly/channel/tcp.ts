@@ -26,15 +26,9 @@ import {
   C_NET_FRAMES,
   C_NET_PAYLOAD_A,
   C_NET_WIRE_BYTES,
-  G_NET_CAP_DEN,
-  G_NET_CAP_NUM,
   G_NET_DELACK,
   G_NET_FRAMES,
   G_NET_PROPAGATION,
-  G_NET_TICKS_DEN,
-  G_NET_TICKS_NUM,
-  G_NET_WEIGHT_A,
-  G_NET_WEIGHT_B,
   G_NET_WINDOW,
   I_CONSERVED,
   SERIES_GOODPUT,
@@ -49,6 +43,7 @@ import {
   W_RATE_CAP,
   W_WINDOW,
 } from "../abi";
+import { buildEgress, capAt, freeAt, occupy, pick } from "../kernel/egress";
 import { addSeries } from "../kernel/log";
 import { reserve } from "../kernel/memory";
 import { g } from "../kernel/params";
@@ -71,16 +66,11 @@ class Tcp {
   acked: u64; // last acknowledgement sent
   advertised: u64; // right edge last advertised
   ackAt: u64; // when an acknowledgement must go, NEVER when none
-  served: u64; // wire bytes sent, for weighted arbitration
 }
 
-//  port of a side: | free u64 | remainder u64 | cap u64 | cap remainder u64 | arrivals | head | tail | mask |
+//  frames under way to a side
 @unmanaged
 class Mac {
-  free: u64;
-  carry: u64;
-  capFrom: u64;
-  capCarry: u64;
   arrivals: usize;
   head: u32;
   tail: u32;
@@ -94,13 +84,7 @@ const MACS = memory.data(128, 16);
 let mss: u64 = 0;
 let window: u64 = 0;
 let propagation: u64 = 0;
-let ticksNum: u64 = 0;
-let ticksDen: u64 = 0;
-let capNum: u64 = 0;
-let capDen: u64 = 0;
 let delack: u64 = 0;
-let weightA: u64 = 0;
-let weightB: u64 = 0;
 
 // @ts-ignore: decorator
 @inline
@@ -117,16 +101,11 @@ function mac(side: u32): Mac {
 /** Builds the ports and connections of both sides; false when memory does not hold the frames under way. */
 export function buildTcp(): bool {
   buildWire();
+  buildEgress();
   mss = segmentBytes();
   window = g(G_NET_WINDOW);
   propagation = g(G_NET_PROPAGATION);
-  ticksNum = g(G_NET_TICKS_NUM);
-  ticksDen = g(G_NET_TICKS_DEN);
-  capNum = g(G_NET_CAP_NUM);
-  capDen = g(G_NET_CAP_DEN);
   delack = g(G_NET_DELACK);
-  weightA = g(G_NET_WEIGHT_A);
-  weightB = g(G_NET_WEIGHT_B);
   memory.fill(TCPS, 0, 512);
   memory.fill(MACS, 0, 128);
   for (let side: u32 = 0; side < 2; side++) {
@@ -152,30 +131,27 @@ export function buildTcp(): bool {
 
 /** Steps the transmitter of a side at t. */
 export function stepTxTcp(side: u32, t: u64): void {
-  const m = mac(side);
-  if (t < m.free) {
-    wake(side, U_NET_TX, m.free);
+  if (t < freeAt(side)) {
+    wake(side, U_NET_TX, freeAt(side));
     return;
   }
   const a = sendable(side, LINK_A, t);
   const causeA = cause;
   const b = sendable(side, LINK_B, t);
-  const capped = capNum != 0 && t < m.capFrom;
-  if ((a | b) != 0 && !capped) {
-    const link = pick(side, a, b);
-    if (a == 0 || b == 0) keepUp(side, link);
-    sendFrame(side, m, link, link == LINK_A ? a : b, t);
+  if ((a | b) != 0 && t >= capAt(side)) {
+    const link = pick(side, a != 0, b != 0);
+    sendFrame(side, link, link == LINK_A ? a : b, t);
     return;
   }
   for (let link: u32 = 0; link < 2; link++) {
     if (tcp(side, link).ackAt <= t || updateDue(side, link, t)) {
-      sendFrame(side, m, link, 0, t);
+      sendFrame(side, link, 0, t);
       return;
     }
   }
   const why = (a | b) != 0 ? W_RATE_CAP : causeA != STARVED ? causeA : cause;
   enter(side, A_NET, why, t);
-  if ((a | b) != 0) wake(side, U_NET_TX, m.capFrom);
+  if ((a | b) != 0) wake(side, U_NET_TX, capAt(side));
   for (let link: u32 = 0; link < 2; link++) {
     const s = stream(side, link);
     if (s.seenFrom > t) wake(side, U_NET_TX, s.seenFrom);
@@ -204,39 +180,12 @@ function sendable(side: u32, link: u32, t: u64): u32 {
   return c.next == s.una ? <u32>open : 0;
 }
 
-/** Which link goes first when both can: strict (A) or by wire bytes served over weight. */
-function pick(side: u32, a: u32, b: u32): u32 {
-  if (a == 0) return LINK_B;
-  if (b == 0 || weightA == 0) return LINK_A;
-  return tcp(side, LINK_A).served * weightB <= tcp(side, LINK_B).served * weightA ? LINK_A : LINK_B;
-}
-
-/**
- * A link that had nothing to send has no claim to the time it did not use: it counts as served like the
- * other.
- */
-function keepUp(side: u32, link: u32): void {
-  if (weightA == 0) return;
-  const mine = tcp(side, link).served;
-  const other = tcp(side, 1 - link);
-  const fair = link == LINK_A ? (mine * weightB) / weightA : (mine * weightA) / weightB;
-  if (other.served < fair) other.served = fair;
-}
-
-function sendFrame(side: u32, m: Mac, link: u32, payload: u32, t: u64): void {
+function sendFrame(side: u32, link: u32, payload: u32, t: u64): void {
   const c = tcp(side, link);
   enter(side, A_NET, BUSY, t);
   const wire = wireBytes(payload);
-  const span = wire * ticksNum + m.carry;
-  m.free = t + span / ticksDen;
-  m.carry = span % ticksDen;
-  if (payload != 0 && capNum != 0) {
-    const gap = wire * capNum + m.capCarry;
-    m.capFrom = t + gap / capDen;
-    m.capCarry = gap % capDen;
-  }
+  const free = occupy(side, link, wire, payload != 0, t);
   c.next += payload;
-  c.served += wire;
   const from = stream(1 - side, link);
   c.acked = from.received;
   c.advertised = takenAt(from, t) + window;
@@ -246,10 +195,10 @@ function sendFrame(side: u32, m: Mac, link: u32, payload: u32, t: u64): void {
   if (payload == 0) count(side, C_NET_ACKS, 1);
   else count(side, C_NET_PAYLOAD_A + link, payload);
   happened(T_FRAME, side, link, t, payload, c.acked, c.advertised);
-  happened(T_ARRIVE, 1 - side, link, m.free + propagation, payload, c.acked, c.advertised);
+  happened(T_ARRIVE, 1 - side, link, free + propagation, payload, c.acked, c.advertised);
   if (side == 0) addSeries(SERIES_GOODPUT, t, payload);
-  arrive(1 - side, m.free + propagation, link, c.next, c.acked, c.advertised);
-  wake(side, U_NET_TX, m.free);
+  arrive(1 - side, free + propagation, link, c.next, c.acked, c.advertised);
+  wake(side, U_NET_TX, free);
 }
 
 function arrive(side: u32, at: u64, link: u32, end: u64, ack: u64, right: u64): void {

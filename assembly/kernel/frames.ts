@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A port with connections that may lose frames, and the frames on their way to it.
+// The far end of a path that may lose frames: frames on their way to a port, what its links have sent.
 import { reserve } from "./memory";
 
 
 @unmanaged
 export class Port {
-  free: u64;
-  carry: u64;
-  capFrom: u64;
-  capCarry: u64;
   arrivals: usize;
   head: u32;
   tail: u32;
@@ -16,8 +12,6 @@ export class Port {
   urgent: u32; // connections whose ACK tells of a hole
   assignedA: u64; // bytes of a link that connections have taken
   assignedB: u64;
-  servedA: u64; // wire bytes sent, for weighted arbitration
-  servedB: u64;
   turnA: u32; // connection that is asked first
   turnB: u32;
 }

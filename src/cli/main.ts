@@ -154,9 +154,12 @@ function addProbe(program: Command): void {
   addProbeCodec(probe);
 }
 
+/** An option with one of some values; without it the first. */
+function choice(flags: string, text: string, values: string[]): Option {
+  return new Option(flags, text).choices(values).default(values[0]);
+}
+
 function addProbePcie(probe: Command): void {
-  const choice = (flags: string, text: string, values: string[]): Option =>
-    new Option(flags, text).choices(values).default(values[0]);
   probe
     .command("pcie")
     .summary("pcie-bench on the model: bandwidth and latency of DMA")
@@ -231,8 +234,8 @@ function addProbeLink(probe: Command): void {
     .option("--loss <share>", "share of the frames that are lost, e.g. 0.001", "0")
     .option("--loss-back <share>", "the same of the frames back", "0")
     .option("--jitter <time>", "how late a frame may be", "0 s")
-    .option("--transport <name>", "tcp or udp", "tcp")
-    .option("--congestion <name>", "reno or cubic", "cubic")
+    .addOption(choice("--transport <name>", "how bytes are carried", ["tcp", "udp"]))
+    .addOption(choice("--congestion <name>", "of TCP", ["cubic", "reno"]))
     .option("--streams <n>", "connections", "1")
     .option("--window <bytes>", "fixed receive window; without it the receiver sizes it")
     .option("--in-flight <bytes>", "cap on what a connection has in flight")

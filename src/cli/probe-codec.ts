@@ -16,10 +16,12 @@ import { type FileSource, fileSource } from "../trace/source-file.ts";
 import { fileError, InputError } from "./errors.ts";
 import { shortPath } from "./execute.ts";
 import { untilInterrupted } from "./interrupt.ts";
+import { wholeOf } from "./options.ts";
 import { outputAt, writeOutput } from "./output.ts";
+import { reporter } from "./progress.ts";
 
-const LINE_EVERY_MS = 10_000;
 const READ_PAGES = 256;
+const PAGES_MAX = 2 ** 40;
 
 interface ProbeOptions {
   readonly engine: readonly string[];
@@ -43,13 +45,6 @@ function chosen(names: readonly string[]): Compressor[] {
   if (names.length > 0) return [...new Set(names)].map(loadCompressor);
   const rank = (engine: Compressor): number => ORDER.indexOf(engine.algorithm);
   return known.map(loadCompressor).sort((a, b) => rank(a) - rank(b));
-}
-
-/** `--pages`. @throws InputError */
-function limitOf(text: string | undefined): number {
-  if (text === undefined) return Number.POSITIVE_INFINITY;
-  if (/^[1-9][0-9]{0,14}$/.test(text)) return Number(text);
-  throw new InputError(`--pages ${printable(text)}: is no number of pages; write e.g. 1000`);
 }
 
 /** Pages of a plain file; the last one is filled up with zeros. */
@@ -136,20 +131,11 @@ function rowOf(engines: readonly Compressor[], { page, zero, outcomes }: PageRow
   return { page, zero, engines: Object.fromEntries(named) };
 }
 
-/** A line on stderr every 10 s. */
-function reporter(): (pages: number) => void {
-  let lastMs = Date.now();
-  return (pages) => {
-    if (Date.now() - lastMs < LINE_EVERY_MS) return;
-    lastMs = Date.now();
-    process.stderr.write(`dpusim: ${pages} pages\n`);
-  };
-}
-
 /** Runs the command. @throws InputError, TraceError, Interrupted */
 export async function probeCodecCommand(file: string, options: ProbeOptions): Promise<void> {
   const engines = chosen(options.engine);
-  const limit = limitOf(options.pages);
+  const { pages } = options;
+  const limit = pages === undefined ? Number.POSITIVE_INFINITY : wholeOf("pages", pages, 1, PAGES_MAX);
   const toStdout = options.json === true || options.json === "-";
   const output =
     typeof options.json !== "string" || toStdout ? null : outputAt("--json", options.json, [file]);
@@ -159,7 +145,10 @@ export async function probeCodecCommand(file: string, options: ProbeOptions): Pr
   let report: CodecReport;
   try {
     const pages = pagesOf(source, label);
-    const found = await untilInterrupted(measure(engines, pages, limit, rows), reporter());
+    const found = await untilInterrupted(
+      measure(engines, pages, limit, rows),
+      reporter((done) => `${done} pages`),
+    );
     report = { file: label, pageBytes: PAGE_BYTES, ...found };
   } catch (error) {
     throw fileError(label, error);

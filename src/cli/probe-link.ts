@@ -17,8 +17,8 @@ interface LinkTexts {
   readonly loss: string;
   readonly lossBack: string;
   readonly jitter: string;
-  readonly transport: string;
-  readonly congestion: string;
+  readonly transport: "tcp" | "udp";
+  readonly congestion: "reno" | "cubic";
   readonly streams: string;
   readonly window?: string;
   readonly inFlight?: string;
@@ -56,12 +56,6 @@ function lossOf(option: string, text: string): number {
   throw new InputError(`--${option}: ${show(text)} is no share of frames; write 0 to 0.999, such as 0.001`);
 }
 
-function oneOf<T extends string>(option: string, text: string, known: readonly T[]): T {
-  const found = known.find((one) => one === text);
-  if (found !== undefined) return found;
-  throw new InputError(`--${option}: ${show(text)} is not known here; write ${known.join(" or ")}`);
-}
-
 /** The probe that the options describe. @throws InputError */
 export function probeOf(texts: LinkTexts): LinkProbe {
   const rate = quantity("rate", texts.rate, "rate");
@@ -72,7 +66,7 @@ export function probeOf(texts: LinkTexts): LinkProbe {
   };
   // a port no faster than the path is the bottleneck: it holds the sender back, and no frame is dropped
   // UDP has nothing but its own rate that keeps it from overrunning a queue
-  const udp = oneOf("transport", texts.transport, ["tcp", "udp"]) === "udp";
+  const udp = texts.transport === "udp";
   const faster = !udp && compare(port, rate) > 0;
   if (texts.bytes !== undefined && texts.duration !== undefined) {
     throw new InputError("--duration: stands beside --bytes; keep one of the two");
@@ -87,7 +81,7 @@ export function probeOf(texts: LinkTexts): LinkProbe {
     lossBack: lossOf("loss-back", texts.lossBack),
     jitterTicks: Number(ticksOfOption("jitter", texts.jitter, RTT_MAX)),
     bufferBytes: bytesOf("buffer", texts.buffer, 0, BUFFER_MAX),
-    congestion: udp ? "firmware" : oneOf("congestion", texts.congestion, ["reno", "cubic"]),
+    congestion: udp ? "firmware" : texts.congestion,
     streams: wholeOf("streams", texts.streams, 1, STREAMS_MAX),
     windowBytes: texts.window === undefined ? null : bytesOf("window", texts.window, 1460, BUFFER_MAX),
     inFlightBytes:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** How far a run is, on stderr: a bar on a terminal, a line every 10 s elsewhere. */
+/** How far long work is, on stderr: a bar on a terminal, a line every 10 s elsewhere. */
 import type { Progress } from "../simulate.ts";
 
 const LINE_EVERY_MS = 10_000;
@@ -19,21 +19,25 @@ function simulated(at: Progress): string {
   return `${(at.atNs / 1e6).toFixed(1)} ms simulated`;
 }
 
+/** Writes a line to stderr, of those that it is offered one every 10 s. */
+export function reporter<T>(text: (at: T) => string): (at: T) => void {
+  let lastMs = Date.now();
+  return (at) => {
+    if (Date.now() - lastMs < LINE_EVERY_MS) return;
+    lastMs = Date.now();
+    process.stderr.write(`dpusim: ${text(at)}\n`);
+  };
+}
+
 function lines(): Meter {
   const startMs = Date.now();
-  let lastMs = startMs;
-  const show = (at: Progress): void => {
-    const nowMs = Date.now();
-    if (nowMs - lastMs < LINE_EVERY_MS) return;
-    lastMs = nowMs;
-    const seconds = (nowMs - startMs) / 1000;
+  const show = reporter((at: Progress): string => {
+    const seconds = (Date.now() - startMs) / 1000;
     const rate = Math.round(at.placedPages / seconds);
     const left = rate > 0 ? Math.ceil(Math.max(0, at.expectedPages - at.placedPages) / rate) : null;
     const until = left === null ? "" : `, about ${left} s left in this round`;
-    process.stderr.write(
-      `dpusim: ${percent(at)} %, round ${at.round}, ${simulated(at)}, ${rate} pages/s${until}\n`,
-    );
-  };
+    return `${percent(at)} %, round ${at.round}, ${simulated(at)}, ${rate} pages/s${until}`;
+  });
   return { show, end: () => {} };
 }
 

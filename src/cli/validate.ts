@@ -8,8 +8,7 @@ import type { Point, Suite } from "../validate/types.ts";
 import { type ExitCode, InputError } from "./errors.ts";
 import { untilInterrupted } from "./interrupt.ts";
 import { outputAt, writeOutput } from "./output.ts";
-
-const LINE_EVERY_MS = 10_000;
+import { reporter } from "./progress.ts";
 
 interface ValidateOptions {
   /** A file, or true (as `-`) for stdout. */
@@ -41,22 +40,12 @@ function* measure(suites: readonly Suite[]): Generator<string, Point[]> {
   return points;
 }
 
-/** A line on stderr every 10 s. */
-function reporter(): (text: string) => void {
-  let lastMs = Date.now();
-  return (text) => {
-    if (Date.now() - lastMs < LINE_EVERY_MS) return;
-    lastMs = Date.now();
-    process.stderr.write(`dpusim: ${text}\n`);
-  };
-}
-
 /** Runs the command. Exit code 1 when a point is outside its tolerance. */
 export async function validateCommand(names: readonly string[], options: ValidateOptions): Promise<ExitCode> {
   const toStdout = options.json === true || options.json === "-";
   const output = typeof options.json !== "string" || toStdout ? null : outputAt("--json", options.json);
   const suites = await chosen(names);
-  const points = await untilInterrupted(measure(suites), reporter());
+  const points = await untilInterrupted(measure(suites), reporter(String));
   const json = `${JSON.stringify(points, null, 1)}\n`;
   if (output !== null) writeOutput(output, json);
   process.stdout.write(toStdout ? json : validationTable(suites, points, options.all === true));

@@ -9,13 +9,15 @@ import {
   type Dll,
   type LinkOptions,
   type Operation,
+  type Put,
   rootLatencyTicks,
   setEngine,
   setIommu,
   setJitter,
   setLink,
+  setMemory,
 } from "../params-pcie.ts";
-import type { Ratio, ResolvedSide } from "../scenario/types.ts";
+import type { ResolvedSide } from "../scenario/types.ts";
 
 /** What is asked. */
 export interface PcieProbe {
@@ -62,17 +64,9 @@ export interface PcieAnswer {
   readonly counters: { readonly upTlps: number; readonly downTlps: number; readonly iotlbMisses: number };
 }
 
-type Put = (key: number, value: number) => void;
-
-function setMemory(p: Put, probe: PcieProbe): void {
+/** What of the window is cached, and where it is. */
+function setCache(p: Put, probe: PcieProbe): void {
   const { memory } = probe.side.host;
-  const pair = (key: number, [num, den]: Ratio): void => {
-    p(key, num);
-    p(key + 1, den);
-  };
-  p(abi.S_MEM_READ_LATENCY, Math.max(0, rootLatencyTicks(probe.side.host, probe.side.pcie, probe.jitter)));
-  pair(abi.S_MEM_READ_NUM, memory.ticksPerByte);
-  pair(abi.S_MEM_WRITE_NUM, memory.ticksPerByte);
   // of a window larger than the cache what was touched last is left
   const cached = probe.cache === "cold" ? 0 : Math.min(1, memory.cacheBytes / probe.window);
   p(abi.S_MEM_MISS_ADDER, cached < 1 ? memory.missAdderTicks : 0);
@@ -121,7 +115,8 @@ export function pcieProbe(core: Core, probe: PcieProbe): PcieAnswer {
   p(abi.S_WRITE_QUEUES, 2);
   setIommu(p, probe.side.host, probe.iommu);
   setJitter(core, 0, p, probe.side.host, probe.jitter);
-  setMemory(p, probe);
+  setMemory(p, probe.side.host.memory, rootLatencyTicks(probe.side.host, probe.side.pcie, probe.jitter));
+  setCache(p, probe);
   const { op, size: sizeBytes, window: windowBytes, random, depth: workers, stride } = probe;
   setEngine(p, probe.side.card.engine, { op, sizeBytes, windowBytes, random, workers, stride });
   p(abi.S_TEN_GAP, 0);

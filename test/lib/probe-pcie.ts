@@ -3,6 +3,7 @@
 import * as abi from "../../assembly/abi.ts";
 import { Core, coreModule, type Variant } from "../../src/core.ts";
 import { same } from "./claims/expect.ts";
+import { generator } from "./random.ts";
 import { packetsOf, sameLists } from "./reference/compare.ts";
 import type { Packet } from "./reference/packets.ts";
 import { type ProbeRun, predictProbe } from "./reference/pcie-probe.ts";
@@ -17,17 +18,6 @@ export interface ProbeConfig {
   readonly p: number[];
   readonly jitter: number[];
   readonly operations: number;
-}
-
-/** Mulberry32, public domain: numbers from 0 to below 1. */
-export function generator(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let x = Math.imul(state ^ (state >>> 15), 1 | state);
-    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
-    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 type Choose = <T>(of: readonly T[]) => T;

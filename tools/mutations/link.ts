@@ -85,7 +85,7 @@ export const link: readonly Row[] = [
   ],
   [
     "runs",
-    "channel/tcp",
+    "kernel/egress",
     "the rate cap holds at half",
     "    m.capFrom = t + gap / capDen;",
     "    m.capFrom = t + gap / capDen / 2;",
