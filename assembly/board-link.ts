@@ -21,7 +21,7 @@ import {
   LR_RIGHT,
   LR_SENT,
   LR_SRTT,
-  LR_SRTT_SAMPLES,
+  LR_SRTT_TIME,
   LR_SRTT_SUM,
   LR_STREAMS,
   LR_TIMEOUTS,
@@ -144,14 +144,14 @@ export function linkReading(): usize {
     episodes += c.episodes;
     timeouts += c.timeouts;
     sum += c.srttSum;
-    samples += c.srttSamples;
+    samples += c.srttTime;
     put(LR_STREAMS + i, c.una);
   }
   put(LR_AGAIN, again);
   put(LR_EPISODES, episodes);
   put(LR_TIMEOUTS, timeouts);
   put(LR_SRTT_SUM, sum);
-  put(LR_SRTT_SAMPLES, samples);
+  put(LR_SRTT_TIME, samples);
   const first = connection(0, streams);
   put(LR_SRTT, first.srtt / TICKS_PER_NS);
   put(LR_CWND, first.cwnd);

@@ -37,7 +37,7 @@ import {
   U_RECEIVE,
   W_RATE_CAP,
 } from "../abi";
-import { buildCongestion, isFirmware, release, restartIdle } from "../kernel/congestion";
+import { buildCongestion, isFirmware, release, restartIdle, resumeGrowth } from "../kernel/congestion";
 import { ENDLESS, buildConnections, connection, inFlight, segment } from "../kernel/connection";
 import { buildEgress, capAt, freeAt, occupy, pick } from "../kernel/egress";
 import { Arrival, Port, arrival, buildArrivals, port, resetPorts } from "../kernel/frames";
@@ -175,6 +175,7 @@ function sendData(side: u32, m: Port, link: u32, index: u32, t: u64): void {
     sentAgain(c, number, t);
   } else {
     if (c.first == c.last) {
+      resumeGrowth(c, t);
       const limit = timeout(c);
       if (c.lastSentAt != 0 && t - c.lastSentAt > limit) restartIdle(c, t - c.lastSentAt, limit);
       c.burst = c.cwnd;

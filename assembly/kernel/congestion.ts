@@ -6,8 +6,11 @@
 //   nothing.
 //
 // CUBIC: time in units of 2^-13 s, so that W = C (t - K)^3 + Wmax is offs^3 x 2 / 5 >> 39 with C = 2/5; K is
-//   the cube root of (Wmax - W) x 5/2 x 2^39, by bisection. beta = 7/10; the friendly window grows by
-//   3 (1 - beta) / (1 + beta) = 9/17 segments for each window acknowledged.
+//   the cube root of (Wmax - W) x 5/2 x 2^39, by bisection. beta = 7/10; the friendly window grows by a
+//   segment for each 15/8 of a window acknowledged (RFC 9438, 4.3: 17/9; Linux divides eighths).
+//   As Linux does, CUBIC's clock ticks with the kernel's: the cube is asked at most once a jiffy, and while
+//   the window has not changed for 1/32 s neither it nor the friendly window is asked again. With an RTT of
+//   some ms and a small window that is most of the time.
 import { CONGESTION_CUBIC, CONGESTION_FIRMWARE, G_NET_CONGESTION, TICKS_PER_NS } from "../abi";
 import { Connection, ENDLESS, FIRST_SEGMENTS, OPEN, inFlight, segment } from "./connection";
 import { g } from "./params";
@@ -15,6 +18,10 @@ import { NEVER } from "./time";
 import { segmentBytes } from "./wire";
 
 const MS: u64 = 1000000 * <u64>TICKS_PER_NS;
+/** A tick of Linux's clock with HZ 250, its default. */
+const JIFFY: u64 = 4 * MS;
+const JIFFIES_SECOND: u64 = 250;
+const ASK_AGAIN: u64 = JIFFIES_SECOND / 32;
 /** Ticks of a unit of 2^-13 s. */
 const UNIT: u64 = 125000000000;
 /** 128 s: the cube still has 64 bits. */
@@ -76,6 +83,9 @@ export function forgetGrowth(c: Connection): void {
   c.epochAt = 0;
   c.lastMax = 0;
   c.delayMin = 0;
+  c.perIncrease = 0;
+  c.askedAt = 0;
+  c.askedCwnd = 0;
   c.left = 0;
   c.roundEnd = 0;
 }
@@ -108,28 +118,41 @@ function additive(c: Connection, per: u32, acked: u32): void {
   c.cwnd += more;
 }
 
-/** How many segments an increase takes now (RFC 9438, 4.2 to 4.5). */
+/** How many segments an increase takes now (RFC 9438, 4.2 to 4.5), as often as Linux asks. */
 function updateCubic(c: Connection, acked: u32, t: u64): void {
-  c.friendlyCount += acked;
-  if (c.epochAt == 0) beginEpoch(c, acked, t);
   const cwnd = c.cwnd;
-  const at = min<u64>((t - c.epochAt + c.delayMin) / UNIT, UNITS_MAX);
+  const now = t / JIFFY + 1;
+  c.friendlyCount += acked;
+  if (c.askedCwnd == cwnd && now - c.askedAt <= ASK_AGAIN) return;
+  if (c.epochAt == 0 || c.askedAt != now) {
+    c.askedAt = now;
+    c.askedCwnd = cwnd;
+    if (c.epochAt == 0) beginEpoch(c, acked, now);
+    c.perIncrease = perCube(c, now);
+  }
+  const window = (cwnd * 15) >> 3;
+  while (c.friendlyCount > window) {
+    c.friendlyCount -= window;
+    c.friendly++;
+  }
+  if (c.friendly > cwnd) c.perIncrease = min<u32>(c.perIncrease, cwnd / (c.friendly - cwnd));
+  c.perIncrease = max<u32>(c.perIncrease, 2);
+}
+
+/** Segments for an increase that the cube wants at jiffy `now`. */
+function perCube(c: Connection, now: u64): u32 {
+  const cwnd = c.cwnd;
+  const at = min<u64>(((now - c.epochAt + (c.delayMin + JIFFY - 1) / JIFFY) * JIFFY) / UNIT, UNITS_MAX);
   const off = at < c.kUnits ? c.kUnits - at : at - c.kUnits;
   const change = <u32>min<u64>((((off * off * off) << 1) / 5) >> 39, ENDLESS / 2);
   const target: u32 = at < c.kUnits ? (change < c.origin ? c.origin - change : 0) : c.origin + change;
-  let per = target > cwnd ? cwnd / (target - cwnd) : 100 * cwnd;
+  const per = target > cwnd ? cwnd / (target - cwnd) : 100 * cwnd;
   // before the first loss there is no plateau to return to: at least a twentieth in each round trip
-  if (c.lastMax == 0) per = min<u32>(per, 20);
-  while (c.friendlyCount * 9 > cwnd * 17) {
-    c.friendlyCount -= (cwnd * 17) / 9;
-    c.friendly++;
-  }
-  if (c.friendly > cwnd) per = min<u32>(per, cwnd / (c.friendly - cwnd));
-  c.perIncrease = max<u32>(per, 2);
+  return c.lastMax == 0 ? min<u32>(per, 20) : per;
 }
 
-function beginEpoch(c: Connection, acked: u32, t: u64): void {
-  c.epochAt = t;
+function beginEpoch(c: Connection, acked: u32, now: u64): void {
+  c.epochAt = now;
   c.friendlyCount = acked;
   c.friendly = c.cwnd;
   if (c.lastMax <= c.cwnd) {
@@ -144,7 +167,7 @@ function beginEpoch(c: Connection, acked: u32, t: u64): void {
 /** An RTT sample of the last segment of an ACK; in slow start of CUBIC it may be time to leave. */
 export function sampleDelay(c: Connection, rtt: u64, t: u64): void {
   if (!cubic) return;
-  if (c.epochAt != 0 && t - c.epochAt < 1000 * MS) return;
+  if (c.epochAt != 0 && t / JIFFY + 1 - c.epochAt < JIFFIES_SECOND) return;
   if (c.delayMin == 0 || rtt < c.delayMin) c.delayMin = rtt;
   if (c.left != 0 || c.cwnd >= c.ssthresh) return;
   if (c.una > c.roundEnd) {
@@ -243,6 +266,11 @@ export function release(c: Connection, open: u64, t: u64): void {
 }
 
 // --- after an idle time ---
+
+/** Nothing was out for a time before t: CUBIC's epoch stands still meanwhile (RFC 9438, 5.8). */
+export function resumeGrowth(c: Connection, t: u64): void {
+  if (c.epochAt != 0) c.epochAt = min<u64>(c.epochAt + t / JIFFY - c.lastSentAt / JIFFY, t / JIFFY + 1);
+}
 
 /** Nothing was sent for longer than a timeout: the window is halved for each (RFC 5681, 4.1; RFC 2861). */
 export function restartIdle(c: Connection, idle: u64, rto: u64): void {

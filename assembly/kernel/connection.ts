@@ -95,6 +95,8 @@ export class Connection {
   friendly: u32;
   friendlyCount: u32;
   perIncrease: u32;
+  askedCwnd: u32; // window and jiffy of the last time that the cube was asked
+  askedAt: u64;
   // HyStart
   roundAt: u64;
   trainAt: u64;
@@ -126,8 +128,9 @@ export class Connection {
   again: u64; // segments sent again
   episodes: u32; // times the window was cut
   timeouts: u32;
-  srttSum: u64; // of srtt in ns, one a sample
-  srttSamples: u64;
+  srttAt: u64; // when srtt was sampled last
+  srttSum: u64; // of srtt in ns x the us that it stood
+  srttTime: u64; // those us
 }
 
 const BYTES: u32 = 512;

@@ -141,7 +141,13 @@ export function sacked(c: Connection, from: u64, to: u64, t: u64): void {
 }
 
 /** RTT, its deviation and its least value (RFC 6298, 2). */
-function sampleRtt(c: Connection, rtt: u64): void {
+function sampleRtt(c: Connection, rtt: u64, t: u64): void {
+  const us = (t - c.srttAt) / (1000 * <u64>TICKS_PER_NS);
+  if (c.srtt != 0) {
+    c.srttSum += (c.srtt / TICKS_PER_NS) * us;
+    c.srttTime += us;
+  }
+  c.srttAt = t;
   if (rtt < c.minRtt) c.minRtt = rtt;
   if (c.srtt == 0) {
     c.srtt = rtt;
@@ -151,8 +157,6 @@ function sampleRtt(c: Connection, rtt: u64): void {
     c.mdev = c.mdev - (c.mdev >> 2) + (off >> 2);
     c.srtt = c.srtt - (c.srtt >> 3) + (rtt >> 3);
   }
-  c.srttSum += c.srtt / TICKS_PER_NS;
-  c.srttSamples++;
 }
 
 // --- losses ---
@@ -231,7 +235,7 @@ export function acknowledged(c: Connection, ack: u64, right: u64, t: u64): void 
     return;
   }
   const rtt = firstRtt != NEVER ? firstRtt : sackRtt;
-  if (rtt != NEVER) sampleRtt(c, rtt);
+  if (rtt != NEVER) sampleRtt(c, rtt, t);
   const wait = c.sackedOut != 0 || c.againOut != 0 ? findLosses(c, t) : 0;
   leaveRecovery(c);
   if (c.state == OPEN && c.lostOut != 0) enterRecovery(c);

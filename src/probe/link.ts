@@ -185,7 +185,7 @@ function result(core: Core, probe: LinkProbe, before: Reading, acknowledged: [nu
     complete,
     elapsedNs: lastNs,
     handshakeNs: ns(BigInt(core.fn("handshakeTicks")())),
-    srttMeanNs: gained(abi.LR_SRTT_SAMPLES) > 0 ? gained(abi.LR_SRTT_SUM) / gained(abi.LR_SRTT_SAMPLES) : 0,
+    srttMeanNs: gained(abi.LR_SRTT_TIME) > 0 ? gained(abi.LR_SRTT_SUM) / gained(abi.LR_SRTT_TIME) : 0,
     lossEvents: gained(abi.LR_EPISODES),
     timeouts: gained(abi.LR_TIMEOUTS),
     frames: own(abi.LR_SENT),

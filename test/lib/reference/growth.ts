@@ -5,6 +5,8 @@
  */
 const MS = 1_024_000_000_000;
 const NS = 1_024_000;
+/** Linux with HZ 250. */
+const JIFFY = 4 * MS;
 /** 2^-13 s. */
 const UNIT = 125_000_000_000;
 
@@ -38,7 +40,9 @@ export class Growth {
   #delivered = 0;
   prrOut = 0;
   // cubic
-  #epoch = 0;
+  #epoch: number | null = null;
+  #asked = { window: 0, at: Number.NEGATIVE_INFINITY };
+  #per = 0;
   #wmax = 0;
   #plateau = 0;
   #k = 0n;
@@ -58,7 +62,7 @@ export class Growth {
       this.ssthresh = Math.max(Math.floor(this.cwnd / 2), 2);
       return;
     }
-    this.#epoch = 0;
+    this.#epoch = null;
     this.#wmax = this.cwnd < this.#wmax ? Math.floor((this.cwnd * 17) / 20) : this.cwnd;
     this.ssthresh = Math.max(Math.floor((this.cwnd * 7) / 10), 2);
   }
@@ -87,7 +91,9 @@ export class Growth {
 
   timeout(first: boolean): void {
     if (first) this.#cut();
-    this.#epoch = 0;
+    this.#epoch = null;
+    this.#asked = { window: 0, at: Number.NEGATIVE_INFINITY };
+    this.#per = 0;
     this.#wmax = 0;
     this.#leastRtt = 0;
     this.#left = false;
@@ -122,32 +128,47 @@ export class Growth {
   }
 
   #perIncrease(acked: number, t: number): number {
+    const jiffy = Math.floor(t / JIFFY);
     this.#friendlyCount += acked;
-    if (this.#epoch === 0) {
-      this.#epoch = t;
+    const { window, at } = this.#asked;
+    if (window === this.cwnd && jiffy - at <= 7) return this.#per;
+    const fresh = this.#epoch === null;
+    if (this.#epoch === null) {
+      this.#epoch = jiffy;
       this.#friendlyCount = acked;
       this.#friendly = this.cwnd;
       this.#plateau = Math.max(this.#wmax, this.cwnd);
       this.#k = cubeRoot(BigInt(this.#plateau - this.cwnd) * 5n * 2n ** 38n);
     }
-    const at = BigInt(Math.floor((t - this.#epoch + this.#leastRtt) / UNIT));
+    if (fresh || jiffy !== at) {
+      this.#asked = { window: this.cwnd, at: jiffy };
+      this.#per = this.#cube((jiffy - this.#epoch + Math.ceil(this.#leastRtt / JIFFY)) * JIFFY);
+    }
+    const share = Math.floor((this.cwnd * 15) / 8);
+    while (this.#friendlyCount > share) {
+      this.#friendlyCount -= share;
+      this.#friendly++;
+    }
+    if (this.#friendly > this.cwnd) {
+      this.#per = Math.min(this.#per, Math.floor(this.cwnd / (this.#friendly - this.cwnd)));
+    }
+    this.#per = Math.max(this.#per, 2);
+    return this.#per;
+  }
+
+  /** Segments for an increase by the cube alone, so many ticks after its beginning. */
+  #cube(ticks: number): number {
+    const at = BigInt(Math.floor(ticks / UNIT));
     const off = at < this.#k ? this.#k - at : at - this.#k;
     const change = Number(((off ** 3n * 2n) / 5n) >> 39n);
     const target = at < this.#k ? Math.max(this.#plateau - change, 0) : this.#plateau + change;
-    let per = target > this.cwnd ? Math.floor(this.cwnd / (target - this.cwnd)) : 100 * this.cwnd;
-    if (this.#wmax === 0) per = Math.min(per, 20);
-    const window = (17 * this.cwnd) / 9;
-    while (this.#friendlyCount > window) {
-      this.#friendlyCount -= Math.floor(window);
-      this.#friendly++;
-    }
-    if (this.#friendly > this.cwnd) per = Math.min(per, Math.floor(this.cwnd / (this.#friendly - this.cwnd)));
-    return Math.max(per, 2);
+    const per = target > this.cwnd ? Math.floor(this.cwnd / (target - this.cwnd)) : 100 * this.cwnd;
+    return this.#wmax === 0 ? Math.min(per, 20) : per;
   }
 
   /** RTT of the last segment of an ACK: CUBIC's least RTT, and HyStart. */
   sample(rtt: number, view: View, t: number): void {
-    if (!this.#cubic || (this.#epoch !== 0 && t - this.#epoch < 1000 * MS)) return;
+    if (!this.#cubic || (this.#epoch !== null && Math.floor(t / JIFFY) - this.#epoch < 250)) return;
     this.#leastRtt = this.#leastRtt === 0 ? rtt : Math.min(this.#leastRtt, rtt);
     if (this.#left || this.cwnd >= this.ssthresh) return;
     const round = this.#round;
@@ -167,6 +188,13 @@ export class Growth {
     if (!leave) return;
     this.#left = true;
     this.ssthresh = this.cwnd;
+  }
+
+  /** The sender begins again at t; it sent last at `lastSentAt`. */
+  resume(lastSentAt: number, t: number): void {
+    if (this.#epoch === null) return;
+    const now = Math.floor(t / JIFFY);
+    this.#epoch = Math.min(this.#epoch + now - Math.floor(lastSentAt / JIFFY), now);
   }
 
   idle(ticks: number, timeout: number): void {

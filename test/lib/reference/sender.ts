@@ -334,6 +334,7 @@ export class Sender {
   sendNew(bytes: number, data: number, t: number): Segment {
     const idle = this.segments.length === 0;
     if (idle) {
+      this.growth.resume(this.lastSentAt, t);
       const limit = this.timeout();
       if (this.lastSentAt !== 0 && t - this.lastSentAt > limit) this.growth.idle(t - this.lastSentAt, limit);
       this.burst = this.growth.cwnd;
