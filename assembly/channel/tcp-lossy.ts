@@ -4,7 +4,8 @@
 //
 // Models: the connections of kernel/recovery, kernel/congestion, kernel/tuning; the path of kernel/path
 //   behind the port; selective acknowledgements of up to three blocks (RFC 2018), delayed acknowledgements
-//   with quick ones at the start, arbitration between the links, turns between the connections of a link.
+//   with quick ones at the start, arbitration between the links, turns between the connections of a link,
+//   which go from one to the next when a burst is over or 64 KiB of it are sent.
 // In and out: as channel/tcp. The connections of a link share its bytes: one that may send takes the next
 //   segment of the link, and the receiver puts it at its place, in whatever order connections bring it.
 // How long: a frame holds the port for its wire bytes x ticksPerByte, then goes its path. Sends: lost
@@ -37,7 +38,14 @@ import {
   U_RECEIVE,
   W_RATE_CAP,
 } from "../abi";
-import { buildCongestion, isFirmware, release, restartIdle, resumeGrowth } from "../kernel/congestion";
+import {
+  buildCongestion,
+  burstOver,
+  isFirmware,
+  release,
+  restartIdle,
+  resumeGrowth,
+} from "../kernel/congestion";
 import { ENDLESS, buildConnections, connection, inFlight, segment } from "../kernel/connection";
 import { buildEgress, capAt, freeAt, occupy, pick } from "../kernel/egress";
 import { Arrival, Port, arrival, buildArrivals, port, resetPorts } from "../kernel/frames";
@@ -52,7 +60,7 @@ import { broken, count, enter } from "../kernel/stats";
 import { LINK_A, LINK_B, stream, takenAt, visible } from "../kernel/stream";
 import { NEVER } from "../kernel/time";
 import { happened } from "../kernel/timeline";
-import { buildTuning, grantable, openWindow, tune } from "../kernel/tuning";
+import { buildTuning, grantable, noteUnread, openWindow, tune } from "../kernel/tuning";
 import { buildWire, segmentBytes, wireBytes } from "../kernel/wire";
 
 /** Quick acknowledgements at the start (Linux: TCP_MAX_QUICKACKS). */
@@ -165,9 +173,6 @@ function ready(side: u32, link: u32, t: u64): u32 {
 function sendData(side: u32, m: Port, link: u32, index: u32, t: u64): void {
   const c = connection(side, index);
   const bytes = load<u32>(SIZES + (link << 2));
-  const next = index + 1 == (link + 1) * streams ? 0 : index + 1 - link * streams;
-  if (link == LINK_A) m.turnA = next;
-  else m.turnB = next;
   let number = c.last;
   if (bytes == 0) {
     number = nextLost(c);
@@ -190,6 +195,11 @@ function sendData(side: u32, m: Port, link: u32, index: u32, t: u64): void {
     else m.assignedB += bytes;
     if (side == 0) addSeries(SERIES_GOODPUT, t, bytes);
     count(side, C_NET_PAYLOAD_A + link, bytes);
+  }
+  if (streams > 1) {
+    const next = index + (burstOver(c) ? 1 : 0) - link * streams;
+    if (link == LINK_A) m.turnA = next == streams ? 0 : next;
+    else m.turnB = next == streams ? 0 : next;
   }
   c.probeDue = 0;
   wake(side, U_NET_TX, c.timerAt);
@@ -216,6 +226,7 @@ function sendFrame(side: u32, m: Port, index: u32, bytes: u32, end: u64, data: u
   enter(side, A_NET, BUSY, t);
   c.advertised = rightEdge(side, link, index, t);
   c.acked = c.received;
+  c.unread = 0;
   c.ackAt = NEVER;
   if (c.quick != 0) c.quick--;
   if (c.urgent != 0) m.urgent--;
@@ -252,7 +263,7 @@ function sendFrame(side: u32, m: Port, index: u32, bytes: u32, end: u64, data: u
 function rightEdge(side: u32, link: u32, index: u32, t: u64): u64 {
   const c = connection(side, index);
   const from = stream(1 - side, link);
-  const waits = from.cap == 0 ? 0 : from.received - takenAt(from, t);
+  const waits = from.cap == 0 ? c.unread : from.received - takenAt(from, t);
   const open = grantable(c);
   return max<u64>(c.advertised, c.received + (open > waits ? open - waits : 0));
 }
@@ -309,6 +320,7 @@ function receive(side: u32, m: Port, e: Arrival, t: u64): void {
     if (late && (from.cap != 0 || from.received != from.appended)) at = t + delack;
     wake(side, U_RECEIVE, t);
   }
+  noteUnread(c, at == t);
   if (at < c.ackAt) c.ackAt = at;
   if (c.rangeCount != 0 && c.urgent == 0) {
     c.urgent = 1;

@@ -11,7 +11,7 @@
 //   As Linux does, CUBIC's clock ticks with the kernel's: the cube is asked at most once a jiffy, and while
 //   the window has not changed for 1/32 s neither it nor the friendly window is asked again. With an RTT of
 //   some ms and a small window that is most of the time.
-import { CONGESTION_CUBIC, CONGESTION_FIRMWARE, G_NET_CONGESTION, TICKS_PER_NS } from "../abi";
+import { CONGESTION_CUBIC, CONGESTION_FIRMWARE, G_NET_CONGESTION, G_NET_TUNED, TICKS_PER_NS } from "../abi";
 import { Connection, ENDLESS, FIRST_SEGMENTS, OPEN, inFlight, segment } from "./connection";
 import { g } from "./params";
 import { NEVER } from "./time";
@@ -42,12 +42,15 @@ const TICKS_PER_US: u64 = 1000 * <u64>TICKS_PER_NS;
 let cubic: bool = false;
 /** UDP: no window but the peer's, and nothing that a loss cuts. */
 let firmware: bool = false;
+/** Bursts are put off. */
+let puts: bool = false;
 let mss: u64 = 0;
 let cut: u64 = 1;
 
 export function buildCongestion(): void {
   cubic = g(G_NET_CONGESTION) == CONGESTION_CUBIC;
   firmware = g(G_NET_CONGESTION) == CONGESTION_FIRMWARE;
+  puts = !firmware && g(G_NET_TUNED) != 0;
   mss = segmentBytes();
   cut = max<u64>(PACKET_MOST / mss, 1) * mss;
 }
@@ -236,16 +239,23 @@ export function mayCut(c: Connection): bool {
   return c.first == c.last || (c.edge != 0 && c.una >= c.smallEnd && c.next % cut != 0);
 }
 
+/** True when another connection may have its turn: the burst is over, or a packet of it. */
+export function burstOver(c: Connection): bool {
+  return c.burst == 0 || c.next % cut == 0;
+}
+
 /**
  * How many new segments may go after an ACK at t, when the window leaves `open` bytes: Linux builds packets
  * for segmentation offload and puts off small ones. It waits unless a third of the window is open, or as much
  * as goes in 1/1024 s at the rate it would pace with, or it has sent nothing for 1 ms, or half an RTT has not
- * passed since the oldest pair of segments was sent: no ACK will come soon.
+ * passed since the oldest pair of segments was sent: no ACK will come soon. With a fixed window nothing is
+ * put off: the recorded senders had a send buffer of the window's size, so that what an ACK frees is written,
+ * and pushed, at once.
  */
 export function release(c: Connection, open: u64, t: u64): void {
   const whole = <u32>(open / mss);
   if (whole != 0) c.edge = 1;
-  if (firmware || c.state != OPEN || c.first == c.last || c.srtt == 0) {
+  if (!puts || c.state != OPEN || c.first == c.last || c.srtt == 0) {
     c.burst = whole;
     return;
   }

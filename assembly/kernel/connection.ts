@@ -124,6 +124,7 @@ export class Connection {
   copiedFrom: u64;
   copiedAt: u64;
   space: u64;
+  unread: u64; // bytes that the application has not taken when the next ACK goes
   // results
   again: u64; // segments sent again
   episodes: u32; // times the window was cut

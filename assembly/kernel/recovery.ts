@@ -236,8 +236,9 @@ export function acknowledged(c: Connection, ack: u64, right: u64, t: u64): void 
   }
   const rtt = firstRtt != NEVER ? firstRtt : sackRtt;
   if (rtt != NEVER) sampleRtt(c, rtt, t);
-  const wait = c.sackedOut != 0 || c.againOut != 0 ? findLosses(c, t) : 0;
+  const alert = c.state != OPEN || c.sackedOut != 0 || c.againOut != 0;
   leaveRecovery(c);
+  const wait = alert ? findLosses(c, t) : 0;
   if (c.state == OPEN && c.lostOut != 0) enterRecovery(c);
   if (c.state == RECOVERY) reduce(c, delivered, advanced && newlyLost == 0);
   else if (advanced) {

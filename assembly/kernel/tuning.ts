@@ -3,6 +3,10 @@
 // A growing window follows a clamp by two segments for each that arrives in order; the clamp follows what was
 // received in the last round trip: twice that, and once more by the share that it grew, twice.
 //
+// A fixed window is what the receive buffer leaves: an ACK that goes at once is sent before the application
+// has taken the bytes that it acknowledges, so the right edge lags behind by them until the next ACK: a flow
+// that such a window limits has W - 2 MSS in a round trip. A growing window is less than its buffer leaves.
+//
 // Numbers: recorded with an initial receive buffer of 131072 bytes, of which 170/256
 // are payload in segments of 1448 bytes and 181/256 in those of 8948.
 import { G_NET_PROPAGATION, G_NET_TUNED, G_NET_WINDOW } from "../abi";
@@ -21,12 +25,14 @@ const SHARE_LARGE: u64 = 181;
 const STEP: u64 = 4096;
 
 let tuned: bool = false;
+let fixed: bool = false;
 let most: u64 = 0;
 let mss: u64 = 0;
 let roundTrip: u64 = 0;
 
 export function buildTuning(): void {
   tuned = g(G_NET_TUNED) != 0;
+  fixed = !tuned && !isFirmware();
   most = g(G_NET_WINDOW);
   mss = segmentBytes();
   // what timestamps show of it: two frames and an ACK leave the bottleneck meanwhile
@@ -50,6 +56,11 @@ export function openWindow(c: Connection, sender: Connection, inSyn: bool): void
 @inline
 export function grantable(c: Connection): u64 {
   return tuned ? max<u64>(c.window - (c.window % STEP), min<u64>(most, SYN_WINDOW)) : c.window;
+}
+
+/** An ACK is due, at once or after a delay in which the application takes what there is. */
+export function noteUnread(c: Connection, atOnce: bool): void {
+  c.unread = atOnce && fixed ? c.received - c.acked : 0;
 }
 
 /** `bytes` have arrived in order and were taken at t. */

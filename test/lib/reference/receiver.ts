@@ -19,6 +19,7 @@ export class Receiver {
   readonly #mss: number;
   #acked = 0;
   #due = false;
+  #unread = 0;
   #quick: number;
   #held: Span[] = [];
   #grew: number[] = [];
@@ -68,6 +69,8 @@ export class Receiver {
       now = !(single && this.received - this.#acked <= this.#mss) || closes();
     }
     this.#due = true;
+    // a fixed window is free buffer: what an immediate ACK tells of is still in it
+    this.#unread = now && this.#g[abi.G_NET_TUNED]! === 0 ? this.received - this.#acked : 0;
     this.ackAt = Math.min(this.ackAt, now ? t : t + this.#g[abi.G_NET_DELACK]!);
   }
 
@@ -130,13 +133,14 @@ export class Receiver {
 
   updateDue(): boolean {
     if (this.#acked === 0) return false;
-    const move = this.received + this.#granted - this.advertised;
+    const move = this.received + this.#granted - this.#unread - this.advertised;
     return move >= 2 * this.#mss && this.advertised - this.received < Math.floor(this.#granted / 2);
   }
 
   /** What a frame says of this end; a pure ACK tells of blocks beyond holes. */
   tell(alone: boolean): { blocks: Span[]; acknowledged: number; rightEdge: number } {
-    this.advertised = Math.max(this.advertised, this.received + this.#granted);
+    this.advertised = Math.max(this.advertised, this.received + this.#granted - this.#unread);
+    this.#unread = 0;
     this.#acked = this.received;
     this.#due = false;
     this.ackAt = Infinity;

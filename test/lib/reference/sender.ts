@@ -50,7 +50,11 @@ export class Sender {
   #edge = false;
   #smallEnd = 0;
 
-  constructor(mss: number, cubic: boolean, right: number) {
+  readonly #putsOff: boolean;
+
+  /** A sender that sees `right` at first and may put bursts off. */
+  constructor(mss: number, cubic: boolean, right: number, putsOff: boolean) {
+    this.#putsOff = putsOff;
     this.#mss = mss;
     this.growth = new Growth(cubic);
     this.right = right;
@@ -85,12 +89,12 @@ export class Sender {
     if (told.delivered === 0 && !advanced) return;
     const rtt = told.first || told.sacked;
     if (rtt > 0) this.#sampleRtt(rtt);
-    const judge = this.segments.some((s) => s.sacked || s.again);
-    const found = judge ? this.#findLosses(t) : { wait: 0, lost: 0 };
+    const judge = this.#state !== "open" || this.segments.some((s) => s.sacked || s.again);
     if (this.#state !== "open" && this.una >= this.#highSeq) {
       if (this.#state === "recovery") this.growth.cwnd = this.growth.ssthresh;
       this.#state = "open";
     }
+    const found = judge ? this.#findLosses(t) : { wait: 0, lost: 0 };
     if (this.#state === "open" && this.segments.some((s) => s.lost)) this.#recover();
     if (this.#state === "recovery") {
       this.growth.reduce(told.delivered, advanced && found.lost === 0, this.inFlight);
@@ -246,7 +250,7 @@ export class Sender {
     const open = Math.max(0, Math.min((this.growth.cwnd - this.inFlight) * this.#mss, room));
     const whole = Math.floor(open / this.#mss);
     if (whole > 0) this.#edge = true;
-    if (this.#state !== "open" || this.segments.length === 0 || this.#srtt === 0) {
+    if (!this.#putsOff || this.#state !== "open" || this.segments.length === 0 || this.#srtt === 0) {
       this.burst = whole;
       return;
     }
@@ -269,8 +273,14 @@ export class Sender {
     if (due) this.burst = whole;
   }
 
+  /** The largest packet of segmentation offload: 64 KiB. */
   get #piece(): number {
     return Math.max(Math.floor(PIECE_BYTES / this.#mss), 1) * this.#mss;
+  }
+
+  /** Nothing of the burst is left, or a packet has just ended. */
+  get burstOver(): boolean {
+    return this.burst === 0 || this.next % this.#piece === 0;
   }
 
   #stopped(byWindow: boolean): void {

@@ -101,6 +101,7 @@ export class LossyLink {
     const cubic = g[abi.G_NET_CONGESTION]! === abi.CONGESTION_CUBIC;
     const port = (side: number): Port => {
       const receivers = Array.from({ length: streams }, () => new Receiver(g, side));
+      const tuned = g[abi.G_NET_TUNED] !== 0;
       const peers = Array.from({ length: streams }, () => new Receiver(g, 1 - side));
       return {
         freeAt: 0,
@@ -109,7 +110,7 @@ export class LossyLink {
         assigned: 0,
         way: new Way(g, side),
         arriving: [],
-        senders: peers.map((peer) => new Sender(this.#mss, cubic, peer.advertised)),
+        senders: peers.map((peer) => new Sender(this.#mss, cubic, peer.advertised, tuned)),
         receivers,
       };
     };
@@ -183,7 +184,7 @@ export class LossyLink {
       if (what === 0) continue;
       const segment = what === "again" ? sender.sendAgain(t) : sender.sendNew(what, port.assigned, t);
       if (what !== "again") port.assigned += what;
-      port.turn = (i + 1) % port.senders.length;
+      port.turn = (i + (sender.burstOver ? 1 : 0)) % port.senders.length;
       this.#frame(side, i, segment, t);
       return;
     }
