@@ -234,9 +234,9 @@ export const suite: Suite = {
     "Recordings end at 1 Gb/s and begin at an RTT of 1 ms.",
     "Receivers with segmentation offload were not recorded.",
     "Slow start is compared within a round trip; how many points are within 5 % is reported beside.",
-    "At an RTT of 1 ms the recorded receiver answers bursts at their end, which makes the RTT a tenth longer: " +
+    "At an RTT of 1 ms the recorded receiver answers bursts at their end, which adds a tenth to the RTT: " +
       "there what is in flight is judged, and goodput reported.",
-    "Reno's constant is that of losses by chance: 1.26 at 1e-3, 1.29 at 1e-4, not 1.2247 of evenly spaced ones.",
+    "Reno's constant is that of losses by chance (1.26 at 1e-3, 1.29 at 1e-4), not 1.2247 of spaced ones.",
   ],
   *points() {
     yield* slowStart();
