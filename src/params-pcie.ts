@@ -117,6 +117,20 @@ export function setMemory(p: Put, memory: ResolvedHost["memory"], latencyTicks: 
   putRatio(p)(abi.S_MEM_WRITE_NUM, memory.ticksPerByte);
 }
 
+/** Ticks over which the card's own bytes are counted as load of memory: 1 us, assumed. */
+const LOAD_WINDOW_TICKS = 1000 * abi.TICKS_PER_NS;
+
+/** Reads that miss wait longer the more memory has to do; not at all when off. */
+export function setContention(p: Put, memory: ResolvedHost["memory"], on: boolean): void {
+  const [num, den] = memory.ticksPerByte;
+  const ticks = (memory.missAdderTicks * memory.contentionPerMille) / 1000;
+  const bytes = BigInt(LOAD_WINDOW_TICKS * memory.sustainedPerMille) * BigInt(den);
+  p(abi.S_MEM_CONTENTION, on ? Math.round(ticks) : 0);
+  p(abi.S_MEM_LOAD, Math.floor((memory.loadPerMille * 2 ** 16) / 1000));
+  p(abi.S_MEM_WINDOW, LOAD_WINDOW_TICKS);
+  p(abi.S_MEM_WINDOW_BYTES, Number(bytes / (1000n * BigInt(Math.max(1, num)))));
+}
+
 /** Translation of a card's addresses in pages of a size; none with `off`. */
 export function setIommu(p: Put, host: Pick<ResolvedHost, "iommu">, pages: "off" | "4KiB" | "2MiB"): void {
   const { iommu } = host;

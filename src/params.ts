@@ -6,6 +6,7 @@ import {
   type Put,
   putRatio,
   rootLatencyTicks,
+  setContention,
   setEngine,
   setIommu,
   setJitter,
@@ -271,7 +272,9 @@ function setSide(core: Core, index: number, side: ResolvedSide, s: ResolvedScena
   setIommu(p, side.host, s.internal.iommu);
   setJitter(core, index, p, side.host, s.internal.jitter === "on");
   p(abi.S_MEM_SEED, s.seed);
+  setContention(p, side.host.memory, s.internal.contention === "on");
   // reads of guest memory all miss: part of the latency
+  p(abi.S_MEM_MISS_SHARE, 2 ** 32);
   for (const key of [abi.S_MEM_MISS_ADDER, abi.S_MEM_REMOTE_ADDER]) p(key, 0);
   setHost(p, pair, side, s.internal.jitter === "on");
   setEngines(p, side, s);

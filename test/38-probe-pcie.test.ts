@@ -35,6 +35,44 @@ test("formula: a read of 64 bytes alone takes 560.0 ns", () => {
   assert.is(lone({ iommu: "4KiB" }), there + back + 242_688_000);
 });
 
+test("formula: a miss waits t0 a rho / (1 - rho) longer", () => {
+  const loaded = (load: number, contention: number): PcieProbe["side"] =>
+    resolveSide(
+      { host: { preset: "snb-e5-2630", memory: { load, contention } }, card: "nfp6000-e5" },
+      "probe",
+    );
+  const cold = lone({ cache: "cold" });
+  const more = (load: number, a: number, other: Partial<PcieProbe> = { cache: "cold" }): number =>
+    lone({ ...other, side: loaded(load, a), contention: true }) - cold;
+  // t0 is 56 ns, 57,344,000 ticks; rho is a half: as long again, and a times that
+  assert.is(more(500, 1000), 57_344_000);
+  assert.is(more(500, 2500), 143_360_000);
+  // 0.25 x 65,536 = 16,384: a third, 19,114,666.7
+  assert.is(more(250, 1000), 19_114_666);
+  // the limit: 0.95 x 65,536 = 62,259.2; 57,344,000 x 62,259 / 3,277 = 1,089,466,004.3, 19 times t0
+  assert.is(more(950, 1000), 1_089_466_004);
+  assert.is(more(0, 1000), 0);
+  // what is cached does not wait: 56 ns less than cold
+  assert.is(more(950, 1000, { cache: "warm" }), -57_344_000);
+});
+
+test("formula: by its own load alone a read waits for what was moved in the microsecond before", () => {
+  // Little's law: 32 tags of 64 B each L = 32 x 64 B / L. With load L is longer by t0 a rho / (1 - rho), and
+  // rho is the rate itself over 0.85 of 10 GB/s; a = 10, so that 560 ns count
+  const memory = { bandwidth: "10 GB/s", contention: 10_000 };
+  const slow = resolveSide({ host: { preset: "snb-e5-2630", memory }, card: "nfp6000-e5" }, "probe");
+  const rate = (contention: boolean): number => {
+    const asked = { side: slow, size: 64, depth: 88, window: 2 ** 24, cache: "cold", random: true } as const;
+    const run = { contention, warmUp: 2000, operations: 20_000 };
+    return pcieProbe(new Core(coreModule()), { ...LONE, ...asked, ...run }).bandwidthBitsPerSecond / 8;
+  };
+  const [free, loaded] = [rate(false), rate(true)];
+  const rho = loaded / 8.5e9;
+  const wait = (560e-9 * rho) / (1 - rho);
+  const longer = (32 * 64) / loaded - (32 * 64) / free;
+  assert.ok(rho > 0.2 && Math.abs(longer / wait - 1) < 0.03, `rho ${rho}: ${longer} s, formula ${wait} s`);
+});
+
 test("formula: a write of 256 bytes alone takes 149.7 ns", () => {
   // start 38 ns and a byte of the wire; (24 + 256) x 130,000; flight; 256 B at 42.6 GB/s
   const latency = 38_912_000 + 130_000 + 36_400_000 + 71_680_000 + 6_153_616;

@@ -10,23 +10,37 @@
 // Where the line is: a read misses the cache with probability `missShare` / 2^32 by a hash of its line and
 //   then takes `missAdder` more; with memory and line on the other socket every read takes `remoteAdder`
 //   more. Jitter is drawn from a table of 1024 quantiles.
+// Contention: a read that misses waits longer the more of its sustained bandwidth the memory gives,
+//     extra = floor(t0 * a * rho / (2^16 - rho))
+//     rho = min(0.95 * 2^16, load + floor(moved * 2^16 / sustained))
+//   t0 is the latency of a miss, `load` the share of others, `moved` the bytes of missing reads and of writes
+//   that arrived in the window of time before this one, `sustained` what memory moves in a window. So it is 0
+//   with nothing else going on, t0 * a at rho 1/2, 19 t0 * a at most. Form: tMem = t0 * (1 + a * rho /
+//   (1 - rho)), the wait of a queue with one server (a = 1), assumed; sustained is 0.80 to 0.88 of the peak.
+//   Leaves out: what others take of the rate itself (the server keeps the peak), waits of writes (they go to
+//   the cache first), banks, refresh, turns between reading and writing.
 // All of it is computed when the request is committed to the one wire that feeds the root complex, in order
 // of arrival; so nobody else can come between.
 import {
   JITTER_STEPS,
   S_MEM_JITTER,
+  LOAD_MOST,
+  S_MEM_CONTENTION,
+  S_MEM_LOAD,
   S_MEM_MISS_ADDER,
   S_MEM_MISS_SHARE,
   S_MEM_REMOTE_ADDER,
   S_MEM_SEED,
+  S_MEM_WINDOW,
+  S_MEM_WINDOW_BYTES,
 } from "../abi";
 import { buildIommu, hasIommu, translate } from "./iommu";
 import { p, p32 } from "./params";
 import { mix } from "./random";
 import { admit, startOf } from "./server";
 
-//  root of a side, 64 bytes: see the class; jitter table, u32 ticks each
-const ROOTS = memory.data(128, 16);
+//  root of a side, 128 bytes: see the class; jitter table, u32 ticks each
+const ROOTS = memory.data(256, 16);
 const JITTER = memory.data(8192, 16); // 2 sides * JITTER_STEPS * 4
 
 if (2 * JITTER_STEPS * 4 != 8192) ERROR("jitter table");
@@ -43,12 +57,22 @@ class Root {
   special: u32; // 1 when anything but the server counts
   translated: u32; // 1 when there is an IOMMU
   jittered: u32;
+  plain: u32; // 1 when nothing but the server counts for writes
+  load: u32; // of 2^16, of others
+  rho: u32; // of 2^16, in this window
+  contention: u64; // t0 * a, ticks; 0 without
+  window: u64; // ticks, and the number of the one at hand
+  windowAt: u64;
+  sustained: u64; // bytes in a window
+  moved: u64; // bytes in the one at hand
 }
+
+if (offsetof<Root>() > 128) ERROR("root record");
 
 // @ts-ignore: decorator
 @inline
 function root(side: u32): Root {
-  return changetype<Root>(ROOTS + (side << 6));
+  return changetype<Root>(ROOTS + (side << 7));
 }
 
 // @ts-ignore: decorator
@@ -65,15 +89,21 @@ export function setJitter(side: u32, step: u32, ticks: u32): void {
 /** Builds the root complex of a side; false when memory does not hold its IOTLB. */
 export function buildRoot(side: u32): bool {
   const r = root(side);
-  memory.fill(changetype<usize>(r), 0, 64);
+  memory.fill(changetype<usize>(r), 0, 128);
   r.missAdder = p(side, S_MEM_MISS_ADDER);
   r.remoteAdder = p(side, S_MEM_REMOTE_ADDER);
   r.missShare = p(side, S_MEM_MISS_SHARE);
   r.seed = p32(side, S_MEM_SEED);
   r.jittered = p32(side, S_MEM_JITTER);
+  r.contention = p(side, S_MEM_CONTENTION);
+  r.load = p32(side, S_MEM_LOAD);
+  r.rho = r.load;
+  r.window = p(side, S_MEM_WINDOW);
+  r.sustained = p(side, S_MEM_WINDOW_BYTES);
   if (!buildIommu(side)) return false;
   r.translated = <u32>hasIommu(side);
-  r.special = <u32>(r.translated != 0 || r.jittered != 0 || r.missAdder != 0 || r.remoteAdder != 0);
+  r.plain = <u32>(r.translated == 0 && r.contention == 0);
+  r.special = <u32>(r.plain == 0 || r.jittered != 0 || r.missAdder != 0 || r.remoteAdder != 0);
   return true;
 }
 
@@ -99,9 +129,12 @@ function later(side: u32, address: u64, bytes: u32, served: u64, arrival: u64): 
     r.waited = translate(side, address, arrival, bytes);
     t += r.waited;
   }
-  if (r.missAdder != 0) {
+  if (r.missAdder != 0 || r.contention != 0) {
     const line = address >> 6;
-    if (<u64>mix((<u32>line) ^ r.seed, <u32>(line >> 32)) < r.missShare) t += r.missAdder;
+    if (<u64>mix((<u32>line) ^ r.seed, <u32>(line >> 32)) < r.missShare) {
+      t += r.missAdder;
+      if (r.contention != 0) t += contended(r, bytes, arrival);
+    }
   }
   if (r.jittered != 0) t += load<u32>(quantile(side, mix(r.seed, r.drawn++) >> 22));
   return t;
@@ -111,6 +144,23 @@ function later(side: u32, address: u64, bytes: u32, served: u64, arrival: u64): 
 // @ts-ignore: decorator
 @inline
 export function writeAt(side: u32, address: u64, bytes: u32, arrival: u64): u64 {
-  if (root(side).translated == 0) return admit(side * 2 + 1, arrival, bytes);
+  const r = root(side);
+  if (r.plain != 0) return admit(side * 2 + 1, arrival, bytes);
+  if (r.contention != 0) contended(r, bytes, arrival);
+  if (r.translated == 0) return admit(side * 2 + 1, arrival, bytes);
   return admit(side * 2 + 1, arrival + translate(side, address, arrival, 0), bytes);
+}
+
+/** Bytes for memory arrive; returns what a read waits longer in this window for its load. */
+function contended(r: Root, bytes: u32, arrival: u64): u64 {
+  const at = arrival / r.window;
+  if (at != r.windowAt) {
+    const moved = at == r.windowAt + 1 ? r.moved : 0;
+    const rho = <u64>r.load + (moved << 16) / r.sustained;
+    r.rho = rho < <u64>LOAD_MOST ? <u32>rho : LOAD_MOST;
+    r.windowAt = at;
+    r.moved = 0;
+  }
+  r.moved += bytes;
+  return (r.contention * r.rho) / (65536 - r.rho);
 }

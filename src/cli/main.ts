@@ -180,6 +180,7 @@ function addProbePcie(probe: Command): void {
     .option("--mps <bytes>", "instead of the presets'")
     .option("--mrrs <bytes>", "instead of the presets'")
     .option("--tags <n>", "instead of the card's")
+    .option("--load <n>", "reads wait for memory, of which others use n thousandths")
     .addOption(choice("--dll <mode>", "data link layer", ["explicit", "pciebench", "ack-per-tlp", "none"]))
     .option("--operations <n>", "operations that count")
     .option("--seed <n>", "seed of addresses and jitter", "1")

@@ -23,6 +23,7 @@ export interface ProbePcieOptions {
   readonly mps?: string;
   readonly mrrs?: string;
   readonly tags?: string;
+  readonly load?: string;
   readonly dll: PcieProbe["dll"];
   readonly operations?: string;
   readonly seed: string;
@@ -51,8 +52,9 @@ function sideOf(options: ProbePcieOptions): PcieProbe["side"] {
   };
   const tags = options.tags === undefined ? {} : { tags: wholeOf("tags", options.tags, 1, 1024) };
   const { host, card } = options;
+  const load = options.load === undefined ? {} : { load: wholeOf("load", options.load, 0, 950) };
   const written = {
-    host: { preset: host, pcie: both },
+    host: { preset: host, pcie: both, memory: load },
     card: { preset: card, pcie: { ...both, ...tags } },
   };
   return resolveSide(written, "probe pcie");
@@ -82,6 +84,7 @@ export function probePcieCommand(options: ProbePcieOptions): string {
     dll: options.dll,
     depth,
     jitter: true,
+    contention: options.load !== undefined,
     seed,
     warmUp: Math.max(4 * depth, latency ? 200 : 1000),
     operations,

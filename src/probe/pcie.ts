@@ -11,6 +11,7 @@ import {
   type Operation,
   type Put,
   rootLatencyTicks,
+  setContention,
   setEngine,
   setIommu,
   setJitter,
@@ -42,6 +43,8 @@ export interface PcieProbe {
   /** Operations under way: one for a latency, the engine's workers for a bandwidth. */
   readonly depth: number;
   readonly jitter: boolean;
+  /** Reads that miss wait for the load of memory; off by default. */
+  readonly contention?: boolean;
   readonly link?: LinkOptions;
   readonly seed: number;
   /** Operations before those that count, and those. */
@@ -116,6 +119,7 @@ export function pcieProbe(core: Core, probe: PcieProbe): PcieAnswer {
   setIommu(p, probe.side.host, probe.iommu);
   setJitter(core, 0, p, probe.side.host, probe.jitter);
   setMemory(p, probe.side.host.memory, rootLatencyTicks(probe.side.host, probe.side.pcie, probe.jitter));
+  setContention(p, probe.side.host.memory, probe.contention === true);
   setCache(p, probe);
   const { op, size: sizeBytes, window: windowBytes, random, depth: workers, stride } = probe;
   setEngine(p, probe.side.card.engine, { op, sizeBytes, windowBytes, random, workers, stride });

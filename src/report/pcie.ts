@@ -33,6 +33,8 @@ export interface PcieReport {
   readonly cache: PcieProbe["cache"];
   readonly numa: PcieProbe["numa"];
   readonly iommu: PcieProbe["iommu"];
+  /** Share of host memory that others use, in thousandths; null when its load does not count. */
+  readonly load: number | null;
   readonly dll: PcieProbe["dll"];
   readonly operations: number;
   /** Operations under way at most. */
@@ -70,6 +72,7 @@ export function pcieReport(
     cache,
     numa,
     iommu,
+    load: probe.contention === true ? probe.side.host.memory.loadPerMille : null,
     dll,
     operations,
     depth,
@@ -82,10 +85,12 @@ export function pcieTable(r: PcieReport): string {
   const { latencyNs: l } = r;
   const ns = (value: number): string => `${value.toFixed(1)} ns`;
   const translated = r.iommu === "off" ? "no IOMMU" : `IOMMU with pages of ${r.iommu}`;
+  const memory = r.load === null ? [] : [["", `memory of which others use ${r.load / 10} %`]];
   const rows = [
     ["card and host", `${r.card}, ${r.host}`],
     ["link", `${r.link}, MPS ${r.mps}, MRRS ${r.mrrs}, ${r.tags} tags, data link layer ${r.dll}`],
     ["operations", `${r.op} ${r.size} B over ${r.window} B, ${r.cache}, ${r.numa}, ${translated}`],
+    ...memory,
     ["", `${r.operations} counted, ${r.depth} under way`],
     ["bandwidth", `${(r.bandwidthBitsPerSecond / 1e9).toFixed(2)} Gbit/s`],
     ["rate", `${(r.transactionsPerSecond / 1e6).toFixed(2)} M/s`],

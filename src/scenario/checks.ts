@@ -210,6 +210,13 @@ export function checkContent(scenario: Scenario, problems: Problems): void {
   problems.add(["sampleEvery"], what, "key");
 }
 
+/** The load of a host's memory: of reads that wait for it. */
+export function checkLoad(contention: string | number, host: Values, problems: Problems): void {
+  if (contention === "on" || host.whole("memory.load") === 0) return;
+  const what = "has no effect with internal.contention off; write internal: { contention: on }, or 0";
+  problems.add(pathOf(host.path, "memory.load"), what);
+}
+
 /** The window: carried bytes lie in rings of a send buffer and a receive window, each below 2 GiB. */
 export function checkWindow(scenario: Scenario, destination: Values, problems: Problems): void {
   if (scenario.content === "sized") return;

@@ -189,6 +189,9 @@ export function fillHost(values: Values): ResolvedHost {
       missAdderTicks: values.ticks("memory.missAdder"),
       remoteAdderTicks: values.ticks("memory.remoteAdder"),
       cacheBytes: values.whole("memory.cache"),
+      loadPerMille: values.whole("memory.load"),
+      sustainedPerMille: values.whole("memory.sustained"),
+      contentionPerMille: values.whole("memory.contention"),
       jitter: {
         minTicks: values.ticks("memory.jitterMin"),
         p95Ticks: values.ticks("memory.jitterP95"),

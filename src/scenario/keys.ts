@@ -6,6 +6,7 @@
  * files and the output of `dpusim presets` are made from it. Keys are dotted; in a scenario they nest.
  */
 import { COMPRESSOR_KEYS, cipherKeys } from "./engine-keys.ts";
+import { MEMORY_KEYS } from "./memory-keys.ts";
 import type { Dimension } from "./units.ts";
 
 /** The kinds of preset files, and the folder of each below sim/. */
@@ -282,56 +283,7 @@ export const HOST_KEYS: KeyTable = {
     text: "reads longer than this are completed in pieces of MPS, others in pieces of RCB",
   },
   "cpu.clock": { measure: "clock", min: 1e8, max: 1e10, text: "clock of a core" },
-  "memory.bandwidth": { measure: "rate", min: 1e9, max: 1e14, text: "peak bandwidth of one socket's DRAM" },
-  "memory.readLatency": {
-    measure: "time",
-    min: 0,
-    max: 1e-4,
-    text: "from a read request's last byte to its completion's first, data in the last-level cache",
-  },
-  "memory.missAdder": {
-    measure: "time",
-    min: 0,
-    max: 1e-4,
-    text: "added when the data is not in that cache",
-  },
-  "memory.remoteAdder": {
-    measure: "time",
-    min: 0,
-    max: 1e-4,
-    text: "added when line and memory are on the other socket",
-  },
-  "memory.cache": { measure: "bytes", min: 65536, max: 2 ** 32, text: "last-level cache of a socket" },
-  "memory.jitterMin": {
-    measure: "time",
-    min: 0,
-    max: 1e-3,
-    text: "jitter: the least latency is so much below the median",
-  },
-  "memory.jitterP95": {
-    measure: "time",
-    min: 0,
-    max: 1e-3,
-    text: "jitter of a read's latency, 95 % quantile",
-  },
-  "memory.jitterP999": { measure: "time", min: 0, max: 1e-3, text: "jitter, 99.9 % quantile" },
-  "memory.jitterMax": { measure: "time", min: 0, max: 1e-2, text: "jitter, the most" },
-  "iommu.entries": { measure: "count", min: 1, max: 65536, text: "translations that the IOTLB holds" },
-  "iommu.ways": { measure: "count", min: 1, max: 1024, text: "entries of a set of the IOTLB" },
-  "iommu.walk": { measure: "time", min: 0, max: 1e-4, text: "a page walk" },
-  "iommu.recovery": { measure: "time", min: 0, max: 1e-4, text: "from a walk's end to the walker's next" },
-  "iommu.readPerKiB": {
-    measure: "time",
-    min: 0,
-    max: 1e-4,
-    text: "a read keeps its walker longer by this for each KiB",
-  },
-  "iommu.walkers": { measure: "count", min: 1, max: 32, text: "page walks at a time" },
-  "iommu.serialWalks": {
-    measure: "choice",
-    values: ["yes", "no"],
-    text: "whether walks of one page table follow each other",
-  },
+  ...MEMORY_KEYS,
   "memory.copyRate": { measure: "rate", min: 1e8, max: 1e13, text: "memcpy of one core" },
   "tracker.writeFault": {
     measure: "time",

@@ -9,6 +9,7 @@ import {
   checkCrypto,
   checkGuest,
   checkLink,
+  checkLoad,
   checkSide,
   checkWindow,
   convert,
@@ -229,6 +230,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkLink(scenario, link, source.card, destination.card, problems);
   checkCompressor(scenario, source.card, problems);
   checkContent(scenario, problems);
+  for (const { host } of [source, destination]) checkLoad(scenario.internal.contention, host, problems);
   checkWindow(scenario, destination.card, problems);
   checkTenant(scenario.tenant, problems);
   const { congestion, transport } = scenario.link;

@@ -136,6 +136,7 @@ const internal = z.strictObject({
   dll: choice(["explicit", "pciebench", "ack-per-tlp", "none"], "data link layer").default("explicit"),
   iommu: choice(["off", "4KiB", "2MiB"], "address translation: its page size").default("off"),
   jitter: choice(["off", "on"], "seeded jitter of host memory").default("off"),
+  contention: choice(["off", "on"], "reads wait for the load of host memory").default("off"),
   ecrc: choice(["off", "on"], "an end-to-end CRC on every TLP").default("off"),
   bitErrorRate: z
     .number("is no probability; write e.g. 1e-9")

@@ -70,6 +70,11 @@ export interface ResolvedHost {
     remoteAdderTicks: number;
     /** Last-level cache of a socket. */
     cacheBytes: number;
+    /** Share that others use of the bandwidth it sustains, and that of its peak. */
+    loadPerMille: number;
+    sustainedPerMille: number;
+    /** Factor on the wait that load means to a read. */
+    contentionPerMille: number;
     /** By how much a read's latency lies below its median at least, and above it by quantile. */
     jitter: { minTicks: number; p95Ticks: number; p999Ticks: number; maxTicks: number };
     /** Ticks per byte that one core copies. */
@@ -340,6 +345,7 @@ export interface ResolvedScenario {
     dll: "explicit" | "pciebench" | "ack-per-tlp" | "none";
     iommu: "off" | "4KiB" | "2MiB";
     jitter: "on" | "off";
+    contention: "on" | "off";
     ecrc: "on" | "off";
     /** Probability that a bit on a PCIe link arrives wrong. */
     bitErrorRate: number;

@@ -37,6 +37,7 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "internal.dll": "none",
   "internal.iommu": "4KiB",
   "internal.jitter": "on",
+  "internal.contention": "on",
   "internal.ecrc": "on",
   "internal.bitErrorRate": "1e-6",
   tenant: "{ op: read, workers: 8 }",
@@ -126,6 +127,7 @@ const SELDOM = "(the destination reads too seldom)";
 /** Longer than a page of writes: one walk begins before the last is over. */
 const LONG_WALKS = ["SIDE.host.iommu.walk=5 us"] as const;
 const JITTER = "internal.jitter=on";
+const CONTENTION = "internal.contention=on";
 
 /** What differs from side to side. */
 export type SideOther = Readonly<Record<"source" | "destination", Other>>;
@@ -146,6 +148,9 @@ export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
   "host.pcie.combineAbove": { source: "4096", destination: FEW_READS },
   "host.memory.remoteAdder": PROBE_ONLY,
   "host.memory.cache": PROBE_ONLY,
+  "host.memory.load": ["900", CONTENTION],
+  "host.memory.sustained": { source: ["100", CONTENTION], destination: SELDOM },
+  "host.memory.contention": ["9000", CONTENTION, "SIDE.host.memory.load=500"],
   "host.memory.jitterMin": ["20 ns", JITTER],
   "host.memory.jitterP95": ["100 ns", JITTER],
   "host.memory.jitterP999": { source: ["170 ns", JITTER], destination: SELDOM },

@@ -14,6 +14,19 @@ const CORE: readonly [file: string, name: string, find: string, replace: string]
     "const line = address >> 6;",
     "const line = address >> 5;",
   ],
+  [
+    "kernel/root",
+    "a loaded memory never saturates",
+    "(r.contention * r.rho) / (65536 - r.rho)",
+    "(r.contention * r.rho) / 65536",
+  ],
+  ["kernel/root", "a card does not load memory itself", "? r.moved : 0;", "? 0 : 0;"],
+  [
+    "kernel/root",
+    "writes do not load memory",
+    "  if (r.contention != 0) contended(r, bytes, arrival);\n",
+    "",
+  ],
   ["kernel/root", "jitter is drawn once", "mix(r.seed, r.drawn++)", "mix(r.seed, r.drawn)"],
   ["kernel/root", "reads are not translated", "    t += r.waited;\n", ""],
   [

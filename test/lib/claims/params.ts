@@ -70,6 +70,14 @@ export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
       "destination.host.memory.jitterMax=0 s",
     ],
   ],
+  [
+    "memory that others load, and their wait",
+    [
+      ...["internal.contention=on", "source.host.memory.load=437", "source.host.memory.sustained=801"],
+      ...["source.host.memory.contention=1337", "source.host.memory.missAdder=57 ns"],
+      "destination.host=gen5-host",
+    ],
+  ],
   ["AES-256 at 2048 bit", ["encrypt.cipher=aes-256-gcm", "source.card.crypto.bitsPerCycle=2048 bit/cycle"]],
   [
     "a deeper pipeline",

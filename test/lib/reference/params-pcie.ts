@@ -190,12 +190,26 @@ function iommu(p: Put, host: Preset, pages: string): void {
   ]);
 }
 
+/** Load of memory: of thousandths, over 1 us of the bandwidth that it sustains. Every read misses. */
+function load(p: Put, host: Preset, on: boolean): void {
+  const { num, den } = exact(host("memory.bandwidth"));
+  const thousandths = (key: string): bigint => BigInt(whole(host(`memory.${key}`)));
+  const miss = BigInt(ticks(host("memory.missAdder")));
+  // half a tick up
+  p(abi.S_MEM_CONTENTION, on ? Number((miss * thousandths("contention") + 500n) / 1000n) : 0);
+  p(abi.S_MEM_LOAD, Number((thousandths("load") * 65536n) / 1000n));
+  p(abi.S_MEM_WINDOW, Number(TICKS_PER_SECOND / 1_000_000n));
+  p(abi.S_MEM_WINDOW_BYTES, Number((num * thousandths("sustained")) / (den * 1000n * 1_000_000n)));
+  p(abi.S_MEM_MISS_SHARE, 2 ** 32);
+}
+
 /** Of a migration: every line misses, none is on another socket; the rest is the seed's. */
 export function rootComplex(p: Put, host: Preset, scenario: object): void {
   iommu(p, host, `${writtenAt(scenario, "internal.iommu") ?? "off"}`);
   p(abi.S_MEM_SEED, whole(writtenAt(scenario, "seed") ?? 1));
   const jitter = writtenAt(scenario, "internal.jitter") === "on" && ticks(host("memory.jitterMax")) > 0;
   p(abi.S_MEM_JITTER, jitter ? 1 : 0);
+  load(p, host, writtenAt(scenario, "internal.contention") === "on");
 }
 
 /**

@@ -7,6 +7,7 @@ import * as abi from "../../../assembly/abi.ts";
 
 const WORD = 2 ** 32;
 const LINE_BYTES = 64;
+const LOAD_PARTS = 2 ** 16;
 /** A page table is a page of 512 entries; tables are told apart by 12 bits of their number. */
 const PAGES_OF_A_TABLE = 512;
 const TABLES = 2 ** 12;
@@ -89,6 +90,8 @@ export class RootComplex {
   #readServerAt = 0;
   #writeServerAt = 0;
   #headersFreeAt = 0;
+  /** Bytes for memory by the number of the window of time in which they arrived. */
+  readonly #moved = new Map<number, number>();
   #drawn = 0;
 
   constructor(p: readonly number[], jitter: readonly number[]) {
@@ -111,7 +114,7 @@ export class RootComplex {
       this.#readServerAt +
       p[abi.S_MEM_READ_LATENCY]! +
       wait +
-      this.#missTicks(address) +
+      this.#missTicks(address, bytes, arriveAt) +
       p[abi.S_MEM_REMOTE_ADDER]! +
       this.#jitterTicks();
     // header credits come back in the order in which requests arrived
@@ -119,11 +122,29 @@ export class RootComplex {
     return { startAt: this.#headersFreeAt, readyAt };
   }
 
-  #missTicks(address: number): number {
+  #missTicks(address: number, bytes: number, arriveAt: number): number {
     const line = Math.floor(address / LINE_BYTES);
     const low = ((line % WORD) ^ this.#p[abi.S_MEM_SEED]!) >>> 0;
     const share = this.#p[abi.S_MEM_MISS_SHARE]!;
-    return mixed(low, Math.floor(line / WORD)) < share ? this.#p[abi.S_MEM_MISS_ADDER]! : 0;
+    if (mixed(low, Math.floor(line / WORD)) >= share) return 0;
+    this.#moves(bytes, arriveAt);
+    const loadTicks = this.#p[abi.S_MEM_CONTENTION] === 0 ? 0 : this.#loadTicks(arriveAt);
+    return this.#p[abi.S_MEM_MISS_ADDER]! + loadTicks;
+  }
+
+  #moves(bytes: number, arriveAt: number): void {
+    const window = Math.floor(arriveAt / this.#p[abi.S_MEM_WINDOW]!);
+    this.#moved.set(window, (this.#moved.get(window) ?? 0) + bytes);
+  }
+
+  /** t0 a rho / (1 - rho): rho of others, and of the card in the window before, in parts of 2^16. */
+  #loadTicks(arriveAt: number): number {
+    const p = this.#p;
+    const before = this.#moved.get(Math.floor(arriveAt / p[abi.S_MEM_WINDOW]!) - 1) ?? 0;
+    const own = Math.floor((before * LOAD_PARTS) / p[abi.S_MEM_WINDOW_BYTES]!);
+    const rho = Math.min(Math.floor(0.95 * LOAD_PARTS), p[abi.S_MEM_LOAD]! + own);
+    const ticks = BigInt(p[abi.S_MEM_CONTENTION]!) * BigInt(rho);
+    return Number(ticks / BigInt(LOAD_PARTS - rho));
   }
 
   #jitterTicks(): number {
@@ -135,6 +156,7 @@ export class RootComplex {
   /** When a write has landed: it is served when it is translated, but no write overtakes another. */
   write(address: number, bytes: number, arriveAt: number): number {
     const p = this.#p;
+    this.#moves(bytes, arriveAt);
     const translatedAt = arriveAt + this.#iommu.wait(address, arriveAt, 0);
     const startAt = Math.max(translatedAt, this.#writeServerAt);
     this.#writeServerAt = startAt + ticksOf(bytes, p[abi.S_MEM_WRITE_NUM]!, p[abi.S_MEM_WRITE_DEN]!);
