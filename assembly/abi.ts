@@ -249,6 +249,9 @@ export const S_MEM_CONTENTION: u32 = 125; // ticks: t0 * a; 0 without
 export const S_MEM_LOAD: u32 = 126; // share that others use, of 2^16
 export const S_MEM_WINDOW: u32 = 127; // ticks over which the card's own bytes are counted
 export const S_MEM_WINDOW_BYTES: u32 = 128; // that memory sustains in them
+// address translation services
+export const S_ATS_ENTRIES: u32 = 129; // of the card's translation cache; 0 without
+export const S_ATS_REQUESTS: u32 = 130; // translation requests out at most: tags of their own
 export const S_COUNT: u32 = 144;
 export const TENANT_OFF: u32 = 0;
 export const TENANT_READ: u32 = 1;
@@ -354,12 +357,14 @@ export const PORT_POSTED: u32 = 0;
 export const PORT_READ: u32 = 4;
 export const PORT_DOORBELL: u32 = 8;
 export const PORT_COMPLETION: u32 = 9;
+export const PORT_TRANSLATE: u32 = 10; // translation requests
 
 // requesters of a card
 export const R_DATA: u32 = 0;
 export const R_VSOCK: u32 = 1;
 export const R_DESC: u32 = 2;
 export const R_TENANT: u32 = 3;
+export const R_ATS: u32 = 4; // the card's translation cache
 
 // messages over VSOCK: to the card, then to the host
 export const M_START: u32 = 1;
@@ -474,6 +479,8 @@ export const C_TENANT_OPS: u32 = 47;
 export const C_TENANT_BYTES: u32 = 48;
 export const C_UP_REPLAYS: u32 = 49;
 export const C_DOWN_REPLAYS: u32 = 50;
+export const C_ATC_HITS: u32 = 51;
+export const C_ATC_MISSES: u32 = 52;
 export const COUNTERS: u32 = 64;
 
 // --- histograms of one side (ticks) ---

@@ -29,7 +29,7 @@ import { flushPcie, stepPcie } from "./channel/pcie";
 import { fifosReset } from "./kernel/fifo";
 import { arenaReset } from "./kernel/memory";
 import { p } from "./kernel/params";
-import { orderReset } from "./kernel/port";
+import { orderReset } from "./kernel/order";
 import {
   earliest,
   nextDue,

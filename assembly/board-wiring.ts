@@ -56,11 +56,14 @@ import {
   Q_VSOCK_ANSWER,
   Q_ZERO,
   READ_QUEUES_MAX,
+  R_ATS,
   R_DATA,
   R_DESC,
   R_TENANT,
   R_VSOCK,
   STARVED,
+  S_ATS_ENTRIES,
+  S_ATS_REQUESTS,
   S_CORES,
   S_DESC_PREFETCH,
   S_GCM_ENGINES,
@@ -138,9 +141,18 @@ import { buildVsock } from "./channel/vsock";
 import { gcmSetKey } from "./codec/gcm";
 import { lz4hwConfigure } from "./codec/lz4hw";
 import { buildFrontend } from "./host/frontend";
+import { TRANSLATION_BYTES, buildAtc } from "./kernel/atc";
 import { NOBODY, buildFifo, queue } from "./kernel/fifo";
 import { g32, p, p32 } from "./kernel/params";
-import { DOWN_COMPLETION, DOWN_POSTED, UP_POSTED, UP_READ, buildPort, buildRequester } from "./kernel/port";
+import {
+  DOWN_COMPLETION,
+  DOWN_POSTED,
+  UP_POSTED,
+  UP_READ,
+  UP_TRANSLATE,
+  buildPort,
+  buildRequester,
+} from "./kernel/port";
 import { buildProgress } from "./kernel/progress";
 import { mix } from "./kernel/random";
 import { setClock } from "./kernel/schedule";
@@ -218,6 +230,7 @@ export function wireTenant(side: u32): void {
 
 /** Ports, requesters and the memory behind them; false when there is no room for what is on its way to it. */
 export function wirePorts(side: u32): bool {
+  if (!buildAtc(side)) return false;
   buildPort(side, UP_POSTED + R_DATA, p32(side, S_WRITE_QUEUES), U_UP);
   buildPort(side, UP_POSTED + R_VSOCK, TLP_QUEUE_DEPTH, U_UP);
   buildPort(side, UP_POSTED + R_DESC, 512, U_UP);
@@ -226,14 +239,16 @@ export function wirePorts(side: u32): bool {
   buildPort(side, UP_READ + R_VSOCK, TLP_QUEUE_DEPTH, U_UP);
   buildPort(side, UP_READ + R_DESC, 512, U_UP);
   buildPort(side, UP_READ + R_TENANT, TLP_QUEUE_DEPTH, U_UP);
+  buildPort(side, UP_TRANSLATE, 64, U_UP);
   buildPort(side, DOWN_POSTED, 64, U_DOWN);
   buildPort(side, DOWN_COMPLETION, TAGS_MAX, U_DOWN);
   // tags and completion buffer: VSOCK, descriptors and other I/O have their own, what is left is the data's;
   // on a probe's board all is the other I/O's
   const vsock = p32(side, S_PCIE_TAGS_VSOCK);
+  const ats = p32(side, S_ATS_ENTRIES) == 0 ? 0 : p32(side, S_ATS_REQUESTS);
   const desc = p32(side, S_PCIE_TAGS_DESC);
   const other = p32(side, S_TEN_TAGS);
-  const data = p32(side, S_PCIE_TAGS) - vsock - desc - other;
+  const data = p32(side, S_PCIE_TAGS) - vsock - desc - other - ats;
   const share = p32(side, S_PCIE_CPL_BYTES) / 8;
   const headers = p32(side, S_PCIE_CPL_HEADERS) / 8;
   const eighths: u32 = other == 0 ? 0 : data == 0 ? 8 : 1;
@@ -244,6 +259,8 @@ export function wirePorts(side: u32): bool {
   buildRequester(side, R_DATA, 0, data, rest * share, rest * headers, queue(side, Q_READ_ANSWER));
   buildRequester(side, R_VSOCK, data, vsock, share, headers, queue(side, Q_VSOCK_ANSWER));
   buildRequester(side, R_DESC, data + vsock, desc, share, headers, queue(side, Q_DESC_ANSWER));
+  // the ATC has place for every answer it asks for
+  buildRequester(side, R_ATS, first + other, ats, ats * TRANSLATION_BYTES, ats, 0);
   setLanding(side, UP, LAND_PAGE, queue(side, Q_LANDED));
   setLanding(side, UP, LAND_MSIX, queue(side, Q_MSIX));
   setLanding(side, UP, LAND_USED, queue(side, Q_USED));

@@ -79,7 +79,8 @@ import { TO_CARD, buildMessages, freeMessage, messagesOut } from "./kernel/messa
 import { ABSENT, buildPages, devicePlace, deviceState, firstBehind, placedVersion } from "./kernel/pages";
 import { g, g32, p, p32 } from "./kernel/params";
 import { poolsLeft, poolsReset } from "./kernel/pool";
-import { orderReset, requestersOut } from "./kernel/port";
+import { orderReset } from "./kernel/order";
+import { requestersOut } from "./kernel/port";
 import { progress } from "./kernel/progress";
 import { buildNumbers, buildRecords, numbersOut } from "./kernel/record";
 import {

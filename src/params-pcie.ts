@@ -145,6 +145,12 @@ export function setIommu(p: Put, host: Pick<ResolvedHost, "iommu">, pages: "off"
   p(abi.S_IOMMU_SERIAL, iommu.serialWalks ? 1 : 0);
 }
 
+/** Translations that the card keeps, and asks for; none unless on. */
+export function setAts(p: Put, ats: ResolvedCard["ats"], on: boolean): void {
+  p(abi.S_ATS_ENTRIES, on ? ats.entries : 0);
+  p(abi.S_ATS_REQUESTS, ats.requests);
+}
+
 /** Latency of a read at the root complex, published with both flights: of the median, or the least one. */
 export function rootLatencyTicks(
   host: Pick<ResolvedHost, "memory">,

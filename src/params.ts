@@ -6,6 +6,7 @@ import {
   type Put,
   putRatio,
   rootLatencyTicks,
+  setAts,
   setContention,
   setEngine,
   setIommu,
@@ -270,6 +271,7 @@ function setSide(core: Core, index: number, side: ResolvedSide, s: ResolvedScena
   p(abi.S_PCIE_TAGS_VSOCK, kept.vsock);
   p(abi.S_PCIE_TAGS_DESC, kept.descriptors);
   setIommu(p, side.host, s.internal.iommu);
+  setAts(p, side.card.ats, s.internal.ats === "on");
   setJitter(core, index, p, side.host, s.internal.jitter === "on");
   p(abi.S_MEM_SEED, s.seed);
   setContention(p, side.host.memory, s.internal.contention === "on");

@@ -50,6 +50,8 @@ const SIDE: Choices = {
   "host.iommu.serialWalks": ["yes", "no"],
   "host.memory.jitterMax": ["0 s", "2 us"],
   "host.memory.contention": [0, 1000, 9000],
+  "card.ats.entries": [1, 4, 64],
+  "card.ats.requests": [1, 2, 3],
   "card.pcie.linkShare": [1000, 960, 333],
   "card.clock": ["300 MHz", "250 MHz", "1 GHz", "375 MHz", "700 MHz"],
   "card.control.clock": ["1.5 GHz", "700 MHz", "2 GHz"],
@@ -74,6 +76,7 @@ const SIDE: Choices = {
 const REST: Choices = {
   "internal.dll": ["explicit", "explicit", "explicit", "none", "ack-per-tlp", "pciebench"],
   "internal.iommu": ["off", "4KiB", "2MiB"],
+  "internal.ats": ["off", "on"],
   "internal.jitter": ["off", "on"],
   "internal.contention": ["off", "on"],
   "internal.pages": ["dma", "dma", "vsock"],
@@ -113,6 +116,9 @@ function configuration(seed: number): string[] {
   const choose = (prefix: string, choices: Choices): string[] =>
     Object.entries(choices).map(([key, of]) => `${prefix}${key}=${of[Math.floor(next() * of.length)]}`);
   const sets = [...choose("source.", SIDE), ...choose("destination.", SIDE), ...choose("", REST)];
+  // a card that translates needs an IOMMU
+  const ats = sets.indexOf("internal.ats=on");
+  if (ats >= 0 && sets.includes("internal.iommu=off")) sets.splice(ats, 1);
   return [...sets, ...(isLarge(seed) ? choose("", LARGE) : []), `seed=${seed}`];
 }
 

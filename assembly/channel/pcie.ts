@@ -52,22 +52,20 @@ import {
   REQUESTERS,
   UP_POSTED,
   UP_READ,
+  UP_TRANSLATE,
   answer,
   busRule,
-  filled,
   port,
   portHead,
-  postedGone,
   put,
-  setPostedGone,
-  setWireFree,
   take,
 } from "../kernel/port";
 import { after, freed, min3, owes, owesNak, sendDue, unitOf } from "../kernel/dllp";
+import { filled, postedGone, setPostedGone, setWireFree } from "../kernel/order";
 import { COMPLETION, NON_POSTED, POSTED, classOf, dataBytes, gate, wireBytes } from "../kernel/packet";
 import { mix } from "../kernel/random";
 import { wake } from "../kernel/schedule";
-import { readAt, startedAt, writeAt } from "../kernel/root";
+import { readAt, startedAt, translationAt, walkedAt, writeAt } from "../kernel/root";
 import { count, enter, enterUntil } from "../kernel/stats";
 import { NEVER, edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
@@ -144,7 +142,7 @@ function soonest(side: u32, dir: u32): u64 {
 // @ts-ignore: decorator
 @inline
 function portsOf(dir: u32): u32 {
-  return dir == UP ? 0xff : 0x300;
+  return dir == UP ? 0x4ff : 0x300;
 }
 
 // @ts-ignore: decorator
@@ -266,7 +264,20 @@ function chooseIn(side: u32, dir: u32, w: Way, cls: u32, t: u64): u32 {
   if (cls == COMPLETION) return STARVED;
   let cause = STARVED;
   const first = cls == POSTED ? UP_POSTED : UP_READ;
-  if (((filled(side) >> first) & 15) == 0) return STARVED;
+  const some = filled(side) & ((15 << first) | (cls == NON_POSTED ? 1 << UP_TRANSLATE : 0));
+  if (some == 0) return STARVED;
+  if (some >> UP_TRANSLATE != 0) {
+    // others wait for a translation: its request goes before their reads
+    const e = portHead(port(side, UP_TRANSLATE));
+    if (e.ready <= t) {
+      cause = gate(w, cls, e);
+      if (cause == BUSY) {
+        chosen = UP_TRANSLATE + 1;
+        return BUSY;
+      }
+      held = true;
+    }
+  }
   const turn = w.readNext;
   for (let i: u32 = 0; i < REQUESTERS; i++) {
     let r = turn + i;
@@ -369,11 +380,12 @@ function sendRead(side: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32
   busRule(e.bytes <= w.mrrs, e.bytes, w.mrrs);
   busRule(((<u32>e.address) & 4095) + e.bytes <= 4096, e.address, e.bytes);
   busRule(<i32>(e.after - postedGone(side)) <= 0, e.after, postedGone(side));
-  w.readNext = index - UP_READ + 1 == REQUESTERS ? 0 : index - UP_READ + 1;
-  const there = readAt(side, e.address, e.bytes, arrival);
+  const asks = index == UP_TRANSLATE;
+  if (!asks) w.readNext = index - UP_READ + 1 == REQUESTERS ? 0 : index - UP_READ + 1;
+  const there = asks ? translationAt(side, e.address, arrival) : readAt(side, e.address, e.bytes, arrival);
   if (w.endlessN == 0) {
     w.nph--;
-    freed(side, UP, w, w.freedN, startedAt(side), 1, 0);
+    freed(side, UP, w, w.freedN, asks ? walkedAt(side) : startedAt(side), 1, 0);
   }
   put(side, DOWN_COMPLETION, e.address, e.bytes, e.cookie, e.flags, there);
   take(q, index);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packets of a transaction: how long they are and what they need. Bytes on the wire as in channel/pcie.ts.
 import { BUSY, W_CREDIT_NPH, W_CREDIT_PD, W_CREDIT_PH, W_REPLAY } from "../abi";
-import { DOWN_COMPLETION, DOWN_POSTED, Entry, UP_READ } from "./port";
+import { DOWN_COMPLETION, DOWN_POSTED, Entry, UP_READ, UP_TRANSLATE } from "./port";
 import { Way } from "./way";
 
 /** Classes of transactions. */
@@ -43,7 +43,7 @@ export function wireBytes(w: Way, cls: u32, n: u32): u32 {
 export function classOf(index: u32): u32 {
   return index == DOWN_COMPLETION
     ? COMPLETION
-    : index >= UP_READ && index < DOWN_POSTED
+    : (index >= UP_READ && index < DOWN_POSTED) || index == UP_TRANSLATE
       ? NON_POSTED
       : POSTED;
 }

@@ -4,7 +4,8 @@
 // and completion buffer of its own, so that what it waits for depends on nobody else.
 //
 //   entry, 32 bytes: | ready u64 | address u64 | bytes u32 | cookie u32 | after u32 | flags u16 | done u16 |
-//   port, 48 bytes:  | items | mask | head | count | side | owner unit | waiting | - |
+//   port, 48 bytes:  | items | mask | head | count | side | owner unit | waiting | late |
+//   late, 16 bytes an entry, with an ATC: | ready u64 once it is translated | request u32 | - |
 import {
   I_CONSERVED,
   I_CREDITS,
@@ -14,14 +15,32 @@ import {
   PORT_DOORBELL,
   PORT_POSTED,
   PORT_READ,
+  PORT_TRANSLATE,
+  R_ATS,
   TAGS_MAX,
   T_ANSWER,
   T_PUT,
 } from "../abi";
+import {
+  TRANSLATION_BYTES,
+  fresh,
+  hasAtc,
+  keepAnswer,
+  lookup,
+  nextUntagged,
+  pageOf,
+  tagHome,
+  takeTag,
+  untagged,
+  waitForTag,
+  wanted,
+} from "./atc";
 import { push } from "./fifo";
 import { reserve } from "./memory";
+import { filled, postedGone, postedPut, setFilled, setPostedPut, wireFree } from "./order";
 import { currentUnit, now, wake } from "./schedule";
 import { broken } from "./stats";
+import { NEVER } from "./time";
 import { happened } from "./timeline";
 
 /** Ports of a side. A requester r posts at UP_POSTED + r and reads at UP_READ + r. */
@@ -29,7 +48,9 @@ export const UP_POSTED: u32 = PORT_POSTED;
 export const UP_READ: u32 = PORT_READ;
 export const DOWN_POSTED: u32 = PORT_DOORBELL;
 export const DOWN_COMPLETION: u32 = PORT_COMPLETION;
-export const PORTS: u32 = 10;
+export const UP_TRANSLATE: u32 = PORT_TRANSLATE;
+export const PORTS: u32 = 11;
+/** Requesters with ports of their own; the ATC is one more. */
 export const REQUESTERS: u32 = 4;
 
 
@@ -54,48 +75,10 @@ export class Port {
   side: u32;
   owner: u32;
   waiting: u32; // units that found no room, a bit each
-  pad: u32;
+  late: usize; // what waits for its translation, 0 without an ATC
 }
 
-const PORT = memory.data(960, 16); // 2 sides * PORTS * 48
-// when the wire of a side and direction is free: there is no use in waking it before
-const WIRE_FREE = memory.data(32, 8);
-
-// @ts-ignore: decorator
-@inline
-export function setWireFree(side: u32, dir: u32, t: u64): void {
-  store<u64>(WIRE_FREE + ((side * 2 + dir) << 3), t);
-}
-
-// one bit a port of a side: set while something is in it
-const FILLED = memory.data(8, 8);
-
-/** Ports of a side that hold something, a bit each. */
-// @ts-ignore: decorator
-@inline
-export function filled(side: u32): u32 {
-  return load<u32>(FILLED + (side << 2));
-}
-
-// posted transactions of a side put and gone: writes keep their order, reads do not pass them
-const ORDER = memory.data(16, 16);
-
-// @ts-ignore: decorator
-@inline
-export function postedGone(side: u32): u32 {
-  return load<u32>(ORDER + (side << 3), 4);
-}
-
-export function setPostedGone(side: u32, n: u32): void {
-  store<u32>(ORDER + (side << 3), n, 4);
-}
-
-/** Starts the count of posted writes anew. */
-export function orderReset(): void {
-  memory.fill(ORDER, 0, 16);
-  memory.fill(FILLED, 0, 8);
-  memory.fill(WIRE_FREE, 0, 32);
-}
+const PORT = memory.data(1056, 16); // 2 sides * PORTS * 48
 
 // @ts-ignore: decorator
 @inline
@@ -112,6 +95,7 @@ export function buildPort(side: u32, index: u32, depth: u32, owner: u32): void {
   q.side = side;
   q.owner = owner;
   q.waiting = 0;
+  q.late = index < DOWN_POSTED && hasAtc(side) ? reserve((<u64>depth) << 4) : 0;
 }
 
 /** True when a port is full; the unit that asks is then woken when the wire takes something out of it. */
@@ -168,13 +152,73 @@ export function put(
   e.cookie = cookie;
   e.flags = <u16>flags;
   e.done = 0;
-  e.after = load<u32>(ORDER + (side << 3));
-  if (index < UP_READ) store<u32>(ORDER + (side << 3), e.after + 1);
+  e.after = postedPut(side);
+  if (index < UP_READ) setPostedPut(side, e.after + 1);
   q.count++;
-  store<u32>(FILLED + (side << 2), load<u32>(FILLED + (side << 2)) | ((<u32>1) << index));
+  setFilled(side, filled(side) | ((<u32>1) << index));
   happened(T_PUT, side, index, ready, bytes, address, now);
-  const free = load<u64>(WIRE_FREE + ((side * 2 + (index >= DOWN_POSTED ? 1 : 0)) << 3));
+  if (q.late != 0) {
+    translate(side, q, e);
+    if (e.ready == NEVER) return;
+  }
+  // translation requests are ordered behind what has gone alone: what waits for them has not
+  if (index == UP_TRANSLATE) e.after = postedGone(side);
+  wakeOwner(side, q, index, e.ready);
+}
+
+// @ts-ignore: decorator
+@inline
+function wakeOwner(side: u32, q: Port, index: u32, ready: u64): void {
+  const down: u32 = index == DOWN_POSTED || index == DOWN_COMPLETION ? 1 : 0;
+  const free = wireFree(side, down);
   wake(side, q.owner, ready > free ? ready : free);
+}
+
+/** A transaction of the card is put: it may go when its page is translated too. */
+function translate(side: u32, q: Port, e: Entry): void {
+  const there = lookup(side, e.address);
+  if (there != NEVER) {
+    if (there > e.ready) e.ready = there;
+    return;
+  }
+  store<u64>(late(q, e), e.ready);
+  store<u32>(late(q, e), wanted, 8);
+  if (fresh) ask(side, pageOf(side, e.address), wanted, e.ready);
+  e.ready = NEVER;
+}
+
+// @ts-ignore: decorator
+@inline
+function late(q: Port, e: Entry): usize {
+  return q.late + ((changetype<usize>(e) - q.items) >> 1);
+}
+
+/** Puts a translation request that has a tag; else it waits for one. */
+function ask(side: u32, address: u64, request: u32, ready: u64): void {
+  const free = takeTag(side);
+  if (free == NEVER) waitForTag(side, address, request, ready);
+  else issueRead(side, R_ATS, address, TRANSLATION_BYTES, 1, request, ready > free ? ready : free);
+}
+
+/** The answer of a translation request will be at the card at t: so long its tag is out. */
+function translated(side: u32, index: u32, t: u64): void {
+  const request = finishRead(side, R_ATS, index);
+  keepAnswer(side, request, t);
+  tagHome(side, t);
+  if (untagged(side) != 0) {
+    const next = nextUntagged(side);
+    ask(side, load<u64>(next, 8), load<u32>(next, 16), load<u64>(next));
+  }
+  for (let i: u32 = 0; i < DOWN_POSTED; i++) {
+    const q = port(side, i);
+    for (let k: u32 = 0; k < q.count; k++) {
+      const e = entry(q, k);
+      if (e.ready != NEVER || load<u32>(late(q, e), 8) != request) continue;
+      const ready = load<u64>(late(q, e));
+      e.ready = ready > t ? ready : t;
+      if (k == 0) wakeOwner(side, q, i, e.ready);
+    }
+  }
 }
 
 /** Takes the head of port `index` and wakes who waits for room in it. */
@@ -182,7 +226,7 @@ export function take(q: Port, index: u32): void {
   q.head = (q.head + 1) & q.mask;
   q.count--;
   if (q.count == 0) {
-    store<u32>(FILLED + (q.side << 2), load<u32>(FILLED + (q.side << 2)) & ~((<u32>1) << index));
+    setFilled(q.side, filled(q.side) & ~((<u32>1) << index));
   }
   let mask = q.waiting;
   q.waiting = 0;
@@ -196,7 +240,7 @@ export function take(q: Port, index: u32): void {
 //  requester record, 48 bytes: | tag list | first tag | tags | free | buffer bytes | buffer headers |
 //  answers |
 const TAG = memory.data(49152, 16);
-const REQUESTER = memory.data(384, 16); // 2 sides * REQUESTERS * 48
+const REQUESTER = memory.data(480, 16); // 2 sides * (REQUESTERS + 1) * 48
 
 if (TAGS_MAX * 48 != 49152) ERROR("tags");
 
@@ -227,7 +271,7 @@ class Requester {
 // @ts-ignore: decorator
 @inline
 function requester(side: u32, r: u32): Requester {
-  return changetype<Requester>(REQUESTER + (side * REQUESTERS + r) * 48);
+  return changetype<Requester>(REQUESTER + (side * (REQUESTERS + 1) + r) * 48);
 }
 
 // @ts-ignore: decorator
@@ -302,7 +346,7 @@ export function issueRead(
   if (q.headers < headers) broken(I_CREDITS, headers, q.headers, now);
   q.bytes -= bytes;
   q.headers -= headers;
-  put(side, UP_READ + r, address, bytes, index, r, ready);
+  put(side, r == R_ATS ? UP_TRANSLATE : UP_READ + r, address, bytes, index, r, ready);
 }
 
 /** The last byte of a read's completions will be at the card at t: its answer can be taken from then on. */
@@ -311,6 +355,10 @@ export function answer(side: u32, r: u32, index: u32, bytes: u32, t: u64): void 
   if (g.used == 0) broken(I_TAG_IN_USE, index, 0, t);
   if (g.bytes != bytes) broken(I_CONSERVED, bytes, g.bytes, t);
   happened(T_ANSWER, side, r, t, index, bytes, 0);
+  if (r == R_ATS) {
+    translated(side, index, t);
+    return;
+  }
   push(requester(side, r).answers, index, t);
 }
 
@@ -346,12 +394,12 @@ export function finishRead(side: u32, r: u32, index: u32): u32 {
 /** Tags and completion buffer that are not home. */
 export function requestersOut(side: u32): u32 {
   let n: u32 = 0;
-  for (let r: u32 = 0; r < REQUESTERS; r++) {
+  for (let r: u32 = 0; r <= REQUESTERS; r++) {
     const q = requester(side, r);
     n += q.tags - q.free + (q.bytesAll - q.bytes) + (q.headersAll - q.headers);
   }
   for (let i: u32 = 0; i < PORTS; i++) n += port(side, i).count;
-  return n;
+  return n + untagged(side);
 }
 
 /** A transaction broke a rule of the bus: `what` beside its limit. */

@@ -19,16 +19,21 @@
 //   (1 - rho)), the wait of a queue with one server (a = 1), assumed; sustained is 0.80 to 0.88 of the peak.
 //   Leaves out: what others take of the rate itself (the server keeps the peak), waits of writes (they go to
 //   the cache first), banks, refresh, turns between reading and writing.
+// With ATS the card asks for translations itself (kernel/atc): such a request is answered at arrival +
+//   translation + the latency of a read, its header credit is free when it is translated; requests that are
+//   translated pass the IOMMU.
 // All of it is computed when the request is committed to the one wire that feeds the root complex, in order
 // of arrival; so nobody else can come between.
 import {
   JITTER_STEPS,
   S_MEM_JITTER,
   LOAD_MOST,
+  S_ATS_ENTRIES,
   S_MEM_CONTENTION,
   S_MEM_LOAD,
   S_MEM_MISS_ADDER,
   S_MEM_MISS_SHARE,
+  S_MEM_READ_LATENCY,
   S_MEM_REMOTE_ADDER,
   S_MEM_SEED,
   S_MEM_WINDOW,
@@ -55,7 +60,7 @@ class Root {
   seed: u32;
   drawn: u32; // random numbers drawn
   special: u32; // 1 when anything but the server counts
-  translated: u32; // 1 when there is an IOMMU
+  translated: u32; // 1 when there is an IOMMU that requests do not pass
   jittered: u32;
   plain: u32; // 1 when nothing but the server counts for writes
   load: u32; // of 2^16, of others
@@ -65,6 +70,8 @@ class Root {
   windowAt: u64;
   sustained: u64; // bytes in a window
   moved: u64; // bytes in the one at hand
+  latency: u64;
+  walked: u64; // when the last translation request was translated
 }
 
 if (offsetof<Root>() > 128) ERROR("root record");
@@ -101,7 +108,8 @@ export function buildRoot(side: u32): bool {
   r.window = p(side, S_MEM_WINDOW);
   r.sustained = p(side, S_MEM_WINDOW_BYTES);
   if (!buildIommu(side)) return false;
-  r.translated = <u32>hasIommu(side);
+  r.latency = p(side, S_MEM_READ_LATENCY);
+  r.translated = <u32>(hasIommu(side) && p(side, S_ATS_ENTRIES) == 0);
   r.plain = <u32>(r.translated == 0 && r.contention == 0);
   r.special = <u32>(r.plain == 0 || r.jittered != 0 || r.missAdder != 0 || r.remoteAdder != 0);
   return true;
@@ -138,6 +146,18 @@ function later(side: u32, address: u64, bytes: u32, served: u64, arrival: u64): 
   }
   if (r.jittered != 0) t += load<u32>(quantile(side, mix(r.seed, r.drawn++) >> 22));
   return t;
+}
+
+/** A translation request arrives; returns when its answer is there. */
+export function translationAt(side: u32, address: u64, arrival: u64): u64 {
+  const r = root(side);
+  r.walked = arrival + translate(side, address, arrival, 0);
+  return r.walked + r.latency;
+}
+
+/** When the last translation request was translated: its header credit is free then. */
+export function walkedAt(side: u32): u64 {
+  return root(side).walked;
 }
 
 /** A posted write arrives; returns when it has landed. */

@@ -24,6 +24,7 @@ export interface ProbePcieOptions {
   readonly mrrs?: string;
   readonly tags?: string;
   readonly load?: string;
+  readonly ats?: string;
   readonly dll: PcieProbe["dll"];
   readonly operations?: string;
   readonly seed: string;
@@ -51,13 +52,22 @@ function sideOf(options: ProbePcieOptions): PcieProbe["side"] {
     ...(options.mrrs === undefined ? {} : { mrrs: bytesOf("mrrs", options.mrrs, 128, 4096) }),
   };
   const tags = options.tags === undefined ? {} : { tags: wholeOf("tags", options.tags, 1, 1024) };
+  const ats = options.ats === undefined ? {} : { entries: wholeOf("ats", options.ats, 1, 1024) };
   const { host, card } = options;
   const load = options.load === undefined ? {} : { load: wholeOf("load", options.load, 0, 950) };
   const written = {
     host: { preset: host, pcie: both, memory: load },
-    card: { preset: card, pcie: { ...both, ...tags } },
+    card: { preset: card, pcie: { ...both, ...tags }, ats },
   };
   return resolveSide(written, "probe pcie");
+}
+
+/** Translations need an IOMMU and tags. @throws InputError */
+function checkAts(iommu: PcieProbe["iommu"], side: PcieProbe["side"]): void {
+  const { requests } = side.card.ats;
+  if (iommu === "off") throw new InputError("--ats: there is nothing to translate; write --iommu 4KiB too");
+  if (side.pcie.tags > requests) return;
+  throw new InputError(`--tags: translation requests take ${requests}; write at least ${requests + 1}`);
 }
 
 /** Runs the command: a table, or the answer as JSON. @throws InputError, ScenarioError */
@@ -66,6 +76,8 @@ export function probePcieCommand(options: ProbePcieOptions): string {
   const window = bytesOf("window", options.window, size, WINDOW_MAX);
   const seed = wholeOf("seed", options.seed, 0, 2 ** 32 - 1);
   const side = sideOf(options);
+  const ats = options.ats !== undefined;
+  if (ats) checkAts(options.iommu, side);
   const latency = options.measure === "latency";
   const single = options.op === "readwrite" ? 2 : 1;
   const depth = latency ? single : Math.max(single, side.card.engine.workers);
@@ -81,6 +93,7 @@ export function probePcieCommand(options: ProbePcieOptions): string {
     cache: options.cache,
     numa: options.numa,
     iommu: options.iommu,
+    ats,
     dll: options.dll,
     depth,
     jitter: true,

@@ -11,6 +11,7 @@ import {
   type Operation,
   type Put,
   rootLatencyTicks,
+  setAts,
   setContention,
   setEngine,
   setIommu,
@@ -24,7 +25,7 @@ import type { ResolvedSide } from "../scenario/types.ts";
 export interface PcieProbe {
   readonly side: Pick<ResolvedSide, "pcie"> & {
     readonly host: Pick<ResolvedSide["host"], "memory" | "iommu">;
-    readonly card: Pick<ResolvedSide["card"], "engine" | "ticksPerCycle">;
+    readonly card: Pick<ResolvedSide["card"], "ats" | "engine" | "ticksPerCycle">;
   };
   readonly op: Operation;
   /** Bytes of an operation. */
@@ -39,6 +40,8 @@ export interface PcieProbe {
   /** Where memory and line are. */
   readonly numa: "local" | "remote";
   readonly iommu: "off" | "4KiB" | "2MiB";
+  /** The card keeps translations and asks for them; off by default. */
+  readonly ats?: boolean;
   readonly dll: Dll;
   /** Operations under way: one for a latency, the engine's workers for a bandwidth. */
   readonly depth: number;
@@ -64,7 +67,12 @@ export interface PcieAnswer {
   /** Writing operations among those that count. */
   readonly writes: number;
   /** Packets and bytes on the wire, lookups of the IOTLB, from the start. */
-  readonly counters: { readonly upTlps: number; readonly downTlps: number; readonly iotlbMisses: number };
+  readonly counters: {
+    readonly upTlps: number;
+    readonly downTlps: number;
+    readonly iotlbMisses: number;
+    readonly atcMisses: number;
+  };
 }
 
 /** What of the window is cached, and where it is. */
@@ -103,10 +111,14 @@ function latencies(core: Core, last: number, count: number): Float64Array {
 
 /**
  * Runs a probe on a core, whatever that did before.
- * @throws RangeError when nobody would write; Error when an invariant breaks
+ * @throws RangeError when nobody would write, or nobody translate; Error when an invariant breaks
  */
 export function pcieProbe(core: Core, probe: PcieProbe): PcieAnswer {
   if (probe.op === "readwrite" && probe.depth < 2) throw new RangeError("mixed operations need a depth of 2");
+  const asked = probe.ats === true ? probe.side.card.ats.requests : 0;
+  if (asked > 0 && probe.iommu === "off") throw new RangeError("a card that translates needs an IOMMU");
+  if (asked >= probe.side.pcie.tags)
+    throw new RangeError(`translation requests take ${asked} tags: none is left`);
   const p: Put = (key, value) => core.setSideParam(0, key, value);
   const [num, den] = probe.side.card.ticksPerCycle;
   p(abi.S_CARD_NUM, num);
@@ -117,6 +129,7 @@ export function pcieProbe(core: Core, probe: PcieProbe): PcieAnswer {
   p(abi.S_WRITE_ISSUE, 0);
   p(abi.S_WRITE_QUEUES, 2);
   setIommu(p, probe.side.host, probe.iommu);
+  setAts(p, probe.side.card.ats, probe.ats === true);
   setJitter(core, 0, p, probe.side.host, probe.jitter);
   setMemory(p, probe.side.host.memory, rootLatencyTicks(probe.side.host, probe.side.pcie, probe.jitter));
   setContention(p, probe.side.host.memory, probe.contention === true);
@@ -124,7 +137,7 @@ export function pcieProbe(core: Core, probe: PcieProbe): PcieAnswer {
   const { op, size: sizeBytes, window: windowBytes, random, depth: workers, stride } = probe;
   setEngine(p, probe.side.card.engine, { op, sizeBytes, windowBytes, random, workers, stride });
   p(abi.S_TEN_GAP, 0);
-  p(abi.S_TEN_TAGS, probe.side.pcie.tags);
+  p(abi.S_TEN_TAGS, probe.side.pcie.tags - asked);
   if (Number(core.fn("buildPcieProbe")()) === 0) throw new Error("the probe does not fit in memory");
   const total = probe.warmUp + probe.operations;
   const first = runUntil(core, probe.warmUp);
@@ -142,6 +155,7 @@ export function pcieProbe(core: Core, probe: PcieProbe): PcieAnswer {
       upTlps: core.counter(0, abi.C_UP_TLPS),
       downTlps: core.counter(0, abi.C_DOWN_TLPS),
       iotlbMisses: core.counter(0, abi.C_IOTLB_MISSES),
+      atcMisses: core.counter(0, abi.C_ATC_MISSES),
     },
   };
 }

@@ -33,6 +33,8 @@ export interface PcieReport {
   readonly cache: PcieProbe["cache"];
   readonly numa: PcieProbe["numa"];
   readonly iommu: PcieProbe["iommu"];
+  /** Pages that the card's translation cache holds; null without one. */
+  readonly ats: number | null;
   /** Share of host memory that others use, in thousandths; null when its load does not count. */
   readonly load: number | null;
   readonly dll: PcieProbe["dll"];
@@ -72,6 +74,7 @@ export function pcieReport(
     cache,
     numa,
     iommu,
+    ats: probe.ats === true ? probe.side.card.ats.entries : null,
     load: probe.contention === true ? probe.side.host.memory.loadPerMille : null,
     dll,
     operations,
@@ -85,11 +88,12 @@ export function pcieTable(r: PcieReport): string {
   const { latencyNs: l } = r;
   const ns = (value: number): string => `${value.toFixed(1)} ns`;
   const translated = r.iommu === "off" ? "no IOMMU" : `IOMMU with pages of ${r.iommu}`;
+  const cached = r.ats === null ? "" : `, ${r.ats} of them cached on the card`;
   const memory = r.load === null ? [] : [["", `memory of which others use ${r.load / 10} %`]];
   const rows = [
     ["card and host", `${r.card}, ${r.host}`],
     ["link", `${r.link}, MPS ${r.mps}, MRRS ${r.mrrs}, ${r.tags} tags, data link layer ${r.dll}`],
-    ["operations", `${r.op} ${r.size} B over ${r.window} B, ${r.cache}, ${r.numa}, ${translated}`],
+    ["operations", `${r.op} ${r.size} B over ${r.window} B, ${r.cache}, ${r.numa}, ${translated}${cached}`],
     ...memory,
     ["", `${r.operations} counted, ${r.depth} under way`],
     ["bandwidth", `${(r.bandwidthBitsPerSecond / 1e9).toFixed(2)} Gbit/s`],

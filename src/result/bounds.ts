@@ -104,7 +104,8 @@ function pcieBound(reading: Reading, index: number, s: ResolvedScenario): number
     READ_BYTES * Math.ceil(pageBytes / pcie.mrrsBytes);
   const request = Math.min(pcie.mrrsBytes, abi.PAGE_BYTES);
   const kept = keptTags(side);
-  const byTags = pcie.tags - kept.vsock - kept.descriptors;
+  const asked = s.internal.ats === "on" ? side.card.ats.requests : 0;
+  const byTags = pcie.tags - kept.vsock - kept.descriptors - asked;
   // three quarters of the completion buffer are the page reads'
   const byBuffer = Math.floor((6 * Math.floor(pcie.completionBufferBytes / 8)) / request);
   const outstanding = Math.max(1, Math.min(byTags, byBuffer));

@@ -40,6 +40,8 @@ const COUNTERS: readonly Spec[] = [
   row("pcie.down.replays", abi.C_DOWN_REPLAYS, "TLPs", BOTH, "packets from host to card that arrived spoilt"),
   row("host.iommu.hits", abi.C_IOTLB_HITS, "lookups", BOTH, "translations that the IOTLB held"),
   row("host.iommu.misses", abi.C_IOTLB_MISSES, "lookups", BOTH, "translations that took a page walk"),
+  row("card.atc.hits", abi.C_ATC_HITS, "lookups", BOTH, "pages translated on the card, or asked for by it"),
+  row("card.atc.misses", abi.C_ATC_MISSES, "lookups", BOTH, "pages that the card asked the IOMMU for"),
   row("card.tenant.operations", abi.C_TENANT_OPS, "operations", BOTH, "operations of other I/O that ended"),
   row("card.tenant.bytes", abi.C_TENANT_BYTES, "B", BOTH, "bytes of those operations"),
   row("guest.writes", abi.C_WRITES, "writes", SOURCE, "page writes of the vCPUs"),

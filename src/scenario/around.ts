@@ -95,17 +95,19 @@ export function checkTenant(tenant: Tenant, problems: Problems): void {
     problems.add(["tenant", "workers"], "1 cannot read and write; write at least 2");
 }
 
-/** A tenant's tags are those that messages, descriptors and half of the page reads leave. */
+/** A tenant's tags are those that messages, descriptors, translations and half of the page reads leave. */
 export function checkTenantTags(
   tenant: Tenant,
   sides: Readonly<Record<string, ResolvedSide>>,
+  ats: string | number,
   problems: Problems,
 ): void {
   if (tenant === "off") return;
   for (const [name, side] of Object.entries(sides)) {
     if (tenant.side !== "both" && tenant.side !== name) continue;
     const { vsock, descriptors } = keptTags(side);
-    const most = Math.floor((side.pcie.tags - vsock - descriptors) / 2);
+    const asked = ats === "on" ? side.card.ats.requests : 0;
+    const most = Math.floor((side.pcie.tags - vsock - descriptors - asked) / 2);
     if (Number(tenant.tags) > most)
       problems.add(["tenant", "tags"], `are more than the ${name} card can spare; write at most ${most}`);
   }

@@ -25,7 +25,7 @@ export function convert(values: Values, problems: Problems): void {
 }
 
 /** One server and its card: tags, buffers and credits that could never work. */
-export function checkSide(side: { host: Values; card: Values }, problems: Problems): void {
+export function checkSide(side: { host: Values; card: Values }, problems: Problems, ats = false): void {
   const { host, card } = side;
   convert(host, problems);
   convert(card, problems);
@@ -44,7 +44,7 @@ export function checkSide(side: { host: Values; card: Values }, problems: Proble
     const what = `${pd} do not admit one TLP of ${mps} B; write at least ${mps / 16}, or 0 for unlimited`;
     problems.add(pathOf(values.path, "pcie.pdCredits"), what);
   }
-  checkReads(host, card, mrrs, problems);
+  checkReads(host, card, mrrs, ats, problems);
   const replay = card.whole("pcie.replayBuffer");
   if (replay < mps + 24) {
     const what = `does not hold one TLP of ${mps} B; write at least ${mps + 24} B`;
@@ -54,15 +54,17 @@ export function checkSide(side: { host: Values; card: Values }, problems: Proble
 
 /**
  * Tags and completion buffer of VSOCK (4 tags, an eighth), of descriptors (what they can have in flight, an
- * eighth), of data.
+ * eighth), of translations, of data.
  */
-function checkReads(host: Values, card: Values, mrrs: number, problems: Problems): void {
+function checkReads(host: Values, card: Values, mrrs: number, ats: boolean, problems: Problems): void {
   const rcb = host.whole("pcie.rcb");
   const batchBytes = card.whole("dma.descriptorBatch") * card.whole("dma.descriptorBytes");
   const batches = card.word("dma.ring") === "host" ? card.whole("dma.prefetchBatches") : 0;
-  const kept = 4 + batches * Math.ceil(batchBytes / mrrs);
+  const translations = ats ? card.whole("ats.requests") : 0;
+  const kept = 4 + batches * Math.ceil(batchBytes / mrrs) + translations;
   if (card.whole("pcie.tags") <= kept) {
-    const what = `leaves none for data: VSOCK and descriptors take ${kept}; write at least ${kept + 1}`;
+    const others = ats ? "VSOCK, descriptors and translations" : "VSOCK and descriptors";
+    const what = `leaves none for data: ${others} take ${kept}; write at least ${kept + 1}`;
     problems.add(pathOf(card.path, "pcie.tags"), what);
   }
   const bytes = 8 * Math.max(mrrs, batches * batchBytes);
@@ -208,6 +210,13 @@ export function checkContent(scenario: Scenario, problems: Problems): void {
   if (scenario.content === "sampled" || scenario.sampleEvery === SAMPLE_EVERY) return;
   const what = `has no effect with content ${scenario.content}; write content: sampled, or remove it`;
   problems.add(["sampleEvery"], what, "key");
+}
+
+/** A card that translates needs somebody to ask. */
+export function checkAts(iommu: string | number, ats: string | number, problems: Problems): void {
+  if (ats === "off" || iommu !== "off") return;
+  const what = "asks for translations, and there are none; write iommu: 4KiB, or ats: off";
+  problems.add(["internal", "ats"], what);
 }
 
 /** The load of a host's memory: of reads that wait for it. */

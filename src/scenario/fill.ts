@@ -264,6 +264,7 @@ export function fillCard(values: Values): ResolvedCard {
   return {
     preset: values.preset,
     ticksPerCycle: values.perCycle("clock"),
+    ats: { entries: values.whole("ats.entries"), requests: values.whole("ats.requests") },
     dma: {
       readQueues: values.whole("dma.readQueues"),
       writeQueues: values.whole("dma.writeQueues"),

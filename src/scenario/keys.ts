@@ -93,6 +93,13 @@ export const CARD_KEYS: KeyTable = {
     max: 65536,
     text: "TLP bytes kept until they are acknowledged, each way",
   },
+  "ats.entries": {
+    measure: "count",
+    min: 1,
+    max: 1024,
+    text: "pages that the card's translation cache holds",
+  },
+  "ats.requests": { measure: "count", min: 1, max: 64, text: "translation requests in flight at most" },
   clock: { measure: "clock", min: 1e6, max: 1e10, text: "clock of the card's engines" },
   "dma.readQueues": { measure: "count", min: 1, max: 8, text: "DMA read queues" },
   "dma.writeQueues": {

@@ -4,6 +4,7 @@
 import { basename, dirname, extname, resolve } from "node:path";
 import { checkFaults, checkTenant, checkTenantTags, fillFaults, fillTenant } from "./around.ts";
 import {
+  checkAts,
   checkCompressor,
   checkContent,
   checkCrypto,
@@ -224,8 +225,10 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   problems.done();
   if (source === null || destination === null || link === null) throw new Error("presets without a problem");
   source.card = withCompress(scenario, source.card, problems);
-  checkSide(source, problems);
-  checkSide(destination, problems);
+  const { iommu, ats } = scenario.internal;
+  checkSide(source, problems, ats === "on");
+  checkSide(destination, problems, ats === "on");
+  checkAts(iommu, ats, problems);
   checkGuest(scenario, problems);
   checkLink(scenario, link, source.card, destination.card, problems);
   checkCompressor(scenario, source.card, problems);
@@ -239,7 +242,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   convert(link, problems);
   problems.done();
   const sides = { source: fillSide(source), destination: fillSide(destination) };
-  checkTenantTags(scenario.tenant, sides, problems);
+  checkTenantTags(scenario.tenant, sides, scenario.internal.ats, problems);
   problems.done();
   const { name, stages } = loadPlacement(scenario.placement);
   return {

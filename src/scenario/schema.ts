@@ -135,6 +135,7 @@ const internal = z.strictObject({
   addresses: choice(["bitmap", "list", "runs"], "form of the dirty-page addresses").default("bitmap"),
   dll: choice(["explicit", "pciebench", "ack-per-tlp", "none"], "data link layer").default("explicit"),
   iommu: choice(["off", "4KiB", "2MiB"], "address translation: its page size").default("off"),
+  ats: choice(["off", "on"], "the card asks for translations itself and keeps them").default("off"),
   jitter: choice(["off", "on"], "seeded jitter of host memory").default("off"),
   contention: choice(["off", "on"], "reads wait for the load of host memory").default("off"),
   ecrc: choice(["off", "on"], "an end-to-end CRC on every TLP").default("off"),

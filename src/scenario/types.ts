@@ -140,6 +140,8 @@ export interface ResolvedCard {
     /** Where the descriptor rings lie. */
     ring: "host" | "card";
   };
+  /** Translations that the card keeps, and asks for at a time. */
+  ats: { entries: number; requests: number };
   /** The DMA engine for I/O that is not the migration's. */
   engine: {
     /** Operations under way at most. */
@@ -344,6 +346,7 @@ export interface ResolvedScenario {
     addresses: "bitmap" | "list" | "runs";
     dll: "explicit" | "pciebench" | "ack-per-tlp" | "none";
     iommu: "off" | "4KiB" | "2MiB";
+    ats: "on" | "off";
     jitter: "on" | "off";
     contention: "on" | "off";
     ecrc: "on" | "off";

@@ -73,6 +73,7 @@ export function idealSide(link: IdealLink): PcieProbe["side"] {
       },
     },
     card: {
+      ats: { entries: 1, requests: 1 },
       ticksPerCycle: [1024, 1],
       engine: {
         workers: 1024,

@@ -36,6 +36,7 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "internal.addresses": "list",
   "internal.dll": "none",
   "internal.iommu": "4KiB",
+  "internal.ats": ["on", "internal.iommu=4KiB"],
   "internal.jitter": "on",
   "internal.contention": "on",
   "internal.ecrc": "on",
@@ -123,6 +124,7 @@ const FEW_READS = "(the destination reads 60 bytes at most, one read at a time)"
 /** Of a probe alone: the lines of a migration are nowhere cached and on this socket, it has no other I/O. */
 const PROBE_ONLY = "(of probes)";
 const IOMMU = "internal.iommu=4KiB";
+const ATS = [IOMMU, "internal.ats=on"] as const;
 const SELDOM = "(the destination reads too seldom)";
 /** Longer than a page of writes: one walk begins before the last is over. */
 const LONG_WALKS = ["SIDE.host.iommu.walk=5 us"] as const;
@@ -191,6 +193,8 @@ export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
   "card.pcie.completionBuffer": { source: "16 KiB", destination: FEW_READS },
   "card.pcie.completionHeaders": { source: "256", destination: FEW_READS },
   "card.pcie.replayBuffer": ["4 KiB", ...BUSY],
+  "card.ats.entries": ["1", ...ATS],
+  "card.ats.requests": ["1", ...ATS, "SIDE.card.ats.entries=1"],
   "card.dma.readQueues": { source: "1", destination: SOURCE_ONLY },
   "card.dma.writeQueues": { source: DESTINATION_ONLY, destination: "1" },
   "card.dma.prefetchBatches": { source: "1", destination: SOURCE_ONLY },

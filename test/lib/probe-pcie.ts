@@ -101,7 +101,10 @@ function tenantRows(choose: Choose): Rows {
   const kind = choose([abi.TENANT_READ, abi.TENANT_WRITE, abi.TENANT_BOTH]);
   const bytes = choose([1, 8, 64, 65, 200, 256, 512, 1000, 2048, 4096, 9000]);
   const tags = choose([1, 2, 7, 32, 256]);
+  const [entries, requests] = [choose([0, 0, 1, 2, 16, 64]), choose([1, 2, 8])];
   return [
+    [abi.S_ATS_ENTRIES, entries],
+    [abi.S_ATS_REQUESTS, requests],
     [abi.S_PCIE_TAGS, tags],
     [abi.S_TEN_TAGS, tags],
     [abi.S_TEN_KIND, kind],
@@ -137,6 +140,9 @@ export function randomProbe(seed: number): ProbeConfig {
   ];
   const p: number[] = new Array(abi.S_COUNT).fill(0);
   for (const [key, value] of [...rows, ...more]) p[key] = Math.round(value);
+  // without an IOMMU nothing is translated; translation requests have tags beside the others
+  if (p[abi.S_IOMMU_SETS] === 0) p[abi.S_ATS_ENTRIES] = 0;
+  else if (p[abi.S_ATS_ENTRIES] !== 0) p[abi.S_PCIE_TAGS]! += p[abi.S_ATS_REQUESTS]!;
   const jitter = Array.from({ length: abi.JITTER_STEPS }, () => Math.floor(next() ** 4 * 500 * NS));
   return { name: `configuration ${seed}`, p, jitter, operations: choose([40, 100, 200]) };
 }
@@ -203,6 +209,8 @@ function countersOf(p: readonly number[], run: ProbeRun): [name: string, index: 
     ["their bytes", abi.C_TENANT_BYTES, run.ended.length * p[abi.S_TEN_BYTES]!],
     ["IOTLB hits", abi.C_IOTLB_HITS, run.lookups.hits],
     ["IOTLB misses", abi.C_IOTLB_MISSES, run.lookups.misses],
+    ["ATC hits", abi.C_ATC_HITS, run.translations.hits],
+    ["ATC misses", abi.C_ATC_MISSES, run.translations.misses],
     ["TLPs up", abi.C_UP_TLPS, tlps.length],
     ["bytes up", abi.C_UP_TLP_BYTES, sumOf(tlps, "what")],
     ["data up", abi.C_UP_DATA_BYTES, sumOf(data, "amount")],

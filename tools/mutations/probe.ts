@@ -14,6 +14,31 @@ const CORE: readonly [file: string, name: string, find: string, replace: string]
     "const line = address >> 6;",
     "const line = address >> 5;",
   ],
+  ["kernel/atc", "the ATC keeps what was asked for first", "      store<u64>(at, a.lookups, 8);\n", ""],
+  [
+    "kernel/atc",
+    "every miss of a page asks again",
+    "      fresh = false;",
+    "      fresh = load<u64>(at, 16) == NEVER;",
+  ],
+  [
+    "kernel/port",
+    "who waits for a translation goes when it was put",
+    "      e.ready = ready > t ? ready : t;",
+    "      e.ready = ready;",
+  ],
+  [
+    "kernel/root",
+    "a translation request needs no walk",
+    "r.walked = arrival + translate(",
+    "r.walked = arrival + 0 * translate(",
+  ],
+  [
+    "kernel/root",
+    "translated requests are translated again",
+    "<u32>(hasIommu(side) && p(side, S_ATS_ENTRIES) == 0)",
+    "<u32>hasIommu(side)",
+  ],
   [
     "kernel/root",
     "a loaded memory never saturates",

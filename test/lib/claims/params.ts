@@ -71,6 +71,13 @@ export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
     ],
   ],
   [
+    "a translation cache of the card's",
+    [
+      ...["internal.iommu=2MiB", "internal.ats=on", "source.card.ats.entries=7"],
+      "destination.card.ats.requests=3",
+    ],
+  ],
+  [
     "memory that others load, and their wait",
     [
       ...["internal.contention=on", "source.host.memory.load=437", "source.host.memory.sustained=801"],

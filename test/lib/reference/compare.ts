@@ -7,6 +7,7 @@ import { predictPcie } from "./pcie.ts";
 import { predictTcp, type StreamEvent } from "./tcp.ts";
 
 const COMPLETION_PORT = 9;
+const DOWN_PORTS = [8, COMPLETION_PORT];
 const CONTEXT = 3;
 
 /** Throws where two lists differ first, with what stands around it. */
@@ -28,10 +29,10 @@ export function sameLists<T>(name: string, core: readonly T[], reference: readon
   return length;
 }
 
-/** What requesters put into the ports of a side, in order; the completion port is not theirs. */
+/** What requesters put into the ports of a side, in order; completions and translations are not theirs. */
 export function putsOf(run: Run, side: number): Put[] {
   return of(run, abi.T_PUT, side)
-    .filter((e) => e.which !== COMPLETION_PORT)
+    .filter((e) => e.which !== COMPLETION_PORT && e.which !== abi.PORT_TRANSLATE)
     .map(asPut);
 }
 
@@ -43,7 +44,7 @@ export function packetsOf(run: Pick<Run, "events">, side: number, wire: number):
   for (const e of run.events) {
     if (e.side !== side) continue;
     const common = { kind: e.kind, startAt: e.t, what: e.a };
-    const onWire = e.kind === abi.T_TLP ? Number(e.which >= 8) : e.which;
+    const onWire = e.kind === abi.T_TLP ? Number(DOWN_PORTS.includes(e.which)) : e.which;
     if (onWire !== wire) continue;
     if (e.kind === abi.T_TLP) packets.push({ ...common, port: e.which, amount: e.b, units: 0 });
     if (e.kind === abi.T_DLLP) packets.push({ ...common, port: 0, amount: e.b, units: e.c });

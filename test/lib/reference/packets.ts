@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Transactions and packets of the PCIe link, and how long packets are: docs/model.md section 2. */
 import * as abi from "../../../assembly/abi.ts";
+import type { Translation } from "./ats.ts";
 
 /** A transaction put into a port: 0-3 posted up, 4-7 reads up, 8 posted down. 9 is predicted. */
 export interface Put {
@@ -42,6 +43,44 @@ export interface PcieRun {
   /** Entries of the completion port: `readyAt` is when memory has the data. */
   completions: Put[];
   answers: Answer[];
+}
+
+/** A transaction in a port. */
+export interface Entry extends Put {
+  /** Place in the order of all puts. */
+  order: number;
+  requester: number;
+  sentBytes: number;
+  /** Of a translation request, and of its answer. */
+  translation?: Translation | undefined;
+}
+
+/** Something freed by a receiver, or something on its way back to a transmitter. */
+export interface Amount {
+  at: number;
+  replay: number;
+  ph: number;
+  pd: number;
+  nph: number;
+}
+
+/** A direction of a link. */
+export interface Wire {
+  ticksPerByte: number;
+  freeAt: number;
+  skpAt: number;
+  classNext: number;
+  readNext: number;
+  ports: Map<number, Entry[]>;
+  /** What the transmitter may still take. */
+  room: Omit<Amount, "at">;
+  /** Returns that have not had their effect yet, in order. */
+  returns: Amount[];
+  /** What the receiver of this wire owes: the other wire carries it. */
+  unacknowledged: { at: number; bytes: number }[];
+  freedPosted: Amount[];
+  freedNonPosted: Amount[];
+  packets: Packet[];
 }
 
 /** Bytes on the wire: 24 + 4 ceil(n/4) a write, 24 a read request, 20 + 4 ceil(n/4) a completion. */

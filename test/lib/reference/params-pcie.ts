@@ -204,7 +204,9 @@ function load(p: Put, host: Preset, on: boolean): void {
 }
 
 /** Of a migration: every line misses, none is on another socket; the rest is the seed's. */
-export function rootComplex(p: Put, host: Preset, scenario: object): void {
+export function rootComplex(p: Put, host: Preset, card: Preset, scenario: object): void {
+  p(abi.S_ATS_ENTRIES, writtenAt(scenario, "internal.ats") === "on" ? whole(card("ats.entries")) : 0);
+  putAll(p, card, whole, [[abi.S_ATS_REQUESTS, "ats.requests"]]);
   iommu(p, host, `${writtenAt(scenario, "internal.iommu") ?? "off"}`);
   p(abi.S_MEM_SEED, whole(writtenAt(scenario, "seed") ?? 1));
   const jitter = writtenAt(scenario, "internal.jitter") === "on" && ticks(host("memory.jitterMax")) > 0;

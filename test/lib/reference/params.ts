@@ -270,7 +270,7 @@ export function deriveParams(text: string, sets: readonly string[]): Params {
     };
     const host = partOf(scenario, side, "host");
     pcie(p, host, cards[i]!, dll, writtenAt(scenario, "internal.ecrc") === "on");
-    rootComplex(p, host, scenario);
+    rootComplex(p, host, cards[i]!, scenario);
     hostParams(p, host, block[abi.S_MEM_JITTER] === 1);
     jitter.push(jitterOf(host, block[abi.S_MEM_JITTER] === 1));
     engines(p, cards[i]!, rounds);

@@ -241,6 +241,7 @@ export interface ProbeRun {
   readonly ended: readonly Ended[];
   readonly link: Link["done"];
   readonly lookups: RootComplex["lookups"];
+  readonly translations: Link["translations"];
   /** When the last thing was looked at. */
   readonly untilAt: number;
 }
@@ -260,5 +261,6 @@ export function predictProbe(p: readonly number[], jitter: readonly number[], op
     engine.step(t);
     if (engine.ended.length >= operations) break;
   }
-  return { ended: engine.ended, link: link.done, lookups: root.lookups, untilAt: t };
+  const { lookups } = root;
+  return { ended: engine.ended, link: link.done, lookups, translations: link.translations, untilAt: t };
 }

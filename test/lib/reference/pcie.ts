@@ -7,14 +7,18 @@
  * so the wires are looked at then and only then.
  */
 import * as abi from "../../../assembly/abi.ts";
+import { type Translation, TranslationCache } from "./ats.ts";
 import {
+  type Amount,
   type Answer,
   completionPiece,
+  type Entry,
   type Hooks,
   type Packet,
   type PcieRun,
   type Put,
   tlpBytes,
+  type Wire,
 } from "./packets.ts";
 import { RootComplex } from "./root.ts";
 
@@ -28,43 +32,12 @@ const REQUESTERS = 4;
 const READ_PORT = 4;
 const DOORBELL_PORT = 8;
 const COMPLETION_PORT = 9;
+const TRANSLATE_PORT = 10;
+/** Bytes of a translation. */
+const TRANSLATION_BYTES = 8;
 const ACK = 0;
 const UPDATE_P = 1;
 const UPDATE_NP = 2;
-
-interface Entry extends Put {
-  /** Place in the order of all puts. */
-  order: number;
-  requester: number;
-  sentBytes: number;
-}
-
-/** Something freed by a receiver, or something on its way back to a transmitter. */
-interface Amount {
-  at: number;
-  replay: number;
-  ph: number;
-  pd: number;
-  nph: number;
-}
-
-interface Wire {
-  ticksPerByte: number;
-  freeAt: number;
-  skpAt: number;
-  classNext: number;
-  readNext: number;
-  ports: Map<number, Entry[]>;
-  /** What the transmitter may still take. */
-  room: Omit<Amount, "at">;
-  /** Returns that have not had their effect yet, in order. */
-  returns: Amount[];
-  /** What the receiver of this wire owes: the other wire carries it. */
-  unacknowledged: { at: number; bytes: number }[];
-  freedPosted: Amount[];
-  freedNonPosted: Amount[];
-  packets: Packet[];
-}
 
 /** Predicts a side's link from its parameters (`S_` constants) and the puts in their order. */
 export function predictPcie(
@@ -90,12 +63,14 @@ export class Link {
   readonly #explicit: boolean;
   readonly #acknowledged: boolean;
   readonly #completions: Put[] = [];
+  readonly #cache: TranslationCache;
   #puts = 0;
 
   constructor(p: readonly number[], root: RootComplex, hooks: Hooks) {
     this.#p = p;
     this.#root = root;
     this.#hooks = hooks;
+    this.#cache = new TranslationCache(p, (translation, readyAt) => this.#ask(translation, readyAt));
     this.#explicit = p[abi.S_PCIE_DLL] === abi.DLL_EXPLICIT;
     this.#acknowledged = this.#explicit || p[abi.S_PCIE_DLL] === abi.DLL_ACK_PER_TLP;
     const endless = (n: number): number => (n === abi.CREDITS_ENDLESS ? Infinity : n);
@@ -103,7 +78,7 @@ export class Link {
     const down = [p[abi.S_PCIE_DOWN_PH]!, p[abi.S_PCIE_DOWN_PD]!, Infinity].map(endless);
     const [upTicks, downTicks] = [p[abi.S_PCIE_TICKS_PER_BYTE]!, p[abi.S_PCIE_DOWN_TICKS_PER_BYTE]!];
     this.#wires = [
-      this.#wire(upTicks, up, [0, 1, 2, 3, 4, 5, 6, 7]),
+      this.#wire(upTicks, up, [0, 1, 2, 3, 4, 5, 6, 7, TRANSLATE_PORT]),
       this.#wire(downTicks, down, [DOORBELL_PORT, COMPLETION_PORT]),
     ];
   }
@@ -117,8 +92,23 @@ export class Link {
   put(put: Put): number {
     const wire = this.#wires[put.port === DOORBELL_PORT ? DOWN : UP];
     const order = this.#puts++;
-    wire.ports.get(put.port)!.push({ ...put, order, requester: put.port - READ_PORT, sentBytes: 0 });
+    const entry = { ...put, order, requester: put.port - READ_PORT, sentBytes: 0 };
+    wire.ports.get(put.port)!.push(entry);
+    if (put.port !== DOORBELL_PORT) this.#cache.translate(entry);
     return order;
+  }
+
+  /** Pages that the card's translation cache had, or had asked for, and those it asked for. */
+  get translations(): { hits: number; misses: number } {
+    return { hits: this.#cache.hits, misses: this.#cache.misses };
+  }
+
+  /** A translation request is one that nobody has put. */
+  #ask(translation: Translation, readyAt: number): void {
+    const { address } = translation;
+    const own = { order: -1, requester: abi.R_ATS, sentBytes: 0, translation };
+    const put = { port: TRANSLATE_PORT, bytes: TRANSLATION_BYTES, address, readyAt };
+    this.#wires[UP].ports.get(TRANSLATE_PORT)!.push({ ...put, ...own });
   }
 
   /** Transactions in a port. */
@@ -258,6 +248,9 @@ export class Link {
       const head = wire.ports.get(COMPLETION_PORT)?.[0];
       return head !== undefined && this.#mayGo(wire, head, t) ? COMPLETION_PORT : null;
     }
+    // translations first, whatever was put before
+    const request = wire.ports.get(TRANSLATE_PORT)?.[0];
+    if (request !== undefined && this.#mayGo(wire, request, t)) return TRANSLATE_PORT;
     for (let i = 0; i < REQUESTERS; i++) {
       const port = READ_PORT + ((wire.readNext - READ_PORT + i) % REQUESTERS);
       const head = wire.ports.get(port)?.[0];
@@ -287,7 +280,8 @@ export class Link {
   }
 
   #needs(entry: Entry): Omit<Amount, "at"> {
-    const reads = entry.port >= READ_PORT && entry.port < READ_PORT + REQUESTERS;
+    const asks = entry.port === TRANSLATE_PORT;
+    const reads = asks || (entry.port >= READ_PORT && entry.port < READ_PORT + REQUESTERS);
     const kind = entry.port === COMPLETION_PORT ? COMPLETION : reads ? NON_POSTED : POSTED;
     const word = this.#p[abi.S_PCIE_UNPADDED] === 1 ? 1 : 4;
     if (kind === NON_POSTED) return { replay: tlpBytes("read", 0), ph: 0, pd: 0, nph: 1 };
@@ -323,7 +317,8 @@ export class Link {
     else if (needs.nph === 1) this.#readArrives(wire, entry, arriveAt);
     else amount = this.#writeArrives(which, wire, entry, arriveAt);
     if (needs.nph === 1 || entry.sentBytes === entry.bytes) queue.shift();
-    if (needs.nph === 1) wire.readNext = READ_PORT + ((port - READ_PORT + 1) % REQUESTERS);
+    if (needs.nph === 1 && port !== TRANSLATE_PORT)
+      wire.readNext = READ_PORT + ((port - READ_PORT + 1) % REQUESTERS);
     wire.classNext = port === COMPLETION_PORT ? POSTED : needs.nph === 1 ? COMPLETION : NON_POSTED;
     this.#record(wire, { kind: abi.T_TLP, startAt: t, port, what: needs.replay, amount, units: 0 });
   }
@@ -332,7 +327,8 @@ export class Link {
     const data = completionPiece(this.#p, entry.address, entry.bytes, entry.sentBytes);
     entry.sentBytes += data;
     if (entry.sentBytes === entry.bytes) {
-      const { requester, bytes, order } = entry;
+      const { requester, bytes, order, translation } = entry;
+      if (translation !== undefined) this.#cache.answered(translation, arriveAt);
       this.#hooks.answered({ requester, at: arriveAt, bytes }, order);
     }
     return data;
@@ -340,14 +336,17 @@ export class Link {
 
   /** Answers are sent in the order in which they are ready, of equal ones in that of their requests. */
   #readArrives(wire: Wire, entry: Entry, arriveAt: number): void {
-    const { bytes, address, requester, order } = entry;
-    const { startAt, readyAt } = this.#root.read(address, bytes, arriveAt);
+    const { bytes, address, requester, order, translation } = entry;
+    const { startAt, readyAt } =
+      translation === undefined
+        ? this.#root.read(address, bytes, arriveAt)
+        : this.#root.translation(address, arriveAt);
     const put = { port: COMPLETION_PORT, bytes, address, readyAt };
     this.#completions.push(put);
     const queue = this.#wires[DOWN].ports.get(COMPLETION_PORT)!;
     const begun = queue.filter((e) => e.sentBytes > 0);
     const others = queue.filter((e) => e.sentBytes === 0);
-    others.push({ ...put, order, requester, sentBytes: 0 });
+    others.push({ ...put, order, requester, sentBytes: 0, translation });
     others.sort((a, b) => a.readyAt - b.readyAt);
     this.#wires[DOWN].ports.set(COMPLETION_PORT, [...begun, ...others]);
     // a pool without a limit is not returned to

@@ -104,12 +104,17 @@ export class RootComplex {
     return { hits: this.#iommu.hits, misses: this.#iommu.misses };
   }
 
+  /** With ATS a request's address is translated already. */
+  #wait(address: number, arriveAt: number, readBytes: number): number {
+    return this.#p[abi.S_ATS_ENTRIES] === 0 ? this.#iommu.wait(address, arriveAt, readBytes) : 0;
+  }
+
   /** The read server works in order of arrival; what comes on top is each request's own. */
   read(address: number, bytes: number, arriveAt: number): ReadTimes {
     const p = this.#p;
     const startAt = Math.max(arriveAt, this.#readServerAt);
     this.#readServerAt = startAt + ticksOf(bytes, p[abi.S_MEM_READ_NUM]!, p[abi.S_MEM_READ_DEN]!);
-    const wait = this.#iommu.wait(address, arriveAt, bytes);
+    const wait = this.#wait(address, arriveAt, bytes);
     const readyAt =
       this.#readServerAt +
       p[abi.S_MEM_READ_LATENCY]! +
@@ -120,6 +125,13 @@ export class RootComplex {
     // header credits come back in the order in which requests arrived
     this.#headersFreeAt = Math.max(this.#headersFreeAt, startAt + wait);
     return { startAt: this.#headersFreeAt, readyAt };
+  }
+
+  /** A translation request: answered a read's latency after it is translated. */
+  translation(address: number, arriveAt: number): ReadTimes {
+    const walkedAt = arriveAt + this.#iommu.wait(address, arriveAt, 0);
+    this.#headersFreeAt = Math.max(this.#headersFreeAt, walkedAt);
+    return { startAt: this.#headersFreeAt, readyAt: walkedAt + this.#p[abi.S_MEM_READ_LATENCY]! };
   }
 
   #missTicks(address: number, bytes: number, arriveAt: number): number {
@@ -157,7 +169,7 @@ export class RootComplex {
   write(address: number, bytes: number, arriveAt: number): number {
     const p = this.#p;
     this.#moves(bytes, arriveAt);
-    const translatedAt = arriveAt + this.#iommu.wait(address, arriveAt, 0);
+    const translatedAt = arriveAt + this.#wait(address, arriveAt, 0);
     const startAt = Math.max(translatedAt, this.#writeServerAt);
     this.#writeServerAt = startAt + ticksOf(bytes, p[abi.S_MEM_WRITE_NUM]!, p[abi.S_MEM_WRITE_DEN]!);
     return this.#writeServerAt;
