@@ -101,6 +101,10 @@ export const G_LINK_BYTES: u32 = 47; // that the source of a link alone has
 export const G_NET_TLS: u32 = 48; // bytes around a record of a data link
 export const G_NET_DOWN_AT: u32 = 49; // when the link is down, and for how long
 export const G_NET_DOWN_FOR: u32 = 50;
+export const G_NET_PAUSE_HIGH: u32 = 51; // wire bytes at the bottleneck that stop the port; 0: nothing does
+export const G_NET_PAUSE_LOW: u32 = 52; // and that let it go on
+export const G_NET_PAUSE_HOP: u32 = 53; // ticks between port and switch
+export const G_NET_PAUSE_QUANTA: u32 = 54; // of 512 bit times
 export const G_COUNT: u32 = 60;
 
 // congestion control: none is a path without loss that nobody backs off from
@@ -425,6 +429,7 @@ export const W_WINDOW: u32 = 12;
 export const W_RATE_CAP: u32 = 13;
 export const W_PCIE: u32 = 14;
 export const W_ACK: u32 = 15;
+export const W_PAUSE: u32 = 16;
 export const STATES: u32 = 20;
 export const ACCOUNT_BYTES: u32 = 192; // 16, the sums, 16
 
@@ -481,6 +486,7 @@ export const C_UP_REPLAYS: u32 = 49;
 export const C_DOWN_REPLAYS: u32 = 50;
 export const C_ATC_HITS: u32 = 51;
 export const C_ATC_MISSES: u32 = 52;
+export const C_NET_PAUSES: u32 = 53;
 export const COUNTERS: u32 = 64;
 
 // --- histograms of one side (ticks) ---
@@ -534,7 +540,9 @@ export const LR_LOST: u32 = 12;
 export const LR_DROPPED: u32 = 14;
 export const LR_RECEIVED: u32 = 16;
 export const LR_DATA: u32 = 18; // segments sent, again or not
-export const LR_STREAMS: u32 = 20;
+export const LR_PAUSES: u32 = 20; // PAUSE frames
+export const LR_PAUSED: u32 = 22; // ticks that the port stood still, up to when it moved last
+export const LR_STREAMS: u32 = 24;
 
 // series: adaptive windows, doubled when the table is full
 export const SERIES_BINS: u32 = 512;

@@ -5,6 +5,7 @@ import {
   A_NET,
   C_NET_ACKS,
   C_NET_FRAMES,
+  C_NET_PAUSES,
   G_LINK_BYTES,
   G_NET_STREAMS,
   G_QUANTUM,
@@ -17,6 +18,8 @@ import {
   LR_ENDED,
   LR_EPISODES,
   LR_LOST,
+  LR_PAUSED,
+  LR_PAUSES,
   LR_RECEIVED,
   LR_RIGHT,
   LR_SENT,
@@ -34,6 +37,7 @@ import {
   UNITS,
   U_NET_RX,
   U_NET_TX,
+  W_PAUSE,
 } from "./abi";
 import { buildNet, stepRx, stepTx } from "./board-net";
 import { connection } from "./kernel/connection";
@@ -51,7 +55,7 @@ import {
   setNow,
   wake,
 } from "./kernel/schedule";
-import { brokenInvariant, counted, openAccount, statsReset } from "./kernel/stats";
+import { brokenInvariant, charged, counted, openAccount, statsReset } from "./kernel/stats";
 import { LINK_A, LINK_B, endlessStream, stream } from "./kernel/stream";
 import { NO_CLOCK } from "./kernel/time";
 import { timelineReset } from "./kernel/timeline";
@@ -162,6 +166,8 @@ export function linkReading(): usize {
     put(LR_LOST + side, path(side).lost);
     put(LR_DROPPED + side, path(side).dropped);
     put(LR_RECEIVED + side, path(side).received);
+    put(LR_PAUSES + side, counted(side, C_NET_PAUSES));
+    put(LR_PAUSED + side, charged(side, A_NET, W_PAUSE));
   }
   return READING;
 }

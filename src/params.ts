@@ -14,7 +14,13 @@ import {
   setLink,
   setMemory,
 } from "./params-pcie.ts";
-import type { Ratio, ResolvedScenario, ResolvedSide, ResolvedTenant } from "./scenario/types.ts";
+import type {
+  Ratio,
+  ResolvedPause,
+  ResolvedScenario,
+  ResolvedSide,
+  ResolvedTenant,
+} from "./scenario/types.ts";
 
 const SIDE_NAMES = ["source", "destination"] as const;
 
@@ -158,6 +164,14 @@ const CONGESTION = {
   cubic: abi.CONGESTION_CUBIC,
 } as const;
 
+/** How the switch stops the port; all 0 when it does not. */
+export function setPause(g: Map<number, number | bigint>, pause: ResolvedPause | null): void {
+  g.set(abi.G_NET_PAUSE_HIGH, pause?.highBytes ?? 0);
+  g.set(abi.G_NET_PAUSE_LOW, pause?.lowBytes ?? 0);
+  g.set(abi.G_NET_PAUSE_HOP, pause?.hopTicks ?? 0);
+  g.set(abi.G_NET_PAUSE_QUANTA, pause?.quanta ?? 0);
+}
+
 /** What the path does to frames, and the room for those that are under way. */
 function setPath(g: Map<number, number | bigint>, s: ResolvedScenario, quantumTicks: number): void {
   const { link } = s;
@@ -180,6 +194,7 @@ function setPath(g: Map<number, number | bigint>, s: ResolvedScenario, quantumTi
   g.set(abi.G_NET_QUEUE_NUM, link.bottleneckTicksPerByte?.[0] ?? 0);
   g.set(abi.G_NET_QUEUE_DEN, link.bottleneckTicksPerByte?.[1] ?? 1);
   g.set(abi.G_NET_BUFFER, path.bufferBytes);
+  setPause(g, link.pause);
   g.set(abi.G_NET_STREAMS, link.streams);
   g.set(abi.G_NET_SEGMENTS, segments);
   g.set(abi.G_NET_TUNED, link.windowGrowth === "auto" ? 1 : 0);

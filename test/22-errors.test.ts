@@ -114,6 +114,10 @@ const CASES: readonly Case[] = [
   [["run", "gone.yaml"], /^gone\.yaml:2:17 guest\.trace: gone\.mdt is not there; paths are relative/],
   [["run", "outside.yaml"], /^outside\.yaml:2:17 guest\.trace: .* leaves the project; .*--allow-outside$/],
   // overrides
+  [["probe", "link", "--hop", "1 us"], "--hop: has no effect without --pause; add it"],
+  [["probe", "link", "--pause", "--hop", "1 ms"], "--hop: 1 ms is too long; write at most 10 us"],
+  [["probe", "link", "--pause", "--rate", "400Gbit/s"], /^--pause: the port is no faster .* above --rate$/],
+  [["probe", "link", "--pause", "--buffer", "30KiB"], /^--buffer: is less than .*; write at least 77198 B$/],
   [["run", "good.yaml", "--set", "link.rate"], /^--set link\.rate: has no =; write e\.g\. /],
   [["run", "good.yaml", "--set", "link.rate="], /^--set link\.rate: has no value; /],
   [["run", "good.yaml", "--set", "link.rat=1 Gbit/s"], "--set link.rat: unknown key; did you mean rate?"],

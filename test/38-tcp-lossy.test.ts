@@ -46,6 +46,28 @@ function configuration(seed: number): LinkProbe {
   });
 }
 
+/** The same with a switch that stops the port: a bottleneck, marks anywhere in its queue, a hop. */
+function paused(seed: number): LinkProbe {
+  const next = generator(seed + 1000);
+  const probe = configuration(seed);
+  const frame = probe.mtuBytes + 38;
+  const bufferBytes = probe.bufferBytes + 4 * frame;
+  const highBytes = 2 * frame + Math.floor(next() * (bufferBytes - 2 * frame));
+  return {
+    ...probe,
+    portTicksPerByte: probe.ticksPerByte === null ? [20_480, 1] : probe.portTicksPerByte,
+    ticksPerByte: probe.ticksPerByte ?? probe.portTicksPerByte,
+    bufferBytes,
+    pause: {
+      highBytes,
+      lowBytes: Math.floor(next() * (highBytes - frame + 1)),
+      // up to 2 km, and no longer than the way
+      hopTicks: Math.floor(next() * Math.min(probe.rttTicks / 2, 10 * US)),
+      quanta: 16 + Math.floor(next() * 60_000),
+    },
+  };
+}
+
 function compare(probe: LinkProbe): number {
   const result = probeLink(core, probe);
   const until = Math.round(result.elapsedNs * abi.TICKS_PER_NS) - (result.complete ? 1000 : 0);
@@ -74,6 +96,14 @@ for (const seed of seeds(12)) {
         `\n${JSON.stringify(probe, (_, v) => (typeof v === "bigint" ? Number(v) : v))}`;
       throw error;
     }
+  });
+}
+
+for (const seed of seeds(8)) {
+  test(`link ${seed} whose switch pauses the port`, () => {
+    const probe = paused(seed);
+    assert.ok(compare(probe) > 3);
+    assert.equal(probeLink(naive, probe), probeLink(core, probe));
   });
 }
 

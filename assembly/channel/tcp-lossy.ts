@@ -5,7 +5,8 @@
 // Models: the connections of kernel/recovery, kernel/congestion, kernel/tuning; the path of kernel/path
 //   behind the port; selective acknowledgements of up to three blocks (RFC 2018), delayed acknowledgements
 //   with quick ones at the start, arbitration between the links, turns between the connections of a link,
-//   which go from one to the next when a burst is over or 64 KiB of it are sent.
+//   which go from one to the next when a burst is over or 64 KiB of it are sent; a switch that pauses the
+//   port (kernel/pause).
 // In and out: as channel/tcp. The connections of a link share its bytes: one that may send takes the next
 //   segment of the link, and the receiver puts it at its place, in whatever order connections bring it.
 // How long: a frame holds the port for its wire bytes x ticksPerByte, then goes its path. Sends: lost
@@ -36,6 +37,7 @@ import {
   U_NET_RX,
   U_NET_TX,
   U_RECEIVE,
+  W_PAUSE,
   W_RATE_CAP,
 } from "../abi";
 import {
@@ -52,6 +54,7 @@ import { Arrival, Port, arrival, buildArrivals, port, resetPorts } from "../kern
 import { addSeries } from "../kernel/log";
 import { g, g32 } from "../kernel/params";
 import { NOT_ARRIVING, arrived, buildPaths, path, underWay } from "../kernel/path";
+import { pausedFrom, pausedUntil, pausing } from "../kernel/pause";
 import { BLOCKS, beyondHole, buildReassembly, inOrder, place, tellHoles } from "../kernel/reassembly";
 import { acknowledged, nextLost, sacked, sentAgain, sentNew, timeout, timerRan } from "../kernel/recovery";
 import { wake } from "../kernel/schedule";
@@ -76,7 +79,7 @@ export function buildTcpLossy(): bool {
   buildWire();
   buildEgress();
   buildCongestion();
-  buildPaths();
+  if (!buildPaths()) return false;
   buildTuning();
   streams = g32(G_NET_STREAMS);
   mss = segmentBytes();
@@ -109,6 +112,7 @@ export function stepTxLossy(side: u32, t: u64): void {
     wake(side, U_NET_TX, freeAt(side));
     return;
   }
+  if (pausing && standsStill(side, t)) return;
   if (m.urgent != 0 && sendAck(side, m, true, t)) return;
   const a = ready(side, LINK_A, t);
   const causeA = cause;
@@ -126,6 +130,15 @@ export function stepTxLossy(side: u32, t: u64): void {
   if (sendAck(side, m, false, t)) return;
   enter(side, A_NET, why, t);
   waitFor(side, t);
+}
+
+/** Whether the switch has paused the port, which is charged for it whatever it has to send. */
+function standsStill(side: u32, t: u64): bool {
+  const until = pausedUntil(side, t);
+  if (until == 0) return false;
+  enter(side, A_NET, W_PAUSE, t);
+  wake(side, U_NET_TX, until);
+  return true;
 }
 
 /** Whoever runs out of time acts; a tail loss probe goes even where the window is full. */
@@ -149,6 +162,7 @@ function waitFor(side: u32, t: u64): void {
     const at = connection(side, i).ackAt;
     if (at != NEVER) wake(side, U_NET_TX, at);
   }
+  if (pausing && pausedFrom(side) > t) wake(side, U_NET_TX, pausedFrom(side));
 }
 
 const SIZES = memory.data(8, 4);
@@ -239,7 +253,7 @@ function sendFrame(side: u32, m: Port, index: u32, bytes: u32, end: u64, data: u
   if (bytes == 0) count(side, C_NET_ACKS, 1);
   happened(T_FRAME, side, index, t, bytes, c.acked, c.advertised);
   wake(side, U_NET_TX, free);
-  const at = underWay(path(side), wire, free);
+  const at = underWay(side, wire, free);
   if (at == NOT_ARRIVING) return;
   happened(T_ARRIVE, 1 - side, index, at, bytes, c.acked, c.advertised);
   const other = port(1 - side);

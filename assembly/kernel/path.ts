@@ -5,9 +5,9 @@
 //
 // How long: the frame joins the queue with its last byte, waits for what is there, and is dropped when that
 //   is more wire bytes than the buffer: a buffer of n frames holds n beside the one that is leaving. After
-//   the bottleneck it is lost while the link is down, else with probability loss / 2^32, seeded by
-//   direction and number. It arrives one
-//   propagation later, up to `jitter` ticks late, never before a frame that went before it.
+//   the bottleneck, which may pause the port (kernel/pause), it is lost while the link is down, else with
+//   probability loss / 2^32, seeded by direction and number. It arrives one propagation later, up to `jitter`
+//   ticks late, never before a frame that went before it.
 import {
   G_NET_BUFFER,
   G_NET_DOWN_AT,
@@ -21,6 +21,7 @@ import {
   I_CONSERVED,
 } from "../abi";
 import { g, g32 } from "./params";
+import { buildPause, drained, hop, joined, pausing } from "./pause";
 import { mix } from "./random";
 import { broken } from "./stats";
 
@@ -59,7 +60,8 @@ export function path(side: u32): Path {
   return changetype<Path>(PATHS + (side << 6));
 }
 
-export function buildPaths(): void {
+/** Builds the ways of both directions; false when memory does not hold them. */
+export function buildPaths(): bool {
   memory.fill(PATHS, 0, 128);
   queueNum = g(G_NET_QUEUE_NUM);
   queueDen = g(G_NET_QUEUE_DEN);
@@ -72,6 +74,7 @@ export function buildPaths(): void {
     path(side).seed = mix(g32(G_SEED), 0x7c90 + side);
     path(side).loss = g32(G_NET_LOSS + side);
   }
+  return buildPause();
 }
 
 /** Ticks that so many bytes take at the bottleneck. */
@@ -79,22 +82,26 @@ export function bottleneckTicks(bytes: u64): u64 {
   return queueNum == 0 ? 0 : (bytes * queueNum + queueDen - 1) / queueDen;
 }
 
-/** A frame of so many wire bytes leaves the port at t: when it arrives, or NOT_ARRIVING. */
-export function underWay(w: Path, bytes: u64, t: u64): u64 {
+/** A frame of so many wire bytes leaves the port of a side at t: when it arrives, or NOT_ARRIVING. */
+export function underWay(side: u32, bytes: u64, t: u64): u64 {
+  const w = path(side);
   const number = <u32>w.sent;
   w.sent++;
-  let leaves = t;
+  const at = t + hop; // 0 where nothing pauses
+  let leaves = at;
   if (queueNum != 0) {
-    const waits = w.free > t ? w.free - t : 0;
+    if (pausing) drained(side, w.free, at);
+    const waits = w.free > at ? w.free - at : 0;
     const span = bytes * queueNum;
     if (waits * queueDen > buffer) {
       w.dropped++;
       return NOT_ARRIVING;
     }
     if (waits == 0) w.carry = 0;
-    leaves = t + waits + (span + w.carry) / queueDen;
+    leaves = at + waits + (span + w.carry) / queueDen;
     w.carry = (span + w.carry) % queueDen;
     w.free = leaves;
+    if (pausing) joined(side, leaves, at);
   }
   if (leaves >= downAt && leaves < downUntil) {
     w.lost++;
@@ -104,7 +111,7 @@ export function underWay(w: Path, bytes: u64, t: u64): u64 {
     w.lost++;
     return NOT_ARRIVING;
   }
-  leaves += propagation;
+  leaves += propagation - hop;
   if (jitter != 0) {
     const share: u64 = mix(w.seed ^ 0x5bd1e995, number);
     leaves += share * (jitter >> 32) + ((share * (jitter & 0xffffffff)) >> 32);

@@ -163,6 +163,11 @@ export function sample(side: u32, histogram: u32, value: u64): void {
   store<u64>(slot, load<u64>(slot) + 1);
 }
 
+/** Ticks charged to a state of an account. */
+export function charged(side: u32, account: u32, state: u32): u64 {
+  return load<u64>(ACCOUNT + (side * ACCOUNTS + account) * ACCOUNT_BYTES + 16 + (state << 3));
+}
+
 export function accountsAt(): usize {
   return ACCOUNT;
 }

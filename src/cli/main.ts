@@ -243,6 +243,8 @@ function addProbeLink(probe: Command): void {
     .option("--in-flight <bytes>", "cap on what a connection has in flight")
     .option("--buffer <bytes>", "queue at the bottleneck, in bytes on the wire", "1 MiB")
     .option("--port <rate>", "rate of the sender's port; the bottleneck if it is no faster", "400 Gbit/s")
+    .option("--pause", "the switch at the bottleneck stops the port before its queue is full")
+    .option("--hop <time>", "of --pause: from the port to the switch (500 ns)")
     .option("--bytes <bytes>", "what is sent")
     .option("--duration <time>", "how long is measured, without --bytes (1 s)")
     .option("--omit <time>", "what goes before the measured time", "0 s")

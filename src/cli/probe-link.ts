@@ -5,7 +5,9 @@ import { Core, coreModule, type Variant } from "../core.ts";
 import { type LinkProbe, type LinkResult, linkProbe, probeLink } from "../probe/link.ts";
 import { grouped } from "../report/format.ts";
 import { ticksPerByte } from "../scenario/fill.ts";
-import { compare, parseDecimal, type Rational, show, ticksOf } from "../scenario/units.ts";
+import { DEFAULT_HOP, defaultMarks, QUANTA_MAX } from "../scenario/pause.ts";
+import type { ResolvedPause } from "../scenario/types.ts";
+import { compare, formatQuantity, parseDecimal, type Rational, show, ticksOf } from "../scenario/units.ts";
 import { InputError } from "./errors.ts";
 import { bytesOf, parsed, quantity, wholeOf } from "./options.ts";
 
@@ -24,6 +26,8 @@ interface LinkTexts {
   readonly inFlight?: string;
   readonly buffer: string;
   readonly port: string;
+  readonly pause?: boolean;
+  readonly hop?: string;
   readonly bytes?: string;
   readonly duration?: string;
   readonly omit: string;
@@ -41,11 +45,13 @@ const SEED_MAX = 2 ** 32 - 1;
 /** A transfer that takes longer is given up. */
 const HOURS_MAX = { num: 9000n, den: 1n };
 const RTT_MAX = { num: 2n, den: 1n };
+const HOP_MAX = { num: 1n, den: 100_000n };
 
 function ticksOfOption(option: string, text: string, most: Rational): bigint {
   const value = quantity(option, text, "time");
   if (compare(value, most) > 0) {
-    throw new InputError(`--${option}: ${show(text)} is too long; write at most ${most.num} s`);
+    const limit = formatQuantity(most, "time");
+    throw new InputError(`--${option}: ${show(text)} is too long; write at most ${limit}`);
   }
   return parsed(option, () => ticksOf(value));
 }
@@ -54,6 +60,32 @@ function lossOf(option: string, text: string): number {
   const { num, den } = parsed(option, () => parseDecimal(text));
   if (num < den) return Number(num) / Number(den);
   throw new InputError(`--${option}: ${show(text)} is no share of frames; write 0 to 0.999, such as 0.001`);
+}
+
+/** Bytes around the IP packet on the wire, and of these the preamble and the gap. */
+const ETHERNET_BYTES = 38;
+const OUTSIDE_BYTES = 20;
+
+/** The marks of the switch in the middle: the highest that loses nothing, and half of it. */
+function pauseOf(texts: LinkTexts, probe: LinkProbe): ResolvedPause | null {
+  if (texts.pause !== true) {
+    if (texts.hop !== undefined) throw new InputError("--hop: has no effect without --pause; add it");
+    return null;
+  }
+  if (probe.ticksPerByte === null) {
+    throw new InputError("--pause: the port is no faster than the path; write a --port above --rate");
+  }
+  const hopTicks = Number(ticksOfOption("hop", texts.hop ?? DEFAULT_HOP, HOP_MAX));
+  if (2 * hopTicks > probe.rttTicks) throw new InputError("--hop: is longer than half of --rtt; write less");
+  const frame = probe.mtuBytes + ETHERNET_BYTES;
+  const { portTicksPerByte, bufferBytes } = probe;
+  const port = { ticksPerByte: portTicksPerByte, frameBytes: frame, outsideBytes: OUTSIDE_BYTES };
+  const marks = defaultMarks({ ...port, bufferBytes }, hopTicks);
+  if (marks.highBytes < 2 * frame) {
+    const least = bufferBytes - marks.highBytes + 2 * frame;
+    throw new InputError(`--buffer: is less than the headroom of --pause; write at least ${least} B`);
+  }
+  return { ...marks, hopTicks, quanta: QUANTA_MAX };
 }
 
 /** The probe that the options describe. @throws InputError */
@@ -67,12 +99,12 @@ export function probeOf(texts: LinkTexts): LinkProbe {
   // a port no faster than the path is the bottleneck: it holds the sender back, and no frame is dropped
   // UDP has nothing but its own rate that keeps it from overrunning a queue
   const udp = texts.transport === "udp";
-  const faster = !udp && compare(port, rate) > 0;
+  const faster = (!udp || texts.pause === true) && compare(port, rate) > 0;
   if (texts.bytes !== undefined && texts.duration !== undefined) {
     throw new InputError("--duration: stands beside --bytes; keep one of the two");
   }
   const omit = ticksOfOption("omit", texts.omit, HOURS_MAX);
-  return linkProbe({
+  const probe = linkProbe({
     ticksPerByte: faster ? perByte("rate", rate) : null,
     portTicksPerByte: perByte("port", faster ? port : rate),
     rttTicks: Number(ticksOfOption("rtt", texts.rtt, RTT_MAX)),
@@ -94,6 +126,7 @@ export function probeOf(texts: LinkTexts): LinkProbe {
     omitTicks: omit,
     seed: wholeOf("seed", texts.seed, 0, SEED_MAX),
   });
+  return { ...probe, pause: pauseOf(texts, probe) };
 }
 
 const ms = (ns: number): string => `${(ns / 1e6).toPrecision(6)} ms`;
@@ -109,6 +142,8 @@ function table(probe: LinkProbe, r: LinkResult): string {
     ["windows cut", `${r.lossEvents} times, ${r.timeouts} by a timeout`],
     ["smoothed RTT", ms(r.srttMeanNs)],
   ];
+  if (probe.pause !== null)
+    rows.push(["stood still", `${ms(r.pausedNs)} by ${grouped(r.pauseFrames)} PAUSE frames`]);
   if (probe.streams > 1) rows.push(["of each stream", `${r.streams.map((n) => grouped(n)).join(", ")} B`]);
   return rows.map(([name, value]) => `  ${name.padEnd(22)}${value}\n`).join("");
 }

@@ -9,8 +9,9 @@ import {
   IP_TCP_BYTES,
   lossThreshold,
   segmentsOut,
+  setPause,
 } from "../params.ts";
-import type { Ratio } from "../scenario/types.ts";
+import type { Ratio, ResolvedPause } from "../scenario/types.ts";
 
 /** What is transferred over what. Ticks are 2^-10 ps. */
 export interface LinkProbe {
@@ -31,6 +32,8 @@ export interface LinkProbe {
   readonly jitterTicks: number;
   /** Wire bytes that the queue at the bottleneck holds. */
   readonly bufferBytes: number;
+  /** How the switch there stops the port; null when it drops instead. */
+  readonly pause: ResolvedPause | null;
   /** firmware: UDP, whose sender knows the window of its peer alone. */
   readonly congestion: "reno" | "cubic" | "firmware";
   readonly streams: number;
@@ -74,6 +77,9 @@ export interface LinkResult {
   readonly frames: number;
   readonly lostFrames: number;
   readonly droppedFrames: number;
+  /** PAUSE frames to the sender's port, and how long it stood still, up to when it moved last. */
+  readonly pauseFrames: number;
+  readonly pausedNs: number;
   /** Share of the data segments sent that were lost or dropped. */
   readonly lossShare: number;
   /** Frames back. */
@@ -149,7 +155,9 @@ function setLinkParams(core: Core, probe: LinkProbe): void {
     [abi.G_NET_FLIGHT, probe.inFlightBytes ?? 0],
     [abi.G_LINK_BYTES, probe.bytes ?? ENDLESS_BYTES],
   ];
-  for (const [index, value] of params) core.setGlobalParam(index, value);
+  const pause = new Map<number, number | bigint>();
+  setPause(pause, probe.pause);
+  for (const [index, value] of [...params, ...pause]) core.setGlobalParam(index, value);
 }
 
 function read(core: Core): Reading {
@@ -191,6 +199,8 @@ function result(core: Core, probe: LinkProbe, before: Reading, acknowledged: [nu
     frames: own(abi.LR_SENT),
     lostFrames: own(abi.LR_LOST),
     droppedFrames: own(abi.LR_DROPPED),
+    pauseFrames: own(abi.LR_PAUSES),
+    pausedNs: ns(own(abi.LR_PAUSED)),
     lossShare: data > 0 ? (gained(abi.LR_LOST) + gained(abi.LR_DROPPED)) / data : 0,
     acks: own(abi.LR_SENT + 1),
     streams: after.slice(abi.LR_STREAMS, abi.LR_STREAMS + probe.streams),
@@ -240,6 +250,7 @@ export function linkProbe(
     loss: 0,
     lossBack: 0,
     jitterTicks: 0,
+    pause: null,
     congestion: "cubic",
     streams: 1,
     windowBytes: null,

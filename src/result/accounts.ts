@@ -63,6 +63,7 @@ export const CAUSES: Readonly<Record<number, string>> = {
   [abi.W_RATE_CAP]: "rateCap",
   [abi.W_PCIE]: "pcie",
   [abi.W_ACK]: "ack",
+  [abi.W_PAUSE]: "pause",
 };
 
 /** A unit of a run and its ticks by accounting state. */

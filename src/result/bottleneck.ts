@@ -24,6 +24,7 @@ const LIMITS: ReadonlySet<number> = new Set([
   abi.W_REPLAY,
   abi.W_CWND,
   abi.W_RATE_CAP,
+  abi.W_PAUSE,
 ]);
 /**
  * A full wire makes every tag wait too: a busy unit is named before a wait that is no more than this much

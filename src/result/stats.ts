@@ -112,6 +112,13 @@ const COUNTERS: readonly Spec[] = [
   row("link.payloadBytes.pages", abi.C_NET_PAYLOAD_B, "B", BOTH, "TCP payload of data link B"),
   row("link.acks", abi.C_NET_ACKS, "frames", BOTH, "frames that carry an acknowledgement alone"),
   row(
+    "link.pauses",
+    abi.C_NET_PAUSES,
+    "frames",
+    BOTH,
+    "PAUSE frames from the switch to the port, repeated ones and those of no time among them",
+  ),
+  row(
     "card.dma.write.pages",
     abi.C_PLACED_PAGES,
     "pages",

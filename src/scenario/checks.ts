@@ -172,6 +172,7 @@ const OF_A_LOSSY_PATH = {
   jitter: "0",
   streams: "1",
   bottleneck: "none",
+  pause: "off",
   inFlight: "none",
   windowGrowth: "fixed",
 } as const;
@@ -188,6 +189,8 @@ function checkPath(scenario: Scenario, link: Values, problems: Problems): void {
     problems.add(["link", key], "needs congestion control; write congestion: cubic, or reno");
   }
   if (bottleneck === "none") {
+    if (recovers && scenario.link.pause !== "off")
+      problems.add(["link", "pause"], "has no effect without a slower part; write bottleneck: RATE", "key");
     if (buffer === DEFAULT_BUFFER) return;
     problems.add(["link", "buffer"], "has no effect without a slower part; write bottleneck: RATE", "key");
     return;

@@ -30,6 +30,7 @@ import {
 import { LINK_KEYS } from "./keys.ts";
 import { applyOverrides, type Override, parseSet } from "./overrides.ts";
 import { findFile } from "./paths.ts";
+import { checkPause, fillPause } from "./pause.ts";
 import { loadPlacement, loadPreset, presetNameProblem } from "./presets.ts";
 import { Problems, valueAt } from "./problems.ts";
 import {
@@ -135,7 +136,7 @@ function fillLink(scenario: Scenario, values: Values, destination: ResolvedSide)
   const slower = link.bottleneck === "none" ? null : ticksPerByte(parseQuantity(link.bottleneck, "rate"));
   const ethernet = fillEthernet(values);
   const framed = fillFraming(ethernet, link.framing as FramingKeys | undefined, link.transport === "udp");
-  return {
+  const filled = {
     ...ethernet,
     transport: link.transport as ResolvedLink["transport"],
     congestion: link.congestion as ResolvedLink["congestion"],
@@ -155,6 +156,7 @@ function fillLink(scenario: Scenario, values: Values, destination: ResolvedSide)
     arbitration: arbitration as ResolvedLink["arbitration"],
     weights: weights === undefined ? { state: 1, pages: 1 } : (weights as ResolvedLink["weights"]),
   };
+  return { ...filled, pause: fillPause(link.pause, filled) };
 }
 
 function fillGuest(scenario: Scenario): ResolvedGuest {
@@ -242,7 +244,9 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   convert(link, problems);
   problems.done();
   const sides = { source: fillSide(source), destination: fillSide(destination) };
+  const filledLink = fillLink(scenario, link, sides.destination);
   checkTenantTags(scenario.tenant, sides, scenario.internal.ats, problems);
+  checkPause(filledLink, problems);
   problems.done();
   const { name, stages } = loadPlacement(scenario.placement);
   return {
@@ -255,7 +259,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
     compress: { engine: scenario.compress === "off" ? "off" : scenario.compress.engine },
     delta: "off",
     encrypt: fillEncrypt(scenario),
-    link: fillLink(scenario, link, sides.destination),
+    link: filledLink,
     migration: fillMigration(scenario),
     tenant: fillTenant(scenario.tenant),
     firmware: "built-in",

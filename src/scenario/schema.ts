@@ -8,6 +8,7 @@ import { ROUNDS_MAX, STREAMS_MAX } from "../../assembly/abi.ts";
 import { faultSchema, tenantSchema } from "./around.ts";
 import { emptyList, field, overrideFields, supported } from "./fields.ts";
 import { CARD_KEYS, HOST_KEYS, type KeySpec, LINK_KEYS, REFUSED_KEYS } from "./keys.ts";
+import { pauseSchema } from "./pause.ts";
 import { parseDecimal, printable, show, toRatio, UnitError } from "./units.ts";
 
 /** The schema name of this version. */
@@ -222,6 +223,7 @@ const link = z.strictObject({
     max: 2 ** 30,
     text: "queue at the bottleneck in bytes on the wire; inert without one",
   }).default(DEFAULT_BUFFER),
+  pause: pauseSchema.default("off"),
   inFlight: wordOr("none", {
     measure: "bytes",
     min: 65536,

@@ -265,6 +265,15 @@ export interface ResolvedGuest {
   speed: Ratio;
 }
 
+/** PAUSE of a switch: wire bytes that stop the port and let it go on, the way to it, how long one lasts. */
+export interface ResolvedPause {
+  highBytes: number;
+  lowBytes: number;
+  hopTicks: number;
+  /** Of 512 bit times. */
+  quanta: number;
+}
+
 export interface ResolvedLink {
   /** Name of the preset it started from. */
   preset: string;
@@ -292,6 +301,8 @@ export interface ResolvedLink {
   bottleneckTicksPerByte: Ratio | null;
   /** Wire bytes that wait at the bottleneck. */
   bufferBytes: number;
+  /** How the switch at the bottleneck stops the port before its queue is full; null when it does not. */
+  pause: ResolvedPause | null;
   /** Cap on what a connection has in flight; null without one. */
   inFlightBytes: number | null;
   /** auto: the receive window begins with 65535 bytes and grows up to windowBytes. */

@@ -9,6 +9,8 @@ export type Other = string | readonly [value: string, ...sets: string[]];
 const BUSY = ["guest.generate.memory=8 MiB", "guest.generate.workingSet=8 MiB"] as const;
 const TENANT = "tenant={ workers: 6 }";
 const LOSSY = "link.congestion=cubic";
+const SLOW_SWITCH = ["link.transport=udp", "link.bottleneck=1 Gbit/s", "link.buffer=80 KiB", ...BUSY];
+const PAUSE = "link.pause={ low: 20 kB }";
 const NO_DLL = "internal.dll=none";
 const PLAIN = ["compress=off", "encrypt=off"] as const;
 const BOTH_LINKS = [
@@ -86,6 +88,11 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "link.streams": ["2", LOSSY],
   "link.bottleneck": ["1 Gbit/s", LOSSY],
   "link.buffer": ["20 KiB", LOSSY, "link.bottleneck=1 Gbit/s", ...BUSY],
+  "link.pause": ["on", ...SLOW_SWITCH],
+  "link.pause.high": ["30 kB", ...SLOW_SWITCH, PAUSE],
+  "link.pause.low": ["30 kB", ...SLOW_SWITCH, PAUSE],
+  "link.pause.hop": ["1 us", ...SLOW_SWITCH, PAUSE],
+  "link.pause.quanta": ["16", ...SLOW_SWITCH, PAUSE],
   "link.inFlight": ["64 KiB", LOSSY, "link.rtt=200 us", ...BUSY],
   "link.windowGrowth": ["auto", LOSSY, "link.rtt=200 us", ...BUSY],
   "link.framing.vlan": "1",

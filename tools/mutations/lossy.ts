@@ -18,6 +18,14 @@ const ROWS: readonly [file: string, name: string, find: string, replace: string]
     "mix(w.seed, number) < w.loss",
     "mix(w.seed, number) >> 1 < w.loss",
   ],
+  ["pause", "a PAUSE takes no time", "+ den - 1) / den + hop;", "+ den - 1) / den * 0;"],
+  [
+    "pause",
+    "the mark is half as high again",
+    "= g(G_NET_PAUSE_HIGH) * queueNum;",
+    "= g(G_NET_PAUSE_HIGH) * queueNum * 3 / 2;",
+  ],
+  ["path", "frames reach the switch at once", "  const at = t + hop;", "  const at = t;"],
   ["congestion", "reno keeps three quarters", "max<u32>(c.cwnd >> 1, 2)", "max<u32>((c.cwnd * 3) >> 2, 2)"],
   [
     "congestion",

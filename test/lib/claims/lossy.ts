@@ -5,7 +5,7 @@ import { Core, coreModule } from "../../../src/core.ts";
 import { type LinkProbe, linkProbe, probeLink } from "../../../src/probe/link.ts";
 import { LossyLink } from "../reference/tcp-lossy.ts";
 import { paramsOf } from "../timeline.ts";
-import { same } from "./expect.ts";
+import { claim, same } from "./expect.ts";
 
 const MS = 1_024_000_000_000;
 const PATH = {
@@ -27,6 +27,12 @@ const TRANSFERS: readonly Partial<LinkProbe>[] = [
   { congestion: "cubic", bytes: 500_000, windowBytes: 40_000 },
   { congestion: "cubic", bytes: 500_000, windowBytes: 300_000, inFlightBytes: 30_000 },
   { congestion: "cubic", bytes: 3_000_000, mtuBytes: 9000, rttTicks: 20 * MS, bufferBytes: 900_000 },
+  {
+    congestion: "reno",
+    bytes: 1_000_000,
+    bufferBytes: 30_000,
+    pause: { highBytes: 12_000, lowBytes: 0, hopTicks: MS / 1000, quanta: 1000 },
+  },
   { congestion: "cubic", bytes: 4_000_000, rttTicks: 40 * MS, bufferBytes: 2_000_000 },
 ];
 
@@ -36,10 +42,8 @@ export function checkTransfers(): void {
   for (const [i, own] of TRANSFERS.entries()) {
     const name = `transfer ${i + 1}`;
     const durationTicks = BigInt(8000 * MS);
-    const result = probeLink(
-      core,
-      linkProbe({ ...PATH, ticksPerByte: [81_920_000, 1], durationTicks, ...own }),
-    );
+    const probe = linkProbe({ ...PATH, ticksPerByte: [81_920_000, 1], durationTicks, ...own });
+    const result = probeLink(core, probe);
     same(`${name}: complete`, result.complete, true);
     const endAt = Math.round(result.elapsedNs * abi.TICKS_PER_NS);
     const frames = new LossyLink(paramsOf(core).global).run(endAt + 100 * MS);
@@ -48,6 +52,7 @@ export function checkTransfers(): void {
     });
     same(`${name}: end in ticks`, endAt, last?.arriveAt);
     const sent = frames.filter(({ side, startAt }) => side === 0 && startAt < endAt);
+    if (probe.pause !== null) claim(`${name}: the port stands still`, result.pausedNs > 0, 0, "a while");
     same(`${name}: frames`, result.frames, sent.length);
     same(
       `${name}: lost or dropped`,

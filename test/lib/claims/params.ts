@@ -157,6 +157,17 @@ export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
     ],
   ],
   [
+    "a switch that pauses the port",
+    ["link.congestion=reno", "link.bottleneck=3 Gbit/s", "link.buffer=200 kB", "link.pause=on"],
+  ],
+  [
+    "a switch with marks of its own",
+    [
+      ...["link.congestion=cubic", "link.bottleneck=3 Gbit/s", "link.rate=25 Gbit/s", "link.mtu=1500"],
+      "link.pause={ high: 90 kB, low: 1 kB, hop: 77 ns, quanta: 300 }",
+    ],
+  ],
+  [
     "the links",
     [
       ...["link.window=64 KiB", "link.rtt=33 us", "link.mtu=1499"],

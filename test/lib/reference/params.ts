@@ -202,6 +202,26 @@ function linkParams(p: Put, scenario: object, link: Preset, window: unknown): vo
   pathParams(p, of);
 }
 
+/** PAUSE: marks a headroom below the buffer, and half of that, where none are given. */
+function pauseParams(p: Put, of: (key: string, otherwise: unknown) => unknown, slower: unknown): void {
+  const written = of("pause", "off");
+  const own = (key: string, otherwise: unknown): unknown => writtenAt(written, key) ?? otherwise;
+  const names = [abi.G_NET_PAUSE_HIGH, abi.G_NET_PAUSE_LOW, abi.G_NET_PAUSE_HOP, abi.G_NET_PAUSE_QUANTA];
+  if (written === "off" || slower === "none") {
+    for (const name of names) p(name, 0);
+    return;
+  }
+  // the rate in bytes a second; a frame of the MTU; Ethernet's 38 bytes around a packet, 84 of a PAUSE
+  const { num, den } = exact(of("rate", "100 Gbit/s"));
+  const rate = Number(num) / Number(den);
+  const hopNs = Number(ticks(own("hop", "500 ns"))) / 1_024_000;
+  const headroom = (rate * 2 * hopNs) / 1e9 + 84 + whole(of("mtu", 9000)) + 38;
+  const high = whole(own("high", `${Math.floor(whole(of("buffer", "1 MiB")) - headroom)} B`));
+  const low = whole(own("low", `${Math.floor(high / 2)} B`));
+  for (const [i, value] of [high, low, ticks(own("hop", "500 ns")), whole(own("quanta", 65_535))].entries())
+    p(names[i]!, value);
+}
+
 /** A path that may lose frames, and what encloses a payload on it. */
 function pathParams(p: Put, of: (key: string, otherwise: unknown) => unknown): void {
   const congestion = ["none", "reno", "cubic"].indexOf(`${of("congestion", "none")}`);
@@ -215,6 +235,7 @@ function pathParams(p: Put, of: (key: string, otherwise: unknown) => unknown): v
   p(abi.G_NET_QUEUE_NUM, num);
   p(abi.G_NET_QUEUE_DEN, den);
   p(abi.G_NET_BUFFER, slower === "none" ? 0 : whole(of("buffer", "1 MiB")));
+  pauseParams(p, of, slower);
   p(abi.G_NET_STREAMS, whole(of("streams", 1)));
   p(abi.G_NET_TUNED, of("windowGrowth", "fixed") === "auto" ? 1 : 0);
   const flight = of("inFlight", "none");

@@ -37,11 +37,68 @@ function mix(a: number, b: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
+/** A PAUSE frame, or one that lets the port go on, with the time at which the port has it. */
+interface Order {
+  stop: boolean;
+  at: number;
+}
+
+/** A switch that stops the port which feeds its queue: docs/model.md section 6. */
+class Switch {
+  readonly #g: readonly number[];
+  readonly #orders: Order[] = [];
+  /** When the queue has fallen to the low mark, if nothing else comes; null while the port may send. */
+  #fallen: number | null = null;
+
+  constructor(g: readonly number[]) {
+    this.#g = g;
+  }
+
+  /** Of so many bytes at the bottleneck: the longest whole time that is no more. */
+  #time(bytes: number): number {
+    return Math.floor((bytes * this.#g[abi.G_NET_QUEUE_NUM]!) / this.#g[abi.G_NET_QUEUE_DEN]!);
+  }
+
+  /** From an order to its effect: preamble, 64 bytes and gap at the rate of the port, and a hop. */
+  get #late(): number {
+    const bytes = 64 + this.#g[abi.G_NET_OUTSIDE]!;
+    const ticks = (bytes * this.#g[abi.G_NET_TICKS_NUM]!) / this.#g[abi.G_NET_TICKS_DEN]!;
+    return Math.ceil(ticks) + this.#g[abi.G_NET_PAUSE_HOP]!;
+  }
+
+  /** Tells of the time before a frame reaches the queue at t. */
+  until(t: number): void {
+    if (this.#fallen === null || this.#fallen >= t) return;
+    this.#orders.push({ stop: false, at: this.#fallen + this.#late });
+    this.#fallen = null;
+  }
+
+  /** A frame has joined at t; the last byte of the queue leaves at `empty`. */
+  joined(t: number, empty: number): void {
+    const waits = (empty - t) * this.#g[abi.G_NET_QUEUE_DEN]!;
+    const passed = waits > this.#g[abi.G_NET_PAUSE_HIGH]! * this.#g[abi.G_NET_QUEUE_NUM]!;
+    if (this.#fallen === null && !passed) return;
+    if (this.#fallen === null) this.#orders.push({ stop: true, at: t + this.#late });
+    this.#fallen = empty - this.#time(this.#g[abi.G_NET_PAUSE_LOW]!);
+  }
+
+  /** When a port that stands still at t goes on; null when it does not stand still. */
+  standsUntil(t: number): number | null {
+    const orders = [...this.#orders];
+    if (this.#fallen !== null) orders.push({ stop: false, at: this.#fallen + this.#late });
+    const last = orders.findLast(({ at }) => at <= t);
+    if (last === undefined || !last.stop) return null;
+    return orders[orders.indexOf(last) + 1]!.at;
+  }
+}
+
 /** The way of one side's frames behind its port. */
 class Way {
   readonly #g: readonly number[];
   readonly #seed: number;
   readonly #loss: number;
+  /** Null where nothing stops the port. */
+  readonly switch: Switch | null;
   #freeAt = 0;
   #carry = 0;
   #number = 0;
@@ -51,11 +108,15 @@ class Way {
     this.#g = g;
     this.#seed = mix(g[abi.G_SEED]!, 0x7c90 + side);
     this.#loss = g[abi.G_NET_LOSS + side]!;
+    this.switch = g[abi.G_NET_PAUSE_HIGH]! > 0 ? new Switch(g) : null;
   }
 
   /** When a frame that leaves the port at t arrives; null when it does not. */
-  send(wireBytes: number, t: number): number | null {
+  send(wireBytes: number, left: number): number | null {
     const g = this.#g;
+    const hop = this.switch === null ? 0 : g[abi.G_NET_PAUSE_HOP]!;
+    const t = left + hop;
+    this.switch?.until(t);
     const number = this.#number++;
     let at = t;
     if (g[abi.G_NET_QUEUE_NUM]! > 0) {
@@ -66,9 +127,10 @@ class Way {
       this.#carry = work % den;
       this.#freeAt = t + wait + (work - this.#carry) / den;
       at = this.#freeAt;
+      this.switch?.joined(t, at);
     }
     if (mix(this.#seed, number) < this.#loss) return null;
-    at += g[abi.G_NET_PROPAGATION]!;
+    at += g[abi.G_NET_PROPAGATION]! - hop;
     const jitter = BigInt(g[abi.G_NET_JITTER]!);
     at += Number((BigInt(mix(this.#seed ^ 0x5bd1e995, number)) * jitter) >> 32n);
     this.#lastAt = Math.max(this.#lastAt, at);
@@ -133,6 +195,7 @@ export class LossyLink {
     };
     for (const port of this.#ports) {
       maybe(port.freeAt);
+      maybe(port.way.switch?.standsUntil(t) ?? undefined);
       maybe(port.arriving[0]?.arriveAt);
       for (const { timerAt } of port.senders) maybe(timerAt);
       for (const { ackAt } of port.receivers) maybe(ackAt);
@@ -167,6 +230,7 @@ export class LossyLink {
     const port = this.#ports[side]!;
     for (const s of port.senders) if (s.timerAt <= t) s.timerRan(t);
     if (port.freeAt > t) return;
+    if (port.way.switch !== null && port.way.switch.standsUntil(t) !== null) return;
     const urgent = port.receivers.findIndex((r) => r.urgent);
     if (urgent >= 0) {
       this.#frame(side, urgent, null, t);
