@@ -142,6 +142,7 @@ import { gcmSetKey } from "./codec/gcm";
 import { lz4hwConfigure } from "./codec/lz4hw";
 import { buildFrontend } from "./host/frontend";
 import { TRANSLATION_BYTES, buildAtc } from "./kernel/atc";
+import { READ_RECORDS, buildCompletions, completing } from "./kernel/completion";
 import { NOBODY, buildFifo, queue } from "./kernel/fifo";
 import { g32, p, p32 } from "./kernel/params";
 import {
@@ -231,7 +232,10 @@ export function wireTenant(side: u32): void {
 /** Ports, requesters and the memory behind them; false when there is no room for what is on its way to it. */
 export function wirePorts(side: u32): bool {
   if (!buildAtc(side)) return false;
-  buildPort(side, UP_POSTED + R_DATA, p32(side, S_WRITE_QUEUES), U_UP);
+  if (!buildCompletions(side)) return false;
+  // the source writes nothing but completion records there
+  const records = side == 0 && completing(side);
+  buildPort(side, UP_POSTED + R_DATA, records ? READ_RECORDS : p32(side, S_WRITE_QUEUES), U_UP);
   buildPort(side, UP_POSTED + R_VSOCK, TLP_QUEUE_DEPTH, U_UP);
   buildPort(side, UP_POSTED + R_DESC, 512, U_UP);
   buildPort(side, UP_POSTED + R_TENANT, TLP_QUEUE_DEPTH, U_UP);
@@ -278,7 +282,8 @@ function untranslated(side: u32): u64 {
   const credits = min<u64>(p(side, S_PCIE_PH), p(side, S_PCIE_PD));
   if (credits < <u64>CREDITS_ENDLESS) return credits;
   const other = p32(side, S_TEN_KIND) == TENANT_OFF ? 0 : p(side, S_TEN_DEPTH);
-  return p(side, S_SRAM_SLOTS) + other * (p(side, S_TEN_BYTES) / PAGE_BYTES + 2);
+  const records: u64 = completing(side) ? READ_RECORDS : 0;
+  return p(side, S_SRAM_SLOTS) + records + other * (p(side, S_TEN_BYTES) / PAGE_BYTES + 2);
 }
 
 /** The servers of host memory; a request takes 24 bytes of the wire at least, and is then a flight away. */

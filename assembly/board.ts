@@ -70,6 +70,7 @@ import { buildFirmware, onHandler, poll } from "./firmware/builtin";
 import { endedAt, handledAt, stepFrontend } from "./host/frontend";
 import { buildGuest, stepGuest, wantsInput } from "./host/guest";
 import { buildDirty, guestRuns, setGuestRuns } from "./kernel/dirty";
+import { completionsOpen } from "./kernel/completion";
 import { fetchesReset } from "./kernel/fetch";
 import { fifosLeft, fifosReset, pop, queue, ready } from "./kernel/fifo";
 import { buildJobs, jobsOut } from "./kernel/jobs";
@@ -400,6 +401,8 @@ export function notHome(): u32 {
     settlePcie(side);
     n += jobsOut(side) + requestersOut(side) + waysOut(side) + messagesOut(side) + <u32>unacknowledged(side);
   }
+  // a round that failed is not told of to its end
+  n += completionsOpen(0) + (logged(L_STATUS) == STATUS_COMPLETED ? completionsOpen(1) : 0);
   if (n != 0) broken(I_CONSERVED, n, 0, clock);
   if (logged(L_STATUS) == STATUS_COMPLETED) deviceOnce(clock);
   return n;

@@ -335,6 +335,8 @@ function setEngines(p: Put, side: ResolvedSide, s: ResolvedScenario): void {
   p(abi.S_DESC_PREFETCH, card.dma.prefetchBatches);
   p(abi.S_SRAM_SLOTS, Math.floor(card.dma.stagingSramBytes / abi.PAGE_BYTES));
   p(abi.S_READ_ISSUE, Math.max(1, card.dma.readIssueCycles));
+  p(abi.S_COMPLETION_EVERY, card.dma.completionEvery);
+  p(abi.S_COMPLETION_BYTES, card.dma.completionBytes);
   p(abi.S_WRITE_QUEUES, card.dma.writeQueues);
   p(abi.S_WRITE_ISSUE, Math.max(1, card.dma.writeIssueCycles));
   p(abi.S_ZERO_CYCLES, Math.ceil(abi.PAGE_BYTES / card.zeroFilter.bytesPerCycle));

@@ -97,6 +97,12 @@ const REST: Choices = {
   "migration.maxRounds": [2, 4],
 };
 
+/** Drawn last, so that the rest of a seed's configuration stays what it was. */
+const LAST: Choices = {
+  "card.dma.completionEvery": [0, 0, 1, 3, 64],
+  "card.dma.completionBytes": [4, 16, 64],
+};
+
 const LARGE: Choices = {
   "guest.generate.memory": ["1 MiB", "1540 KiB", "2 MiB"],
   "link.rate": ["7 Gbit/s", "25 Gbit/s", "100 Gbit/s"],
@@ -119,7 +125,9 @@ function configuration(seed: number): string[] {
   // a card that translates needs an IOMMU
   const ats = sets.indexOf("internal.ats=on");
   if (ats >= 0 && sets.includes("internal.iommu=off")) sets.splice(ats, 1);
-  return [...sets, ...(isLarge(seed) ? choose("", LARGE) : []), `seed=${seed}`];
+  const large = isLarge(seed) ? choose("", LARGE) : [];
+  const last = [...choose("source.", LAST), ...choose("destination.", LAST)];
+  return [...sets, ...large, ...last, `seed=${seed}`];
 }
 
 /** Everything that is counted, summed, sampled or logged: a line a number, each with its name. */

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the probe of `npm run mutate` claims, of the core as it is: sums by hand, other codecs, whole runs.
 import { suite } from "uvu";
-import { checkEcrc, checkLinkDown, checkOtherIo, checkPcieDown, checkSpoilt } from "./lib/claims/around.ts";
+import {
+  checkCompletions,
+  checkEcrc,
+  checkLinkDown,
+  checkOtherIo,
+  checkPcieDown,
+  checkSpoilt,
+} from "./lib/claims/around.ts";
 import { chainRun, checkChain } from "./lib/claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./lib/claims/codec.ts";
 import * as runs from "./lib/claims/runs.ts";
@@ -50,4 +57,5 @@ around("an end-to-end CRC", checkEcrc);
 around("a PCIe link that is down", checkPcieDown);
 around("an external link that is down", checkLinkDown);
 around("other I/O", checkOtherIo);
+around("completion records", checkCompletions);
 around.run();

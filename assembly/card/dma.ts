@@ -9,8 +9,9 @@
 //   at the first clock edge at or after the arrival of its last byte. A descriptor batch of n is one read of
 //   n * bytes (cut at MRRS) after the writes that posted it.
 // Gates, in this order, each held once passed: page at hand, room behind, SRAM, tag, completion buffer, port.
-// Leaves out: scatter within a page, completion records (the firmware counts pages), prefetch beyond whole
-//   batches.
+// With `dma.completionEvery`: a completion record (kernel/completion) is put one clock after a page that
+//   makes one due is complete, in the data requester's posted port; a page begins only when its record has room.
+// Leaves out: scatter within a page, prefetch beyond whole batches.
 // Numbers: card preset `dma.*`; a read may take SRAM only while more than a quarter of it is free (assumed),
 //   so that coded pages always find a slot.
 import {
@@ -53,6 +54,7 @@ import {
   W_TAGS,
 } from "../abi";
 import { addressOf } from "../kernel/address";
+import { completing, descriptorDone } from "../kernel/completion";
 import { isDirty } from "../kernel/dirty";
 import { fetchAnswered, fetchTaken } from "../kernel/fetch";
 import { hold, length, pop, pushHeld, queue, ready, lacks } from "../kernel/fifo";
@@ -60,12 +62,14 @@ import { CARRIED, Job, job, onItsWay, slotAt, slotsShort, takeSlot } from "../ke
 import { carries, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
 import { p32 } from "../kernel/params";
 import {
+  UP_POSTED,
   UP_READ,
   bufferFits,
   finishRead,
   issueRead,
   issuedAt,
   portFull,
+  portLacks,
   tagBytes,
   tagsFree,
 } from "../kernel/port";
@@ -86,6 +90,8 @@ class Engine {
   rcb: u32;
   issue: u32;
   kept: u32; // SRAM slots that reads leave free
+  completing: u32; // 1: completion records are written
+  reading: u32; // pages begun and not complete, where they are
 }
 
 const ENGINES = memory.data(128, 16);
@@ -111,6 +117,7 @@ export function buildDma(side: u32): void {
   e.rcb = p32(side, S_PCIE_RCB);
   e.issue = p32(side, S_READ_ISSUE);
   e.kept = p32(side, S_SRAM_SLOTS) / 4;
+  e.completing = completing(side) ? 1 : 0;
   for (let q: u32 = 0; q < READ_QUEUES_MAX; q++) store<u32>(current(side, q), NONE);
 }
 
@@ -156,6 +163,13 @@ function pickQueue(side: u32, e: Engine, t: u64): u32 {
     if (slotsShort(side, e.kept + 1)) {
       cause = W_SRAM;
       continue;
+    }
+    if (e.completing != 0) {
+      if (portLacks(side, UP_POSTED + R_DATA, e.reading + 1)) {
+        cause = W_PCIE;
+        continue;
+      }
+      e.reading++;
     }
     const index = pop(queue(side, Q_READ + q));
     hold(queue(side, Q_ZERO), 1);
@@ -215,6 +229,11 @@ function complete(side: u32, tag: u32, t: u64): void {
   if (before > j.wait) broken(I_CONSERVED, before, j.wait, t);
   j.wait -= before;
   if (j.wait != 0) return;
+  if (engine(side).completing != 0) {
+    engine(side).reading--;
+    descriptorDone(side, <u32>j.nonce, UP_POSTED + R_DATA, t, edgeAfter(side * 2, t, 1));
+    j.nonce = 0;
+  }
   j.version = sourceVersion(j.pfn);
   j.word = sourceWord(j.pfn);
   j.bytes = PAGE_BYTES;

@@ -9,7 +9,9 @@
 // How long: write k of a page may go k x `writeIssue` clocks after the first; the next page begins 4096 / MPS
 //   x `writeIssue` clocks after this one, when a queue is free. SRAM is free, and the page counts as placed
 //   for the firmware, when the last write has been handed to the link: writes keep their order.
-// Leaves out: completion records.
+// With `dma.completionEvery`: a completion record (kernel/completion) is put one clock after the last write
+//   of a page that makes one due has been handed to the link, behind it, in the descriptors' posted port,
+//   where a page begins only with room for two: the firmware puts the last one of a round.
 // Numbers: card preset `dma.*`.
 import {
   A_PLACE,
@@ -26,6 +28,7 @@ import {
   Q_LANDED,
   Q_PLACE,
   R_DATA,
+  R_DESC,
   SERIES_PLACED,
   STARVED,
   S_PCIE_MPS,
@@ -36,6 +39,7 @@ import {
   W_PCIE,
 } from "../abi";
 import { addressOf } from "../kernel/address";
+import { completing, writeDone } from "../kernel/completion";
 import { addSeries } from "../kernel/log";
 import { head, pop, queue, ready } from "../kernel/fifo";
 import {
@@ -52,7 +56,7 @@ import {
 } from "../kernel/jobs";
 import { ABSENT, carries, devicePlace, placedPage, placedVersion, setPlaced } from "../kernel/pages";
 import { p32 } from "../kernel/params";
-import { UP_POSTED, portFull, put } from "../kernel/port";
+import { UP_POSTED, portFull, portLacks, put } from "../kernel/port";
 import { placedAdd } from "../kernel/progress";
 import { wake } from "../kernel/schedule";
 import { broken, count, enter, sample } from "../kernel/stats";
@@ -109,7 +113,7 @@ export function stepPlacer(side: u32, t: u64): void {
     pop(queue(side, Q_PLACE));
     pass(side, index, j, t);
     w.next = edgeAfter(side * 2, t, 1);
-  } else if (portFull(side, UP_POSTED + R_DATA)) {
+  } else if (portFull(side, UP_POSTED + R_DATA) || recordLacks(side)) {
     enter(side, A_PLACE, W_PCIE, t);
     return;
   } else {
@@ -124,6 +128,11 @@ export function stepPlacer(side: u32, t: u64): void {
   }
   enter(side, A_PLACE, BUSY, t);
   wake(side, U_PLACE, w.busy != 0 ? w.handed : w.next);
+}
+
+/** Whether there is no room for the page's completion record and one at the end of the round. */
+function recordLacks(side: u32): bool {
+  return completing(side) && portLacks(side, UP_POSTED + R_DESC, 2);
 }
 
 /** Device state, and zero pages that fresh memory holds already, need no write: one a clock. */
@@ -151,6 +160,7 @@ function leave(side: u32, w: Writer, t: u64): void {
   }
   if (j.slotIn != NO_SLOT) freeSlot(side, j.slotIn);
   j.slotIn = NO_SLOT;
+  if (completing(side)) writeDone(side, UP_POSTED + R_DESC, edgeAfter(side * 2, t, 1));
   placedAdd(side, j.kind, j.bytes, t);
 }
 

@@ -45,6 +45,7 @@ import {
   S_PCIE_RCB,
 } from "../abi";
 import { DESCRIPTORS_AT } from "../kernel/address";
+import { batchBegun, completing, writesEnd } from "../kernel/completion";
 import { EVENT_MESSAGE, EVENT_ROUND, push, pushHeld, queue, lacks } from "../kernel/fifo";
 import {
   CARRIED,
@@ -115,9 +116,11 @@ function onDescriptors(side: u32, first: u32, n: u32, q: u32, t: u64): void {
   const at = next(side, t);
   let index = first;
   const onHost = p32(side, S_DESC_RING_ON_HOST) != 0;
+  const batch: u64 = completing(side) ? batchBegun(side, n) : 0;
   for (let i: u32 = 0; i < n; i++) {
     const then = job(side, index).wait;
     job(side, index).wait = 0;
+    job(side, index).nonce = batch;
     if (isDefined(TIMELINE)) onItsWay(P_POSTED, side, job(side, index), at, i, n);
     pushHeld(queue(side, onHost ? Q_PENDING : Q_READ + q), index, at);
     index = then;
@@ -199,6 +202,7 @@ function onRoundEnd(side: u32, argument: u32, t: u64): void {
 
 /** Destination: every page of the round has been placed. */
 function answerRound(side: u32, q: Progress, t: u64): void {
+  if (completing(side)) writesEnd(side, UP_POSTED + R_DESC, t, next(side, t));
   own(side, JOB_PLACED, <u32>q.roundPages, q.round, 0, t);
   q.roundBase += q.roundPages;
   if ((q.flags & ROUND_FINAL) != 0) {

@@ -23,7 +23,7 @@ export const NO_SLOT: u32 = 0xffffffff;
 @unmanaged
 export class Job {
   started: u64; // when the page's first request was issued, or the record arrived
-  nonce: u64; // of the record
+  nonce: u64; // of the record; of a page that is read, the batch of its descriptor
   pfn: u32; // page number; byte offset for device state; round for control records
   version: u32; // of the page, fixed at its last completion
   word: u32; // content word

@@ -108,6 +108,14 @@ export function portFull(side: u32, index: u32): bool {
   return true;
 }
 
+/** True when a port has fewer than n places; the unit that asks is then woken as by portFull(). */
+export function portLacks(side: u32, index: u32, n: u32): bool {
+  const q = port(side, index);
+  if (q.count + n <= q.mask + 1) return false;
+  q.waiting |= (<u32>1) << currentUnit;
+  return true;
+}
+
 // @ts-ignore: decorator
 @inline
 export function portHead(q: Port): Entry {

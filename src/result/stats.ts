@@ -76,6 +76,7 @@ const COUNTERS: readonly Spec[] = [
     SOURCE,
     "pages written by the guest while they were read; they are dirty again",
   ),
+  row("card.dma.completions", abi.C_COMPLETIONS, "records", BOTH, "completion records of DMA descriptors"),
   row("card.zero.pages", abi.C_ZERO_PAGES, "pages", SOURCE, "all-zero pages, sent as a header alone"),
   row(
     "card.compressor.pages",

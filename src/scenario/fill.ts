@@ -275,6 +275,8 @@ export function fillCard(values: Values): ResolvedCard {
       descriptorBatch: values.whole("dma.descriptorBatch"),
       stagingSramBytes: values.whole("dma.stagingSram"),
       ring: values.word("dma.ring"),
+      completionEvery: values.whole("dma.completionEvery"),
+      completionBytes: values.whole("dma.completionBytes"),
     },
     engine: {
       workers: values.whole("engine.workers"),

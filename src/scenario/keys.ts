@@ -127,6 +127,8 @@ export const CARD_KEYS: KeyTable = {
     text: "SRAM for page bodies, reserved before the read is issued",
   },
   "dma.ring": { measure: "choice", values: ["host", "card"], text: "memory that holds the descriptor rings" },
+  "dma.completionEvery": { measure: "count", min: 0, max: 64, text: "descriptors a record, 0: none" },
+  "dma.completionBytes": { measure: "octets", values: [4, 8, 16, 32, 64], text: "size of such a record" },
   "engine.workers": {
     measure: "count",
     min: 1,

@@ -139,6 +139,9 @@ export interface ResolvedCard {
     stagingSramBytes: number;
     /** Where the descriptor rings lie. */
     ring: "host" | "card";
+    /** Descriptors that a completion record tells of, 0: there are none; and its size. */
+    completionEvery: number;
+    completionBytes: number;
   };
   /** Translations that the card keeps, and asks for at a time. */
   ats: { entries: number; requests: number };

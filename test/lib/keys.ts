@@ -205,6 +205,8 @@ export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
   "card.dma.readQueues": { source: "1", destination: SOURCE_ONLY },
   "card.dma.writeQueues": { source: DESTINATION_ONLY, destination: "1" },
   "card.dma.prefetchBatches": { source: "1", destination: SOURCE_ONLY },
+  "card.dma.completionEvery": "1",
+  "card.dma.completionBytes": ["64", "SIDE.card.dma.completionEvery=1"],
   "card.dma.readIssue": { source: "200 cycles", destination: SOURCE_ONLY },
   "card.dma.writeIssue": { source: DESTINATION_ONLY, destination: "200 cycles" },
   "card.dma.descriptorBytes": { source: "64", destination: SOURCE_ONLY },

@@ -2,7 +2,14 @@
 // The probe of `npm run mutate`: every claim about the core that DPUSIM_CORE_WASM names and the harness
 // beside this file. Exits 0 when all hold, else the last line names the claim or the invariant. The first
 // argument picks a group.
-import { checkEcrc, checkLinkDown, checkOtherIo, checkPcieDown, checkSpoilt } from "./claims/around.ts";
+import {
+  checkCompletions,
+  checkEcrc,
+  checkLinkDown,
+  checkOtherIo,
+  checkPcieDown,
+  checkSpoilt,
+} from "./claims/around.ts";
 import { chainRun, checkChain } from "./claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./claims/codec.ts";
 import { checkTransfers } from "./claims/lossy.ts";
@@ -45,7 +52,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
     runs.checkStalls,
     runs.checkVersions,
   ],
-  around: [checkSpoilt, checkEcrc, checkPcieDown, checkLinkDown, checkOtherIo],
+  around: [checkSpoilt, checkEcrc, checkPcieDown, checkLinkDown, checkOtherIo, checkCompletions],
   spoil: [checkFlippedBit, checkRepeatedNumber, checkSource, checkBounds],
 };
 

@@ -4,6 +4,22 @@ import type { Row } from "./row.ts";
 
 export const card: readonly Row[] = [
   [
+    "around",
+    "kernel/completion",
+    "what is left of a batch has no record",
+    "  if (last || load<u32>(at, SINCE)",
+    "  if (load<u32>(at, SINCE)",
+    "invariant everything-home",
+  ],
+  [
+    "around",
+    "card/placer",
+    "pages that are written are told of twice",
+    "  if (completing(side)) writeDone(",
+    "  for (let i = 0; i < 2; i++) if (completing(side)) writeDone(",
+    "completion records",
+  ],
+  [
     "runs",
     "kernel/fetch",
     "a descriptor batch is handed on before all its reads are answered",

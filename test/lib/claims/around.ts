@@ -59,3 +59,16 @@ export function checkOtherIo(): void {
   claim("other I/O: as often as asked", Math.abs(operations - expected) <= 2, operations, `${expected}`);
   same("other I/O: bytes", stat(result, "source.card.tenant.bytes"), 64 * operations);
 }
+
+/** Completion records: of 1000 pages in one round, one for every 3 written; of reads, those of each batch. */
+export function checkCompletions(): void {
+  const card = { preset: "dpu-ref", dma: { completionEvery: 3, descriptorBatch: 32 } };
+  const result = good("completion records", { source: { card }, destination: { card } });
+  same("completion records: of writes", stat(result, "destination.card.dma.completions"), 334);
+  const [read, batches] = ["completions", "descriptors.fetches"].map((n) =>
+    stat(result, `source.card.dma.${n}`),
+  );
+  // ceil(n / 3) of each batch: at most two thirds of a record more than a third of its pages
+  const most = 1000 / 3 + (2 / 3) * batches!;
+  claim("completion records: of reads", read! >= 334 && read! <= most, read, `334 to ${Math.floor(most)}`);
+}

@@ -133,6 +133,7 @@ export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
     [
       ...["dma.descriptorBatch=33", "dma.descriptorBytes=64", "dma.prefetchBatches=2", "pcie.mrrs=256"],
       ...["dma.stagingSram=130 KiB", "dma.readIssue=0 cycles", "dma.writeIssue=9 cycles", "dma.readQueues=5"],
+      ...["dma.completionEvery=5", "dma.completionBytes=64"],
     ]
       .map((set) => `source.card.${set}`)
       .concat("destination.card.dma.ring=card"),

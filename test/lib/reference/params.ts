@@ -126,6 +126,8 @@ function engines(p: Put, card: Preset, rounds: number): void {
     [abi.S_SCANNER_WORDS, "scanner.wordsPerCycle"],
     [abi.S_READ_QUEUES, "dma.readQueues"],
     [abi.S_WRITE_QUEUES, "dma.writeQueues"],
+    [abi.S_COMPLETION_EVERY, "dma.completionEvery"],
+    [abi.S_COMPLETION_BYTES, "dma.completionBytes"],
     [abi.S_DESC_BYTES, "dma.descriptorBytes"],
     [abi.S_DESC_BATCH, "dma.descriptorBatch"],
     [abi.S_DESC_PREFETCH, "dma.prefetchBatches"],
