@@ -256,8 +256,8 @@ export const S_MEM_WINDOW_BYTES: u32 = 128; // that memory sustains in them
 // address translation services
 export const S_ATS_ENTRIES: u32 = 129; // of the card's translation cache; 0 without
 export const S_ATS_REQUESTS: u32 = 130; // translation requests out at most: tags of their own
-export const S_COMPLETION_EVERY: u32 = 125; // descriptors that a completion record tells of, 0: none do
-export const S_COMPLETION_BYTES: u32 = 126;
+export const S_COMPLETION_EVERY: u32 = 134; // descriptors that a completion record tells of, 0: none do
+export const S_COMPLETION_BYTES: u32 = 135;
 export const S_COUNT: u32 = 144;
 export const TENANT_OFF: u32 = 0;
 export const TENANT_READ: u32 = 1;
@@ -489,7 +489,7 @@ export const C_DOWN_REPLAYS: u32 = 50;
 export const C_ATC_HITS: u32 = 51;
 export const C_ATC_MISSES: u32 = 52;
 export const C_NET_PAUSES: u32 = 53;
-export const C_COMPLETIONS: u32 = 52;
+export const C_COMPLETIONS: u32 = 54;
 export const COUNTERS: u32 = 64;
 
 // --- histograms of one side (ticks) ---
