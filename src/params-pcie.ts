@@ -55,6 +55,8 @@ export interface LinkOptions {
   readonly shortAddress?: boolean;
   /** Probability that a bit arrives wrong. */
   readonly bitErrorRate?: number;
+  /** Data writes do not wait for the translations of others. */
+  readonly relaxed?: boolean;
   /** When the link is down, ticks. */
   readonly down?: { readonly atTicks: number; readonly forTicks: number } | null;
 }
@@ -88,6 +90,7 @@ export function setLink(p: Put, pcie: ResolvedPcie, asked: Dll, options: LinkOpt
   p(abi.S_PCIE_ERRORS, Math.round((options.bitErrorRate ?? 0) * 8 * 2 ** 48));
   p(abi.S_PCIE_DOWN_AT, options.down?.atTicks ?? 0);
   p(abi.S_PCIE_DOWN_FOR, options.down?.forTicks ?? 0);
+  p(abi.S_PCIE_RELAXED, options.relaxed === true ? 1 : 0);
   p(abi.S_PCIE_LANES, pcie.lanes);
   p(abi.S_PCIE_MPS, pcie.mpsBytes);
   p(abi.S_PCIE_MRRS, pcie.mrrsBytes);

@@ -280,8 +280,9 @@ function setSide(core: Core, index: number, side: ResolvedSide, s: ResolvedScena
   pair(abi.S_CARD_NUM, side.card.ticksPerCycle);
   pair(abi.S_CTL_NUM, side.card.control.ticksPerCycle);
   const kept = keptTags(side);
-  const { dll, bitErrorRate } = s.internal;
-  setLink(p, side.pcie, dll, { bitErrorRate, ecrc: s.internal.ecrc === "on", down: downOf(s, index) });
+  const { dll, bitErrorRate, ecrc, relaxedOrdering } = s.internal;
+  const relaxed = relaxedOrdering === "on";
+  setLink(p, side.pcie, dll, { bitErrorRate, ecrc: ecrc === "on", relaxed, down: downOf(s, index) });
   setTenant(p, side, s.tenant, index);
   p(abi.S_PCIE_TAGS_VSOCK, kept.vsock);
   p(abi.S_PCIE_TAGS_DESC, kept.descriptors);

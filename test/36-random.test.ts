@@ -77,6 +77,7 @@ const REST: Choices = {
   "internal.dll": ["explicit", "explicit", "explicit", "none", "ack-per-tlp", "pciebench"],
   "internal.iommu": ["off", "4KiB", "2MiB"],
   "internal.ats": ["off", "on"],
+  "internal.relaxedOrdering": ["off", "on"],
   "internal.jitter": ["off", "on"],
   "internal.contention": ["off", "on"],
   "internal.pages": ["dma", "dma", "vsock"],

@@ -7,6 +7,7 @@ import {
   checkLinkDown,
   checkOtherIo,
   checkPcieDown,
+  checkRelaxed,
   checkSpoilt,
 } from "./lib/claims/around.ts";
 import { chainRun, checkChain } from "./lib/claims/chain.ts";
@@ -54,6 +55,7 @@ spoilt.run();
 const around = suite("around a migration");
 around("packets that arrive spoilt", checkSpoilt);
 around("an end-to-end CRC", checkEcrc);
+around("writes that pass each other, and control that does not", checkRelaxed);
 around("a PCIe link that is down", checkPcieDown);
 around("an external link that is down", checkLinkDown);
 around("other I/O", checkOtherIo);

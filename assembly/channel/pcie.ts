@@ -19,7 +19,7 @@
 // A TLP that arrives spoilt is sent again when its NAK has come back; while the link is down
 //   nothing is sent.
 // Leaves out: packets sent between a spoilt one and its NAK (they are thrown away), spoilt DLLPs, power
-//   states, relaxed ordering, VCs, ECRC; credits of completions are
+//   states, relaxed ordering on the wire (kernel/root has it), VCs; credits of completions are
 //   infinite (the requester throttles itself by its completion buffer).
 // Numbers: PCIe Base Specification 3.0 sections 2.6, 3.4, 3.5, 4.2.7; bytes a TLP as in pcie-bench
 //   (SIGCOMM'18).
@@ -39,6 +39,8 @@ import {
   C_UP_TLP_BYTES,
   DLL_EXPLICIT,
   DLL_NONE,
+  R_DATA,
+  R_TENANT,
   STARVED,
   T_SKP,
   T_TLP,
@@ -69,7 +71,7 @@ import { readAt, startedAt, translationAt, walkedAt, writeAt } from "../kernel/r
 import { count, enter, enterUntil } from "../kernel/stats";
 import { NEVER, edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
-import { DOWN, UP, Way, collect, landed, ringDue, ringHead, ringPut, way } from "../kernel/way";
+import { DOWN, UP, Way, collect, landed, landsBy, ringDue, ringHead, ringPut, way } from "../kernel/way";
 
 // --- the transmitter ---
 
@@ -325,7 +327,7 @@ function send(side: u32, dir: u32, w: Way, t: u64): void {
     arrival = packet(side, dir, w, index, wireBytes(w, cls, n), n, e.cookie, at);
     busRule(n <= w.mps, n, w.mps);
     w.dataBytes += n;
-    if (cls == POSTED) arrival = receive(side, dir, w, e, n, arrival);
+    if (cls == POSTED) arrival = receive(side, dir, w, e, n, arrival, index);
     e.done = <u16>(e.done + n);
     at = w.free;
   } while (e.done < e.bytes && at < stop && e.ready <= at && gate(w, cls, e) == BUSY);
@@ -394,12 +396,14 @@ function sendRead(side: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32
 /** A write of n bytes is received; returns when it has landed and its credits are free. */
 // @ts-ignore: decorator
 @inline
-function receive(side: u32, dir: u32, w: Way, e: Entry, n: u32, arrival: u64): u64 {
+function receive(side: u32, dir: u32, w: Way, e: Entry, n: u32, arrival: u64, index: u32): u64 {
   busRule(((<u32>e.address + e.done) & 4095) + n <= 4096, e.address, n);
   let at = arrival;
   if (dir == UP) {
     busRule(e.after == postedGone(side), e.after, postedGone(side));
-    at = writeAt(side, e.address + e.done, n, arrival);
+    // a page and other I/O are data, messages and descriptors are control
+    const data = index == UP_POSTED + R_DATA || index == UP_POSTED + R_TENANT;
+    at = writeAt(side, e.address + e.done, n, arrival, data);
   }
   if (w.endlessP == 0) {
     const units = (n + 15) >> 4;
@@ -408,8 +412,9 @@ function receive(side: u32, dir: u32, w: Way, e: Entry, n: u32, arrival: u64): u
     freed(side, dir, w, w.freedP, at, 1, units);
   }
   // the engine hands the next write over `writeIssue` clocks after this one
-  if (e.done + n < e.bytes) e.ready = edgeAfter(side * 2, e.ready, w.issue);
-  return at;
+  const last = e.done + n == e.bytes;
+  if (!last) e.ready = edgeAfter(side * 2, e.ready, w.issue);
+  return dir == UP ? landsBy(w, index - UP_POSTED, at, last && e.flags != 0) : at;
 }
 
 /** After the drain: takes the credits and acknowledgements that nobody has needed yet. */

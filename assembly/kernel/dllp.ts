@@ -27,6 +27,7 @@ import {
   collect,
   ringDue,
   ringHead,
+  ringPlace,
   ringPut,
   way,
 } from "./way";
@@ -130,11 +131,13 @@ function sendDllp(side: u32, dir: u32, w: Way, back: Way, a: u32, b: u32, t: u64
 
 /**
  * The receiver frees credits at `at`: they come back with an UpdateFC, or one flight later without a data
- * link.
+ * link. Of credits that are freed before the first the wire hears with the ACK of their packet, due before.
  */
 export function freed(side: u32, dir: u32, w: Way, r: Ring, at: u64, headers: u32, units: u32): void {
   if (w.dll != DLL_EXPLICIT) {
     if (w.waits != 0) wake(side, unitOf(dir), at + w.flight);
   } else if (r.head == r.tail) owes(side, 1 - dir, at);
-  ringPut(r, at, headers, units);
+  // posted credits come back as they are freed, those of reads in the order of the reads
+  if (r == w.freedP) ringPlace(r, at, headers, units);
+  else ringPut(r, at, headers, units);
 }

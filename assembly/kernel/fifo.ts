@@ -102,6 +102,20 @@ export function push(f: u32, job: u32, ready: u64): void {
   if (q.consumer != NOBODY) wake(q.side, q.consumer, ready);
 }
 
+/** Puts a job before those that may be seen later; of equal times the one that was put first is first. */
+export function pushSooner(f: u32, job: u32, ready: u64): void {
+  push(f, job, ready);
+  const q = record(f);
+  for (let i = q.count - 1; i != 0; i--) {
+    const at = q.items + (((q.head + i) & (q.cap - 1)) << 4);
+    const before = q.items + (((q.head + i - 1) & (q.cap - 1)) << 4);
+    if (load<u64>(before) <= ready) return;
+    memory.copy(at, before, 16);
+    store<u64>(before, ready);
+    store<u32>(before, job, 8);
+  }
+}
+
 /** Appends into a reserved entry. */
 export function pushHeld(f: u32, job: u32, ready: u64): void {
   record(f).reserved--;

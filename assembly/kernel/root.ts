@@ -7,6 +7,11 @@
 //          The header credit of a read is free when its service has started and its translation is there, but
 //          credits come back in the order in which requests arrived.
 //   write: accepted at served(arrival + translation), by a server of its own, in order of arrival.
+//          With relaxed ordering (the RO attribute of the PCIe Base Specification, section 2.4) a write of
+//          data does not wait for the translations of others: it has landed at
+//            max(served(arrival), arrival + translation + service);
+//          a control write (descriptors, rings, interrupts) no earlier than one service behind all earlier
+//          writes. Services are charged in order of arrival. Without an IOMMU it is all the same.
 // Where the line is: a read misses the cache with probability `missShare` / 2^32 by a hash of its line and
 //   then takes `missAdder` more; with memory and line on the other socket every read takes `remoteAdder`
 //   more. Jitter is drawn from a table of 1024 quantiles.
@@ -38,14 +43,15 @@ import {
   S_MEM_SEED,
   S_MEM_WINDOW,
   S_MEM_WINDOW_BYTES,
+  S_PCIE_RELAXED,
 } from "../abi";
 import { buildIommu, hasIommu, translate } from "./iommu";
 import { p, p32 } from "./params";
 import { mix } from "./random";
 import { admit, startOf } from "./server";
 
-//  root of a side, 128 bytes: see the class; jitter table, u32 ticks each
-const ROOTS = memory.data(256, 16);
+//  root of a side, 256 bytes: see the class; jitter table, u32 ticks each
+const ROOTS = memory.data(512, 16);
 const JITTER = memory.data(8192, 16); // 2 sides * JITTER_STEPS * 4
 
 if (2 * JITTER_STEPS * 4 != 8192) ERROR("jitter table");
@@ -63,6 +69,7 @@ class Root {
   translated: u32; // 1 when there is an IOMMU that requests do not pass
   jittered: u32;
   plain: u32; // 1 when nothing but the server counts for writes
+  relaxed: u32; // 1 when data writes do not wait for the translations of others
   load: u32; // of 2^16, of others
   rho: u32; // of 2^16, in this window
   contention: u64; // t0 * a, ticks; 0 without
@@ -72,14 +79,15 @@ class Root {
   moved: u64; // bytes in the one at hand
   latency: u64;
   walked: u64; // when the last translation request was translated
+  landed: u64; // when all writes so far have
 }
 
-if (offsetof<Root>() > 128) ERROR("root record");
+if (offsetof<Root>() > 256) ERROR("root record");
 
 // @ts-ignore: decorator
 @inline
 function root(side: u32): Root {
-  return changetype<Root>(ROOTS + (side << 7));
+  return changetype<Root>(ROOTS + (side << 8));
 }
 
 // @ts-ignore: decorator
@@ -96,13 +104,14 @@ export function setJitter(side: u32, step: u32, ticks: u32): void {
 /** Builds the root complex of a side; false when memory does not hold its IOTLB. */
 export function buildRoot(side: u32): bool {
   const r = root(side);
-  memory.fill(changetype<usize>(r), 0, 128);
+  memory.fill(changetype<usize>(r), 0, 256);
   r.missAdder = p(side, S_MEM_MISS_ADDER);
   r.remoteAdder = p(side, S_MEM_REMOTE_ADDER);
   r.missShare = p(side, S_MEM_MISS_SHARE);
   r.seed = p32(side, S_MEM_SEED);
   r.jittered = p32(side, S_MEM_JITTER);
   r.contention = p(side, S_MEM_CONTENTION);
+  r.relaxed = p32(side, S_PCIE_RELAXED);
   r.load = p32(side, S_MEM_LOAD);
   r.rho = r.load;
   r.window = p(side, S_MEM_WINDOW);
@@ -160,15 +169,28 @@ export function walkedAt(side: u32): u64 {
   return root(side).walked;
 }
 
-/** A posted write arrives; returns when it has landed. */
+/** A posted write arrives, of data or control; returns when it has landed. */
 // @ts-ignore: decorator
 @inline
-export function writeAt(side: u32, address: u64, bytes: u32, arrival: u64): u64 {
+export function writeAt(side: u32, address: u64, bytes: u32, arrival: u64, data: bool): u64 {
   const r = root(side);
   if (r.plain != 0) return admit(side * 2 + 1, arrival, bytes);
   if (r.contention != 0) contended(r, bytes, arrival);
   if (r.translated == 0) return admit(side * 2 + 1, arrival, bytes);
-  return admit(side * 2 + 1, arrival + translate(side, address, arrival, 0), bytes);
+  const wait = translate(side, address, arrival, 0);
+  return r.relaxed != 0
+    ? passing(side, r, bytes, arrival, wait, data)
+    : admit(side * 2 + 1, arrival + wait, bytes);
+}
+
+/** A write with relaxed ordering: only control writes land behind all others. */
+function passing(side: u32, r: Root, bytes: u32, arrival: u64, wait: u64, data: bool): u64 {
+  let landed = admit(side * 2 + 1, arrival, bytes);
+  const service = landed - startOf(side * 2 + 1);
+  if (arrival + wait + service > landed) landed = arrival + wait + service;
+  if (!data && r.landed + service > landed) landed = r.landed + service;
+  if (landed > r.landed) r.landed = landed;
+  return landed;
 }
 
 /** Bytes for memory arrive; returns what a read waits longer in this window for its load. */

@@ -31,7 +31,7 @@ import {
   S_PCIE_UNPADDED,
   S_WRITE_ISSUE,
 } from "../abi";
-import { push } from "./fifo";
+import { pushSooner } from "./fifo";
 import { reserve } from "./memory";
 import { p, p32 } from "./params";
 import { mix } from "./random";
@@ -99,6 +99,10 @@ export class Way {
   drawn: u32; // random numbers drawn
   seed: u32;
   errors: u64; // probability that a byte is spoilt, of 2^48
+  landing: u64; // when what was written since the last landing has landed, by port: 4 of them
+  landing1: u64;
+  landing2: u64;
+  landing3: u64;
   nakDue: u64; // when this wire owes a NAK for a packet of the other one
   downAt: u64; // the link is down from here
   downUntil: u64;
@@ -143,6 +147,20 @@ export function ringPut(r: Ring, at: u64, a: u32, b: u32): void {
   store<u32>(e, b, 12);
   r.tail++;
   assert(r.tail - r.head <= r.mask + 1, "ring of a link overflows");
+}
+
+/** Puts an item before those that are later. */
+export function ringPlace(r: Ring, at: u64, a: u32, b: u32): void {
+  ringPut(r, at, a, b);
+  for (let i = r.tail - 1; i != r.head; i--) {
+    const e = r.items + ((<usize>(i & r.mask)) << 4);
+    const before = r.items + ((<usize>((i - 1) & r.mask)) << 4);
+    if (load<u64>(before) <= at) return;
+    memory.copy(e, before, 16);
+    store<u64>(before, at);
+    store<u32>(before, a, 8);
+    store<u32>(before, b, 12);
+  }
 }
 
 // @ts-ignore: decorator
@@ -204,9 +222,20 @@ export function buildWays(side: u32): void {
   }
 }
 
+/**
+ * Packets of a port land, the last of a landing or not; returns when all since the last landing have. With
+ * relaxed ordering the last packet need not be the last to land.
+ */
+export function landsBy(w: Way, index: u32, at: u64, last: bool): u64 {
+  const group = changetype<usize>(w) + offsetof<Way>("landing") + (index << 3);
+  if (load<u64>(group) > at) at = load<u64>(group);
+  store<u64>(group, last ? 0 : at);
+  return at;
+}
+
 /** Puts an argument into the queue that takes the landings of a direction with these flags. */
 export function landed(side: u32, dir: u32, flags: u32, cookie: u32, t: u64): void {
-  push(load<u32>(LANDINGS + ((side * 16 + dir * 8 + flags) << 2)), cookie, t);
+  pushSooner(load<u32>(LANDINGS + ((side * 16 + dir * 8 + flags) << 2)), cookie, t);
 }
 
 /** Names the queue that takes the landings of posted writes of a direction whose flags are `flags` (1..7). */

@@ -181,6 +181,7 @@ function addProbePcie(probe: Command): void {
     .option("--mrrs <bytes>", "instead of the presets'")
     .option("--tags <n>", "instead of the card's")
     .option("--ats <pages>", "the card has a translation cache for so many pages; needs --iommu")
+    .option("--relaxed", "writes do not wait for the translations of others")
     .option("--load <n>", "reads wait for memory, of which others use n thousandths")
     .addOption(choice("--dll <mode>", "data link layer", ["explicit", "pciebench", "ack-per-tlp", "none"]))
     .option("--operations <n>", "operations that count")

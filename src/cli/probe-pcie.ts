@@ -25,6 +25,7 @@ export interface ProbePcieOptions {
   readonly tags?: string;
   readonly load?: string;
   readonly ats?: string;
+  readonly relaxed?: boolean;
   readonly dll: PcieProbe["dll"];
   readonly operations?: string;
   readonly seed: string;
@@ -94,6 +95,7 @@ export function probePcieCommand(options: ProbePcieOptions): string {
     numa: options.numa,
     iommu: options.iommu,
     ats,
+    link: { relaxed: options.relaxed === true },
     dll: options.dll,
     depth,
     jitter: true,

@@ -137,6 +137,9 @@ const internal = z.strictObject({
   dll: choice(["explicit", "pciebench", "ack-per-tlp", "none"], "data link layer").default("explicit"),
   iommu: choice(["off", "4KiB", "2MiB"], "address translation: its page size").default("off"),
   ats: choice(["off", "on"], "the card asks for translations itself and keeps them").default("off"),
+  relaxedOrdering: choice(["off", "on"], "data writes do not wait for the translations of others").default(
+    "off",
+  ),
   jitter: choice(["off", "on"], "seeded jitter of host memory").default("off"),
   contention: choice(["off", "on"], "reads wait for the load of host memory").default("off"),
   ecrc: choice(["off", "on"], "an end-to-end CRC on every TLP").default("off"),

@@ -361,6 +361,7 @@ export interface ResolvedScenario {
     dll: "explicit" | "pciebench" | "ack-per-tlp" | "none";
     iommu: "off" | "4KiB" | "2MiB";
     ats: "on" | "off";
+    relaxedOrdering: "on" | "off";
     jitter: "on" | "off";
     contention: "on" | "off";
     ecrc: "on" | "off";

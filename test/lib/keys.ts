@@ -11,6 +11,8 @@ const TENANT = "tenant={ workers: 6 }";
 const LOSSY = "link.congestion=cubic";
 const SLOW_SWITCH = ["link.transport=udp", "link.bottleneck=1 Gbit/s", "link.buffer=80 KiB", ...BUSY];
 const PAUSE = "link.pause={ low: 20 kB }";
+/** Hits and misses of writes stand side by side. */
+const SMALL_IOTLB = ["destination.host.iommu.entries=4", "destination.host.iommu.walk=9 us"] as const;
 const NO_DLL = "internal.dll=none";
 const PLAIN = ["compress=off", "encrypt=off"] as const;
 const BOTH_LINKS = [
@@ -39,6 +41,7 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "internal.dll": "none",
   "internal.iommu": "4KiB",
   "internal.ats": ["on", "internal.iommu=4KiB"],
+  "internal.relaxedOrdering": ["on", "internal.iommu=4KiB", ...SMALL_IOTLB],
   "internal.jitter": "on",
   "internal.contention": "on",
   "internal.ecrc": "on",

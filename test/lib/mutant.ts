@@ -8,6 +8,7 @@ import {
   checkLinkDown,
   checkOtherIo,
   checkPcieDown,
+  checkRelaxed,
   checkSpoilt,
 } from "./claims/around.ts";
 import { chainRun, checkChain } from "./claims/chain.ts";
@@ -17,6 +18,7 @@ import { checkParams } from "./claims/params.ts";
 import {
   checkProbeParams,
   checkRandomProbes,
+  checkRelaxedProbes,
   checkTranslatedProbes,
   checkWalksAhead,
 } from "./claims/probe.ts";
@@ -29,7 +31,7 @@ import { checkWire, WIRE_RUNS } from "./claims/wire.ts";
 const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   codec: [checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4],
   params: [checkParams],
-  probe: [checkProbeParams, checkWalksAhead, checkTranslatedProbes, checkRandomProbes],
+  probe: [checkProbeParams, checkWalksAhead, checkRelaxedProbes, checkTranslatedProbes, checkRandomProbes],
   seal: [checkSeals],
   exact: [
     () => checkChain(chainRun()),
@@ -52,7 +54,15 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
     runs.checkStalls,
     runs.checkVersions,
   ],
-  around: [checkSpoilt, checkEcrc, checkPcieDown, checkLinkDown, checkOtherIo, checkCompletions],
+  around: [
+    checkSpoilt,
+    checkEcrc,
+    checkRelaxed,
+    checkPcieDown,
+    checkLinkDown,
+    checkOtherIo,
+    checkCompletions,
+  ],
   spoil: [checkFlippedBit, checkRepeatedNumber, checkSource, checkBounds],
 };
 

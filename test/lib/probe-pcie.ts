@@ -93,6 +93,7 @@ function rootRows(choose: Choose, seed: number): Rows {
     [abi.S_IOMMU_READ_NUM, choose([0, 174 * NS])],
     [abi.S_IOMMU_READ_DEN, 1024],
     [abi.S_IOMMU_PAGE_LOG, choose([12, 12, 21])],
+    [abi.S_PCIE_RELAXED, choose([0, 1])],
     [abi.S_IOMMU_SERIAL, choose([0, 1])],
   ];
 }

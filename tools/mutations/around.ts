@@ -13,6 +13,14 @@ export const around: readonly Row[] = [
   ],
   [
     "around",
+    "kernel/root",
+    "with relaxed ordering control passes data",
+    "if (!data && r.landed + service > landed)",
+    "if (!data && service > landed)",
+    "relaxed ordering",
+  ],
+  [
+    "around",
     "channel/pcie",
     "nobody sends a NAK",
     "  owesNak(side, 1 - dir, w, w.free + w.flight);",

@@ -14,6 +14,24 @@ const CORE: readonly [file: string, name: string, find: string, replace: string]
     "const line = address >> 6;",
     "const line = address >> 5;",
   ],
+  [
+    "kernel/root",
+    "with relaxed ordering nobody waits for a translation",
+    "  if (arrival + wait + service > landed) landed = arrival + wait + service;\n",
+    "",
+  ],
+  [
+    "kernel/way",
+    "an operation has landed with its last write",
+    "  if (load<u64>(group) > at) at = load<u64>(group);\n",
+    "",
+  ],
+  [
+    "kernel/dllp",
+    "credits of writes that pass come back in order of arrival",
+    "  if (r == w.freedP) ringPlace(r, at, headers, units);",
+    "  if (units == 0xffffffff) ringPlace(r, at, headers, units);",
+  ],
   ["kernel/atc", "the ATC keeps what was asked for first", "      store<u64>(at, a.lookups, 8);\n", ""],
   [
     "kernel/atc",

@@ -73,7 +73,12 @@ export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
   [
     "a translation cache of the card's",
     [
-      ...["internal.iommu=2MiB", "internal.ats=on", "source.card.ats.entries=7"],
+      ...[
+        "internal.iommu=2MiB",
+        "internal.ats=on",
+        "internal.relaxedOrdering=on",
+        "source.card.ats.entries=7",
+      ],
       "destination.card.ats.requests=3",
     ],
   ],

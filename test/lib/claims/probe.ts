@@ -25,6 +25,8 @@ type Rows = readonly (readonly [key: number, value: number])[];
 /** A configuration with other values than the first random one's. */
 function directed(name: string, rows: Rows, operations: number): ProbeConfig {
   const { p, jitter } = randomProbe(1);
+  for (const key of [abi.S_ATS_ENTRIES, abi.S_PCIE_RELAXED, abi.S_MEM_CONTENTION]) p[key] = 0;
+  p[abi.S_PCIE_TAGS] = p[abi.S_TEN_TAGS]!;
   for (const [key, value] of rows) p[key] = value;
   return { name, p, jitter, operations };
 }
@@ -68,6 +70,38 @@ export function checkTranslatedProbes(): void {
     directed("reads that wait for one walk are ready together", [...TRANSLATED, ...lines], 100),
   ]) {
     sameProbe(config, readProbe(config, "lean"));
+  }
+}
+
+/** Writes with relaxed ordering, of pages of which some are translated: few credits, or several pages. */
+export function checkRelaxedProbes(): void {
+  const written: Rows = [
+    ...TRANSLATED,
+    [abi.S_PCIE_RELAXED, 1],
+    [abi.S_IOMMU_SETS, 4],
+    [abi.S_IOMMU_WALKERS, 8],
+    [abi.S_IOMMU_WALK, 3000 * NS],
+    [abi.S_TEN_KIND, abi.TENANT_WRITE],
+    [abi.S_TEN_STRIDE, 4096],
+    [abi.S_TEN_PLACES, 8],
+    [abi.S_TEN_RANDOM, 1],
+  ];
+  const credits = (ph: number): Rows => [
+    [abi.S_PCIE_PH, ph],
+    [abi.S_PCIE_PD, abi.CREDITS_ENDLESS - 1],
+  ];
+  for (const dll of [abi.DLL_EXPLICIT, abi.DLL_NONE]) {
+    const layer: Rows = [[abi.S_PCIE_DLL, dll]];
+    for (const config of [
+      directed("writes that pass with few credits", [...written, ...layer, ...credits(5)], 200),
+      directed(
+        "operations of three pages",
+        [...written, ...layer, ...credits(100), [abi.S_TEN_BYTES, 9000]],
+        100,
+      ),
+    ]) {
+      sameProbe(config, readProbe(config, "lean"));
+    }
   }
 }
 

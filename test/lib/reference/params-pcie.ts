@@ -205,6 +205,7 @@ function load(p: Put, host: Preset, on: boolean): void {
 
 /** Of a migration: every line misses, none is on another socket; the rest is the seed's. */
 export function rootComplex(p: Put, host: Preset, card: Preset, scenario: object): void {
+  p(abi.S_PCIE_RELAXED, writtenAt(scenario, "internal.relaxedOrdering") === "on" ? 1 : 0);
   p(abi.S_ATS_ENTRIES, writtenAt(scenario, "internal.ats") === "on" ? whole(card("ats.entries")) : 0);
   putAll(p, card, whole, [[abi.S_ATS_REQUESTS, "ats.requests"]]);
   iommu(p, host, `${writtenAt(scenario, "internal.iommu") ?? "off"}`);

@@ -76,6 +76,7 @@ class Engine {
   #bufferHeaders: number;
   #anyOperationAt = 0;
   #taken = 0;
+  #allLandedAt = 0;
 
   constructor(p: readonly number[], link: Link) {
     this.#p = p;
@@ -92,6 +93,14 @@ class Engine {
 
   #only(kind: Kind): boolean {
     return this.#p[abi.S_TEN_KIND] === (kind === "read" ? abi.TENANT_READ : abi.TENANT_WRITE);
+  }
+
+  /** A write lands, of an operation's: it has ended when all of them have. */
+  lands(order: number, at: number): void {
+    this.#allLandedAt = Math.max(this.#allLandedAt, at);
+    if (!this.#lastWrites.has(order)) return;
+    this.happens(order, this.#allLandedAt);
+    this.#allLandedAt = 0;
   }
 
   /** The answer of a read arrives, or a write lands, at a time that may lie ahead. */
@@ -251,7 +260,7 @@ export function predictProbe(p: readonly number[], jitter: readonly number[], op
   const root = new RootComplex(p, jitter);
   const link: Link = new Link(p, root, {
     answered: ({ at }, order) => engine.happens(order, at),
-    landed: (order, at) => engine.happens(order, at),
+    landed: (order, at) => engine.lands(order, at),
   });
   const engine = new Engine(p, link);
   let t = 0;

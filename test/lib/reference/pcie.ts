@@ -361,7 +361,8 @@ export class Link {
     if (entry.sentBytes < entry.bytes)
       entry.readyAt = this.#clocksAfter(entry.readyAt, p[abi.S_WRITE_ISSUE]!);
     const address = entry.address + entry.sentBytes - data;
-    const landedAt = which === UP ? this.#root.write(address, data, arriveAt) : arriveAt;
+    const isData = entry.port === abi.R_DATA || entry.port === abi.R_TENANT;
+    const landedAt = which === UP ? this.#root.write(address, data, arriveAt, isData) : arriveAt;
     if (entry.sentBytes === entry.bytes) this.#hooks.landed(entry.order, landedAt);
     if (wire.room.ph === Infinity && wire.room.pd === Infinity) return data;
     this.#freed(wire, wire.freedPosted, {
@@ -386,6 +387,8 @@ export class Link {
   #freed(wire: Wire, owed: Amount[], amount: Amount): void {
     if (this.#explicit) {
       owed.push(amount);
+      // posted credits come back as they are freed
+      if (owed === wire.freedPosted) owed.sort((a, b) => a.at - b.at);
       return;
     }
     this.#returns(wire, { ...amount, at: amount.at + this.#p[abi.S_PCIE_FLIGHT]! });

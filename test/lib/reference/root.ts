@@ -90,6 +90,7 @@ export class RootComplex {
   #readServerAt = 0;
   #writeServerAt = 0;
   #headersFreeAt = 0;
+  #allLandedAt = 0;
   /** Bytes for memory by the number of the window of time in which they arrived. */
   readonly #moved = new Map<number, number>();
   #drawn = 0;
@@ -165,13 +166,19 @@ export class RootComplex {
     return this.#jitter[Math.floor(drawn / (WORD / abi.JITTER_STEPS))]!;
   }
 
-  /** When a write has landed: it is served when it is translated, but no write overtakes another. */
-  write(address: number, bytes: number, arriveAt: number): number {
+  /** When a write has landed: it is served when it is translated, but no write overtakes another in order. */
+  write(address: number, bytes: number, arriveAt: number, data: boolean): number {
     const p = this.#p;
     this.#moves(bytes, arriveAt);
     const translatedAt = arriveAt + this.#wait(address, arriveAt, 0);
-    const startAt = Math.max(translatedAt, this.#writeServerAt);
-    this.#writeServerAt = startAt + ticksOf(bytes, p[abi.S_MEM_WRITE_NUM]!, p[abi.S_MEM_WRITE_DEN]!);
-    return this.#writeServerAt;
+    const service = ticksOf(bytes, p[abi.S_MEM_WRITE_NUM]!, p[abi.S_MEM_WRITE_DEN]!);
+    const relaxed = p[abi.S_PCIE_RELAXED] === 1;
+    const startAt = Math.max(relaxed ? arriveAt : translatedAt, this.#writeServerAt);
+    this.#writeServerAt = startAt + service;
+    // data is there with its translation; a control write is behind all that came before
+    const behindAt = relaxed && !data ? this.#allLandedAt + service : 0;
+    const landedAt = Math.max(this.#writeServerAt, translatedAt + service, behindAt);
+    this.#allLandedAt = Math.max(this.#allLandedAt, landedAt);
+    return landedAt;
   }
 }
