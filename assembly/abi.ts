@@ -105,6 +105,8 @@ export const G_NET_PAUSE_HIGH: u32 = 51; // wire bytes at the bottleneck that st
 export const G_NET_PAUSE_LOW: u32 = 52; // and that let it go on
 export const G_NET_PAUSE_HOP: u32 = 53; // ticks between port and switch
 export const G_NET_PAUSE_QUANTA: u32 = 54; // of 512 bit times
+export const G_INTERRUPT_EVERY: u32 = 55; // ticks between two interrupts at least, 0: none is held
+export const G_INTERRUPT_AFTER: u32 = 56; // messages that do not wait for that
 export const G_COUNT: u32 = 60;
 
 // congestion control: none is a path without loss that nobody backs off from
@@ -491,6 +493,7 @@ export const C_ATC_HITS: u32 = 51;
 export const C_ATC_MISSES: u32 = 52;
 export const C_NET_PAUSES: u32 = 53;
 export const C_COMPLETIONS: u32 = 54;
+export const C_INTERRUPTS_SAVED: u32 = 55;
 export const COUNTERS: u32 = 64;
 
 // --- histograms of one side (ticks) ---

@@ -225,6 +225,9 @@ export function setParams(core: Core, s: ResolvedScenario, pages: number, quantu
   g.set(abi.G_ROUNDS_MAX, s.migration.maxRounds);
   g.set(abi.G_TIMEOUT, s.migration.timeoutTicks === null ? 0 : BigInt(s.migration.timeoutTicks));
   g.set(abi.G_FORCE, s.migration.onTimeout === "force" ? 1 : 0);
+  const { interrupts } = s.internal;
+  g.set(abi.G_INTERRUPT_EVERY, interrupts === "each" ? 0 : interrupts.everyTicks);
+  g.set(abi.G_INTERRUPT_AFTER, interrupts === "each" ? 1 : interrupts.after);
   const [num, den] = s.link.ticksPerByte;
   g.set(abi.G_NET_TICKS_NUM, num).set(abi.G_NET_TICKS_DEN, den);
   g.set(abi.G_NET_PROPAGATION, propagation);

@@ -4,6 +4,7 @@ import { suite } from "uvu";
 import {
   checkCompletions,
   checkEcrc,
+  checkInterrupts,
   checkLinkDown,
   checkOtherIo,
   checkPcieDown,
@@ -60,4 +61,5 @@ around("a PCIe link that is down", checkPcieDown);
 around("an external link that is down", checkLinkDown);
 around("other I/O", checkOtherIo);
 around("completion records", checkCompletions);
+around("interrupts that are held", checkInterrupts);
 around.run();

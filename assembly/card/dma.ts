@@ -10,7 +10,7 @@
 //   n * bytes (cut at MRRS) after the writes that posted it.
 // Gates, in this order, each held once passed: page at hand, room behind, SRAM, tag, completion buffer, port.
 // With `dma.completionEvery`: a completion record (kernel/completion) is put one clock after a page that
-//   makes one due is complete, in the data requester's posted port; a page begins only when its record has room.
+//   makes one due is complete, in the data requester's posted port; a page begins only with room for it.
 // Leaves out: scatter within a page, prefetch beyond whole batches.
 // Numbers: card preset `dma.*`; a read may take SRAM only while more than a quarter of it is free (assumed),
 //   so that coded pages always find a slot.

@@ -8,16 +8,24 @@
 //   (16 B) -> write header and payload (cut at MPS and 4 KiB) -> write used element (8 B) and index (4 B) ->
 //   MSI-X (4 B); the front-end sees it when that has landed.
 // How long: the round trips of those reads and the wire time of all; one request a card clock.
-// Leaves out: event-index suppression (one doorbell and one interrupt a message), indirect descriptors, the
-//   socket's credit messages.
+// Moderation (`internal.interrupts`): a message whose index is written waits for its MSI-X until `after` of
+//   them wait or `every` has passed since the last MSI-X was put, at the first clock edge then with a place
+//   in the port. A message is late by `every`, a clock and that place at most; M messages in a time T have
+//   T / every + M / after + 1 interrupts at most. Writes keep their order, so an interrupt comes behind all
+//   that it tells of. The unit is starved while one is held.
+// Leaves out: event-index suppression (a doorbell a message), indirect descriptors, the socket's credit
+//   messages; moderation that adapts itself.
 // Numbers: VIRTIO 1.2 sections 2.7 (split virtqueues) and 5.10 (socket device, 44-byte header).
 import {
   A_VSOCK,
   BLOCKED,
   BUSY,
+  C_INTERRUPTS_SAVED,
   C_VSOCK_BYTES,
   C_VSOCK_TO_CARD,
   C_VSOCK_TO_HOST,
+  G_INTERRUPT_AFTER,
+  G_INTERRUPT_EVERY,
   H_MESSAGE,
   LAND_MSIX,
   LAND_USED,
@@ -73,7 +81,7 @@ import {
   takeMessage,
 } from "../kernel/message";
 import { carries, deviceState } from "../kernel/pages";
-import { p32 } from "../kernel/params";
+import { g, g32, p32 } from "../kernel/params";
 import {
   UP_POSTED,
   UP_READ,
@@ -118,6 +126,26 @@ class Virtqueue {
   pad: u32;
 }
 
+//  messages written whose interrupt is held, 32 bytes
+@unmanaged
+class Held {
+  due: u64; // when the next interrupt may go
+  first: u32; // slot of the oldest message
+  last: u32;
+  count: u32;
+  pad: u32;
+}
+
+const HELD = memory.data(64, 16);
+let every: u64 = 0;
+let after: u32 = 1;
+
+// @ts-ignore: decorator
+@inline
+function held(side: u32): Held {
+  return changetype<Held>(HELD + (side << 5));
+}
+
 const VIRTQUEUES = memory.data(192, 16);
 
 // @ts-ignore: decorator
@@ -128,6 +156,9 @@ function virtqueue(side: u32, direction: u32): Virtqueue {
 
 export function buildVsock(side: u32): void {
   memory.fill(changetype<usize>(virtqueue(side, 0)), 0, 96);
+  memory.fill(changetype<usize>(held(side)), 0, 32);
+  every = g(G_INTERRUPT_EVERY);
+  after = g32(G_INTERRUPT_AFTER);
 }
 
 /** Steps both virtqueues at a card clock edge; each may put one transaction. */
@@ -143,6 +174,7 @@ export function stepVsock(side: u32, t: u64): void {
     wake(side, U_VSOCK, edgeAfter(side * 2, t, 1));
   } else {
     enter(side, A_VSOCK, a != STARVED ? a : b, t);
+    if (every != 0 && held(side).count != 0 && held(side).due > t) wake(side, U_VSOCK, held(side).due);
   }
 }
 
@@ -274,6 +306,7 @@ function deliver(side: u32, q: Virtqueue, t: u64): void {
 // --- to the host ---
 
 function stepToHost(side: u32, q: Virtqueue, t: u64): u32 {
+  if (every != 0 && interruptDue(side, t)) return interrupt(side, t);
   if (q.state == IDLE) {
     if (!ready(queue(side, Q_TO_HOST), t)) return STARVED;
     q.slot = head(queue(side, Q_TO_HOST));
@@ -295,7 +328,11 @@ function stepToHost(side: u32, q: Virtqueue, t: u64): u32 {
     }
   }
   if (q.state == USED) return write(side, q, USED_BYTES, 0, 0, INDEX, t);
-  if (q.state == INDEX) return write(side, q, INDEX_BYTES, 0, 0, INTERRUPT, t);
+  if (q.state == INDEX) {
+    const written = write(side, q, INDEX_BYTES, 0, 0, every == 0 ? INTERRUPT : IDLE, t);
+    if (every != 0 && written == BUSY) holdInterrupt(side, q);
+    return written;
+  }
   const state = write(side, q, INTERRUPT_BYTES, LAND_MSIX, q.slot, IDLE, t);
   if (state == BUSY) {
     pop(queue(side, Q_TO_HOST));
@@ -304,6 +341,40 @@ function stepToHost(side: u32, q: Virtqueue, t: u64): u32 {
     sample(side, H_MESSAGE, t - q.began);
   }
   return state;
+}
+
+/** The message is in host memory; its interrupt is held. */
+function holdInterrupt(side: u32, q: Virtqueue): void {
+  const h = held(side);
+  pop(queue(side, Q_TO_HOST));
+  message(side, TO_HOST, q.slot).began = q.began;
+  if (h.count == 0) h.first = q.slot;
+  else message(side, TO_HOST, h.last).then = q.slot + 1;
+  h.last = q.slot;
+  h.count++;
+}
+
+function interruptDue(side: u32, t: u64): bool {
+  const h = held(side);
+  return h.count != 0 && (h.count >= after || t >= h.due);
+}
+
+/** Puts one interrupt for all messages that wait for it. */
+function interrupt(side: u32, t: u64): u32 {
+  const h = held(side);
+  if (portFull(side, UP_POSTED + R_VSOCK)) return W_PCIE;
+  const next = edgeAfter(side * 2, t, 1);
+  put(side, UP_POSTED + R_VSOCK, VSOCK_AT, INTERRUPT_BYTES, h.first, LAND_MSIX, next);
+  for (let slot = h.first + 1; slot != 0; slot = <u32>message(side, TO_HOST, slot - 1).then) {
+    const m = message(side, TO_HOST, slot - 1);
+    count(side, C_VSOCK_TO_HOST, 1);
+    count(side, C_VSOCK_BYTES, m.bytes);
+    sample(side, H_MESSAGE, t - m.began);
+  }
+  count(side, C_INTERRUPTS_SAVED, h.count - 1);
+  h.count = 0;
+  h.due = t + every;
+  return BUSY;
 }
 
 // --- transactions ---

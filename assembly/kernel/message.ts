@@ -19,8 +19,8 @@ export class Message {
   flags: u32;
   used: u32;
   sent: u64;
-  spare: u64;
-  spare2: u64;
+  then: u64; // the message that one interrupt tells of after this one, plus one
+  began: u64; // when the card began to write it, where interrupts are held
 }
 
 const BITS_OFFSET: u32 = 64;

@@ -64,6 +64,13 @@ const COUNTERS: readonly Spec[] = [
   row("host.dirtyPages", abi.C_DIRTY_COLLECTED, "pages", SOURCE, "pages whose addresses went to the card"),
   row("vsock.toCard", abi.C_VSOCK_TO_CARD, "messages", BOTH, "messages from the front-end"),
   row("vsock.toHost", abi.C_VSOCK_TO_HOST, "messages", BOTH, "messages to the front-end"),
+  row(
+    "vsock.interruptsSaved",
+    abi.C_INTERRUPTS_SAVED,
+    "interrupts",
+    BOTH,
+    "messages to the front-end that the MSI-X of another one told of",
+  ),
   row("vsock.bytes", abi.C_VSOCK_BYTES, "B", BOTH, "payload of both"),
   row("control.handlers", abi.C_HANDLERS, "calls", BOTH, "handlers that the firmware ran"),
   row("card.dma.descriptors.fetches", abi.C_DESC_FETCHES, "batches", SOURCE, "descriptor batches fetched"),

@@ -159,6 +159,14 @@ function fillLink(scenario: Scenario, values: Values, destination: ResolvedSide)
   return { ...filled, pause: fillPause(link.pause, filled) };
 }
 
+function fillInternal({ internal }: Scenario): ResolvedScenario["internal"] {
+  const { interrupts, ...rest } = internal;
+  const own = rest as Omit<ResolvedScenario["internal"], "interrupts">;
+  if (interrupts === "each") return { ...own, interrupts };
+  const everyTicks = Number(ticksOf(parseQuantity(interrupts.every, "time")));
+  return { ...own, interrupts: { everyTicks, after: Number(interrupts.after) } };
+}
+
 function fillGuest(scenario: Scenario): ResolvedGuest {
   const { guest } = scenario;
   const { generate } = guest;
@@ -253,7 +261,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
     schema: "dpusim.scenario/1",
     guest: fillGuest(scenario),
     sides,
-    internal: scenario.internal as ResolvedScenario["internal"],
+    internal: fillInternal(scenario),
     placement: { name, stages },
     tracker: scenario.tracker as ResolvedScenario["tracker"],
     compress: { engine: scenario.compress === "off" ? "off" : scenario.compress.engine },

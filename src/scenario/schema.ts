@@ -142,6 +142,22 @@ const internal = z.strictObject({
   ),
   jitter: choice(["off", "on"], "seeded jitter of host memory").default("off"),
   contention: choice(["off", "on"], "reads wait for the load of host memory").default("off"),
+  interrupts: z
+    .union(
+      [
+        z.literal("each"),
+        z.strictObject({
+          every: field({ measure: "time", min: 1e-9, max: 1e-3, text: "between two MSI-X at least" }).default(
+            "50 us",
+          ),
+          after: count(1, 32, "messages that wait no longer").default(32),
+        }),
+      ],
+      {
+        error: ({ input }) => `${show(input)} is not known here; write each or { every: 50 us, after: 32 }`,
+      },
+    )
+    .default("each"),
   ecrc: choice(["off", "on"], "an end-to-end CRC on every TLP").default("off"),
   bitErrorRate: z
     .number("is no probability; write e.g. 1e-9")

@@ -139,7 +139,6 @@ export interface ResolvedCard {
     stagingSramBytes: number;
     /** Where the descriptor rings lie. */
     ring: "host" | "card";
-    /** Descriptors that a completion record tells of, 0: there are none; and its size. */
     completionEvery: number;
     completionBytes: number;
   };
@@ -365,6 +364,7 @@ export interface ResolvedScenario {
     jitter: "on" | "off";
     contention: "on" | "off";
     ecrc: "on" | "off";
+    interrupts: "each" | { everyTicks: number; after: number };
     /** Probability that a bit on a PCIe link arrives wrong. */
     bitErrorRate: number;
   };

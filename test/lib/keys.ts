@@ -10,6 +10,7 @@ const BUSY = ["guest.generate.memory=8 MiB", "guest.generate.workingSet=8 MiB"] 
 const TENANT = "tenant={ workers: 6 }";
 const LOSSY = "link.congestion=cubic";
 const SLOW_SWITCH = ["link.transport=udp", "link.bottleneck=1 Gbit/s", "link.buffer=80 KiB", ...BUSY];
+const HELD = "internal.interrupts={ every: 300 us, after: 8 }";
 const PAUSE = "link.pause={ low: 20 kB }";
 /** Hits and misses of writes stand side by side. */
 const SMALL_IOTLB = ["destination.host.iommu.entries=4", "destination.host.iommu.walk=9 us"] as const;
@@ -44,6 +45,9 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "internal.relaxedOrdering": ["on", "internal.iommu=4KiB", ...SMALL_IOTLB],
   "internal.jitter": "on",
   "internal.contention": "on",
+  "internal.interrupts": "{ every: 300 us }",
+  "internal.interrupts.every": ["1 us", HELD],
+  "internal.interrupts.after": ["1", HELD],
   "internal.ecrc": "on",
   "internal.bitErrorRate": "1e-6",
   tenant: "{ op: read, workers: 8 }",

@@ -5,6 +5,7 @@
 import {
   checkCompletions,
   checkEcrc,
+  checkInterrupts,
   checkLinkDown,
   checkOtherIo,
   checkPcieDown,
@@ -62,6 +63,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
     checkLinkDown,
     checkOtherIo,
     checkCompletions,
+    checkInterrupts,
   ],
   spoil: [checkFlippedBit, checkRepeatedNumber, checkSource, checkBounds],
 };

@@ -5,6 +5,22 @@ import type { Row } from "./row.ts";
 export const card: readonly Row[] = [
   [
     "around",
+    "channel/vsock",
+    "an interrupt tells of the newest message alone",
+    "INTERRUPT_BYTES, h.first, LAND_MSIX",
+    "INTERRUPT_BYTES, h.last, LAND_MSIX",
+    "invariant everything-home",
+  ],
+  [
+    "around",
+    "channel/vsock",
+    "a held interrupt goes at once",
+    "  h.due = t + every;",
+    "  h.due = t;",
+    "held interrupts",
+  ],
+  [
+    "around",
     "kernel/completion",
     "what is left of a batch has no record",
     "  if (last || load<u32>(at, SINCE)",

@@ -98,3 +98,15 @@ export function checkCompletions(): void {
   const most = 1000 / 3 + (2 / 3) * batches!;
   claim("completion records: of reads", read! >= 334 && read! <= most, read, `334 to ${Math.floor(most)}`);
 }
+
+/** Interrupts that are held for 1 ms or 4 messages: a quarter as many, and one for each ms. */
+export function checkInterrupts(): void {
+  const guest = { ...generated(64, 0), deviceState: "1 MiB" };
+  const result = good("held interrupts", { guest, internal: { interrupts: { every: "1 ms", after: 4 } } });
+  const told = stat(result, "destination.vsock.toHost");
+  // 1 MiB in pieces of 60 KiB, and RESUME
+  same("held interrupts: messages", told, Math.ceil(2 ** 20 / 61440) + 1);
+  const interrupts = told - stat(result, "destination.vsock.interruptsSaved");
+  const most = Math.floor(told / 4) + Math.floor(result.migration.totalTimeNs / 1e6) + 1;
+  claim("held interrupts: as few as that", interrupts <= most, interrupts, `at most ${most}`);
+}

@@ -162,6 +162,8 @@ export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
       ...["migration.downtimeLimit=20 us", "migration.maxRounds=4", "content=sampled", "sampleEvery=9"],
     ],
   ],
+  ["interrupts that are held", ["internal.interrupts={ every: 7 us }"]],
+  ["two interrupts at a time", ["internal.interrupts={ after: 2 }"]],
   [
     "a switch that pauses the port",
     ["link.congestion=reno", "link.bottleneck=3 Gbit/s", "link.buffer=200 kB", "link.pause=on"],

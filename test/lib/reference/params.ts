@@ -261,6 +261,9 @@ function runParams(p: Put, scenario: object): void {
   p(abi.G_START_AT, ticks(of("migration.startAt", "0 s")));
   p(abi.G_TRACKER, which(["write-protect", "bitmap"], "tracker.kind"));
   p(abi.G_ADDRESSES, which(["bitmap", "list", "runs"], "internal.addresses"));
+  const held = of("internal.interrupts", "each");
+  p(abi.G_INTERRUPT_EVERY, held === "each" ? 0 : ticks(writtenAt(held, "every") ?? "50 us"));
+  p(abi.G_INTERRUPT_AFTER, held === "each" ? 1 : whole(writtenAt(held, "after") ?? 32));
   p(abi.G_PAGES_OVER_VSOCK, which(["dma", "vsock"], "internal.pages"));
   p(abi.G_COMPRESS, switched(scenario, "compress", "engine", "lz4-hw") === "off" ? 0 : 1);
   p(abi.G_DOWNTIME_LIMIT, ticks(of("migration.downtimeLimit", "300 ms")));
