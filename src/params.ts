@@ -14,13 +14,8 @@ import {
   setLink,
   setMemory,
 } from "./params-pcie.ts";
-import type {
-  Ratio,
-  ResolvedPause,
-  ResolvedScenario,
-  ResolvedSide,
-  ResolvedTenant,
-} from "./scenario/types.ts";
+import type { Ratio, ResolvedScenario, ResolvedSide, ResolvedTenant } from "./scenario/types.ts";
+import type { ResolvedPause } from "./scenario/types-link.ts";
 
 const SIDE_NAMES = ["source", "destination"] as const;
 

@@ -6,7 +6,7 @@ import { type LinkProbe, type LinkResult, linkProbe, probeLink } from "../probe/
 import { grouped } from "../report/format.ts";
 import { ticksPerByte } from "../scenario/fill.ts";
 import { DEFAULT_HOP, defaultMarks, QUANTA_MAX } from "../scenario/pause.ts";
-import type { ResolvedPause } from "../scenario/types.ts";
+import type { ResolvedPause } from "../scenario/types-link.ts";
 import { compare, formatQuantity, parseDecimal, type Rational, show, ticksOf } from "../scenario/units.ts";
 import { InputError } from "./errors.ts";
 import { bytesOf, parsed, quantity, wholeOf } from "./options.ts";

@@ -11,7 +11,8 @@ import {
   segmentsOut,
   setPause,
 } from "../params.ts";
-import type { Ratio, ResolvedPause } from "../scenario/types.ts";
+import type { Ratio } from "../scenario/types.ts";
+import type { ResolvedPause } from "../scenario/types-link.ts";
 
 /** What is transferred over what. Ticks are 2^-10 ps. */
 export interface LinkProbe {

@@ -4,14 +4,8 @@ import { dimensionOf, exactOf } from "./fields.ts";
 import { KEY_TABLES, TAGS_MAX } from "./keys.ts";
 import { loadPreset, type Preset } from "./presets.ts";
 import type { Path } from "./source.ts";
-import type {
-  Ratio,
-  ResolvedCard,
-  ResolvedCredits,
-  ResolvedHost,
-  ResolvedLink,
-  ResolvedPcie,
-} from "./types.ts";
+import type { Ratio, ResolvedCard, ResolvedCredits, ResolvedHost, ResolvedPcie } from "./types.ts";
+import type { ResolvedLink } from "./types-link.ts";
 import { divide, type Rational, show, ticksOf, ticksPer, toRatio, UnitError } from "./units.ts";
 
 /** A time as a safe integer of ticks; times above 8.7 s do not fit. @throws UnitError */

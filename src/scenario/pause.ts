@@ -4,7 +4,8 @@ import * as z from "zod";
 import { frameBytes, segmentBytes } from "../params.ts";
 import { field } from "./fields.ts";
 import type { Problems } from "./problems.ts";
-import type { Ratio, ResolvedLink, ResolvedPause } from "./types.ts";
+import type { Ratio } from "./types.ts";
+import type { ResolvedLink, ResolvedPause } from "./types-link.ts";
 import { parseQuantity, show, ticksOf } from "./units.ts";
 
 /** Header to FCS of a MAC control frame. */

@@ -43,7 +43,8 @@ import {
   sideSchema,
 } from "./schema.ts";
 import { type Path, readSource, type Source } from "./source.ts";
-import type { ResolvedGuest, ResolvedLink, ResolvedScenario, ResolvedSide } from "./types.ts";
+import type { ResolvedGuest, ResolvedScenario, ResolvedSide } from "./types.ts";
+import type { ResolvedLink } from "./types-link.ts";
 import { parseDecimal, parseQuantity, printable, show, ticksOf, ticksPer, toRatio } from "./units.ts";
 
 /** What may be laid over a scenario file. */
