@@ -291,7 +291,8 @@ function setSide(core: Core, index: number, side: ResolvedSide, s: ResolvedScena
   setContention(p, side.host.memory, s.internal.contention === "on");
   // reads of guest memory all miss: part of the latency
   p(abi.S_MEM_MISS_SHARE, 2 ** 32);
-  for (const key of [abi.S_MEM_MISS_ADDER, abi.S_MEM_REMOTE_ADDER]) p(key, 0);
+  p(abi.S_MEM_MISS_ADDER, 0);
+  p(abi.S_MEM_REMOTE_ADDER, s.internal.numa === "remote" ? side.host.memory.remoteAdderTicks : 0);
   setHost(p, pair, side, s.internal.jitter === "on");
   setEngines(p, side, s);
   setLz(p, side);

@@ -109,7 +109,9 @@ function pcieBound(reading: Reading, index: number, s: ResolvedScenario): number
   // three quarters of the completion buffer are the page reads'
   const byBuffer = Math.floor((6 * Math.floor(pcie.completionBufferBytes / 8)) / request);
   const outstanding = Math.max(1, Math.min(byTags, byBuffer));
-  const latency = Math.max(2 * pcie.flightTicks, host.memory.readLatencyTicks + host.memory.missAdderTicks);
+  const { readLatencyTicks, missAdderTicks, remoteAdderTicks } = host.memory;
+  const remote = s.internal.numa === "remote" ? remoteAdderTicks : 0;
+  const latency = Math.max(2 * pcie.flightTicks, readLatencyTicks + missAdderTicks) + remote;
   const completion = request + COMPLETION_HEADER_BYTES * Math.ceil(request / cut);
   const hold = latency + (READ_BYTES + completion) * pcie.ticksPerByte;
   const holds = Math.floor(pageBytes / request / outstanding) * hold;

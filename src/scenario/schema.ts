@@ -141,6 +141,9 @@ const internal = z.strictObject({
     "off",
   ),
   jitter: choice(["off", "on"], "seeded jitter of host memory").default("off"),
+  numa: choice(["local", "remote"], "the socket of the guest's memory, seen from the card's").default(
+    "local",
+  ),
   contention: choice(["off", "on"], "reads wait for the load of host memory").default("off"),
   interrupts: z
     .union(

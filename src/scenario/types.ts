@@ -306,6 +306,7 @@ export interface ResolvedScenario {
     ats: "on" | "off";
     relaxedOrdering: "on" | "off";
     jitter: "on" | "off";
+    numa: "local" | "remote";
     contention: "on" | "off";
     ecrc: "on" | "off";
     interrupts: "each" | { everyTicks: number; after: number };

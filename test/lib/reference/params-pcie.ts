@@ -203,12 +203,14 @@ function load(p: Put, host: Preset, on: boolean): void {
   p(abi.S_MEM_MISS_SHARE, 2 ** 32);
 }
 
-/** Of a migration: every line misses, none is on another socket; the rest is the seed's. */
+/** Of a migration: every line misses; the rest is the seed's. */
 export function rootComplex(p: Put, host: Preset, card: Preset, scenario: object): void {
   p(abi.S_PCIE_RELAXED, writtenAt(scenario, "internal.relaxedOrdering") === "on" ? 1 : 0);
   p(abi.S_ATS_ENTRIES, writtenAt(scenario, "internal.ats") === "on" ? whole(card("ats.entries")) : 0);
   putAll(p, card, whole, [[abi.S_ATS_REQUESTS, "ats.requests"]]);
   iommu(p, host, `${writtenAt(scenario, "internal.iommu") ?? "off"}`);
+  const remote = writtenAt(scenario, "internal.numa") === "remote";
+  p(abi.S_MEM_REMOTE_ADDER, remote ? ticks(host("memory.remoteAdder")) : 0);
   p(abi.S_MEM_SEED, whole(writtenAt(scenario, "seed") ?? 1));
   const jitter = writtenAt(scenario, "internal.jitter") === "on" && ticks(host("memory.jitterMax")) > 0;
   p(abi.S_MEM_JITTER, jitter ? 1 : 0);
