@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type Mutation, mutate } from "../tools/mutate.ts";
+import { mutations } from "../tools/mutations.ts";
 import { projectRoot, run } from "../tools/process.ts";
 import { bundle, evaluateInChromium, serve } from "./lib/chromium.ts";
 import { needs, peerPackages, peerTest } from "./lib/peer.ts";
@@ -55,6 +56,16 @@ tools("mutate tells caught from survived, hung, ambiguous, broken and no change 
   assert.match(text, /SURVIVED absent.*\n.*occurs 0 times/);
   assert.match(text, /SURVIVED broken.*\n.*does not compile/);
   assert.match(text, /SURVIVED comment.*\n.*the same core/);
+});
+
+tools("the text of each mutation stands in its file once", () => {
+  const stale = mutations.filter(({ file, find }) => {
+    return readFileSync(join(projectRoot, file), "utf8").split(find).length !== 2;
+  });
+  assert.equal(
+    stale.map(({ name, file }) => `${file}: ${name}`),
+    [],
+  );
 });
 
 tools("mutate catches nothing with a probe that rejects the core as it is", async () => {

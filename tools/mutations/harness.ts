@@ -85,10 +85,10 @@ export const harness: readonly Row[] = [
   ],
   [
     "params",
-    "src/params",
+    "src/params-pcie",
     "memory writes as fast as one core copies",
-    "pair(abi.S_MEM_WRITE_NUM, host.memory.ticksPerByte);",
-    "pair(abi.S_MEM_WRITE_NUM, host.memory.copyTicksPerByte);",
+    "putRatio(p)(abi.S_MEM_WRITE_NUM, memory.ticksPerByte);",
+    "putRatio(p)(abi.S_MEM_WRITE_NUM, memory.copyTicksPerByte);",
     "params: S_MEM_WRITE_NUM",
   ],
   [

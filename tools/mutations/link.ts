@@ -31,8 +31,8 @@ export const link: readonly Row[] = [
     "exact",
     "channel/tcp",
     "half the propagation",
-    "  arrive(1 - side, m.free + propagation, link",
-    "  arrive(1 - side, m.free + propagation / 2, link",
+    "  arrive(1 - side, free + propagation, link",
+    "  arrive(1 - side, free + propagation / 2, link",
     "chain",
   ],
   [

@@ -34,7 +34,19 @@ const ROWS: readonly [file: string, name: string, find: string, replace: string]
     "max<u32>((c.cwnd * 8) / 10, 2)",
   ],
   ["congestion", "cubic grows by its root's twice", "<< 1) / 5) >> 39", "<< 2) / 5) >> 39"],
-  ["congestion", "no friendly region", "  if (c.friendly > cwnd) per", "  if (c.friendly > 1 << 30) per"],
+  [
+    "congestion",
+    "no friendly region",
+    "  if (c.friendly > cwnd) c.perIncrease",
+    "  if (c.friendly > 1 << 30) c.perIncrease",
+  ],
+  [
+    "congestion",
+    "cubic asks its curve at every ACK",
+    "- c.askedAt <= ASK_AGAIN) return;",
+    "- c.askedAt < 0) return;",
+  ],
+  ["tuning", "a sink has always read all", "atOnce && fixed ?", "atOnce && !fixed ?"],
   [
     "congestion",
     "slow start is never left early",

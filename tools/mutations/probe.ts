@@ -81,8 +81,8 @@ const CORE: readonly [file: string, name: string, find: string, replace: string]
   [
     "kernel/root",
     "writes are not translated",
-    "arrival + translate(side, address, arrival, 0), bytes",
-    "arrival + 0 * translate(side, address, arrival, 0), bytes",
+    "admit(side * 2 + 1, arrival + wait, bytes)",
+    "admit(side * 2 + 1, arrival + 0 * wait, bytes)",
   ],
   ["kernel/iommu", "oldest out, not least recently used", "      store<u64>(at, m.clock, 8);\n", ""],
   [
