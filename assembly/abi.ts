@@ -572,6 +572,7 @@ export const T_FRAME: u32 = 8; // which link; t start; a payload bytes; b acknow
 export const T_ARRIVE: u32 = 9;
 export const T_STAGE: u32 = 10; // which unit; t start; a page number; b end, c kind of job
 export const T_PAGE: u32 = 11; // which step (P_ constants); t; a page number; b, c by step
+export const T_SPOILT: u32 = 12; // which port; t start; a bytes on the wire of a TLP that arrives spoilt
 export const T_RECORD_BYTES: u32 = 32;
 
 // --- steps of a page on its way (T_PAGE) ---

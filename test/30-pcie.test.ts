@@ -20,8 +20,13 @@ function compared(sets: string[], text = SMALL): { run: Run; count: number } {
 
 test("formula: packets on the wire", () => {
   // write: 24 + 4 ceil(n/4); read: 24; completion: 20 + 4 ceil(n/4)
-  assert.equal([tlpBytes("write", 256), tlpBytes("write", 5), tlpBytes("read", 512)], [280, 32, 24]);
-  assert.equal([tlpBytes("completion", 256), tlpBytes("completion", 1)], [276, 24]);
+  const p: number[] = [];
+  p[abi.S_PCIE_REQUEST_BYTES] = 24;
+  p[abi.S_PCIE_COMPLETION_BYTES] = 20;
+  assert.equal([tlpBytes(p, "write", 256), tlpBytes(p, "write", 5), tlpBytes(p, "read", 512)], [280, 32, 24]);
+  assert.equal([tlpBytes(p, "completion", 256), tlpBytes(p, "completion", 1)], [276, 24]);
+  p[abi.S_PCIE_UNPADDED] = 1;
+  assert.equal([tlpBytes(p, "write", 5), tlpBytes(p, "completion", 1)], [29, 21]);
 });
 
 test("formula: completions are cut at RCB up to combineAbove, at MPS above", () => {

@@ -9,6 +9,7 @@ import { resolveSide } from "../src/scenario/resolve.ts";
 import {
   checkProbeParams,
   checkRelaxedProbes,
+  checkSpoiltReads,
   checkTranslatedProbes,
   checkWalksAhead,
 } from "./lib/claims/probe.ts";
@@ -153,6 +154,7 @@ test("mixed operations of one worker are refused", () => {
 test("what a probe asks of the core", checkProbeParams);
 test("reads that wait for walks, behind each other and for the same", checkTranslatedProbes);
 test("writes with relaxed ordering, few credits and several pages", checkRelaxedProbes);
+test("a NAK goes between two packets of an answer", checkSpoiltReads);
 test("writes that wait for walks, thousands of them", checkWalksAhead);
 
 for (const seed of seeds(60)) {

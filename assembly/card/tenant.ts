@@ -173,9 +173,9 @@ export function buildTenant(side: u32): bool {
   return true;
 }
 
-/** Lets the I/O of a side begin. */
+/** Lets the I/O of a side begin: its operations are given at 0, and the first is in the engine from then. */
 export function startTenant(side: u32): void {
-  if (tenant(side).kind != TENANT_OFF) wake(side, U_TENANT, p(side, S_TEN_START));
+  if (tenant(side).kind != TENANT_OFF) wake(side, U_TENANT, 0);
 }
 
 /** No operation is taken any more: those under way end. */

@@ -43,6 +43,7 @@ import {
   R_TENANT,
   STARVED,
   T_SKP,
+  T_SPOILT,
   T_TLP,
   W_REPLAY,
 } from "../abi";
@@ -83,11 +84,6 @@ export function stepPcie(side: u32, dir: u32, t: u64): void {
     return;
   }
   const account = dir == UP ? A_UP : A_DOWN;
-  if (t >= w.downAt && t < w.downUntil) {
-    enter(side, account, W_REPLAY, t);
-    again(side, dir, w.downUntil);
-    return;
-  }
   const dllp = t >= w.dllpDue;
   if (w.stuck != 0 && !dllp && isStuck(w, t)) {
     enter(side, account, W_REPLAY, t);
@@ -105,6 +101,11 @@ export function stepPcie(side: u32, dir: u32, t: u64): void {
     }
   }
   w.waits = 0;
+  if (t >= w.downAt && t < w.downUntil) {
+    enter(side, account, W_REPLAY, t);
+    again(side, dir, w.downUntil);
+    return;
+  }
   enter(side, account, BUSY, t);
   if (w.skpNext <= t && skp(side, dir, w, t)) return;
   if (dllp) sendDue(side, dir, w, t);
@@ -303,7 +304,7 @@ function chooseIn(side: u32, dir: u32, w: Way, cls: u32, t: u64): u32 {
 /**
  * Sends the chosen transaction from t on. The packets of a completion or a page of writes follow back to back
  * as long as their gates are open: nothing can come between before a DLLP or SKP is due, and a DLLP that is
- * not owed yet cannot be due within `limit`.
+ * not owed yet cannot be due within `limit`; where it can, each packet is a step (`ahead` 0).
  */
 function send(side: u32, dir: u32, w: Way, t: u64): void {
   const index = chosen - 1;
@@ -318,7 +319,7 @@ function send(side: u32, dir: u32, w: Way, t: u64): void {
     return;
   }
   let stop = w.dllpDue < w.skpNext ? w.dllpDue : w.skpNext;
-  if (t + w.limit < stop) stop = t + w.limit + 1;
+  if (t + w.ahead < stop) stop = t + w.ahead;
   let arrival: u64 = 0;
   let at = t;
   do {
@@ -351,6 +352,7 @@ function send(side: u32, dir: u32, w: Way, t: u64): void {
 function spoilt(side: u32, dir: u32, w: Way, index: u32, bytes: u32, t: u64): bool {
   if (<u64>mix(w.seed, w.drawn++) >= (bytes * w.errors) >> 16) return false;
   w.free = t + bytes * w.ticksPerByte;
+  happened(T_SPOILT, side, index, t, bytes, 0, 0);
   w.begun = index + 1;
   w.stuck = 1;
   w.waits = 1;

@@ -27,9 +27,12 @@ import {
   S_PCIE_REPLAY_BYTES,
   S_PCIE_SKP_PERIOD,
   S_PCIE_SKP_TICKS,
+  S_PCIE_TAGS_VSOCK,
   S_PCIE_TICKS_PER_BYTE,
   S_PCIE_UNPADDED,
+  S_TEN_KIND,
   S_WRITE_ISSUE,
+  TENANT_OFF,
 } from "../abi";
 import { pushSooner } from "./fifo";
 import { reserve } from "./memory";
@@ -106,6 +109,7 @@ export class Way {
   nakDue: u64; // when this wire owes a NAK for a packet of the other one
   downAt: u64; // the link is down from here
   downUntil: u64;
+  ahead: u64; // packets of a transaction that begin within this time may be sent in one step
   pad: u32; // 3: data is padded to words of four bytes, 0: it is not
 }
 
@@ -195,6 +199,7 @@ export function buildWays(side: u32): void {
     w.seed = mix(p32(side, S_MEM_SEED), side * 2 + dir);
     w.downAt = p(side, S_PCIE_DOWN_FOR) == 0 ? NEVER : p(side, S_PCIE_DOWN_AT);
     w.downUntil = w.downAt + p(side, S_PCIE_DOWN_FOR);
+    w.ahead = packetAtATime(side) ? 0 : w.limit + 1;
     w.request = p32(side, S_PCIE_REQUEST_BYTES);
     w.completion = p32(side, S_PCIE_COMPLETION_BYTES);
     w.phAll = w.ph = p32(side, dir == UP ? S_PCIE_PH : S_PCIE_DOWN_PH);
@@ -251,6 +256,16 @@ export function waysOut(side: u32): u32 {
     n += w.phAll - w.ph + (w.pdAll - w.pd) + (w.nphAll - w.nph) + (w.replayAll - w.replay);
   }
   return n;
+}
+
+/**
+ * Whether something may come between two packets of a transaction that is not due a `limit` before: a NAK, a
+ * link that goes down; or the books close while other I/O goes on beside a migration (which alone has
+ * messages), and count what has begun by then.
+ */
+function packetAtATime(side: u32): bool {
+  if (p(side, S_PCIE_ERRORS) != 0 || p(side, S_PCIE_DOWN_FOR) != 0) return true;
+  return p(side, S_TEN_KIND) != TENANT_OFF && p(side, S_PCIE_TAGS_VSOCK) != 0;
 }
 
 /** Credits and acknowledgements that have arrived by t. */

@@ -20,6 +20,7 @@ import {
   checkProbeParams,
   checkRandomProbes,
   checkRelaxedProbes,
+  checkSpoiltReads,
   checkTranslatedProbes,
   checkWalksAhead,
 } from "./claims/probe.ts";
@@ -32,7 +33,14 @@ import { checkWire, WIRE_RUNS } from "./claims/wire.ts";
 const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   codec: [checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4],
   params: [checkParams],
-  probe: [checkProbeParams, checkWalksAhead, checkRelaxedProbes, checkTranslatedProbes, checkRandomProbes],
+  probe: [
+    checkProbeParams,
+    checkWalksAhead,
+    checkRelaxedProbes,
+    checkTranslatedProbes,
+    checkSpoiltReads,
+    checkRandomProbes,
+  ],
   seal: [checkSeals],
   exact: [
     () => checkChain(chainRun()),

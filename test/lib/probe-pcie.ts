@@ -127,6 +127,17 @@ function tenantRows(choose: Choose): Rows {
   ];
 }
 
+/** Packets that arrive spoilt, and a link that goes down: of half of the configurations each. */
+function aroundRows(choose: Choose): Rows {
+  const errors = choose([0, 0, 1e-5, 1e-4]);
+  const [downAt, downFor] = [choose([0, 1, 2.5, 7]), choose([0, 0, 0.1, 3])];
+  return [
+    [abi.S_PCIE_ERRORS, 8 * errors * 2 ** 48],
+    [abi.S_PCIE_DOWN_AT, 1000 * downAt * NS],
+    [abi.S_PCIE_DOWN_FOR, 1000 * downFor * NS],
+  ];
+}
+
 /** A configuration by its seed. */
 export function randomProbe(seed: number): ProbeConfig {
   const next = generator(seed);
@@ -145,7 +156,9 @@ export function randomProbe(seed: number): ProbeConfig {
   if (p[abi.S_IOMMU_SETS] === 0) p[abi.S_ATS_ENTRIES] = 0;
   else if (p[abi.S_ATS_ENTRIES] !== 0) p[abi.S_PCIE_TAGS]! += p[abi.S_ATS_REQUESTS]!;
   const jitter = Array.from({ length: abi.JITTER_STEPS }, () => Math.floor(next() ** 4 * 500 * NS));
-  return { name: `configuration ${seed}`, p, jitter, operations: choose([40, 100, 200]) };
+  const operations = choose([40, 100, 200]);
+  for (const [key, value] of aroundRows(choose)) p[key] = Math.round(value);
+  return { name: `configuration ${seed}`, p, jitter, operations };
 }
 
 /** What a core says of a probe. */
@@ -194,16 +207,16 @@ function stopsOf(run: ProbeRun): [number, number, number][] {
   });
 }
 
-const kindsOf = (packets: readonly Packet[], kind: number): Packet[] =>
-  packets.filter((e) => e.kind === kind);
+const kindsOf = (packets: readonly Packet[], ...kinds: number[]): Packet[] =>
+  packets.filter((e) => kinds.includes(e.kind));
 const sumOf = (packets: readonly Packet[], key: "what" | "amount"): number =>
   packets.reduce((sum, e) => sum + e[key], 0);
 
 /** What must have been counted; of the wire down, completions may have been sent ahead. */
 function countersOf(p: readonly number[], run: ProbeRun): [name: string, index: number, value: number][] {
   const [up, down] = run.link.wires;
-  const tlps = kindsOf(up, abi.T_TLP);
-  // what a read asks for is no data of the wire up
+  const tlps = kindsOf(up, abi.T_TLP, abi.T_SPOILT);
+  // what a read asks for is no data of the wire up, nor what arrives spoilt
   const data = tlps.filter((e) => e.port < 4);
   return [
     ["operations", abi.C_TENANT_OPS, run.ended.length],
@@ -215,6 +228,7 @@ function countersOf(p: readonly number[], run: ProbeRun): [name: string, index: 
     ["TLPs up", abi.C_UP_TLPS, tlps.length],
     ["bytes up", abi.C_UP_TLP_BYTES, sumOf(tlps, "what")],
     ["data up", abi.C_UP_DATA_BYTES, sumOf(data, "amount")],
+    ["replays up", abi.C_UP_REPLAYS, kindsOf(up, abi.T_SPOILT).length],
     ["DLLPs up", abi.C_UP_DLLP_BYTES, 8 * kindsOf(up, abi.T_DLLP).length],
     ["DLLPs down", abi.C_DOWN_DLLP_BYTES, 8 * kindsOf(down, abi.T_DLLP).length],
     ["SKPs up", abi.C_UP_SKP, kindsOf(up, abi.T_SKP).length],

@@ -67,4 +67,28 @@ export const around: readonly Row[] = [
     "  n.gapFree = t;",
     "other I/O",
   ],
+  [
+    "probe",
+    "kernel/way",
+    "spoilt: packets are sent ahead of a NAK",
+    "  if (p(side, S_PCIE_ERRORS) != 0 || p(side, S_PCIE_DOWN_FOR) != 0) return true;",
+    "  if (p(side, S_PCIE_DOWN_FOR) != 0) return true;",
+    "reads whose requests arrive spoilt",
+  ],
+  [
+    "probe",
+    "kernel/way",
+    "spoilt: both wires draw the same numbers",
+    "    w.seed = mix(p32(side, S_MEM_SEED), side * 2 + dir);",
+    "    w.seed = mix(p32(side, S_MEM_SEED), side * 2);",
+    "configuration",
+  ],
+  [
+    "probe",
+    "channel/pcie",
+    "spoilt: another packet goes before the one that is sent again",
+    "  w.begun = index + 1;\n  w.stuck = 1;",
+    "  w.stuck = 1;",
+    "configuration",
+  ],
 ];

@@ -35,6 +35,9 @@ export function sameParams(what: string, sets: string[], others = sets): void {
   for (const side of [0, 1]) compare(`side ${side}`, SIDE, given.sides[side]!, derived.sides[side]!);
 }
 
+const PCIE_DOWN = "{at: 300 us, what: pcie-down, for: 2 ms, side: destination}";
+const LINK_DOWN = "{at: 1 ms, what: link-down, for: 3 us}";
+
 /** Values that are given, one group a row: each is converted in another way. */
 export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
   ["defaults", []],
@@ -186,6 +189,22 @@ export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
         "internal.addresses=runs",
       ],
     ],
+  ],
+  [
+    "spoilt packets, other I/O of both cards, links that go down, UDP",
+    [
+      ...["internal.bitErrorRate=0.000001", "internal.ecrc=on", "link.transport=udp", "link.loss=0.01"],
+      "tenant={op: readwrite, size: 1500 B, window: 1 MiB, workers: 6, every: 3 us, tags: 12}",
+      ...["start=38 ns", "tagHold=75 ns", "copyPerKiB=148 ns", "issue=2 ns", "writeFloor=21 ns"].map(
+        (set) => `source.card.engine.${set}`,
+      ),
+      ...["burst=512 B", "burstGap=5 ns"].map((set) => `destination.card.engine.${set}`),
+      `faults=[${PCIE_DOWN}, ${LINK_DOWN}]`,
+    ],
+  ],
+  [
+    "other I/O of one card, with what it does not say",
+    ["tenant={side: destination}", "faults=[{at: 1 us, what: pcie-down, for: 1 ns, side: source}]"],
   ],
   [
     "the front-end",

@@ -25,7 +25,8 @@ type Rows = readonly (readonly [key: number, value: number])[];
 /** A configuration with other values than the first random one's. */
 function directed(name: string, rows: Rows, operations: number): ProbeConfig {
   const { p, jitter } = randomProbe(1);
-  for (const key of [abi.S_ATS_ENTRIES, abi.S_PCIE_RELAXED, abi.S_MEM_CONTENTION]) p[key] = 0;
+  const off = [abi.S_ATS_ENTRIES, abi.S_PCIE_RELAXED, abi.S_MEM_CONTENTION];
+  for (const key of [...off, abi.S_PCIE_ERRORS, abi.S_PCIE_DOWN_FOR]) p[key] = 0;
   p[abi.S_PCIE_TAGS] = p[abi.S_TEN_TAGS]!;
   for (const [key, value] of rows) p[key] = value;
   return { name, p, jitter, operations };
@@ -103,6 +104,40 @@ export function checkRelaxedProbes(): void {
       sameProbe(config, readProbe(config, "lean"));
     }
   }
+}
+
+/**
+ * Reads of 4 KiB answered in 64 packets each, which keep the wire down busy beyond a `limit` of 211 ns, and
+ * requests that arrive spoilt: a NAK goes between two packets of an answer, at once.
+ */
+export function checkSpoiltReads(): void {
+  const rows: Rows = [
+    [abi.S_PCIE_TICKS_PER_BYTE, 130_000],
+    [abi.S_PCIE_DOWN_TICKS_PER_BYTE, 130_000],
+    [abi.S_PCIE_MPS, 128],
+    [abi.S_PCIE_MRRS, 4096],
+    [abi.S_PCIE_RCB, 64],
+    [abi.S_PCIE_COMBINE_ABOVE, 4096],
+    [abi.S_PCIE_FLIGHT, 10 * NS],
+    [abi.S_PCIE_CPL_BYTES, 65_536],
+    [abi.S_PCIE_CPL_HEADERS, 1024],
+    [abi.S_PCIE_NPH, 127],
+    [abi.S_PCIE_DLL, abi.DLL_EXPLICIT],
+    [abi.S_PCIE_LIMIT, 203 * 8 * 130_000],
+    [abi.S_PCIE_SKP_PERIOD, 0],
+    [abi.S_PCIE_REPLAY_BYTES, 32_768],
+    [abi.S_PCIE_TAGS, 8],
+    [abi.S_TEN_TAGS, 8],
+    [abi.S_TEN_KIND, abi.TENANT_READ],
+    [abi.S_TEN_BYTES, 4096],
+    [abi.S_TEN_DEPTH, 8],
+    [abi.S_IOMMU_SETS, 0],
+    // of 24 bytes one in 52
+    [abi.S_PCIE_ERRORS, 8 * 1e-4 * 2 ** 48],
+    [abi.S_PCIE_DOWN_FOR, 0],
+  ].map(([key, value]) => [key!, Math.round(value!)] as const);
+  const config = directed("reads whose requests arrive spoilt", rows, 200);
+  sameProbe(config, readProbe(config, "lean"));
 }
 
 /**

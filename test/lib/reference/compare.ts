@@ -2,12 +2,14 @@
 // Compares a recorded run with the reference models, event by event, to the tick.
 import * as abi from "../../../assembly/abi.ts";
 import { type Happening, of, type Run } from "../timeline.ts";
-import type { Packet, PcieRun, Put } from "./packets.ts";
-import { predictPcie } from "./pcie.ts";
+import type { Packet, Put } from "./packets.ts";
+import { type LinkRun, predictPcie, type TimedPut } from "./pcie-run.ts";
 import { predictTcp, type StreamEvent } from "./tcp.ts";
 
 const COMPLETION_PORT = 9;
 const DOWN_PORTS = [8, COMPLETION_PORT];
+const OTHER_PORTS: readonly number[] = [abi.PORT_POSTED + abi.R_TENANT, abi.PORT_READ + abi.R_TENANT];
+const NOT_THEIRS = [COMPLETION_PORT, abi.PORT_TRANSLATE, ...OTHER_PORTS];
 const CONTEXT = 3;
 
 /** Throws where two lists differ first, with what stands around it. */
@@ -29,72 +31,75 @@ export function sameLists<T>(name: string, core: readonly T[], reference: readon
   return length;
 }
 
-/** What requesters put into the ports of a side, in order; completions and translations are not theirs. */
-export function putsOf(run: Run, side: number): Put[] {
+/** What the migration's requesters put into the ports of a side, in order. */
+export function putsOf(run: Run, side: number): TimedPut[] {
   return of(run, abi.T_PUT, side)
-    .filter((e) => e.which !== COMPLETION_PORT && e.which !== abi.PORT_TRANSLATE)
-    .map(asPut);
+    .filter((e) => !NOT_THEIRS.includes(e.which))
+    .map((e) => ({ ...asPut(e), putAt: e.c }));
 }
 
 const asPut = (e: Happening): Put => ({ port: e.which, bytes: e.a, address: e.b, readyAt: e.t });
 
+/** What was put into some ports of a side. */
+const putInto = (run: Run, side: number, ports: readonly number[]): Put[] =>
+  of(run, abi.T_PUT, side)
+    .filter((e) => ports.includes(e.which))
+    .map(asPut);
+
 /** The packets of a wire of a side (0 up, 1 down), as recorded. */
 export function packetsOf(run: Pick<Run, "events">, side: number, wire: number): Packet[] {
   const packets: Packet[] = [];
-  for (const e of run.events) {
-    if (e.side !== side) continue;
-    const common = { kind: e.kind, startAt: e.t, what: e.a };
-    const onWire = e.kind === abi.T_TLP ? Number(DOWN_PORTS.includes(e.which)) : e.which;
+  for (const { kind, side: at, which, t: startAt, a: what, b, c } of run.events) {
+    if (at !== side) continue;
+    const ofPort = kind === abi.T_TLP || kind === abi.T_SPOILT;
+    const onWire = ofPort ? Number(DOWN_PORTS.includes(which)) : which;
     if (onWire !== wire) continue;
-    if (e.kind === abi.T_TLP) packets.push({ ...common, port: e.which, amount: e.b, units: 0 });
-    if (e.kind === abi.T_DLLP) packets.push({ ...common, port: 0, amount: e.b, units: e.c });
-    if (e.kind === abi.T_SKP) packets.push({ ...common, port: 0, amount: 0, units: 0 });
+    if (ofPort) packets.push({ kind, startAt, port: which, what, amount: b, units: 0 });
+    if (kind === abi.T_DLLP) packets.push({ kind, startAt, port: 0, what, amount: b, units: c });
+    if (kind === abi.T_SKP) packets.push({ kind, startAt, port: 0, what, amount: 0, units: 0 });
   }
-  return packets.map(({ kind, startAt, port, what, amount, units }) => ({
-    kind,
-    startAt,
-    port,
-    what,
-    amount,
-    units,
-  }));
+  return packets;
 }
 
 /** Compares a side's PCIe link with the reference; returns the reference's run and how much was compared. */
-export function checkPcie(run: Run, side: number): { predicted: PcieRun; compared: number } {
-  const predicted = predictPcie(run.params.sides[side]!, putsOf(run, side), run.params.jitter[side]);
+export function checkPcie(run: Run, side: number): { predicted: LinkRun; compared: number } {
+  // the books close before the drain ends
+  const booksAt = Number(run.core.logged(abi.L_BOOKS));
+  const { sides, jitter } = run.params;
+  const predicted = predictPcie(sides[side]!, side, putsOf(run, side), jitter[side]!, booksAt);
   let compared = 0;
   for (const wire of [0, 1]) {
     const name = `packet on wire ${wire ? "down" : "up"} of side ${side}`;
     compared += sameLists(name, packetsOf(run, side, wire), predicted.wires[wire]!);
   }
-  const completions = of(run, abi.T_PUT, side)
-    .filter((e) => e.which === COMPLETION_PORT)
-    .map(asPut);
+  const completions = putInto(run, side, [COMPLETION_PORT]);
   compared += sameLists(`completion of side ${side}`, completions, predicted.completions);
+  compared += sameLists(`other I/O of side ${side}`, putInto(run, side, OTHER_PORTS), predicted.otherPuts);
   const answers = of(run, abi.T_ANSWER, side).map((e) => ({ requester: e.which, at: e.t, bytes: e.b }));
   compared += sameLists(`answer of side ${side}`, answers, predicted.answers);
-  compared += checkPcieCounters(run, side, predicted);
+  compared += checkPcieCounters(run, side, predicted, booksAt);
   return { predicted, compared };
 }
 
-function checkPcieCounters(run: Run, side: number, predicted: PcieRun): number {
-  // the books close before the drain ends: what starts after that is not counted
-  const booksAt = Number(run.core.logged(abi.L_BOOKS));
-  const sum = (wire: number, kind: number): number =>
-    predicted.wires[wire]!.filter((e) => e.kind === kind && e.startAt <= booksAt).length;
-  const counted = [
-    run.core.counter(side, abi.C_UP_TLPS),
-    run.core.counter(side, abi.C_DOWN_TLPS),
-    run.core.counter(side, abi.C_UP_DLLP_BYTES) / 8,
-    run.core.counter(side, abi.C_DOWN_DLLP_BYTES) / 8,
+/** What starts after the books have closed is not counted. */
+function checkPcieCounters(run: Run, side: number, predicted: LinkRun, booksAt: number): number {
+  const sum = (wire: number, ...kinds: number[]): number =>
+    predicted.wires[wire]!.filter((e) => kinds.includes(e.kind) && e.startAt <= booksAt).length;
+  const ended = predicted.ended.filter((e) => e.seenAt <= booksAt).length;
+  const rows: [counter: number, expected: number][] = [
+    [abi.C_UP_TLPS, sum(0, abi.T_TLP, abi.T_SPOILT)],
+    [abi.C_DOWN_TLPS, sum(1, abi.T_TLP, abi.T_SPOILT)],
+    [abi.C_UP_REPLAYS, sum(0, abi.T_SPOILT)],
+    [abi.C_DOWN_REPLAYS, sum(1, abi.T_SPOILT)],
+    [abi.C_UP_DLLP_BYTES, 8 * sum(0, abi.T_DLLP)],
+    [abi.C_DOWN_DLLP_BYTES, 8 * sum(1, abi.T_DLLP)],
+    [abi.C_IOTLB_HITS, predicted.lookups.hits],
+    [abi.C_IOTLB_MISSES, predicted.lookups.misses],
+    [abi.C_TENANT_OPS, ended],
+    [abi.C_TENANT_BYTES, ended * run.params.sides[side]![abi.S_TEN_BYTES]!],
   ];
-  return sameLists(`counter of side ${side}`, counted, [
-    sum(0, abi.T_TLP),
-    sum(1, abi.T_TLP),
-    sum(0, abi.T_DLLP),
-    sum(1, abi.T_DLLP),
-  ]);
+  const counted = rows.map(([counter]) => [counter, run.core.counter(side, counter)]);
+  return sameLists(`counter of side ${side}`, counted, rows);
 }
 
 function streamEvents(run: Run, kind: number): StreamEvent[] {

@@ -93,13 +93,13 @@ class Card {
     let serverAt = 0;
     let downFreeAt = 0;
     reads.forEach(([address, bytes], i) => {
-      const arrivedAt = startsAt[i]! + this.wire(tlpBytes("read", 0)) + this.flight;
+      const arrivedAt = startsAt[i]! + this.wire(tlpBytes(this.p, "read", 0)) + this.flight;
       const service = Math.ceil((bytes * this.p[abi.S_MEM_READ_NUM]!) / this.p[abi.S_MEM_READ_DEN]!);
       serverAt = Math.max(arrivedAt, serverAt) + service;
       downFreeAt = Math.max(downFreeAt, serverAt + this.p[abi.S_MEM_READ_LATENCY]!);
       for (let sent = 0; sent < bytes; ) {
         const piece = completionPiece(this.p, address, bytes, sent);
-        downFreeAt += this.wire(tlpBytes("completion", piece));
+        downFreeAt += this.wire(tlpBytes(this.p, "completion", piece));
         sent += piece;
       }
     });
@@ -183,12 +183,12 @@ function pageRead(card: Card, descriptorsAt: number): number {
   let pageAt = descriptorsAt;
   if (p[abi.S_DESC_RING_ON_HOST] === 1) {
     const bytes = p[abi.S_DESC_BYTES]!;
-    const readAt = descriptorsAt + card.wire(tlpBytes("write", bytes));
+    const readAt = descriptorsAt + card.wire(tlpBytes(p, "write", bytes));
     pageAt = clock.edge(clock.edge(card.answered([[0, bytes]], [readAt])), 1);
   }
   const mrrs = p[abi.S_PCIE_MRRS]!;
   const count = abi.PAGE_BYTES / mrrs;
-  const starts = card.issued(pageAt, count, p[abi.S_READ_ISSUE]!, tlpBytes("read", 0));
+  const starts = card.issued(pageAt, count, p[abi.S_READ_ISSUE]!, tlpBytes(p, "read", 0));
   const reads = starts.map((_, i): [number, number] => [i * mrrs, mrrs]);
   return clock.edge(clock.edge(card.answered(reads, starts)), 1);
 }
@@ -218,7 +218,7 @@ function receivedTimes(params: Params, page: PageContent, arrivedAt: number, rec
 function landed(card: Card, placeAt: number): number {
   const { p } = card;
   const mps = p[abi.S_PCIE_MPS]!;
-  const bytes = tlpBytes("write", mps);
+  const bytes = tlpBytes(p, "write", mps);
   const service = Math.ceil((mps * p[abi.S_MEM_WRITE_NUM]!) / p[abi.S_MEM_WRITE_DEN]!);
   let serverAt = 0;
   for (const startAt of card.issued(placeAt, abi.PAGE_BYTES / mps, p[abi.S_WRITE_ISSUE]!, bytes)) {

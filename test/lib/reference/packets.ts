@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Transactions and packets of the PCIe link, and how long packets are: docs/model.md section 2. */
 import * as abi from "../../../assembly/abi.ts";
-import type { Translation } from "./ats.ts";
 
 /** A transaction put into a port: 0-3 posted up, 4-7 reads up, 8 posted down. 9 is predicted. */
 export interface Put {
@@ -16,9 +15,9 @@ export interface Packet {
   kind: number;
   startAt: number;
   port: number;
-  /** Bytes on the wire of a TLP, 0-2 (ACK, UpdateFC-P, UpdateFC-NP) of a DLLP, ticks of an SKP. */
+  /** Bytes on the wire of a TLP, 0-3 (ACK, UpdateFC-P, UpdateFC-NP, NAK) of a DLLP, ticks of an SKP. */
   what: number;
-  /** Data bytes of a TLP; of a DLLP the bytes acknowledged or the headers. */
+  /** Data bytes of a TLP, 0 of one that arrives spoilt; of a DLLP the bytes acknowledged or the headers. */
   amount: number;
   /** PD credits of an UpdateFC-P, else 0. */
   units: number;
@@ -45,48 +44,19 @@ export interface PcieRun {
   answers: Answer[];
 }
 
-/** A transaction in a port. */
-export interface Entry extends Put {
-  /** Place in the order of all puts. */
-  order: number;
-  requester: number;
-  sentBytes: number;
-  /** Of a translation request, and of its answer. */
-  translation?: Translation | undefined;
-}
-
-/** Something freed by a receiver, or something on its way back to a transmitter. */
-export interface Amount {
-  at: number;
-  replay: number;
-  ph: number;
-  pd: number;
-  nph: number;
-}
-
-/** A direction of a link. */
-export interface Wire {
-  ticksPerByte: number;
-  freeAt: number;
-  skpAt: number;
-  classNext: number;
-  readNext: number;
-  ports: Map<number, Entry[]>;
-  /** What the transmitter may still take. */
-  room: Omit<Amount, "at">;
-  /** Returns that have not had their effect yet, in order. */
-  returns: Amount[];
-  /** What the receiver of this wire owes: the other wire carries it. */
-  unacknowledged: { at: number; bytes: number }[];
-  freedPosted: Amount[];
-  freedNonPosted: Amount[];
-  packets: Packet[];
-}
-
-/** Bytes on the wire: 24 + 4 ceil(n/4) a write, 24 a read request, 20 + 4 ceil(n/4) a completion. */
-export function tlpBytes(kind: "write" | "read" | "completion", dataBytes: number, word = 4): number {
-  if (kind === "read") return 24;
-  return (kind === "write" ? 24 : 20) + word * Math.ceil(dataBytes / word);
+/**
+ * Bytes on the wire of a packet with so many of data: 24 + 4 ceil(n/4) a write, 24 a read request,
+ * 20 + 4 ceil(n/4) a completion; 4 more with an end-to-end CRC, n itself in pcie-bench's model.
+ */
+export function tlpBytes(
+  p: readonly number[],
+  kind: "write" | "read" | "completion",
+  dataBytes: number,
+): number {
+  if (kind === "read") return p[abi.S_PCIE_REQUEST_BYTES]!;
+  const word = p[abi.S_PCIE_UNPADDED] === 1 ? 1 : 4;
+  const header = p[kind === "write" ? abi.S_PCIE_REQUEST_BYTES : abi.S_PCIE_COMPLETION_BYTES]!;
+  return header + word * Math.ceil(dataBytes / word);
 }
 
 /** Length of the next packet of a completion that has `sent` of its bytes behind it. */

@@ -4,6 +4,7 @@
  * and from constants of the standards, by docs/model.md. Nothing of src/params.ts or src/scenario/ is used.
  */
 import * as abi from "../../../assembly/abi.ts";
+import { around, linkFault } from "./params-around.ts";
 import {
   type Dll,
   jitterOf,
@@ -199,9 +200,8 @@ function linkParams(p: Put, scenario: object, link: Preset, window: unknown): vo
   const weighted = of("arbitration", "strict") === "weighted";
   p(abi.G_NET_WEIGHT_A, weighted ? whole(of("weights.state", 1)) : 0);
   p(abi.G_NET_WEIGHT_B, weighted ? whole(of("weights.pages", 1)) : 0);
-  // Linux's TCP_DELACK_MIN
-  p(abi.G_NET_DELACK, ticks("40 ms"));
   pathParams(p, of);
+  linkFault(p, scenario);
 }
 
 /** PAUSE: marks a headroom below the buffer, and half of that, where none are given. */
@@ -227,7 +227,10 @@ function pauseParams(p: Put, of: (key: string, otherwise: unknown) => unknown, s
 /** A path that may lose frames, and what encloses a payload on it. */
 function pathParams(p: Put, of: (key: string, otherwise: unknown) => unknown): void {
   const congestion = ["none", "reno", "cubic"].indexOf(`${of("congestion", "none")}`);
-  p(abi.G_NET_CONGESTION, congestion);
+  const udp = of("transport", "tcp") === "udp";
+  p(abi.G_NET_CONGESTION, udp ? abi.CONGESTION_FIRMWARE : congestion);
+  // Linux's TCP_DELACK_MIN; of the firmware, assumed
+  p(abi.G_NET_DELACK, ticks(udp ? "100 us" : "40 ms"));
   const lost = Math.round(Number(of("loss", 0)) * 2 ** 32);
   p(abi.G_NET_LOSS, lost);
   p(abi.G_NET_LOSS_BACK, lost);
@@ -242,8 +245,8 @@ function pathParams(p: Put, of: (key: string, otherwise: unknown) => unknown): v
   p(abi.G_NET_TUNED, of("windowGrowth", "fixed") === "auto" ? 1 : 0);
   const flight = of("inFlight", "none");
   p(abi.G_NET_FLIGHT, flight === "none" ? 0 : whole(flight));
-  // IPv4 20, TCP 20, timestamps 12
-  p(abi.G_NET_HEADERS, 52);
+  // IPv4 20, TCP 20, timestamps 12; or UDP 8 and the firmware's 16
+  p(abi.G_NET_HEADERS, udp ? 44 : 52);
   p(abi.G_NET_PAD_TO, 1);
 }
 
@@ -297,6 +300,7 @@ export function deriveParams(text: string, sets: readonly string[]): Params {
     const host = partOf(scenario, side, "host");
     pcie(p, host, cards[i]!, dll, writtenAt(scenario, "internal.ecrc") === "on");
     rootComplex(p, host, cards[i]!, scenario);
+    around(p, scenario, i, cards[i]!);
     hostParams(p, host, block[abi.S_MEM_JITTER] === 1);
     jitter.push(jitterOf(host, block[abi.S_MEM_JITTER] === 1));
     engines(p, cards[i]!, rounds);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The PCIe link of one card with its host memory, slowly: docs/model.md sections 2 and 3, and nothing else.
+ * The PCIe link of one card with its host memory, slowly: docs/model.md sections 2, 3 and 15, and nothing
+ * else.
  *
  * In: everything that requesters put into the ports. Out: the start of every packet on both wires, what
  * memory answered, and when answers arrived. Nothing changes between two of the times that `nextTime` lists,
@@ -8,23 +9,20 @@
  */
 import * as abi from "../../../assembly/abi.ts";
 import { type Translation, TranslationCache } from "./ats.ts";
+import { completionPiece, type Hooks, type Packet, type PcieRun, type Put, tlpBytes } from "./packets.ts";
 import {
   type Amount,
-  type Answer,
-  completionPiece,
+  DOWN,
+  downUntil,
   type Entry,
-  type Hooks,
-  type Packet,
-  type PcieRun,
-  type Put,
-  tlpBytes,
+  nothingAt,
+  POSTED,
+  spoiler,
+  UP,
   type Wire,
-} from "./packets.ts";
-import { RootComplex } from "./root.ts";
+} from "./pcie-wire.ts";
+import type { RootComplex } from "./root.ts";
 
-const UP = 0;
-const DOWN = 1;
-const POSTED = 0;
 const NON_POSTED = 1;
 const COMPLETION = 2;
 const DLLP_BYTES = 8;
@@ -38,20 +36,7 @@ const TRANSLATION_BYTES = 8;
 const ACK = 0;
 const UPDATE_P = 1;
 const UPDATE_NP = 2;
-
-/** Predicts a side's link from its parameters (`S_` constants) and the puts in their order. */
-export function predictPcie(
-  p: readonly number[],
-  puts: readonly Put[],
-  jitter: readonly number[] = [],
-): PcieRun {
-  const answers: Answer[] = [];
-  const hooks = { answered: (answer: Answer) => answers.push(answer), landed: () => undefined };
-  const link = new Link(p, new RootComplex(p, jitter), hooks);
-  for (const put of puts) link.put(put);
-  for (let t = 0; t < Infinity; t = link.nextTime(t)) link.step(t);
-  return { ...link.done, answers };
-}
+const NAK = 3;
 
 /** The two wires of a link, fed through their ports. */
 export class Link {
@@ -66,7 +51,8 @@ export class Link {
   readonly #cache: TranslationCache;
   #puts = 0;
 
-  constructor(p: readonly number[], root: RootComplex, hooks: Hooks) {
+  /** The link of a side, whose packets are spoilt by draws of their own. */
+  constructor(p: readonly number[], root: RootComplex, hooks: Hooks, side = 0) {
     this.#p = p;
     this.#root = root;
     this.#hooks = hooks;
@@ -78,8 +64,8 @@ export class Link {
     const down = [p[abi.S_PCIE_DOWN_PH]!, p[abi.S_PCIE_DOWN_PD]!, Infinity].map(endless);
     const [upTicks, downTicks] = [p[abi.S_PCIE_TICKS_PER_BYTE]!, p[abi.S_PCIE_DOWN_TICKS_PER_BYTE]!];
     this.#wires = [
-      this.#wire(upTicks, up, [0, 1, 2, 3, 4, 5, 6, 7, TRANSLATE_PORT]),
-      this.#wire(downTicks, down, [DOORBELL_PORT, COMPLETION_PORT]),
+      this.#wire(upTicks, up, [0, 1, 2, 3, 4, 5, 6, 7, TRANSLATE_PORT], spoiler(p, side, UP)),
+      this.#wire(downTicks, down, [DOORBELL_PORT, COMPLETION_PORT], spoiler(p, side, DOWN)),
     ];
   }
 
@@ -116,7 +102,7 @@ export class Link {
     return this.#wires[port < DOORBELL_PORT ? UP : DOWN].ports.get(port)!.length;
   }
 
-  #wire(ticksPerByte: number, credits: number[], ports: number[]): Wire {
+  #wire(ticksPerByte: number, credits: number[], ports: number[], isSpoilt: Wire["isSpoilt"]): Wire {
     const replay = this.#acknowledged ? this.#p[abi.S_PCIE_REPLAY_BYTES]! : Infinity;
     return {
       ticksPerByte,
@@ -130,6 +116,10 @@ export class Link {
       unacknowledged: [],
       freedPosted: [],
       freedNonPosted: [],
+      spoiltAt: Infinity,
+      again: null,
+      unheard: false,
+      isSpoilt,
       packets: [],
     };
   }
@@ -148,8 +138,10 @@ export class Link {
       if (at !== undefined && at > t && at < next) next = at;
     };
     const limit = this.#p[abi.S_PCIE_LIMIT]!;
+    maybe(downUntil(this.#p, t));
     for (const wire of this.#wires) {
       maybe(wire.freeAt);
+      maybe(wire.spoiltAt);
       for (const port of wire.ports.values()) maybe(port[0]?.readyAt);
       maybe(wire.returns[0]?.at);
       for (const owed of [wire.unacknowledged[0], wire.freedPosted[0], wire.freedNonPosted[0]]) {
@@ -166,15 +158,16 @@ export class Link {
       wire.room.ph += back.ph;
       wire.room.pd += back.pd;
       wire.room.nph += back.nph;
+      if (back.nak) wire.unheard = false;
     }
   }
 
-  /** The wire's choice at t: SKP, ACK, UpdateFC-P, UpdateFC-NP, TLP. */
+  /** The wire's choice at t: SKP, NAK, ACK, UpdateFC-P, UpdateFC-NP, TLP. */
   #step(which: number, t: number): void {
     const wire = this.#wires[which]!;
-    if (wire.freeAt > t) return;
+    if (wire.freeAt > t || downUntil(this.#p, t) > t) return;
     const dllp = this.#dueDllp(which, t);
-    const port = dllp === null ? this.#nextPort(wire, t) : null;
+    const port = dllp === null && !wire.unheard ? this.#nextPort(wire, t) : null;
     if (dllp === null && port === null) return;
     while (wire.skpAt <= t) {
       const startAt = Math.max(wire.skpAt, wire.freeAt);
@@ -198,6 +191,7 @@ export class Link {
     const other = this.#wires[1 - which]!;
     const due = (owed: { at: number }[]): boolean =>
       owed.length > 0 && owed[0]!.at + this.#p[abi.S_PCIE_LIMIT]! <= t;
+    if (other.spoiltAt <= t) return NAK;
     if (due(other.unacknowledged)) return ACK;
     if (due(other.freedPosted)) return UPDATE_P;
     return due(other.freedNonPosted) ? UPDATE_NP : null;
@@ -206,8 +200,11 @@ export class Link {
   #sendDllp(which: number, what: number, t: number): void {
     const other = this.#wires[1 - which]!;
     const duration = DLLP_BYTES * this.#wires[which]!.ticksPerByte;
-    const back: Amount = { at: t + duration + this.#p[abi.S_PCIE_FLIGHT]!, replay: 0, ph: 0, pd: 0, nph: 0 };
-    if (what === ACK) {
+    const back = nothingAt(t + duration + this.#p[abi.S_PCIE_FLIGHT]!);
+    if (what === NAK) {
+      other.spoiltAt = Infinity;
+      back.nak = true;
+    } else if (what === ACK) {
       do back.replay += other.unacknowledged.shift()!.bytes;
       while (this.#explicit && other.unacknowledged[0]! && other.unacknowledged[0].at <= t);
     } else {
@@ -220,7 +217,7 @@ export class Link {
       }
     }
     this.#returns(other, back);
-    const amount = [back.replay, back.ph, back.nph][what]!;
+    const amount = [back.replay, back.ph, back.nph, 0][what]!;
     const wire = this.#wires[which]!;
     this.#record(wire, { kind: abi.T_DLLP, startAt: t, port: 0, what, amount, units: back.pd });
     wire.freeAt = t + duration;
@@ -228,6 +225,8 @@ export class Link {
 
   /** The port whose first entry goes at t, classes and read ports in their turns. */
   #nextPort(wire: Wire, t: number): number | null {
+    // what was spoilt goes again before all others; its gates are open, as nothing was sent since
+    if (wire.again !== null) return wire.again;
     // a transaction that has begun goes on, if its next packet may go
     for (const [port, queue] of wire.ports) {
       const head = queue[0];
@@ -279,18 +278,17 @@ export class Link {
     return needs.replay <= room.replay && needs.ph <= room.ph && needs.pd <= room.pd && needs.nph <= room.nph;
   }
 
-  #needs(entry: Entry): Omit<Amount, "at"> {
+  #needs(entry: Entry): Wire["room"] {
+    const p = this.#p;
+    if (entry.port === COMPLETION_PORT) {
+      const data = completionPiece(p, entry.address, entry.bytes, entry.sentBytes);
+      return { replay: tlpBytes(p, "completion", data), ph: 0, pd: 0, nph: 0 };
+    }
     const asks = entry.port === TRANSLATE_PORT;
     const reads = asks || (entry.port >= READ_PORT && entry.port < READ_PORT + REQUESTERS);
-    const kind = entry.port === COMPLETION_PORT ? COMPLETION : reads ? NON_POSTED : POSTED;
-    const word = this.#p[abi.S_PCIE_UNPADDED] === 1 ? 1 : 4;
-    if (kind === NON_POSTED) return { replay: tlpBytes("read", 0), ph: 0, pd: 0, nph: 1 };
-    if (kind === COMPLETION) {
-      const data = completionPiece(this.#p, entry.address, entry.bytes, entry.sentBytes);
-      return { replay: tlpBytes("completion", data, word), ph: 0, pd: 0, nph: 0 };
-    }
+    if (reads) return { replay: tlpBytes(p, "read", 0), ph: 0, pd: 0, nph: 1 };
     const data = this.#writePiece(entry);
-    return { replay: tlpBytes("write", data, word), ph: 1, pd: Math.ceil(data / 16), nph: 0 };
+    return { replay: tlpBytes(p, "write", data), ph: 1, pd: Math.ceil(data / 16), nph: 0 };
   }
 
   /** Bytes of the next packet of a write: cut at multiples of MPS. */
@@ -304,6 +302,11 @@ export class Link {
     const queue = wire.ports.get(port)!;
     const entry = queue[0]!;
     const needs = this.#needs(entry);
+    if (wire.isSpoilt(needs.replay)) {
+      this.#spoils(wire, port, needs.replay, t);
+      return;
+    }
+    wire.again = null;
     wire.room.replay -= needs.replay;
     wire.room.ph -= needs.ph;
     wire.room.pd -= needs.pd;
@@ -321,6 +324,18 @@ export class Link {
       wire.readNext = READ_PORT + ((port - READ_PORT + 1) % REQUESTERS);
     wire.classNext = port === COMPLETION_PORT ? POSTED : needs.nph === 1 ? COMPLETION : NON_POSTED;
     this.#record(wire, { kind: abi.T_TLP, startAt: t, port, what: needs.replay, amount, units: 0 });
+  }
+
+  /** The packet takes its time and arrives in vain; a NAK is owed, and without a data link layer heard of. */
+  #spoils(wire: Wire, port: number, bytes: number, t: number): void {
+    const flight = this.#p[abi.S_PCIE_FLIGHT]!;
+    wire.freeAt = t + bytes * wire.ticksPerByte;
+    wire.again = port;
+    wire.unheard = true;
+    const arriveAt = wire.freeAt + flight;
+    if (this.#acknowledged) wire.spoiltAt = arriveAt;
+    else this.#returns(wire, { ...nothingAt(arriveAt + flight), nak: true });
+    this.#record(wire, { kind: abi.T_SPOILT, startAt: t, port, what: bytes, amount: 0, units: 0 });
   }
 
   #completed(entry: Entry, arriveAt: number): number {
@@ -351,7 +366,7 @@ export class Link {
     this.#wires[DOWN].ports.set(COMPLETION_PORT, [...begun, ...others]);
     // a pool without a limit is not returned to
     if (wire.room.nph === Infinity) return;
-    this.#freed(wire, wire.freedNonPosted, { at: startAt, replay: 0, ph: 0, pd: 0, nph: 1 });
+    this.#freed(wire, wire.freedNonPosted, { ...nothingAt(startAt), nph: 1 });
   }
 
   #writeArrives(which: number, wire: Wire, entry: Entry, arriveAt: number): number {
@@ -365,13 +380,7 @@ export class Link {
     const landedAt = which === UP ? this.#root.write(address, data, arriveAt, isData) : arriveAt;
     if (entry.sentBytes === entry.bytes) this.#hooks.landed(entry.order, landedAt);
     if (wire.room.ph === Infinity && wire.room.pd === Infinity) return data;
-    this.#freed(wire, wire.freedPosted, {
-      at: landedAt,
-      replay: 0,
-      ph: 1,
-      pd: Math.ceil(data / 16),
-      nph: 0,
-    });
+    this.#freed(wire, wire.freedPosted, { ...nothingAt(landedAt), ph: 1, pd: Math.ceil(data / 16) });
     return data;
   }
 

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The part of params.ts that is about what goes on around a migration: docs/model.md, its last section. */
+import * as abi from "../../../assembly/abi.ts";
+import { type Put, putAll, ticks, whole } from "./params-pcie.ts";
+import { type Preset, writtenAt } from "./written.ts";
+
+const LINE_BYTES = 64;
+const SIDES = ["source", "destination"];
+const OPERATIONS: Readonly<Record<string, number>> = {
+  read: abi.TENANT_READ,
+  write: abi.TENANT_WRITE,
+  readwrite: abi.TENANT_BOTH,
+};
+
+interface Fault {
+  at: unknown;
+  for: unknown;
+  what: string;
+  side?: string;
+}
+
+/** Times of the fault of a kind, 0 without. */
+function faultParams(p: Put, scenario: object, what: string, side: string | undefined, at: number): void {
+  const faults = (writtenAt(scenario, "faults") ?? []) as Fault[];
+  const fault = faults.find((one) => one.what === what && one.side === side);
+  p(at, fault === undefined ? 0 : ticks(fault.at));
+  p(at + 1, fault === undefined ? 0 : ticks(fault.for));
+}
+
+/** When the external link is down. */
+export function linkFault(p: Put, scenario: object): void {
+  faultParams(p, scenario, "link-down", undefined, abi.G_NET_DOWN_AT);
+}
+
+/** Of a side: spoilt packets, its PCIe link that goes down, and other I/O of its card. */
+export function around(p: Put, scenario: object, side: number, card: Preset): void {
+  // of a byte of 8 bits, of 2^48
+  const rate = Number(writtenAt(scenario, "internal.bitErrorRate") ?? 0);
+  p(abi.S_PCIE_ERRORS, Math.round(8 * rate * 2 ** 48));
+  faultParams(p, scenario, "pcie-down", SIDES[side], abi.S_PCIE_DOWN_AT);
+  const of = (key: string, otherwise: unknown): unknown => writtenAt(scenario, `tenant.${key}`) ?? otherwise;
+  const where = of("side", "both");
+  const off = (writtenAt(scenario, "tenant") ?? "off") === "off";
+  if (off || (where !== "both" && where !== SIDES[side])) return;
+  const bytes = whole(of("size", "4 KiB"));
+  const stride = LINE_BYTES * Math.ceil(bytes / LINE_BYTES);
+  p(abi.S_TEN_KIND, OPERATIONS[`${of("op", "read")}`]!);
+  p(abi.S_TEN_BYTES, bytes);
+  p(abi.S_TEN_STRIDE, stride);
+  p(abi.S_TEN_PLACES, Math.max(1, Math.floor(whole(of("window", "64 MiB")) / stride)));
+  p(abi.S_TEN_RANDOM, 1);
+  p(abi.S_TEN_DEPTH, whole(of("workers", 4)));
+  p(abi.S_TEN_GAP, ticks(of("every", "0 s")));
+  p(abi.S_TEN_TAGS, whole(of("tags", 8)));
+  p(abi.S_TEN_COPY_DEN, 1024);
+  p(abi.S_TEN_BURST, whole(card("engine.burst")));
+  putAll(p, card, ticks, [
+    [abi.S_TEN_START, "engine.start"],
+    [abi.S_TEN_ISSUE, "engine.issue"],
+    [abi.S_TEN_TAG, "engine.tagHold"],
+    [abi.S_TEN_COPY_NUM, "engine.copyPerKiB"],
+    [abi.S_TEN_FLOOR, "engine.writeFloor"],
+    [abi.S_TEN_BURST_GAP, "engine.burstGap"],
+  ]);
+}
