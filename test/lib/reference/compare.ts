@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compares a recorded run with the reference models, event by event, to the tick.
 import * as abi from "../../../assembly/abi.ts";
-import { type Happening, of, type Run } from "../timeline.ts";
+import { type Happening, of, paramsOf, type Run } from "../timeline.ts";
 import type { Packet, Put } from "./packets.ts";
 import { type LinkRun, predictPcie, type TimedPut } from "./pcie-run.ts";
 import { predictTcp, type StreamEvent } from "./tcp.ts";
+import { type LossyFrame, LossyLink } from "./tcp-lossy.ts";
 
 const COMPLETION_PORT = 9;
 const DOWN_PORTS = [8, COMPLETION_PORT];
@@ -120,6 +121,64 @@ export function checkTcp(run: Run): number {
     const sent = mine.map((f) => [f.link, f.startAt, f.payloadBytes, f.acknowledged, f.rightEdge]);
     const arrived = mine.map((f) => [f.link, f.arriveAt, f.payloadBytes, f.acknowledged, f.rightEdge]);
     compared += sameLists(`frame of side ${side}`, of(run, abi.T_FRAME, side).map(asList), sent);
+    sameLists(`arrival at side ${1 - side}`, of(run, abi.T_ARRIVE, 1 - side).map(asList), arrived);
+  }
+  return compared;
+}
+
+/** The sum of what is told until a time, of a side and link. */
+class Sums {
+  readonly #events = new Map<string, StreamEvent[]>();
+  readonly #sums = new Map<string, number>();
+
+  constructor(events: readonly StreamEvent[]) {
+    for (const e of events) {
+      const name = `${e.side} ${e.link}`;
+      if (!this.#events.has(name)) this.#events.set(name, []);
+      this.#events.get(name)!.push(e);
+    }
+  }
+
+  /** Times do not go back. */
+  at(side: number, link: number, t: number): number {
+    const name = `${side} ${link}`;
+    const events = this.#events.get(name) ?? [];
+    let sum = this.#sums.get(name) ?? 0;
+    while (events.length > 0 && events[0]!.at <= t) sum += events.shift()!.bytes;
+    this.#sums.set(name, sum);
+    return sum;
+  }
+}
+
+/**
+ * Compares every frame of both sides with the reference of a path that may lose; returns how many there were.
+ * Of one connection a data link: with several, what has been taken out is no matter of one.
+ */
+export function checkLossy(run: Run): number {
+  const g = [...run.params.global];
+  g[abi.G_NET_SEGMENTS] = paramsOf(run.core).global[abi.G_NET_SEGMENTS]!;
+  const told = [streamEvents(run, abi.T_APPEND), streamEvents(run, abi.T_TAKEN)] as const;
+  const times = told
+    .flat()
+    .map((e) => e.at)
+    .sort((a, b) => a - b);
+  const [appends, takes] = [new Sums(told[0]), new Sums(told[1])];
+  const frames = new LossyLink(g, {
+    visible: (side, link, t) => appends.at(side, link, t),
+    taken: (side, link, t) => takes.at(side, link, t),
+    nextAt: (t) => {
+      while (times.length > 0 && times[0]! <= t) times.shift();
+      return times[0] ?? Infinity;
+    },
+  }).run(Number(run.core.clockNow()));
+  let compared = 0;
+  for (const side of [0, 1]) {
+    const mine = frames.filter((f) => f.side === side);
+    const list = (f: LossyFrame, at: number | null) => [f.index, at, f.bytes, f.acknowledged, f.rightEdge];
+    const asList = (e: Happening): number[] => [e.which, e.t, e.a, e.b, e.c];
+    const sent = mine.map((f) => list(f, f.startAt));
+    compared += sameLists(`frame of side ${side}`, of(run, abi.T_FRAME, side).map(asList), sent);
+    const arrived = mine.filter((f) => f.arriveAt !== null).map((f) => list(f, f.arriveAt));
     sameLists(`arrival at side ${1 - side}`, of(run, abi.T_ARRIVE, 1 - side).map(asList), arrived);
   }
   return compared;

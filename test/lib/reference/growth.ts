@@ -206,3 +206,20 @@ export class Growth {
     this.#count = 0;
   }
 }
+
+/** Of UDP: no window but the peer's, and nothing that a loss cuts. */
+export class Boundless extends Growth {
+  override cwnd = Infinity;
+
+  constructor() {
+    super(false);
+  }
+
+  override beginRecovery(): void {}
+  override reduce(): void {}
+  override timeout(): void {}
+  override grow(): void {}
+  override sample(): void {}
+  override resume(): void {}
+  override idle(): void {}
+}

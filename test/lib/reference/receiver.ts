@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The receiving end of a connection to a sink, slowly: RFC 9293, 2018, and docs/model.md section 6. */
+/** The receiving end of a connection, slowly: RFC 9293, 2018, and docs/model.md section 6. */
 import * as abi from "../../../assembly/abi.ts";
 
 export interface Span {
@@ -15,6 +15,8 @@ export class Receiver {
   ackAt = Infinity;
   /** Bytes that have arrived, in whatever order. */
   got = 0;
+  /** Bytes in order that nobody has taken out; null of a sink, which takes all. */
+  untaken: number | null = null;
   readonly #g: readonly number[];
   readonly #mss: number;
   #acked = 0;
@@ -36,7 +38,8 @@ export class Receiver {
     this.#window = g[abi.G_NET_TUNED]! === 1 ? first : limit;
     this.#clamp = Math.min(Math.floor((131_072 * (this.#mss <= 2048 ? 170 : 181)) / 256), limit);
     this.#most = Math.min(first, 10 * this.#mss);
-    this.advertised = side === 1 ? first : this.#granted;
+    const scaled = side === 0 || g[abi.G_NET_CONGESTION] === abi.CONGESTION_FIRMWARE;
+    this.advertised = scaled ? this.#granted : first;
     this.#quick = Math.min(16, Math.max(2, Math.floor(this.advertised / (2 * this.#mss))));
   }
 
@@ -70,7 +73,7 @@ export class Receiver {
     }
     this.#due = true;
     // a fixed window is free buffer: what an immediate ACK tells of is still in it
-    this.#unread = now && this.#g[abi.G_NET_TUNED]! === 0 ? this.received - this.#acked : 0;
+    this.#unread = now && this.#fixed ? this.received - this.#acked : 0;
     this.ackAt = Math.min(this.ackAt, now ? t : t + this.#g[abi.G_NET_DELACK]!);
   }
 
@@ -131,15 +134,25 @@ export class Receiver {
     this.#copied = { from: this.received, at: t };
   }
 
+  /** A fixed window of TCP; the firmware of UDP takes what has arrived before it tells of it. */
+  get #fixed(): boolean {
+    return this.#g[abi.G_NET_TUNED] === 0 && this.#g[abi.G_NET_CONGESTION] !== abi.CONGESTION_FIRMWARE;
+  }
+
+  get #edge(): number {
+    const open = Math.max(0, this.#granted - (this.untaken ?? this.#unread));
+    return Math.max(this.advertised, this.received + open);
+  }
+
   updateDue(): boolean {
     if (this.#acked === 0) return false;
-    const move = this.received + this.#granted - this.#unread - this.advertised;
+    const move = this.#edge - this.advertised;
     return move >= 2 * this.#mss && this.advertised - this.received < Math.floor(this.#granted / 2);
   }
 
   /** What a frame says of this end; a pure ACK tells of blocks beyond holes. */
   tell(alone: boolean): { blocks: Span[]; acknowledged: number; rightEdge: number } {
-    this.advertised = Math.max(this.advertised, this.received + this.#granted - this.#unread);
+    this.advertised = this.#edge;
     this.#unread = 0;
     this.#acked = this.received;
     this.#due = false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The sending end of a connection, slowly: docs/model.md section 6, RFC 6298, 6675, 8985. */
-import { Growth } from "./growth.ts";
+import { Boundless, Growth } from "./growth.ts";
 import type { Span } from "./receiver.ts";
 
 const MS = 1_024_000_000_000;
@@ -37,6 +37,7 @@ export class Sender {
   burst = 0;
   lastSentAt = 0;
   #mss: number;
+  readonly #udp: boolean;
   #state: "open" | "recovery" | "loss" = "open";
   #highSeq = 0;
   #srtt = 0;
@@ -52,11 +53,12 @@ export class Sender {
 
   readonly #putsOff: boolean;
 
-  /** A sender that sees `right` at first and may put bursts off. */
-  constructor(mss: number, cubic: boolean, right: number, putsOff: boolean) {
-    this.#putsOff = putsOff;
+  /** A sender of a control that sees `right` at first; `udp` is one whose firmware recovers. */
+  constructor(mss: number, control: "reno" | "cubic" | "udp", right: number, putsOff: boolean) {
+    this.#putsOff = putsOff && control !== "udp";
     this.#mss = mss;
-    this.growth = new Growth(cubic);
+    this.#udp = control === "udp";
+    this.growth = this.#udp ? new Boundless() : new Growth(control === "cubic");
     this.right = right;
   }
 
@@ -74,8 +76,9 @@ export class Sender {
   }
 
   timeout(): number {
-    const plain = this.#srtt === 0 ? 1000 * MS : this.#srtt + Math.max(4 * this.#mdev, 200 * MS);
-    return Math.min(plain * 2 ** Math.min(this.#backoff, 16), 120_000 * MS);
+    const [first, least, most] = this.#udp ? [100, 1, 100] : [1000, 200, 120_000];
+    const plain = this.#srtt === 0 ? first * MS : this.#srtt + Math.max(4 * this.#mdev, least * MS);
+    return Math.min(plain * 2 ** Math.min(this.#backoff, 16), most * MS);
   }
 
   // --- acknowledgements ---

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Connections over a path that loses, slowly and one frame at a time: docs/model.md section 6 and the RFCs it
- * names. A link alone: side 0 has bytes for data link B from the start, side 1 takes what it receives.
+ * names. Of a link alone, or of a migration whose cards append and take what they are told to.
  */
 import * as abi from "../../../assembly/abi.ts";
 import { Receiver } from "./receiver.ts";
@@ -129,6 +129,8 @@ class Way {
       at = this.#freeAt;
       this.switch?.joined(t, at);
     }
+    const downAt = g[abi.G_NET_DOWN_AT]!;
+    if (at >= downAt && at < downAt + g[abi.G_NET_DOWN_FOR]!) return null;
     if (mix(this.#seed, number) < this.#loss) return null;
     at += g[abi.G_NET_PROPAGATION]! - hop;
     const jitter = BigInt(g[abi.G_NET_JITTER]!);
@@ -138,45 +140,89 @@ class Way {
   }
 }
 
+/** The cards' side of the data links. */
+export interface Feed {
+  /** Bytes of a link that a side's wire sees by t. */
+  visible(side: number, link: number, t: number): number;
+  /** Bytes of a link that a side has taken out by t; null of a sink. */
+  taken(side: number, link: number, t: number): number | null;
+  /** The first time after t at which any of them changes. */
+  nextAt(t: number): number;
+}
+
+const LINK_B = 1;
+const CONTROLS = new Map<number, "reno" | "cubic" | "udp">([
+  [abi.CONGESTION_RENO, "reno"],
+  [abi.CONGESTION_CUBIC, "cubic"],
+  [abi.CONGESTION_FIRMWARE, "udp"],
+]);
+
+/** A link alone: side 0 has bytes for data link B from the start, side 1 is a sink. */
+const alone = (g: readonly number[]): Feed => ({
+  visible: (side, link) => (side === 0 && link === LINK_B ? g[abi.G_LINK_BYTES]! : 0),
+  taken: () => null,
+  nextAt: () => Infinity,
+});
+
+/** A data link at its port. */
+interface Ends {
+  turn: number;
+  assigned: number;
+  wireBytes: number;
+  senders: Sender[];
+  receivers: Receiver[];
+}
+
 interface Port {
   freeAt: number;
   carry: number;
-  turn: number;
-  assigned: number;
+  capAt: number;
+  capCarry: number;
   way: Way;
   arriving: Flying[];
+  links: [Ends, Ends];
+  /** Of both links, A first. */
   senders: Sender[];
   receivers: Receiver[];
+}
+
+/** What a connection of a link may send now. */
+interface Ready {
+  link: number;
+  i: number;
+  what: "again" | number;
 }
 
 /** Both ports of a link. */
 export class LossyLink {
   readonly frames: LossyFrame[] = [];
   readonly #g: readonly number[];
-  readonly #mss: number;
+  readonly #feed: Feed;
   readonly #ports: [Port, Port];
 
-  constructor(g: readonly number[]) {
+  constructor(g: readonly number[], feed = alone(g)) {
     this.#g = g;
-    this.#mss = g[abi.G_NET_MTU]! - g[abi.G_NET_HEADERS]!;
+    this.#feed = feed;
+    this.#ports = [this.#port(0), this.#port(1)];
+  }
+
+  #port(side: number): Port {
+    const g = this.#g;
     const streams = g[abi.G_NET_STREAMS]!;
-    const cubic = g[abi.G_NET_CONGESTION]! === abi.CONGESTION_CUBIC;
-    const port = (side: number): Port => {
+    const mss = g[abi.G_NET_MTU]! - g[abi.G_NET_HEADERS]!;
+    const control = CONTROLS.get(g[abi.G_NET_CONGESTION]!)!;
+    const ends = (): Ends => {
       const receivers = Array.from({ length: streams }, () => new Receiver(g, side));
       const tuned = g[abi.G_NET_TUNED] !== 0;
       const peers = Array.from({ length: streams }, () => new Receiver(g, 1 - side));
-      return {
-        freeAt: 0,
-        carry: 0,
-        turn: 0,
-        assigned: 0,
-        way: new Way(g, side),
-        arriving: [],
-        senders: peers.map((peer) => new Sender(this.#mss, cubic, peer.advertised, tuned)),
-        receivers,
-      };
+      const senders = peers.map((peer) => new Sender(mss, control, peer.advertised, tuned));
+      return { turn: 0, assigned: 0, wireBytes: 0, senders, receivers };
     };
-    this.#ports = [port(0), port(1)];
+    const links: [Ends, Ends] = [ends(), ends()];
+    const senders = links.flatMap((one) => one.senders);
+    const receivers = links.flatMap((one) => one.receivers);
+    const empty = { freeAt: 0, carry: 0, capAt: 0, capCarry: 0, arriving: [] };
+    return { ...empty, way: new Way(g, side), links, senders, receivers };
   }
 
   /** Runs until a time. */
@@ -189,13 +235,14 @@ export class LossyLink {
   }
 
   #nextTime(t: number): number {
-    let next = Infinity;
+    let next = this.#feed.nextAt(t);
     const maybe = (at: number | undefined): void => {
       if (at !== undefined && at > t) next = Math.min(next, at);
     };
     for (const port of this.#ports) {
       maybe(port.freeAt);
       maybe(port.way.switch?.standsUntil(t) ?? undefined);
+      maybe(port.capAt);
       maybe(port.arriving[0]?.arriveAt);
       for (const { timerAt } of port.senders) maybe(timerAt);
       for (const { ackAt } of port.receivers) maybe(ackAt);
@@ -211,64 +258,115 @@ export class LossyLink {
 
   #receive(side: number, t: number): void {
     const port = this.#ports[side]!;
-    const total = side === 1 ? this.#g[abi.G_LINK_BYTES]! : 0;
     while (port.arriving.length > 0 && port.arriving[0]!.arriveAt <= t) {
       const f = port.arriving.shift()!;
-      const i = f.index - port.senders.length;
-      const sender = port.senders[i]!;
+      const { link, i, ends } = this.#connection(port, f.index);
+      const sender = ends.senders[i]!;
       sender.acknowledge(f, t);
       sender.release(this.#room(sender), t);
       if (f.bytes === 0) continue;
-      port.receivers[i]!.take(f.end - f.bytes, f.end, t, () => {
-        const got = port.receivers.reduce((sum, r) => sum + r.got, 0);
-        return got === total;
+      ends.receivers[i]!.take(f.end - f.bytes, f.end, t, () => {
+        if (this.#feed.taken(side, link, t) !== null) return false;
+        const got = ends.receivers.reduce((sum, r) => sum + r.got, 0);
+        return got === this.#feed.visible(1 - side, link, t);
       });
     }
+    for (const [link, { receivers }] of port.links.entries()) {
+      const taken = this.#feed.taken(side, link, t);
+      for (const r of receivers) r.untaken = taken === null ? null : r.received - taken;
+    }
+  }
+
+  #connection(port: Port, index: number): { link: number; i: number; ends: Ends } {
+    const streams = port.links[0].senders.length;
+    const link = Math.floor(index / streams);
+    return { link, i: index % streams, ends: port.links[link]! };
   }
 
   #transmit(side: number, t: number): void {
     const port = this.#ports[side]!;
-    for (const s of port.senders) if (s.timerAt <= t) s.timerRan(t);
+    const { senders, receivers } = port;
+    for (const s of senders) if (s.timerAt <= t) s.timerRan(t);
     if (port.freeAt > t) return;
     if (port.way.switch !== null && port.way.switch.standsUntil(t) !== null) return;
-    const urgent = port.receivers.findIndex((r) => r.urgent);
+    const urgent = receivers.findIndex((r) => r.urgent);
     if (urgent >= 0) {
       this.#frame(side, urgent, null, t);
       return;
     }
-    const left = (side === 0 ? this.#g[abi.G_LINK_BYTES]! : 0) - port.assigned;
-    for (let k = 0; k < port.senders.length; k++) {
-      const i = (port.turn + k) % port.senders.length;
-      const sender = port.senders[i]!;
-      const what = sender.choose(
-        left,
-        this.#room(sender),
-        sender.segments.length < this.#g[abi.G_NET_SEGMENTS]!,
+    const ready = [0, 1].map((link) => this.#ready(side, link, t)).filter((one) => one !== null);
+    if (ready.length > 0 && port.capAt <= t) {
+      this.#data(
+        side,
+        ready.length === 1 ? this.#uncontested(port, ready[0]!) : ready[this.#favoured(port)]!,
+        t,
       );
-      if (what === 0) continue;
-      const segment = what === "again" ? sender.sendAgain(t) : sender.sendNew(what, port.assigned, t);
-      if (what !== "again") port.assigned += what;
-      port.turn = (i + (sender.burstOver ? 1 : 0)) % port.senders.length;
-      this.#frame(side, i, segment, t);
       return;
     }
-    const due = port.receivers.findIndex((r) => r.ackAt <= t || r.updateDue());
+    const due = receivers.findIndex((r) => r.ackAt <= t || r.updateDue());
     if (due >= 0) this.#frame(side, due, null, t);
   }
 
-  #frame(side: number, i: number, segment: Segment | null, t: number): void {
+  /** The connection of a link that may send, in turn. */
+  #ready(side: number, link: number, t: number): Ready | null {
+    const { senders, turn, assigned } = this.#ports[side]!.links[link]!;
+    const left = this.#feed.visible(side, link, t) - assigned;
+    for (let k = 0; k < senders.length; k++) {
+      const i = (turn + k) % senders.length;
+      const sender = senders[i]!;
+      const fits = sender.segments.length < this.#g[abi.G_NET_SEGMENTS]!;
+      const what = sender.choose(left, this.#room(sender), fits);
+      if (what !== 0) return { link, i, what };
+    }
+    return null;
+  }
+
+  /** Which link goes when both could: A, or the one with the smaller wire bytes x weight of the other. */
+  #favoured(port: Port): number {
+    const [a, b] = [this.#g[abi.G_NET_WEIGHT_A]!, this.#g[abi.G_NET_WEIGHT_B]!];
+    if (a === 0) return 0;
+    return port.links[0].wireBytes * b <= port.links[1].wireBytes * a ? 0 : 1;
+  }
+
+  /** The other link cannot send: it earns no claim beyond its fair share. */
+  #uncontested(port: Port, ready: Ready): Ready {
+    const weights = [this.#g[abi.G_NET_WEIGHT_A]!, this.#g[abi.G_NET_WEIGHT_B]!];
+    if (weights[0] === 0) return ready;
+    const other = port.links[1 - ready.link]!;
+    const share = port.links[ready.link]!.wireBytes * weights[1 - ready.link]!;
+    other.wireBytes = Math.max(other.wireBytes, Math.floor(share / weights[ready.link]!));
+    return ready;
+  }
+
+  #data(side: number, { link, i, what }: Ready, t: number): void {
+    const ends = this.#ports[side]!.links[link]!;
+    const sender = ends.senders[i]!;
+    const segment = what === "again" ? sender.sendAgain(t) : sender.sendNew(what, ends.assigned, t);
+    if (what !== "again") ends.assigned += what;
+    ends.turn = (i + (sender.burstOver ? 1 : 0)) % ends.senders.length;
+    this.#frame(side, link * ends.senders.length + i, segment, t);
+  }
+
+  #frame(side: number, index: number, segment: Segment | null, t: number): void {
     const g = this.#g;
     const port = this.#ports[side]!;
-    const { blocks, acknowledged, rightEdge } = port.receivers[i]!.tell(segment === null);
+    const { i, ends } = this.#connection(port, index);
+    const { blocks, acknowledged, rightEdge } = ends.receivers[i]!.tell(segment === null);
     const bytes = segment?.bytes ?? 0;
     const options = blocks.length === 0 ? 0 : 4 + 8 * blocks.length;
     const packet = g[abi.G_NET_FRAMING]! + g[abi.G_NET_HEADERS]! + bytes + options;
     const wire = g[abi.G_NET_OUTSIDE]! + Math.max(packet, g[abi.G_NET_FRAME_MIN]!);
+    ends.wireBytes += wire;
     const ticks = wire * g[abi.G_NET_TICKS_NUM]! + port.carry;
     port.carry = ticks % g[abi.G_NET_TICKS_DEN]!;
     port.freeAt = t + (ticks - port.carry) / g[abi.G_NET_TICKS_DEN]!;
+    if (segment !== null && g[abi.G_NET_CAP_NUM]! > 0) {
+      const capTicks = wire * g[abi.G_NET_CAP_NUM]! + port.capCarry;
+      port.capCarry = capTicks % g[abi.G_NET_CAP_DEN]!;
+      port.capAt = t + (capTicks - port.capCarry) / g[abi.G_NET_CAP_DEN]!;
+    }
     const arriveAt = port.way.send(wire, port.freeAt);
-    const frame = { side, index: i + port.senders.length, startAt: t, bytes, acknowledged, rightEdge };
+    const frame = { side, index, startAt: t, bytes, acknowledged, rightEdge };
     this.frames.push({ ...frame, arriveAt });
     if (arriveAt === null) return;
     const { end = 0, data = 0 } = segment ?? {};
