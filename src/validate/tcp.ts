@@ -112,6 +112,8 @@ function* steady(): Generator<Point> {
       unit: "Mb/s",
       tolerance: short ? ({ kind: "report" } as const) : steadyTolerance(row),
       source: SOURCE,
+      // what a fixed window puts off, and what a sink has not read, were found in these
+      calibration: num(row, "window_opt") > 0,
     };
     yield point({ ...judged, quantity: `goodput, ${about}` });
     if (short) {
