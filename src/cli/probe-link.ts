@@ -2,7 +2,14 @@
 /** `dpusim probe link`: a bulk transfer over the external channel alone. */
 import { TICKS_PER_NS } from "../../assembly/abi.ts";
 import { Core, coreModule, type Variant } from "../core.ts";
-import { type LinkProbe, type LinkResult, linkProbe, probeLink } from "../probe/link.ts";
+import {
+  HEADER_FCS,
+  type LinkProbe,
+  type LinkResult,
+  linkProbe,
+  PREAMBLE_GAP,
+  probeLink,
+} from "../probe/link.ts";
 import { grouped } from "../report/format.ts";
 import { ticksPerByte } from "../scenario/fill.ts";
 import { DEFAULT_HOP, defaultMarks, QUANTA_MAX } from "../scenario/pause.ts";
@@ -62,10 +69,6 @@ function lossOf(option: string, text: string): number {
   throw new InputError(`--${option}: ${show(text)} is no share of frames; write 0 to 0.999, such as 0.001`);
 }
 
-/** Bytes around the IP packet on the wire, and of these the preamble and the gap. */
-const ETHERNET_BYTES = 38;
-const OUTSIDE_BYTES = 20;
-
 /** The marks of the switch in the middle: the highest that loses nothing, and half of it. */
 function pauseOf(texts: LinkTexts, probe: LinkProbe): ResolvedPause | null {
   if (texts.pause !== true) {
@@ -77,9 +80,9 @@ function pauseOf(texts: LinkTexts, probe: LinkProbe): ResolvedPause | null {
   }
   const hopTicks = Number(ticksOfOption("hop", texts.hop ?? DEFAULT_HOP, HOP_MAX));
   if (2 * hopTicks > probe.rttTicks) throw new InputError("--hop: is longer than half of --rtt; write less");
-  const frame = probe.mtuBytes + ETHERNET_BYTES;
+  const frame = probe.mtuBytes + HEADER_FCS + PREAMBLE_GAP;
   const { portTicksPerByte, bufferBytes } = probe;
-  const port = { ticksPerByte: portTicksPerByte, frameBytes: frame, outsideBytes: OUTSIDE_BYTES };
+  const port = { ticksPerByte: portTicksPerByte, frameBytes: frame, outsideBytes: PREAMBLE_GAP };
   const marks = defaultMarks({ ...port, bufferBytes }, hopTicks);
   if (marks.highBytes < 2 * frame) {
     const least = bufferBytes - marks.highBytes + 2 * frame;

@@ -102,8 +102,8 @@ const CONGESTION = {
 } as const;
 /** IPv4 and UDP; what a firmware recovers by is payload here. */
 const IP_UDP_BYTES = 28;
-const PREAMBLE_GAP = 20;
-const HEADER_FCS = 18;
+export const PREAMBLE_GAP = 20;
+export const HEADER_FCS = 18;
 const FRAME_MIN = 64;
 /** Points of `acknowledged` in one RTT, and of all at most. */
 const POINTS_PER_RTT = 16n;
