@@ -18,7 +18,7 @@ const EVENTS = 300;
 const SEEDS_TRANSFER = 20;
 /**
  * The test bed was late by 4 to 80 us on average where it says so: jitter of 20 us at most, assumed, stands
- * for that. Without any, chance has no part in what a full queue drops: a last segment lost twice costs 200 ms.
+ * for that. Without any, chance has no part in what a full queue drops: a last segment lost twice: 200 ms.
  */
 const LATE_TICKS = 20_000 * TICKS_PER_NS;
 const MIB = 2 ** 20;
