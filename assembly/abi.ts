@@ -261,6 +261,7 @@ export const S_ATS_REQUESTS: u32 = 130; // translation requests out at most: tag
 export const S_COMPLETION_EVERY: u32 = 134; // descriptors that a completion record tells of, 0: none do
 export const S_COMPLETION_BYTES: u32 = 135;
 export const S_PCIE_RELAXED: u32 = 131; // 1: data writes pass writes that wait for their translation
+export const S_TEN_IN_TURN: u32 = 132; // 1: tags are taken in turn, not whichever is free
 export const S_COUNT: u32 = 144;
 export const TENANT_OFF: u32 = 0;
 export const TENANT_READ: u32 = 1;

@@ -95,6 +95,7 @@ import {
   S_UNLZ_ENGINES,
   S_WRITE_QUEUES,
   S_TEN_KIND,
+  S_TEN_IN_TURN,
   S_TEN_TAGS,
   TAGS_MAX,
   TENANT_OFF,
@@ -153,6 +154,7 @@ import {
   UP_TRANSLATE,
   buildPort,
   buildRequester,
+  takeInTurn,
 } from "./kernel/port";
 import { buildProgress } from "./kernel/progress";
 import { mix } from "./kernel/random";
@@ -260,6 +262,7 @@ export function wirePorts(side: u32): bool {
   const first = data + vsock + desc;
   const answers = queue(side, Q_TENANT_ANSWER);
   buildRequester(side, R_TENANT, first, other, eighths * share, eighths * headers, answers);
+  if (p32(side, S_TEN_IN_TURN) != 0) takeInTurn(side, R_TENANT);
   buildRequester(side, R_DATA, 0, data, rest * share, rest * headers, queue(side, Q_READ_ANSWER));
   buildRequester(side, R_VSOCK, data, vsock, share, headers, queue(side, Q_VSOCK_ANSWER));
   buildRequester(side, R_DESC, data + vsock, desc, share, headers, queue(side, Q_DESC_ANSWER));

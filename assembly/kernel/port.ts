@@ -246,7 +246,7 @@ export function take(q: Port, index: u32): void {
 
 //  tag record, 24 bytes:       | issued u64 | cookie u32 | bytes u32 | headers u32 | in use u32 |
 //  requester record, 48 bytes: | tag list | first tag | tags | free | buffer bytes | buffer headers |
-//  answers |
+//  answers | buffer in all, bytes and headers | next | in turn |
 const TAG = memory.data(49152, 16);
 const REQUESTER = memory.data(480, 16); // 2 sides * (REQUESTERS + 1) * 48
 
@@ -274,6 +274,8 @@ class Requester {
   answers: u32;
   bytesAll: u32;
   headersAll: u32;
+  next: u32; // tag that is taken next, of tags that are taken in turn
+  inTurn: u32;
 }
 
 // @ts-ignore: decorator
@@ -308,16 +310,24 @@ export function buildRequester(
   q.bytesAll = bytes;
   q.headersAll = headers;
   q.answers = answers;
+  q.next = first;
+  q.inTurn = 0;
   for (let i: u32 = 0; i < tags; i++) {
     store<u32>(q.list + (i << 2), first + tags - 1 - i);
     tag(side, first + i).used = 0;
   }
 }
 
+/** Lets a requester take its tags in turn: it waits for the next one though others are free. */
+export function takeInTurn(side: u32, r: u32): void {
+  requester(side, r).inTurn = 1;
+}
+
 // @ts-ignore: decorator
 @inline
 export function tagsFree(side: u32, r: u32): u32 {
-  return requester(side, r).free;
+  const q = requester(side, r);
+  return q.inTurn != 0 && tag(side, q.next).used != 0 ? 0 : q.free;
 }
 
 /** True when the completions of a read fit the requester's share of the completion buffer. */
@@ -342,7 +352,11 @@ export function issueRead(
 ): void {
   const q = requester(side, r);
   assert(q.free != 0, "no tag");
-  const index = load<u32>(q.list + (--q.free << 2));
+  let index = load<u32>(q.list + (--q.free << 2));
+  if (q.inTurn != 0) {
+    index = q.next;
+    q.next = index + 1 == q.first + q.tags ? q.first : index + 1;
+  }
   const t = tag(side, index);
   if (t.used != 0) broken(I_TAG_IN_USE, index, t.cookie, now);
   t.used = 1;

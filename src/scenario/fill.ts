@@ -276,6 +276,7 @@ export function fillCard(values: Values): ResolvedCard {
       workers: values.whole("engine.workers"),
       startTicks: values.ticks("engine.start"),
       tagHoldTicks: values.ticks("engine.tagHold"),
+      tagOrder: values.word("engine.tagOrder"),
       copyTicksPerKib: values.ticks("engine.copyPerKiB"),
       issueTicks: values.ticks("engine.issue"),
       writeFloorTicks: values.ticks("engine.writeFloor"),

@@ -147,6 +147,11 @@ export const CARD_KEYS: KeyTable = {
     max: 1e-3,
     text: "other I/O: from a tag to its request on the link",
   },
+  "engine.tagOrder": {
+    measure: "choice",
+    values: ["any", "in-turn"],
+    text: "other I/O: the tag a read takes: whichever is free, or the next, which it waits for",
+  },
   "engine.copyPerKiB": {
     measure: "time",
     min: 0,

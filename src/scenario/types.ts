@@ -153,6 +153,8 @@ export interface ResolvedCard {
     startTicks: number;
     /** From a tag to its request on the link. */
     tagHoldTicks: number;
+    /** Which tag a read takes: any that is free, or the next. */
+    tagOrder: "any" | "in-turn";
     /** From the last answer to the end of a read, a KiB of it. */
     copyTicksPerKib: number;
     /** Between two requests, and between two writing operations. */

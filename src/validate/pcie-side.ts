@@ -27,6 +27,19 @@ export interface IdealLink {
   readonly combineAbove: number;
 }
 
+/** Takes no time and waits for nothing. */
+const IDEAL_ENGINE: PcieProbe["side"]["card"]["engine"] = {
+  workers: 1024,
+  startTicks: 0,
+  tagHoldTicks: 0,
+  tagOrder: "any",
+  copyTicksPerKib: 0,
+  issueTicks: 0,
+  writeFloorTicks: 0,
+  burstBytes: 4096,
+  burstGapTicks: 0,
+};
+
 /** A link with nothing but itself in the way: no latency, no credits, every tag. */
 export function idealSide(link: IdealLink): PcieProbe["side"] {
   const { generation, lanes } = link;
@@ -75,16 +88,7 @@ export function idealSide(link: IdealLink): PcieProbe["side"] {
     card: {
       ats: { entries: 1, requests: 1 },
       ticksPerCycle: [1024, 1],
-      engine: {
-        workers: 1024,
-        startTicks: 0,
-        tagHoldTicks: 0,
-        copyTicksPerKib: 0,
-        issueTicks: 0,
-        writeFloorTicks: 0,
-        burstBytes: 4096,
-        burstGapTicks: 0,
-      },
+      engine: IDEAL_ENGINE,
     },
   };
 }

@@ -227,6 +227,7 @@ export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
   "card.engine.workers": PROBE_ONLY,
   "card.engine.start": PROBE_ONLY,
   "card.engine.tagHold": PROBE_ONLY,
+  "card.engine.tagOrder": PROBE_ONLY,
   "card.engine.copyPerKiB": PROBE_ONLY,
   "card.engine.issue": PROBE_ONLY,
   "card.engine.writeFloor": PROBE_ONLY,

@@ -119,6 +119,7 @@ function tenantRows(choose: Choose): Rows {
     [abi.S_TEN_START, choose([0, 38]) * NS],
     [abi.S_TEN_ISSUE, choose([0, 1, 4]) * NS],
     [abi.S_TEN_TAG, choose([0, 75]) * NS],
+    [abi.S_TEN_IN_TURN, choose([0, 1])],
     [abi.S_TEN_COPY_NUM, choose([0, 148 * NS])],
     [abi.S_TEN_COPY_DEN, 1024],
     [abi.S_TEN_FLOOR, choose([0, 21.1]) * NS],

@@ -151,6 +151,12 @@ const CORE: readonly [file: string, name: string, find: string, replace: string]
     "left == 0 && index != channel(side, READS).current",
     "left == 0",
   ],
+  [
+    "kernel/port",
+    "tags in turn are not waited for",
+    "return q.inTurn != 0 && tag(side, q.next).used != 0 ? 0 : q.free;",
+    "return q.free;",
+  ],
   ["card/tenant", "a tag is on the link at once", "t + p(side, S_TEN_TAG) + byte", "t + byte"],
   ["card/tenant", "a read's copy takes no time", "ended(side, n, at, t + copy)", "ended(side, n, at, t)"],
   [

@@ -47,6 +47,7 @@ interface Channel {
 
 interface Read {
   readonly operation: Operation;
+  readonly tag: number;
   readonly bytes: number;
   readonly headers: number;
 }
@@ -75,7 +76,9 @@ export class Engine {
   readonly #openWrites = new Set<number>();
   readonly #events: { at: number; order: number }[] = [];
   readonly ended: Ended[] = [];
-  #tags: number;
+  /** Tags that are out, and the one that is next when they are taken in turn. */
+  readonly #tagsOut = new Set<number>();
+  #nextTag = 0;
   #bufferBytes: number;
   #bufferHeaders: number;
   #anyOperationAt = 0;
@@ -91,7 +94,6 @@ export class Engine {
     this.#p = p;
     this.#link = link;
     this.#until = until;
-    this.#tags = p[abi.S_TEN_TAGS]!;
     this.#bufferBytes = eighths * Math.floor(p[abi.S_PCIE_CPL_BYTES]! / 8);
     this.#bufferHeaders = eighths * Math.floor(p[abi.S_PCIE_CPL_HEADERS]! / 8);
     for (let worker = 0; worker < p[abi.S_TEN_DEPTH]!; worker++) {
@@ -144,9 +146,9 @@ export class Engine {
   }
 
   #answered(order: number, at: number): void {
-    const { operation, bytes, headers } = this.#reads.get(order)!;
+    const { operation, tag, bytes, headers } = this.#reads.get(order)!;
     this.#reads.delete(order);
-    this.#tags++;
+    this.#tagsOut.delete(tag);
     this.#bufferBytes += bytes;
     this.#bufferHeaders += headers;
     operation.openReads--;
@@ -219,17 +221,26 @@ export class Engine {
     const p = this.#p;
     const rcb = p[abi.S_PCIE_RCB]!;
     const headers = Math.ceil(((address % rcb) + bytes) / rcb);
-    if (this.#tags === 0 || this.#bufferBytes < bytes || this.#bufferHeaders < headers) return false;
+    const tag = this.#freeTag();
+    if (tag === undefined || this.#bufferBytes < bytes || this.#bufferHeaders < headers) return false;
     if (this.#link.waiting(READ_PORT) === PORT_DEPTH) return false;
-    this.#tags--;
+    this.#tagsOut.add(tag);
+    this.#nextTag = (tag + 1) % p[abi.S_TEN_TAGS]!;
     this.#bufferBytes -= bytes;
     this.#bufferHeaders -= headers;
     operation.openReads++;
     const readyAt = t + p[abi.S_TEN_TAG]! + p[abi.S_PCIE_TICKS_PER_BYTE]!;
     const order = this.#put({ port: READ_PORT, bytes, address, readyAt });
-    this.#reads.set(order, { operation, bytes, headers });
+    this.#reads.set(order, { operation, tag, bytes, headers });
     this.#channels.read.nextRequestAt = t + p[abi.S_TEN_ISSUE]!;
     return true;
+  }
+
+  /** The tag of the next read, if it may have one: of those in turn there is one candidate only. */
+  #freeTag(): number | undefined {
+    const tags = [...Array(this.#p[abi.S_TEN_TAGS]!).keys()];
+    const candidates = this.#p[abi.S_TEN_IN_TURN] === 1 ? [this.#nextTag] : tags;
+    return candidates.find((one) => !this.#tagsOut.has(one));
   }
 
   #writes(c: Channel, address: number, bytes: number, last: boolean, t: number): boolean {

@@ -54,6 +54,7 @@ export function around(p: Put, scenario: object, side: number, card: Preset): vo
   p(abi.S_TEN_TAGS, whole(of("tags", 8)));
   p(abi.S_TEN_COPY_DEN, 1024);
   p(abi.S_TEN_BURST, whole(card("engine.burst")));
+  p(abi.S_TEN_IN_TURN, card("engine.tagOrder") === "in-turn" ? 1 : 0);
   putAll(p, card, ticks, [
     [abi.S_TEN_START, "engine.start"],
     [abi.S_TEN_ISSUE, "engine.issue"],
