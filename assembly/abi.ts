@@ -39,6 +39,10 @@ export const CONTENT_SIZED: u32 = 1;
 export const CONTENT_SAMPLED: u32 = 2;
 
 // content word of a page: what the encoder made of it (the memo's value). size 4096 = stored raw
+/** What gives a page's size: the window encoder, liblz4's, or the harness (device state: liblz4's). */
+export const ENCODER_WINDOW: u32 = 0;
+export const ENCODER_LIBLZ4: u32 = 1;
+export const ENCODER_GIVEN: u32 = 2;
 export const WORD_SIZE_MASK: u32 = 0x1fff;
 export const WORD_CYCLES_SHIFT: u32 = 13;
 export const WORD_CYCLES_MASK: u32 = 0xffff;
@@ -262,7 +266,11 @@ export const S_COMPLETION_EVERY: u32 = 134; // descriptors that a completion rec
 export const S_COMPLETION_BYTES: u32 = 135;
 export const S_PCIE_RELAXED: u32 = 131; // 1: data writes pass writes that wait for their translation
 export const S_TEN_IN_TURN: u32 = 132; // 1: tags are taken in turn, not whichever is free
-export const S_COUNT: u32 = 144;
+export const S_LZ_ENCODER: u32 = 144; // what gives the sizes: ENCODER_*
+export const S_LZ_SPAN_NUM: u32 = 145; // ticks of an engine's own clock, or of a byte where a rate is all
+export const S_LZ_SPAN_DEN: u32 = 146; // 0: the engine has the card's clock
+export const S_LZ_JOB_MIN: u32 = 147; // bytes of the shortest job that the engine takes
+export const S_COUNT: u32 = 152;
 export const TENANT_OFF: u32 = 0;
 export const TENANT_READ: u32 = 1;
 export const TENANT_WRITE: u32 = 2;

@@ -70,6 +70,7 @@ import {
   S_LZ_BAIL,
   S_LZ_BANKS,
   S_LZ_ENGINES,
+  S_LZ_ENCODER,
   S_LZ_FIFO,
   S_LZ_HASH_LOG,
   S_LZ_INTRA,
@@ -140,6 +141,7 @@ import { memoReset } from "./card/sizing";
 import { buildZero } from "./card/zero";
 import { buildVsock } from "./channel/vsock";
 import { gcmSetKey } from "./codec/gcm";
+import { setEncoder } from "./codec/encoder";
 import { lz4hwConfigure } from "./codec/lz4hw";
 import { buildFrontend } from "./host/frontend";
 import { TRANSLATION_BYTES, buildAtc } from "./kernel/atc";
@@ -169,6 +171,7 @@ import { DOWN, UP, buildWays, setLanding } from "./kernel/way";
 export function buildEncoder(): bool {
   memoReset();
   if (g32(G_COMPRESS) == 0) return true;
+  setEncoder(p32(0, S_LZ_ENCODER), p32(0, S_LZ_BAIL));
   return lz4hwConfigure(
     p32(0, S_LZ_PWS),
     p32(0, S_LZ_HASH_LOG),

@@ -2,6 +2,7 @@
 /** Feeds a guest's memory and writes into the core: initial image, then events into one ring a vCPU. */
 import * as abi from "../assembly/abi.ts";
 import type { Core } from "./core.ts";
+import { givenWords, type WordOf } from "./given-sizes.ts";
 import { NEVER, ringEvents } from "./params.ts";
 import type { ResolvedScenario } from "./scenario/types.ts";
 import { EventFlag, type GuestBatch, type GuestStream, KEEP_CONTENT } from "./trace/events.ts";
@@ -25,22 +26,22 @@ interface Lane {
 
 /** Content words of ids that mean the same body throughout, computed once. */
 class Words {
-  readonly #core: Core;
   readonly #stable: Int32Array;
   readonly #stream: GuestStream;
+  readonly #wordOf: WordOf;
 
-  constructor(core: Core, stream: GuestStream) {
-    this.#core = core;
+  constructor(core: Core, stream: GuestStream, given: WordOf | null) {
     this.#stream = stream;
+    this.#wordOf = given ?? ((body) => core.contentWord(body));
     this.#stable = new Int32Array(stream.stableContents).fill(-1);
   }
 
   of(id: number, body: () => Uint8Array): number {
     if (id === 0) return abi.WORD_ZERO;
-    if (id >= this.#stable.length) return this.#core.contentWord(body());
+    if (id >= this.#stable.length) return this.#wordOf(body());
     let word = this.#stable[id]!;
     if (word === -1) {
-      word = this.#core.contentWord(this.#stream.stableContent(id));
+      word = this.#wordOf(this.#stream.stableContent(id));
       this.#stable[id] = word;
     }
     return word;
@@ -72,7 +73,9 @@ export class Feeder {
     this.#ring = ringEvents(scenario);
     this.#sized = scenario.content.mode !== "full";
     this.#carried = scenario.content.mode !== "sized";
-    this.#words = new Words(core, stream);
+    const { compress, sides } = scenario;
+    const given = compress.engine === "off" ? null : givenWords(sides.source.card.compressor);
+    this.#words = new Words(core, stream, given);
     this.#lanes = Array.from({ length: scenario.guest.vcpus }, () => ({ batches: [], pending: 0 }));
   }
 

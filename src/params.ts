@@ -355,6 +355,8 @@ function setEngines(p: Put, side: ResolvedSide, s: ResolvedScenario): void {
   p(abi.S_GCM_KEY_SLOTS, card.crypto.keySlots);
 }
 
+const ENCODER = { liblz4: abi.ENCODER_LIBLZ4, zlib: abi.ENCODER_GIVEN, ratio: abi.ENCODER_GIVEN } as const;
+
 function setLz(p: Put, side: ResolvedSide): void {
   const lz = side.card.compressor;
   p(abi.S_LZ_ENGINES, lz.engines);
@@ -366,10 +368,15 @@ function setLz(p: Put, side: ResolvedSide): void {
   p(abi.S_LZ_PORTS, lz.ports);
   p(abi.S_LZ_POLICY, POLICY[lz.policy]);
   p(abi.S_LZ_MATCH_CAP, lz.matchCap);
-  p(abi.S_LZ_MULTI, 1);
-  p(abi.S_LZ_INTRA, 0);
+  p(abi.S_LZ_MULTI, lz.multi ? 1 : 0);
+  p(abi.S_LZ_INTRA, lz.intraForward ? 1 : 0);
   p(abi.S_LZ_BAIL, lz.bailMarginBytes);
   p(abi.S_LZ_OUT_BYTES, lz.outBytesPerClock);
   p(abi.S_LZ_TOKENS, lz.tokensPerClock);
   p(abi.S_LZ_FIFO, lz.outFifoBytes);
+  p(abi.S_LZ_ENCODER, lz.rated === null ? abi.ENCODER_WINDOW : ENCODER[lz.rated.sizes]);
+  const [num, den] = lz.rated?.ticksPerByte ?? lz.ticksPerCycle ?? [0, 0];
+  p(abi.S_LZ_SPAN_NUM, num);
+  p(abi.S_LZ_SPAN_DEN, den);
+  p(abi.S_LZ_JOB_MIN, lz.rated?.minJobBytes ?? 0);
 }

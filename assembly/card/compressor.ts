@@ -2,15 +2,15 @@
 // Compressor and decompressor: pools of LZ4 engines.
 //
 // Models: N engines, each with one page at a time; the encoder is the hardware algorithm itself
-//   (docs/lz4-hardware.md)
-//   and its clocks come from the windows and tokens of the very page. A page that does not shrink stays
-//   raw.
+//   (docs/lz4-hardware.md) and its clocks come from the windows and tokens of the very page; or an engine of
+//   which the rate is known, with liblz4's sizes or given ones. A page that does not shrink, or that is
+//   shorter than an engine takes, stays raw.
 // In and out: pages from Q_LZ, coded or raw to Q_RECORD; records from Q_UNLZ, pages to Q_PLACE. A coded
 //   page takes an
 //   SRAM slot of its own before it is begun and gives the raw one back at the end.
-// How long: an engine is taken for setup + II clocks, II as docs/lz4-hardware.md; the page may be seen
-//   `fillLatency`
-//   clocks after that. Decompression: setup + ceil(bytes out / bytesPerCycle).
+// How long: an engine is taken for setup + II clocks, II as docs/lz4-hardware.md, of the card or of a clock
+//   of its own, or for bytes in / rate; then to the card's next edge, one clock at least. The page may be
+//   seen `fillLatency` clocks after that. Decompression: setup + ceil(bytes out / bytesPerCycle).
 // Leaves out: sharing of SRAM ports, stalls of the decoder on short offsets, dictionary across pages.
 // Numbers: card preset `compressor.*` and `decompressor.*`.
 import {
@@ -32,7 +32,10 @@ import {
   STARVED,
   S_LZ_ENGINES,
   S_LZ_FILL,
+  S_LZ_JOB_MIN,
   S_LZ_SETUP,
+  S_LZ_SPAN_DEN,
+  S_LZ_SPAN_NUM,
   S_UNLZ_BYTES,
   S_UNLZ_ENGINES,
   S_UNLZ_SETUP,
@@ -44,8 +47,8 @@ import {
   WORD_SIZE_MASK,
   W_SRAM,
 } from "../abi";
+import { encodeJob, encodeSpan } from "../codec/encoder";
 import { lz4Decompress } from "../codec/lz4";
-import { lz4hwCompress, lz4hwCycles } from "../codec/lz4hw";
 import { pop, push, queue, ready, lacks } from "../kernel/fifo";
 import {
   CARRIED,
@@ -61,7 +64,7 @@ import {
   takeSlot,
 } from "../kernel/jobs";
 import { sizedByWord } from "../kernel/pages";
-import { p32 } from "../kernel/params";
+import { p, p32 } from "../kernel/params";
 import {
   POOL_LZ,
   POOL_UNLZ,
@@ -75,7 +78,7 @@ import {
 } from "../kernel/pool";
 import { wake } from "../kernel/schedule";
 import { broken, count, enter, evaluates } from "../kernel/stats";
-import { edgeAfter } from "../kernel/time";
+import { edgeAfter, edgeAt, spanTicks } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 
 /** Steps the compressor at a card clock edge: hands on what is done, begins what waits. */
@@ -112,7 +115,7 @@ export function stepCompressor(side: u32, t: u64): void {
     } else {
       const index = pop(queue(side, Q_LZ));
       const cycles = compress(side, job(side, index)) + p32(side, S_LZ_SETUP);
-      const done = edgeAfter(clock, t, cycles);
+      const done = freeAt(side, clock, t, cycles);
       engineStart(side, POOL_LZ, e, index, done);
       if (isDefined(TIMELINE)) onItsWay(P_CODED, side, job(side, index), t, job(side, index).bytes, cycles);
       if (isDefined(TIMELINE))
@@ -123,21 +126,32 @@ export function stepCompressor(side: u32, t: u64): void {
   }
 }
 
-/** Codes a page into a slot of its own; returns the clocks the engine is taken for. */
+/** The clock edge of the card at which an engine that is taken at t for so many clocks or bytes is free. */
+function freeAt(side: u32, clock: u32, t: u64, span: u32): u64 {
+  const den = p(side, S_LZ_SPAN_DEN);
+  if (den == 0 && span != 0) return edgeAfter(clock, t, span);
+  const next = edgeAfter(clock, t, 1);
+  const end = den == 0 ? next : edgeAt(clock, t + spanTicks(span, p(side, S_LZ_SPAN_NUM), den));
+  return end > next ? end : next;
+}
+
+/** Codes a page into a slot of its own; returns the clocks, or bytes, that the engine is taken for. */
 function compress(side: u32, j: Job): u32 {
   j.slotOut = takeSlot(side);
   let size: u32 = 0;
   let cycles: u32 = 0;
-  if (sizedByWord() && j.kind != JOB_DEVICE) {
+  if (j.bytes < p32(side, S_LZ_JOB_MIN)) {
+    // the engine does not take it
+  } else if (sizedByWord() && j.kind != JOB_DEVICE) {
     size = j.word & WORD_SIZE_MASK;
     cycles = (j.word >> WORD_CYCLES_SHIFT) & WORD_CYCLES_MASK;
     if (size >= PAGE_BYTES) size = 0;
     if ((j.flags & CARRIED) != 0) {
-      lz4hwCompress(slotAt(side, j.slotIn), PAGE_BYTES, slotAt(side, j.slotOut), PAGE_BYTES);
+      encodeJob(slotAt(side, j.slotIn), PAGE_BYTES, slotAt(side, j.slotOut), PAGE_BYTES);
     }
   } else {
-    size = lz4hwCompress(slotAt(side, j.slotIn), j.bytes, slotAt(side, j.slotOut), PAGE_BYTES);
-    cycles = lz4hwCycles();
+    size = encodeJob(slotAt(side, j.slotIn), j.bytes, slotAt(side, j.slotOut), PAGE_BYTES);
+    cycles = encodeSpan(j.bytes);
   }
   count(side, C_LZ_PAGES, 1);
   if (size == 0) {

@@ -12,7 +12,7 @@ import {
   WORD_CYCLES_SHIFT,
   WORD_ZERO,
 } from "../abi";
-import { lz4hwCompress, lz4hwCycles } from "../codec/lz4hw";
+import { encodeJob, encodeSpan } from "../codec/encoder";
 import { g32 } from "../kernel/params";
 import { count } from "../kernel/stats";
 
@@ -59,8 +59,8 @@ export function contentWord(page: usize): u32 {
 
 function encode(page: usize): u32 {
   if (g32(G_COMPRESS) == 0) return PAGE_BYTES;
-  const size = lz4hwCompress(page, PAGE_BYTES, SCRATCH + 2 * PAGE_BYTES, PAGE_BYTES);
-  const cycles = lz4hwCycles();
+  const size = encodeJob(page, PAGE_BYTES, SCRATCH + 2 * PAGE_BYTES, PAGE_BYTES);
+  const cycles = encodeSpan(PAGE_BYTES);
   assert(cycles <= WORD_CYCLES_MASK, "clocks of a page do not fit its word");
   return (size == 0 ? PAGE_BYTES : size) | (cycles << WORD_CYCLES_SHIFT);
 }

@@ -3,9 +3,9 @@
 import { G_COUNT, S_COUNT } from "../abi";
 
 const GLOBAL = memory.data(512, 16);
-const SIDES = memory.data(2304, 16);
+const SIDES = memory.data(2432, 16);
 
-if (<u32>(G_COUNT * 8) > 512 || <u32>(S_COUNT * 16) > 2304) ERROR("parameter block too small");
+if (<u32>(G_COUNT * 8) > 512 || <u32>(S_COUNT * 16) > 2432) ERROR("parameter block too small");
 
 /** Address of the global parameters, u64 each. */
 export function globalParams(): usize {

@@ -119,7 +119,8 @@ function pcieBound(reading: Reading, index: number, s: ResolvedScenario): number
 }
 
 /**
- * Compressor: a job of n bytes takes an engine for setup + ceil(n / window) clocks at least; decompressor:
+ * Compressor: a job of n bytes takes an engine for setup + ceil(n / window) clocks at least, or for n / rate;
+ * decompressor:
  * setup + ceil(n / bytes per clock). Jobs are pages, but for the last piece of the device state, which is
  * left out.
  */
@@ -128,8 +129,11 @@ function compressBound(reading: Reading, s: ResolvedScenario, completed: boolean
   const { source, destination } = s.sides;
   const lz = source.card.compressor;
   const jobs = counted(reading, 0, abi.C_LZ_PAGES, 1 + (completed ? 0 : lz.engines));
-  const job = lz.setupCycles + Math.ceil(abi.PAGE_BYTES / lz.pws);
-  const encode = Math.ceil(jobs / Math.max(1, lz.engines)) * job * value(source.card.ticksPerCycle);
+  const clock = value(lz.ticksPerCycle ?? source.card.ticksPerCycle);
+  const window = (lz.setupCycles + Math.ceil(abi.PAGE_BYTES / lz.pws)) * clock;
+  const taken = lz.rated === null || lz.rated.minJobBytes <= abi.PAGE_BYTES;
+  const job = lz.rated === null ? window : taken ? abi.PAGE_BYTES * value(lz.rated.ticksPerByte) : 0;
+  const encode = Math.ceil(jobs / Math.max(1, lz.engines)) * job;
   if (!completed) return encode;
   const unlz = destination.card.decompressor;
   const coded = Math.max(0, jobs - counted(reading, 0, abi.C_LZ_RAW));

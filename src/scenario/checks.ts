@@ -3,7 +3,7 @@
 import { ticksPerByte, type Values } from "./fill.ts";
 import { TAGS_MAX } from "./keys.ts";
 import type { Problems } from "./problems.ts";
-import { DEFAULT_BUFFER, SAMPLE_EVERY, type Scenario } from "./schema.ts";
+import { DEFAULT_BUFFER, OWN_ENGINE, SAMPLE_EVERY, type Scenario } from "./schema.ts";
 import type { Path } from "./source.ts";
 import { compare, formatQuantity, parseQuantity, show, ticksPer, toRatio, UnitError } from "./units.ts";
 
@@ -245,7 +245,7 @@ export function checkWindow(scenario: Scenario, destination: Values, problems: P
 /** The source's compressor: what one of its keys leaves of another's range. */
 export function checkCompressor(scenario: Scenario, card: Values, problems: Problems): void {
   const { compress } = scenario;
-  if (compress === "off" || compress.engine === "off") return;
+  if (compress === "off" || compress.engine !== OWN_ENGINE) return;
   const own = compress as Readonly<Record<string, unknown>>;
   const add = (key: string, what: string): void => {
     const path = own[key] === undefined ? pathOf(card.path, `compressor.${key}`) : ["compress", key];
@@ -277,7 +277,7 @@ export function checkCrypto(
     problems.add([key], `the ${side} card has no engine for it (${engines} is 0); write ${key}: off`);
   };
   if (scenario.compress !== "off" && scenario.compress.engine !== "off") {
-    need("compress", source, "compressor.engines", "source");
+    if (scenario.compress.engine === OWN_ENGINE) need("compress", source, "compressor.engines", "source");
     need("compress", destination, "decompressor.engines", "destination");
   }
   for (const card of [source, destination]) {

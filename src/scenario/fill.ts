@@ -4,7 +4,14 @@ import { dimensionOf, exactOf } from "./fields.ts";
 import { KEY_TABLES, TAGS_MAX } from "./keys.ts";
 import { loadPreset, type Preset } from "./presets.ts";
 import type { Path } from "./source.ts";
-import type { Ratio, ResolvedCard, ResolvedCredits, ResolvedHost, ResolvedPcie } from "./types.ts";
+import type {
+  Ratio,
+  RecordFormat,
+  ResolvedCard,
+  ResolvedCredits,
+  ResolvedHost,
+  ResolvedPcie,
+} from "./types.ts";
 import type { ResolvedLink } from "./types-link.ts";
 import { divide, type Rational, show, ticksOf, ticksPer, toRatio, UnitError } from "./units.ts";
 
@@ -26,7 +33,7 @@ export function ticksPerByte(bitsPerSecond: Rational): Ratio {
 }
 
 /** Ticks per cycle of a clock; the core multiplies numerator and denominator in 64 bits. @throws UnitError */
-function ticksPerCycle(hertz: Rational): Ratio {
+export function ticksPerCycle(hertz: Rational): Ratio {
   const ratio = toRatio(ticksPer(hertz));
   if (BigInt(ratio[0]) * BigInt(ratio[1]) >= 2n ** 62n) {
     throw new UnitError("has too many digits to be exact in ticks; write fewer, such as 333 MHz");
@@ -221,25 +228,6 @@ export function fillHost(values: Values): ResolvedHost {
   };
 }
 
-function fillCompressor(values: Values): ResolvedCard["compressor"] {
-  const whole = (key: string): number => values.whole(`compressor.${key}`);
-  return {
-    engines: whole("engines"),
-    pws: whole("pws"),
-    hashLog: whole("hashLog"),
-    banks: whole("banks"),
-    ports: whole("ports"),
-    policy: values.word("compressor.policy"),
-    matchCap: whole("matchCap"),
-    tokensPerClock: whole("tokensPerClock"),
-    outBytesPerClock: whole("outBytesPerClock"),
-    outFifoBytes: whole("outFifoBytes"),
-    fillLatencyCycles: whole("fillLatency"),
-    setupCycles: whole("setupCycles"),
-    bailMarginBytes: whole("bailMargin"),
-  };
-}
-
 function fillControl(values: Values): ResolvedCard["control"] {
   const whole = (key: string): number => values.whole(`control.${key}`);
   return {
@@ -254,7 +242,15 @@ function fillControl(values: Values): ResolvedCard["control"] {
   };
 }
 
-export function fillCard(values: Values): ResolvedCard {
+/** What `decompressor.formats` says. */
+export const FORMATS: Readonly<Record<string, readonly RecordFormat[]>> = {
+  lz4: ["lz4"],
+  deflate: ["deflate"],
+  "lz4+deflate": ["lz4", "deflate"],
+  any: ["lz4", "deflate", "zstd", "xpress", "xp10"],
+};
+
+export function fillCard(values: Values, compressor: ResolvedCard["compressor"]): ResolvedCard {
   return {
     preset: values.preset,
     ticksPerCycle: values.perCycle("clock"),
@@ -285,8 +281,9 @@ export function fillCard(values: Values): ResolvedCard {
     },
     scanner: { wordsPerCycle: values.whole("scanner.wordsPerCycle") },
     zeroFilter: { bytesPerCycle: values.whole("zeroFilter.bytesPerCycle") },
-    compressor: fillCompressor(values),
+    compressor,
     decompressor: {
+      formats: FORMATS[values.word("decompressor.formats")]!,
       engines: values.whole("decompressor.engines"),
       bytesPerCycle: values.whole("decompressor.bytesPerCycle"),
       setupCycles: values.whole("decompressor.setupCycles"),

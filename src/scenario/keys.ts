@@ -220,11 +220,16 @@ export const CARD_KEYS: KeyTable = {
     max: 4095,
     text: "a page goes out raw when LZ4 saves no more than this",
   },
+  "decompressor.formats": {
+    measure: "choice",
+    values: ["lz4", "deflate", "lz4+deflate", "any"],
+    text: "formats that the decoders take",
+  },
   "decompressor.engines": {
     measure: "count",
     min: 0,
     max: 16,
-    text: "LZ4 decoders; 0 means the card has none",
+    text: "decoders; 0 means the card has none",
   },
   "decompressor.bytesPerCycle": { measure: "bytesPerCycle", min: 1, max: 256, text: "output of one decoder" },
   "decompressor.setupCycles": cycles("job set-up that is not hidden behind the previous page"),

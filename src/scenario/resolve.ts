@@ -15,6 +15,7 @@ import {
   checkWindow,
   convert,
 } from "./checks.ts";
+import { checkEngine, namedCompressor, namedEngine, ownCompressor } from "./encoders.ts";
 import {
   type FramingKeys,
   fillCard,
@@ -37,6 +38,7 @@ import {
   DEFAULT_CARD,
   DEFAULT_HOST,
   knownKeysAt,
+  OWN_ENGINE,
   SCENARIO_SCHEMA,
   type Scenario,
   scenarioSchema,
@@ -97,14 +99,22 @@ function sideValues(
   return host === null || card === null ? null : { host, card };
 }
 
-function fillSide({ host, card }: { host: Values; card: Values }): ResolvedSide {
-  return { host: fillHost(host), card: fillCard(card), pcie: fillPcie(host, card) };
+function fillSide(
+  { host, card }: { host: Values; card: Values },
+  compressor = ownCompressor(card),
+): ResolvedSide {
+  return { host: fillHost(host), card: fillCard(card, compressor), pcie: fillPcie(host, card) };
 }
 
 /** The source's card with the overrides of `compress`; a value given in both places is refused. */
 function withCompress(scenario: Scenario, card: Values, problems: Problems): Values {
   if (scenario.compress === "off") return card;
-  const { engine: _engine, ...own } = scenario.compress as { engine: string };
+  const { engine, ...own } = scenario.compress as { engine: string };
+  if (engine !== OWN_ENGINE) {
+    for (const key of Object.keys(own))
+      problems.add(["compress", key], `is of the card's own encoder, not of ${engine}; remove it`);
+    return card;
+  }
   const overrides = new Map<string, unknown>();
   const written = scenario.source.card as Reference | undefined;
   const present = typeof written === "object" ? flatten(written) : new Map<string, unknown>();
@@ -236,6 +246,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   problems.done();
   if (source === null || destination === null || link === null) throw new Error("presets without a problem");
   source.card = withCompress(scenario, source.card, problems);
+  const engine = namedEngine(scenario, problems);
   const { iommu, ats } = scenario.internal;
   checkSide(source, problems, ats === "on");
   checkSide(destination, problems, ats === "on");
@@ -243,6 +254,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkGuest(scenario, problems);
   checkLink(scenario, link, source.card, destination.card, problems);
   checkCompressor(scenario, source.card, problems);
+  checkEngine(engine, scenario, destination.card, problems);
   checkContent(scenario, problems);
   for (const { host } of [source, destination]) checkLoad(scenario.internal.contention, host, problems);
   checkWindow(scenario, destination.card, problems);
@@ -252,7 +264,8 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkCrypto(scenario, source.card, destination.card, problems);
   convert(link, problems);
   problems.done();
-  const sides = { source: fillSide(source), destination: fillSide(destination) };
+  const encoders = engine === null ? ownCompressor(source.card) : namedCompressor(engine, source.card);
+  const sides = { source: fillSide(source, encoders), destination: fillSide(destination) };
   const filledLink = fillLink(scenario, link, sides.destination);
   checkTenantTags(scenario.tenant, sides, scenario.internal.ats, problems);
   checkPause(filledLink, problems);

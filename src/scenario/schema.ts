@@ -176,12 +176,17 @@ const compressorFields = Object.fromEntries(
     .map(([key, spec]) => [key.slice("compressor.".length), field(spec).optional()]),
 );
 
-const FUTURE_ENGINES = ["lz4-sw", "deflate-hw", "zstd-sw"];
+/** The name by which `compress` takes the card's own encoders. */
+export const OWN_ENGINE = "lz4-hw";
+
 const compress = z.union(
   [
     z.literal("off"),
     z.strictObject({
-      engine: supported(["lz4-hw", "off"], FUTURE_ENGINES, "compressor").default("lz4-hw"),
+      engine: z
+        .string("is no name; write lz4-hw, off or a compressor preset")
+        .default(OWN_ENGINE)
+        .describe("the card's own encoder (lz4-hw), that of a compressor preset, or off"),
       ...compressorFields,
     }),
   ],

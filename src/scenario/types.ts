@@ -120,6 +120,21 @@ export interface ResolvedHost {
   };
 }
 
+/** What a coded page is written in. */
+export type RecordFormat = "lz4" | "deflate" | "zstd" | "xpress" | "xp10";
+
+/** An engine of a given rate, and where its sizes come from. */
+export interface RatedEngine {
+  readonly sizes: "liblz4" | "zlib" | "ratio";
+  readonly ticksPerByte: Ratio;
+  /** Shortest job that it takes, bytes. */
+  readonly minJobBytes: number;
+  /** Of `zlib`: effort of the stand-in. */
+  readonly level: number | null;
+  /** Of `ratio`: bytes in for 1000 bytes out. */
+  readonly ratioPerMille: number | null;
+}
+
 export interface ResolvedCard {
   /** Name of the preset it started from. */
   preset: string;
@@ -169,8 +184,14 @@ export interface ResolvedCard {
     wordsPerCycle: number;
   };
   zeroFilter: { bytesPerCycle: number };
-  /** The LZ4 encoders, with the overrides of `compress` in place. */
+  /** The encoders: the card's own with the overrides of `compress` in place, or those of a preset. */
   compressor: {
+    /** Of the records it makes. */
+    format: RecordFormat;
+    /** Ticks of the encoders' own clock; null: the card's. */
+    ticksPerCycle: Ratio | null;
+    /** Of an engine of which only the rate is known; null: the core models the encoder. */
+    rated: RatedEngine | null;
     /** 0: the card has none. */
     engines: number;
     /** Window: positions per clock. */
@@ -188,10 +209,16 @@ export interface ResolvedCard {
     outFifoBytes: number;
     fillLatencyCycles: number;
     setupCycles: number;
+    /** Matches that begin in a window: any number, or the longest alone. */
+    multi: boolean;
+    /** Whether a position sees lower ones of its own window. */
+    intraForward: boolean;
     /** A page goes out raw when LZ4 saves no more than this many bytes. */
     bailMarginBytes: number;
   };
   decompressor: {
+    /** Formats that the card takes. */
+    formats: readonly RecordFormat[];
     /** 0: the card has none. */
     engines: number;
     bytesPerCycle: number;
@@ -321,7 +348,8 @@ export interface ResolvedScenario {
     /** Pages made writable by one fault. */
     group: 1;
   };
-  compress: { engine: "lz4-hw" | "off" };
+  /** `lz4-hw` is the card's own, another name that of a compressor preset. */
+  compress: { engine: string };
   delta: "off";
   encrypt: {
     cipher: "aes-128-gcm" | "aes-256-gcm" | "off";

@@ -85,7 +85,7 @@ const REST: Choices = {
   "link.rate": ["1 Gbit/s", "7 Gbit/s", "25 Gbit/s", "100 Gbit/s"],
   "link.rateCap": ["none", "none", "300 MB/s", "24 MiB/s"],
   "link.arbitration": ["strict", "weighted"],
-  "compress.engine": ["off", "lz4-hw", "lz4-hw"],
+  "compress.engine": ["off", "lz4-hw", "lz4-hw", "lz4-sw", "vitis-lz4-8e", "fpga-lz4-chen24"],
   "encrypt.cipher": ["off", "aes-128-gcm", "aes-256-gcm"],
   "tracker.kind": ["write-protect", "bitmap"],
   "guest.generate.memory": ["64 KiB", "128 KiB", "192 KiB"],

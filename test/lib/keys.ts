@@ -254,6 +254,7 @@ export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
   "card.compressor.fillLatency": { source: "50 cycles", destination: SOURCE_ONLY },
   "card.compressor.setupCycles": { source: "100 cycles", destination: SOURCE_ONLY },
   "card.compressor.bailMargin": { source: "3900 B", destination: SOURCE_ONLY },
+  "card.decompressor.formats": "(decides what is refused, and nothing else: test/26-engines)",
   "card.decompressor.engines": { source: DESTINATION_ONLY, destination: "1" },
   "card.decompressor.bytesPerCycle": { source: DESTINATION_ONLY, destination: "1 B/cycle" },
   "card.decompressor.setupCycles": { source: DESTINATION_ONLY, destination: "100 cycles" },

@@ -12,7 +12,7 @@ import {
   checkRelaxed,
   checkSpoilt,
 } from "./claims/around.ts";
-import { chainRun, checkChain } from "./claims/chain.ts";
+import { chainRun, checkChain, ENGINE } from "./claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./claims/codec.ts";
 import { checkTransfers } from "./claims/lossy.ts";
 import { checkParams } from "./claims/params.ts";
@@ -44,6 +44,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   seal: [checkSeals],
   exact: [
     () => checkChain(chainRun()),
+    () => checkChain(chainRun("lean", ENGINE)),
     ...WIRE_RUNS.map(
       ([sets, bytes]) =>
         () =>

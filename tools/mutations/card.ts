@@ -206,6 +206,14 @@ export const card: readonly Row[] = [
   [
     "exact",
     "card/compressor",
+    "an encoder's own clock is the card's",
+    "if (den == 0 && span != 0) return",
+    "if (span != 0) return",
+    "chain",
+  ],
+  [
+    "exact",
+    "card/compressor",
     "a compressed page may be seen at once",
     "const out = edgeAfter(clock, engineDone(side, POOL_LZ, e), p32(side, S_LZ_FILL));",
     "const out = engineDone(side, POOL_LZ, e);",

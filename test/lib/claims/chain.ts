@@ -6,8 +6,9 @@
  */
 import * as abi from "../../../assembly/abi.ts";
 import type { Core } from "../../../src/core.ts";
-import { encodeLz4Hardware, type Lz4HardwareConfig } from "../reference/lz4-hardware.ts";
+import { encodeLz4Hardware } from "../reference/lz4-hardware.ts";
 import { guestText, type Run, runText } from "../timeline.ts";
+import { encoderEnd, machineOf } from "./encoder.ts";
 import { ended, same } from "./expect.ts";
 
 const MESSAGE_TICKS = 20_000 * abi.TICKS_PER_NS;
@@ -186,24 +187,6 @@ class Side {
   }
 }
 
-/** The encoder's machine, as the parameters say. */
-export function machineOf(p: readonly number[]): Lz4HardwareConfig {
-  return {
-    pws: p[abi.S_LZ_PWS]!,
-    hashLog: p[abi.S_LZ_HASH_LOG]!,
-    banks: p[abi.S_LZ_BANKS]!,
-    ports: p[abi.S_LZ_PORTS]!,
-    policy: p[abi.S_LZ_POLICY]!,
-    matchCap: p[abi.S_LZ_MATCH_CAP]!,
-    multi: p[abi.S_LZ_MULTI]!,
-    intraForward: p[abi.S_LZ_INTRA]!,
-    bailMargin: p[abi.S_LZ_BAIL]!,
-    outBytesPerClock: p[abi.S_LZ_OUT_BYTES]!,
-    tokensPerClock: p[abi.S_LZ_TOKENS]!,
-    outFifoBytes: p[abi.S_LZ_FIFO]!,
-  };
-}
-
 /** The two cards with the link between them. */
 class Pair {
   readonly sides: readonly [Side, Side];
@@ -269,14 +252,17 @@ const SCENARIO = [
   "link.preset=ethernet-100g",
 ];
 
+/** Encoders that have a clock of their own, 300 MHz. */
+export const ENGINE = ["compress.engine=vitis-lz4-8e"];
+
 /** The run that the sums describe. */
-export function chainRun(variant: "lean" | "instrumented" = "lean"): Run {
+export function chainRun(variant: "lean" | "instrumented" = "lean", sets: readonly string[] = []): Run {
   const text = guestText("4 KiB", { rate: "0 /s", mix: "{ zero: 0, text: 100, random: 0 }" });
   const slow: [number, number, number][] = [
     [0, abi.S_HOST_MESSAGE, MESSAGE_TICKS],
     [1, abi.S_HOST_MESSAGE, MESSAGE_TICKS],
   ];
-  return runText(text, { variant, sets: SCENARIO, sideParams: slow });
+  return runText(text, { variant, sets: [...SCENARIO, ...sets], sideParams: slow });
 }
 
 /** Number and sum of a histogram's samples. */
@@ -313,7 +299,8 @@ function coding(
   const [a, b] = pair.sides;
   const { block, cycles } = encodeLz4Hardware(body, machineOf(run.params.sides[0]));
   const filtered = a.card.after(t, a.p(abi.S_ZERO_CYCLES) + 1);
-  const out = a.card.after(filtered, a.p(abi.S_LZ_SETUP) + cycles + Math.max(1, a.p(abi.S_LZ_FILL)));
+  const coded = encoderEnd(run.params.sides[0], a.card, filtered, a.p(abi.S_LZ_SETUP) + cycles);
+  const out = a.card.after(coded, Math.max(1, a.p(abi.S_LZ_FILL)));
   if (block === null) return { out, size: body.length, decode: 0 };
   const decode = b.p(abi.S_UNLZ_SETUP) + Math.ceil(body.length / b.p(abi.S_UNLZ_BYTES)) + 1;
   return { out, size: block.length, decode };

@@ -8,7 +8,8 @@ import { bucketEdge } from "../../../src/result/stats.ts";
 import { encodeLz4Hardware } from "../reference/lz4-hardware.ts";
 import { completionPiece } from "../reference/packets.ts";
 import { guestText, type Run, runText } from "../timeline.ts";
-import { accountTicks, machineOf, VSOCK_HEADER_BYTES } from "./chain.ts";
+import { accountTicks, VSOCK_HEADER_BYTES } from "./chain.ts";
+import { machineOf } from "./encoder.ts";
 import { claim, ended, same } from "./expect.ts";
 
 /** A list of so many addresses ends in a read that is cut at RCB. */

@@ -16,7 +16,16 @@ import {
   ticks,
   whole,
 } from "./params-pcie.ts";
-import { type Exact, exact, linkOf, type Preset, partOf, writtenAt, writtenScenario } from "./written.ts";
+import {
+  type Exact,
+  engineOf,
+  exact,
+  linkOf,
+  type Preset,
+  partOf,
+  writtenAt,
+  writtenScenario,
+} from "./written.ts";
 
 /** A parameter block in numbers: `G_` and `S_` constants index it. */
 export interface Params {
@@ -174,6 +183,37 @@ function encoder(p: Put, card: Preset): void {
   ]);
 }
 
+const RATED = ["lz4-sw", "zlib", "ratio"];
+
+/** What a compressor preset says in the place of a card's encoders. */
+function namedEncoder(p: Put, engine: Preset): void {
+  p(abi.S_LZ_ENGINES, whole(engine("engines")));
+  p(abi.S_LZ_BAIL, whole(engine("bailMargin")));
+  if (RATED.includes(engine("algorithm") as string)) {
+    const isOurs = engine("algorithm") === "lz4-sw";
+    p(abi.S_LZ_SETUP, 0);
+    p(abi.S_LZ_ENCODER, isOurs ? 1 : 2);
+    p(abi.S_LZ_JOB_MIN, isOurs ? 0 : whole(engine("minJob")));
+    pairs(p, engine, [[abi.S_LZ_SPAN_NUM, "rate"]]);
+    return;
+  }
+  p(abi.S_LZ_POLICY, POLICIES.indexOf(engine("policy") as string));
+  p(abi.S_LZ_MULTI, engine("matchesPerWindow") === "any" ? 1 : 0);
+  p(abi.S_LZ_INTRA, engine("intraForward") === "yes" ? 1 : 0);
+  pairs(p, engine, [[abi.S_LZ_SPAN_NUM, "clock"]]);
+  putAll(p, engine, whole, [
+    [abi.S_LZ_SETUP, "setupCycles"],
+    [abi.S_LZ_PWS, "pws"],
+    [abi.S_LZ_HASH_LOG, "hashLog"],
+    [abi.S_LZ_BANKS, "banks"],
+    [abi.S_LZ_PORTS, "ports"],
+    [abi.S_LZ_MATCH_CAP, "matchCap"],
+    [abi.S_LZ_OUT_BYTES, "outBytesPerClock"],
+    [abi.S_LZ_TOKENS, "tokensPerClock"],
+    [abi.S_LZ_FIFO, "outFifoBytes"],
+  ]);
+}
+
 /** A switch that is written as a word or as a mapping with that word at a key. */
 function switched(scenario: object, key: string, word: string, otherwise: string): string {
   const value = writtenAt(scenario, key);
@@ -305,6 +345,8 @@ export function deriveParams(text: string, sets: readonly string[]): Params {
     jitter.push(jitterOf(host, block[abi.S_MEM_JITTER] === 1));
     engines(p, cards[i]!, rounds);
     encoder(p, cards[i]!);
+    const engine = engineOf(scenario);
+    if (i === 0 && engine !== null) namedEncoder(p, engine);
     return block;
   }) as [number[], number[]];
   return { global, sides, jitter: jitter as [number[], number[]] };

@@ -132,3 +132,10 @@ export function linkOf(scenario: Mapping): Preset {
   const name = writtenAt(scenario, "link.preset") ?? "ethernet-100g";
   return presetOf("links", name as string, (key) => writtenAt(scenario, `link.${key}`));
 }
+
+/** The compressor preset that stands in place of the source card's encoders, if there is one. */
+export function engineOf(scenario: Mapping): Preset | null {
+  const name = writtenAt(scenario, "compress.engine");
+  if (scenario.compress === "off" || name === undefined || name === "off" || name === "lz4-hw") return null;
+  return presetOf("engines/compressors", name as string, () => undefined);
+}
