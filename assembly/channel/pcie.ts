@@ -47,6 +47,7 @@ import {
   T_TLP,
   W_REPLAY,
 } from "../abi";
+import { hasAtc } from "../kernel/atc";
 import {
   DOWN_COMPLETION,
   DOWN_POSTED,
@@ -70,7 +71,7 @@ import { mix } from "../kernel/random";
 import { wake } from "../kernel/schedule";
 import { readAt, startedAt, translationAt, walkedAt, writeAt } from "../kernel/root";
 import { count, enter, enterUntil } from "../kernel/stats";
-import { NEVER, edgeAfter } from "../kernel/time";
+import { NEVER, edgeAfter, edgeAt } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 import { DOWN, UP, Way, collect, landed, landsBy, ringDue, ringHead, ringPut, way } from "../kernel/way";
 
@@ -413,9 +414,10 @@ function receive(side: u32, dir: u32, w: Way, e: Entry, n: u32, arrival: u64, in
     w.pd -= units;
     freed(side, dir, w, w.freedP, at, 1, units);
   }
-  // the engine hands the next write over `writeIssue` clocks after this one
+  // the engine hands the next write over `writeIssue` clocks after this one; a translation came between edges
   const last = e.done + n == e.bytes;
-  if (!last) e.ready = edgeAfter(side * 2, e.ready, w.issue);
+  const seen = hasAtc(side) ? edgeAt(side * 2, e.ready) : e.ready;
+  if (!last) e.ready = edgeAfter(side * 2, seen, w.issue);
   return dir == UP ? landsBy(w, index - UP_POSTED, at, last && e.flags != 0) : at;
 }
 

@@ -384,12 +384,13 @@ export class Link {
     return data;
   }
 
-  /** The card clock's edge n clocks after the edge t: edge k lies at ceil(k num / den). */
+  /** The card clock's edge n clocks after the first one at t or later: edge k lies at ceil(k num / den). */
   #clocksAfter(t: number, n: number): number {
     const num = this.#p[abi.S_CARD_NUM]!;
     const den = this.#p[abi.S_CARD_DEN]!;
-    const k = Math.floor((t * den) / num) + n;
-    return Math.ceil((k * num) / den);
+    const edge = (k: number): number => Math.ceil((k * num) / den);
+    const before = Math.floor((t * den) / num);
+    return edge(before + (edge(before) < t ? 1 : 0) + n);
   }
 
   /** Freed by the receiver: owed by an UpdateFC, or back one flight later without a data link layer. */
