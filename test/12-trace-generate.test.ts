@@ -16,7 +16,7 @@ import {
 } from "../src/trace/generator.ts";
 import { hash, pick } from "../src/trace/hash.ts";
 import { openMdt } from "../src/trace/mdt-reader.ts";
-import { memorySink } from "../src/trace/mdt-writer.ts";
+import { memorySink } from "../src/trace/sink.ts";
 import { bytesSource } from "../src/trace/source.ts";
 import { generatedStream } from "../src/trace/stream-generate.ts";
 import { traceStream } from "../src/trace/stream-trace.ts";

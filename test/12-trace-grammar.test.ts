@@ -221,7 +221,7 @@ test("refuses a checkpoint that does not hash to the memory of its epoch", () =>
 test("unknown chunks and lower-case ones are skipped after ZMAP, refused before it", () => {
   const chunks = good();
   const unknown = { type: "xtra", timeUs: 1000, items: 9, raw: [1, 2, 3], codec: 3, rawBytes: 77 };
-  chunks.splice(4, 0, unknown, { ...unknown, type: "READ" });
+  chunks.splice(4, 0, unknown, { ...unknown, type: "XTRA" });
   assert.is(openMdt(bytesSource(file(chunks)), "f").events, 4);
   refused(file([{ ...unknown, timeUs: 0 }, ...good()]), /begins with ZMAP, not with xtra/);
 });

@@ -8,13 +8,15 @@ import * as assert from "uvu/assert";
 import { crc32 } from "../src/trace/crc32.ts";
 import { deflateRaw } from "../src/trace/deflate.ts";
 import { portableSha256, sha256 } from "../src/trace/digest.ts";
+import { encodeDelta, encodePageList } from "../src/trace/encode.ts";
 import { epochBody, Kind } from "../src/trace/epoch.ts";
 import { Malformed } from "../src/trace/errors.ts";
 import { inflateRaw } from "../src/trace/inflate.ts";
 import { openMdt } from "../src/trace/mdt-reader.ts";
-import { encodeDelta, encodePageList, MdtWriter, memorySink } from "../src/trace/mdt-writer.ts";
+import { MdtWriter } from "../src/trace/mdt-writer.ts";
 import { applyDelta, Cursor } from "../src/trace/payload.ts";
 import { epochs } from "../src/trace/replay.ts";
+import { memorySink } from "../src/trace/sink.ts";
 import { bytesSource } from "../src/trace/source.ts";
 import { verifyTrace } from "../src/trace/verify.ts";
 

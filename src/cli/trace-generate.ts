@@ -17,7 +17,7 @@ import {
   type Pattern,
   type Workload,
 } from "../trace/generator.ts";
-import type { TraceSink } from "../trace/mdt-writer.ts";
+import type { TraceSink } from "../trace/sink.ts";
 import { fileError, InputError } from "./errors.ts";
 import { untilInterrupted } from "./interrupt.ts";
 import { dropDraft, keepDraft, type Output, outputAt } from "./output.ts";

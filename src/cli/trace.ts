@@ -17,6 +17,19 @@ function lines(rows: readonly (readonly [string, string])[]): string {
 const percent = (value: number | null): string =>
   value === null ? "unknown" : `${Number(value.toFixed(2))} %`;
 
+/** Rows of READ, HASH and CSIZ, where there are any. */
+function annotationRows({ annotations, pageBytes }: TraceInfo): [string, string][] {
+  const { firstReads, hashes, sizes } = annotations;
+  const rows: [string, string][] = [];
+  if (firstReads > 0) rows.push(["first reads", amount(firstReads, "page")]);
+  if (hashes > 0) rows.push(["hashes", `${grouped(hashes)} page versions`]);
+  for (const { compressor, pages, bytes } of sizes) {
+    const share = percent((100 * bytes) / (pages * pageBytes));
+    rows.push([`size ${compressor}`, `${grouped(bytes)} B of ${grouped(pages)} page versions, ${share}`]);
+  }
+  return rows;
+}
+
 function infoText(info: TraceInfo): string {
   const { dirty, versions, metadata } = info;
   const lengthNs = info.durationUs * 1000;
@@ -46,6 +59,7 @@ function infoText(info: TraceInfo): string {
     ],
     ["captured", percent(versions.capturedPercent)],
     ["zero at start", percent(info.initialZeroPercent)],
+    ...annotationRows(info),
     [
       "chunks",
       Object.entries(info.chunks)
@@ -81,6 +95,11 @@ function verifiedText(found: Verification): string {
     rows.push(["versions", `${grouped(found.versions)} page versions hashed`]);
     rows.push(["checkpoints", `${grouped(found.checkpoints)} images hashed`]);
     rows.push(["final image", String(found.finalImageSha256)]);
+  }
+  if (found.hashes > 0) {
+    const rest = found.hashes - found.hashesCompared;
+    const text = `${grouped(found.hashesCompared)} compared with contents`;
+    rows.push(["hashes", rest > 0 ? `${text}, ${grouped(rest)} of contents not in the trace` : text]);
   }
   return `${lines(rows)}ok\n`;
 }

@@ -36,7 +36,20 @@ export const LIMITS = {
   cacheBytes: 64 << 20,
 } as const;
 
-export type ChunkType = "ZMAP" | "EPOC" | "PAGE" | "DELT" | "SAME" | "FREE" | "MARK" | "TMAP" | "INDX";
+/** Chunks that say something of pages beside their contents. */
+export type Annotation = "READ" | "HASH" | "CSIZ";
+
+export type ChunkType =
+  | "ZMAP"
+  | "EPOC"
+  | "PAGE"
+  | "DELT"
+  | "SAME"
+  | "FREE"
+  | "MARK"
+  | "TMAP"
+  | Annotation
+  | "INDX";
 
 export const KNOWN_TYPES: ReadonlySet<string> = new Set<ChunkType>([
   "ZMAP",
@@ -47,6 +60,9 @@ export const KNOWN_TYPES: ReadonlySet<string> = new Set<ChunkType>([
   "FREE",
   "MARK",
   "TMAP",
+  "READ",
+  "HASH",
+  "CSIZ",
   "INDX",
 ]);
 

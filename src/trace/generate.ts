@@ -12,7 +12,8 @@ import {
   generatedEpochPs,
   type Workload,
 } from "./generator.ts";
-import { MdtWriter, PAGES_PER_CHUNK, type TraceSink } from "./mdt-writer.ts";
+import { MdtWriter, PAGES_PER_CHUNK } from "./mdt-writer.ts";
+import type { TraceSink } from "./sink.ts";
 import { drain, type Steps } from "./steps.ts";
 
 /** What `writeGenerated` writes. */
@@ -106,7 +107,7 @@ export function* generateSteps(sink: TraceSink, options: GenerateOptions): Steps
     writer.epoch((k + 1) * epochUs, writes.pfns.subarray(0, writes.count), complete ? contentOf : null);
     yield;
   }
-  return writer.finish();
+  return yield* writer.finishSteps();
 }
 
 function describe(workload: Workload, seed: number): string {

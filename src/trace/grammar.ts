@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rules that can be checked chunk by chunk without holding page contents. What needs contents (DELT
 // results, hashes, FREE pages that are SAME) is checked where they are replayed.
+import { type AnnotationCounts, Annotations } from "./annotations.ts";
 import type { Chunk } from "./chunks.ts";
 import { expect, Malformed } from "./errors.ts";
 import type { Contents } from "./format.ts";
@@ -48,6 +49,8 @@ export function noCounts(): Counts {
 /** A rule book that sees every chunk before INDX in file order. All methods throw Malformed. */
 export interface Grammar {
   readonly counts: Counts;
+  /** Sums over READ, HASH and CSIZ. */
+  readonly annotated: AnnotationCounts;
   /** Index of the last epoch that is whole, undefined before the first. */
   lastGoodEpoch(): number | undefined;
   accept(chunk: Chunk, raw: Uint8Array): void;
@@ -86,22 +89,9 @@ function checkBitmap(chunk: Chunk, raw: Uint8Array, pages: number): void {
   expect(raw.length === bytes, `${chunk.type} has ${raw.length} bytes, not ${bytes}`);
 }
 
-/** Index of `pfn` in an ascending list, -1 if it is not there. */
-export function indexOfPfn(list: Uint32Array, pfn: number): number {
-  let low = 0;
-  let high = list.length - 1;
-  while (low <= high) {
-    const middle = (low + high) >> 1;
-    const value = list[middle]!;
-    if (value === pfn) return middle;
-    if (value < pfn) low = middle + 1;
-    else high = middle - 1;
-  }
-  return -1;
-}
-
 // The order of chunks within one epoch.
 const RANK: Readonly<Record<string, number>> = { EPOC: 0, FREE: 1, SAME: 2, PAGE: 3, DELT: 4 };
+const ANNOTATIONS: ReadonlySet<string> = new Set(["READ", "HASH", "CSIZ"]);
 const COVERED = 1;
 const FREED = 2;
 
@@ -109,6 +99,7 @@ const FREED = 2;
 export class CompleteGrammar implements Grammar {
   readonly counts = noCounts();
   private readonly shape: Shape;
+  private readonly annotations: Annotations;
   private zeroMap: Uint8Array | null = null;
   private zeroSeen: Uint8Array = new Uint8Array(0);
   private lastTimeUs = 0;
@@ -120,6 +111,11 @@ export class CompleteGrammar implements Grammar {
 
   constructor(shape: Shape) {
     this.shape = shape;
+    this.annotations = new Annotations(shape.pages, shape.pageBytes);
+  }
+
+  get annotated(): AnnotationCounts {
+    return this.annotations.counts;
   }
 
   lastGoodEpoch(): number | undefined {
@@ -135,6 +131,7 @@ export class CompleteGrammar implements Grammar {
     else if (type === "EPOC") this.acceptEpoch(chunk, raw);
     else if (type === "MARK") this.acceptMark(chunk, raw);
     else if (type === "TMAP") checkBitmap(chunk, raw, this.shape.pages);
+    else if (ANNOTATIONS.has(type)) this.acceptAnnotation(chunk, raw);
     else if (RANK[type] !== undefined) this.acceptContents(chunk, raw);
     this.lastTimeUs = timeUs;
   }
@@ -163,6 +160,13 @@ export class CompleteGrammar implements Grammar {
       mark.epoch === epochs - 1 && chunk.timeUs === endTimeUs,
       `a checkpoint of epoch ${mark.epoch} at ${chunk.timeUs} us stands after epoch ${epochs - 1}`,
     );
+  }
+
+  private acceptAnnotation(chunk: Chunk, raw: Uint8Array): void {
+    const { type, timeUs } = chunk;
+    const { endTimeUs } = this.counts;
+    expect(timeUs === endTimeUs, `${type} is at ${timeUs} us, its epoch ends at ${endTimeUs} us`);
+    this.annotations.accept(chunk, raw, this.dirty);
   }
 
   private acceptEpoch(chunk: Chunk, raw: Uint8Array): void {
@@ -239,7 +243,7 @@ export class CompleteGrammar implements Grammar {
   }
 
   private listed(pfn: number, what: string): number {
-    const at = indexOfPfn(this.dirty!, pfn);
+    const at = P.indexOfPfn(this.dirty!, pfn);
     expect(at >= 0, `${what}: pfn ${pfn} is not in the list of epoch ${this.counts.epochs - 1}`);
     return at;
   }
@@ -286,11 +290,17 @@ export class LooseGrammar implements Grammar {
   readonly counts = noCounts();
   private readonly shape: Shape;
   private readonly contents: Contents;
+  private readonly annotations: Annotations;
   private hasBodies = false;
 
   constructor(shape: Shape, contents: Contents) {
     this.shape = shape;
     this.contents = contents;
+    this.annotations = new Annotations(shape.pages, shape.pageBytes);
+  }
+
+  get annotated(): AnnotationCounts {
+    return this.annotations.counts;
   }
 
   lastGoodEpoch(): number | undefined {
@@ -309,6 +319,7 @@ export class LooseGrammar implements Grammar {
     if (type === "EPOC") this.acceptEpochs(chunk, raw);
     else if (type === "ZMAP" || type === "TMAP") checkBitmap(chunk, raw, pages);
     else if (type === "MARK") readCheckpoint(raw);
+    else if (ANNOTATIONS.has(type)) this.annotations.accept(chunk, raw, null);
     else if (type === "FREE") this.counts.free += P.onlyPageList(raw, pages, items).length;
     if (type !== "SAME" && type !== "PAGE") return;
     expect(this.contents === "sampled", `a ${type} chunk in a trace that says it has no contents`);

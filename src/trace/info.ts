@@ -45,6 +45,16 @@ export interface TraceInfo {
     /** Share of all-zero pages among the known new contents. */
     readonly zeroPercent: number | null;
   };
+  /** What stands beside contents: pages first read, hashes, compressed sizes. */
+  readonly annotations: {
+    readonly firstReads: number;
+    readonly hashes: number;
+    readonly sizes: readonly {
+      readonly compressor: string;
+      readonly pages: number;
+      readonly bytes: number;
+    }[];
+  };
   readonly metadata: Metadata;
 }
 
@@ -108,6 +118,11 @@ export function* infoSteps(trace: MdtTrace): Steps<TraceInfo> {
       unknown: tally[Kind.unknown]!,
       capturedPercent: percent(known, trace.events),
       zeroPercent: percent(zero, known - tally[Kind.same]!),
+    },
+    annotations: {
+      firstReads: trace.annotated.reads,
+      hashes: trace.annotated.hashes,
+      sizes: [...trace.annotated.sizes].map(([compressor, sum]) => ({ compressor, ...sum })),
     },
     metadata: trace.metadata,
   };

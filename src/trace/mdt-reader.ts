@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Opens an MDT trace: one pass from front to back that verifies every checksum and every rule that does not
 // need page contents. Memory: one chunk, one epoch's page list, 24 bytes a chunk.
+import type { AnnotationCounts } from "./annotations.ts";
 import * as C from "./chunks.ts";
 import { sha256 } from "./digest.ts";
 import { expect, Malformed, TraceError } from "./errors.ts";
@@ -32,6 +33,8 @@ export interface MdtTrace {
   readonly events: number;
   readonly endTimeUs: number;
   readonly counts: Readonly<Counts>;
+  /** Sums over READ, HASH and CSIZ. */
+  readonly annotated: AnnotationCounts;
   /** Every chunk before INDX, in file order. */
   readonly chunks: C.ChunkTable;
   /** SHA-256 of the whole file, lower-case hex; computed when first asked for. */
@@ -77,6 +80,7 @@ export function* openSteps(source: ByteSource, name: string): Steps<MdtTrace> {
     events: counts.events,
     endTimeUs: counts.endTimeUs,
     counts,
+    annotated: grammar.annotated,
     chunks,
     get sha256() {
       digest ??= digestOf(source, name);

@@ -1,28 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes MDT 1.1 traces that are complete or have no contents. The same calls give the same bytes anywhere.
 
+import { pageHash } from "./annotations.ts";
 import { ChunkTable } from "./chunks.ts";
 import { crc32 } from "./crc32.ts";
 import { deflateRaw } from "./deflate.ts";
 import { type Sha256, sha256 } from "./digest.ts";
+import { encodeDelta, encodeHashes, encodePageList, encodeSizes } from "./encode.ts";
 import * as F from "./format.ts";
 import { isZero } from "./payload.ts";
+import type { TraceSink } from "./sink.ts";
 import { drain, type Steps } from "./steps.ts";
 
 /** Bodies of one PAGE or DELT chunk. */
 export const PAGES_PER_CHUNK = 256;
+/** Pages of one HASH chunk: 8 MiB of hashes. */
+const HASHES_PER_CHUNK = 1 << 20;
+const PAGES_PER_STEP = 1024;
 const DELTA_BYTES_MAX = 2048;
-/** Runs of a delta closer than this are joined: two varints cost as much. */
-const DELTA_GAP = 4;
 const HASH_PLACEHOLDER = "0".repeat(64);
 const DEFLATE_FROM_BYTES = 64;
-
-/** Where a trace is written: bytes in order, and once at the end the front again. */
-export interface TraceSink {
-  write(bytes: Uint8Array): void;
-  /** Overwrites bytes written earlier. */
-  patch(offset: number, bytes: Uint8Array): void;
-}
 
 /** What stands in the header. Metadata keys that the format defines are filled in by the writer. */
 export interface WriterOptions {
@@ -37,77 +34,19 @@ export interface WriterOptions {
   readonly deltas: boolean;
   /** Compress payloads where that makes them smaller. */
   readonly compress: boolean;
+  /** HASH chunks of the initial image and of every epoch (complete traces). */
+  readonly hashes?: boolean;
+  /**
+   * Holds the pages; the caller brings it up to date after `initial` and after each `epoch`. Without it the
+   * writer keeps a reference to each page that is not zero.
+   */
+  readonly image?: PageImage;
 }
 
-/** Gathers a payload. */
-class Bytes {
-  private buffer = new Uint8Array(256);
-  length = 0;
-
-  reserve(more: number): void {
-    if (this.length + more <= this.buffer.length) return;
-    const next = new Uint8Array(Math.max(this.buffer.length * 2, this.length + more));
-    next.set(this.buffer.subarray(0, this.length));
-    this.buffer = next;
-  }
-
-  append(bytes: Uint8Array): void {
-    this.reserve(bytes.length);
-    this.buffer.set(bytes, this.length);
-    this.length += bytes.length;
-  }
-
-  varint(value: number): void {
-    this.reserve(8);
-    let rest = value;
-    for (; rest >= 128; rest = Math.floor(rest / 128)) this.buffer[this.length++] = (rest % 128) | 128;
-    this.buffer[this.length++] = rest;
-  }
-
-  done(): Uint8Array {
-    return this.buffer.slice(0, this.length);
-  }
-}
-
-/** Encodes ascending pfns as runs. */
-export function encodePageList(pfns: Uint32Array | readonly number[]): Uint8Array {
-  const runs: [number, number][] = [];
-  for (const pfn of pfns) {
-    const last = runs[runs.length - 1];
-    if (last !== undefined && pfn === last[0] + last[1]) last[1]++;
-    else if (last === undefined || pfn > last[0] + last[1]) runs.push([pfn, 1]);
-    else throw new RangeError(`pfn ${pfn} does not rise`);
-  }
-  const out = new Bytes();
-  out.varint(runs.length);
-  let end = 0;
-  for (const [first, count] of runs) {
-    out.varint(first - end);
-    out.varint(count - 1);
-    end = first + count;
-  }
-  return out.done();
-}
-
-/** The delta from `before` to `after`; empty if they are equal. */
-export function encodeDelta(before: Uint8Array, after: Uint8Array): Uint8Array {
-  const out = new Bytes();
-  let end = 0;
-  for (let at = 0; at < after.length; ) {
-    if (before[at] === after[at]) {
-      at++;
-      continue;
-    }
-    let stop = at + 1;
-    for (let k = stop; k < after.length && k - stop < DELTA_GAP; k++)
-      if (before[k] !== after[k]) stop = k + 1;
-    out.varint(at - end);
-    out.varint(stop - at);
-    out.append(after.subarray(at, stop));
-    end = stop;
-    at = stop;
-  }
-  return out.done();
+/** The memory after the last epoch that was written. */
+export interface PageImage {
+  /** Undefined for a page of zeros. */
+  get(pfn: number): Uint8Array | undefined;
 }
 
 interface Entry {
@@ -115,15 +54,33 @@ interface Entry {
   readonly body: Uint8Array;
 }
 
-/** A page's new contents; null = zero. */
+/** A page's new contents; null = zero. Asked several times for a page, and must answer the same. */
 export type ContentOf = (pfn: number) => Uint8Array | null;
 
 function compareBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a === b || (a.length === b.length && a.every((byte, i) => byte === b[i]));
 }
 
+/** What an epoch does to a page. */
+const Change = { same: 0, zero: 1, whole: 2, delta: 3 } as const;
+
+/** The image of a writer that is given none. */
+class KeptImage implements PageImage {
+  private readonly bodies = new Map<number, Uint8Array>();
+
+  get(pfn: number): Uint8Array | undefined {
+    return this.bodies.get(pfn);
+  }
+
+  set(pfn: number, body: Uint8Array | null): void {
+    if (body === null || isZero(body)) this.bodies.delete(pfn);
+    else this.bodies.set(pfn, body);
+  }
+}
+
 /**
- * Calls in order: `initial` (complete traces), `epoch` and `checkpoint` as often as needed, `finish`.
+ * Calls in order: `initial` (complete traces), `epoch` and what belongs to it (`reads`, `sizes`,
+ * `hashesOf`, `checkpoint`) as often as needed, `finish`. Memory: a chunk, an epoch's list, and the image.
  * Bodies are kept by reference until their page changes: callers must not write to them afterwards.
  */
 export class MdtWriter {
@@ -131,7 +88,8 @@ export class MdtWriter {
   private readonly options: WriterOptions;
   private readonly pageBytes: number;
   private readonly zeroPage: Uint8Array;
-  private readonly image = new Map<number, Uint8Array>();
+  private readonly image: PageImage;
+  private readonly kept: KeptImage | null;
   private readonly chunks = new ChunkTable();
   private readonly all: Sha256 = sha256();
   private readonly metadataBytes: number;
@@ -145,6 +103,8 @@ export class MdtWriter {
   constructor(sink: TraceSink, options: WriterOptions) {
     this.sink = sink;
     this.options = options;
+    this.kept = options.image === undefined ? new KeptImage() : null;
+    this.image = options.image ?? this.kept!;
     this.pageBytes = 2 ** options.pageShift;
     this.zeroPage = new Uint8Array(this.pageBytes);
     // the longest the metadata can get, so that the front can be rewritten in place
@@ -167,14 +127,17 @@ export class MdtWriter {
     this.chunk("ZMAP", pages % 2 ** 32, zeroMap);
     const entries: Entry[] = [];
     for (const pfn of resident) {
-      this.apply(pfn, contentOf(pfn));
-      entries.push({ pfn, body: this.image.get(pfn) ?? new Uint8Array(0) });
+      const body = contentOf(pfn);
+      this.version(body);
+      this.kept?.set(pfn, body);
+      entries.push({ pfn, body: body === null ? new Uint8Array(0) : body });
       if (entries.length < PAGES_PER_CHUNK) continue;
       this.bodies("PAGE", entries.splice(0));
       yield;
     }
     this.bodies("PAGE", entries);
-    this.initialHash = this.imageHash();
+    if (this.options.hashes === true) this.hashAll(resident, contentOf);
+    this.initialHash = yield* this.imageHash();
   }
 
   /**
@@ -191,26 +154,51 @@ export class MdtWriter {
     this.chunk("EPOC", 1, raw);
     if (freed.length > 0) this.chunk("FREE", freed.length, encodePageList(freed));
     if (contentOf === null) return;
-    const same: number[] = [];
-    const whole: Entry[] = [];
-    const deltas: Entry[] = [];
-    for (const pfn of pfns) {
-      const before = this.image.get(pfn) ?? this.zeroPage;
-      this.place(pfn, before, contentOf(pfn), freed.includes(pfn), { same, whole, deltas });
-    }
+    const changes = this.changesOf(pfns, contentOf, new Set(freed));
+    const same = pfns.filter((_, i) => changes[i] === Change.same);
     if (same.length > 0) this.chunk("SAME", same.length, encodePageList(same));
-    while (whole.length > 0) this.bodies("PAGE", whole.splice(0, PAGES_PER_CHUNK));
-    while (deltas.length > 0) this.bodies("DELT", deltas.splice(0, PAGES_PER_CHUNK));
+    this.changed("PAGE", pfns, (pfn, i) => {
+      if (changes[i] === Change.zero) return new Uint8Array(0);
+      return changes[i] === Change.whole ? contentOf(pfn)! : null;
+    });
+    this.changed("DELT", pfns, (pfn, i) =>
+      changes[i] === Change.delta ? encodeDelta(this.before(pfn), contentOf(pfn)!) : null,
+    );
+    pfns.forEach((pfn, i) => {
+      if (changes[i] !== Change.same) this.kept?.set(pfn, contentOf(pfn));
+    });
+    if (this.options.hashes === true) this.hashAll(pfns, contentOf);
+  }
+
+  /** Pages that are read in the last epoch for the first time, ascending. */
+  reads(pfns: Uint32Array): void {
+    if (pfns.length > 0) this.chunk("READ", pfns.length, encodePageList(pfns));
+  }
+
+  /** Hashes of contents of the last epoch's pages (of the initial image before the first), ascending. */
+  hashesOf(pfns: Uint32Array, hashes: readonly bigint[]): void {
+    if (pfns.length > 0) this.chunk("HASH", pfns.length, encodeHashes(pfns, hashes));
+  }
+
+  /** Compressed sizes of the last epoch's pages (of the initial image before the first), ascending. */
+  sizes(compressor: string, pfns: Uint32Array, sizes: readonly number[]): void {
+    if (pfns.length > 0) this.chunk("CSIZ", pfns.length, encodeSizes(compressor, pfns, sizes));
   }
 
   /** The hash of the image after the last epoch, as a MARK. */
   checkpoint(): void {
-    const mark = { type: "checkpoint", epoch: this.epochs - 1, imageSha256: this.imageHash() };
+    const imageSha256 = drain(this.imageHash());
+    const mark = { type: "checkpoint", epoch: this.epochs - 1, imageSha256 };
     this.chunk("MARK", 1, new TextEncoder().encode(JSON.stringify(mark)));
   }
 
   /** Writes index, tail and the final front. Returns the file's length in bytes. */
   finish(): number {
+    return drain(this.finishSteps());
+  }
+
+  /** The same, some thousand pages that are hashed a step. */
+  *finishSteps(): Steps<number> {
     const indexAt = this.at;
     const count = this.chunks.length;
     const raw = new Uint8Array(count * F.INDEX_ENTRY_BYTES);
@@ -232,37 +220,59 @@ export class MdtWriter {
     tail.set(new TextEncoder().encode(F.TAIL_MAGIC), 16);
     this.put(tail);
     this.timeUs = endUs;
-    this.sink.patch(
-      0,
-      this.front(this.options.contents === "complete" ? this.imageHash() : HASH_PLACEHOLDER),
-    );
+    const complete = this.options.contents === "complete";
+    this.sink.patch(0, this.front(complete ? yield* this.imageHash() : HASH_PLACEHOLDER));
     return this.at;
   }
 
-  private place(
-    pfn: number,
-    before: Uint8Array,
-    after: Uint8Array | null,
-    freed: boolean,
-    out: { same: number[]; whole: Entry[]; deltas: Entry[] },
-  ): void {
-    const now = after ?? this.zeroPage;
-    this.apply(pfn, after);
-    if (compareBytes(before, now)) out.same.push(pfn);
-    else if (isZero(now)) out.whole.push({ pfn, body: new Uint8Array(0) });
-    else if (freed) throw new RangeError(`pfn ${pfn} is given back and not zero`);
-    else {
-      const delta = this.options.deltas ? encodeDelta(before, now) : null;
-      if (delta !== null && delta.length <= DELTA_BYTES_MAX) out.deltas.push({ pfn, body: delta });
-      else out.whole.push({ pfn, body: now });
-    }
+  private before(pfn: number): Uint8Array {
+    return this.image.get(pfn) ?? this.zeroPage;
   }
 
-  private apply(pfn: number, body: Uint8Array | null): void {
+  /** What the epoch does to each page; every page is a version, whether it changes or not. */
+  private changesOf(pfns: Uint32Array, contentOf: ContentOf, freed: ReadonlySet<number>): Uint8Array {
+    return Uint8Array.from(pfns, (pfn) => {
+      const before = this.before(pfn);
+      const body = contentOf(pfn);
+      const now = body ?? this.zeroPage;
+      this.version(body);
+      if (compareBytes(before, now)) return Change.same;
+      if (isZero(now)) return Change.zero;
+      if (freed.has(pfn)) throw new RangeError(`pfn ${pfn} is given back and not zero`);
+      const small = this.options.deltas && encodeDelta(before, now).length <= DELTA_BYTES_MAX;
+      return small ? Change.delta : Change.whole;
+    });
+  }
+
+  /** Chunks of the pages that have a body here, and no more of them in memory than one chunk has. */
+  private changed(
+    type: "PAGE" | "DELT",
+    pfns: Uint32Array,
+    bodyOf: (pfn: number, i: number) => Uint8Array | null,
+  ): void {
+    const entries: Entry[] = [];
+    pfns.forEach((pfn, i) => {
+      const body = bodyOf(pfn, i);
+      if (body === null) return;
+      entries.push({ pfn, body });
+      if (entries.length === PAGES_PER_CHUNK) this.bodies(type, entries.splice(0));
+    });
+    this.bodies(type, entries);
+  }
+
+  private version(body: Uint8Array | null): void {
     this.versions++;
     this.all.update(body ?? this.zeroPage);
-    if (body === null || isZero(body)) this.image.delete(pfn);
-    else this.image.set(pfn, body);
+  }
+
+  private hashAll(pfns: Uint32Array, contentOf: ContentOf): void {
+    for (let from = 0; from < pfns.length; from += HASHES_PER_CHUNK) {
+      const part = pfns.subarray(from, from + HASHES_PER_CHUNK);
+      this.hashesOf(
+        part,
+        Array.from(part, (pfn) => pageHash(contentOf(pfn) ?? this.zeroPage)),
+      );
+    }
   }
 
   private bodies(type: "PAGE" | "DELT", entries: readonly Entry[]): void {
@@ -308,9 +318,12 @@ export class MdtWriter {
   }
 
   /** SHA-256 over all page bodies in pfn order. */
-  private imageHash(): string {
+  private *imageHash(): Steps<string> {
     const running = sha256();
-    for (let pfn = 0; pfn < this.options.pages; pfn++) running.update(this.image.get(pfn) ?? this.zeroPage);
+    for (let pfn = 0; pfn < this.options.pages; pfn++) {
+      running.update(this.before(pfn));
+      if (pfn % PAGES_PER_STEP === 0) yield;
+    }
     return running.hex();
   }
 
@@ -345,19 +358,4 @@ export class MdtWriter {
     view.setUint32(60, crc32(front.subarray(0, 60)), true);
     return front;
   }
-}
-
-/** A sink in memory; `bytes()` is the file so far. */
-export function memorySink(): TraceSink & { bytes(): Uint8Array } {
-  const parts = new Bytes();
-  const patches: [number, Uint8Array][] = [];
-  return {
-    write: (bytes) => parts.append(bytes),
-    patch: (offset, bytes) => void patches.push([offset, bytes.slice()]),
-    bytes() {
-      const out = parts.done();
-      for (const [offset, bytes] of patches) out.set(bytes, offset);
-      return out;
-    },
-  };
 }

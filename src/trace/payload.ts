@@ -140,6 +140,20 @@ export function applyDelta(delta: Uint8Array, page: Uint8Array | null, pageBytes
   }
 }
 
+/** Index of `pfn` in an ascending list, -1 if it is not there. */
+export function indexOfPfn(list: Uint32Array, pfn: number): number {
+  let low = 0;
+  let high = list.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const value = list[middle]!;
+    if (value === pfn) return middle;
+    if (value < pfn) low = middle + 1;
+    else high = middle - 1;
+  }
+  return -1;
+}
+
 /** Bit i of a bitmap, least significant bit first. */
 export function bitOf(bitmap: Uint8Array, i: number): boolean {
   return ((bitmap[Math.floor(i / 8)]! >> (i % 8)) & 1) === 1;

@@ -3,7 +3,6 @@
 import type { Chunk } from "./chunks.ts";
 import { type Epoch, Kind } from "./epoch.ts";
 import { expect } from "./errors.ts";
-import { indexOfPfn } from "./grammar.ts";
 import { atChunk, loadChunk, type MdtTrace } from "./mdt-reader.ts";
 import * as P from "./payload.ts";
 import { sampledEpochs } from "./sampled.ts";
@@ -93,7 +92,7 @@ class EpochBuilder {
   }
 
   private slot(pfn: number): number {
-    const at = indexOfPfn(this.pfns, pfn);
+    const at = P.indexOfPfn(this.pfns, pfn);
     expect(at >= 0, `pfn ${pfn} is not in the epoch's list`);
     return at;
   }

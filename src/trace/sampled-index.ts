@@ -7,7 +7,6 @@
 // strictly inside an epoch that lists its page belongs to no version for certain and is left out.
 import { expect } from "./errors.ts";
 import { LIMITS } from "./format.ts";
-import { indexOfPfn } from "./grammar.ts";
 import { atChunk, loadChunk, type MdtTrace } from "./mdt-reader.ts";
 import * as P from "./payload.ts";
 import { SparseU32 } from "./sparse.ts";
@@ -111,7 +110,7 @@ function findLate(trace: MdtTrace, pageChunks: Uint32Array): { late: LateBody[];
       const pfn = pfns[entry]!;
       const version = lastVersion.get(pfn);
       if (past !== null && past.endUs === timeUs && version === past.index + 1) continue;
-      const inside = coming !== null && timeUs > coming.startUs && indexOfPfn(coming.pfns, pfn) >= 0;
+      const inside = coming !== null && timeUs > coming.startUs && P.indexOfPfn(coming.pfns, pfn) >= 0;
       if (inside) continue;
       if (late.length < LIMITS.lateBodies) late.push({ version, pfn, chunk: k, entry });
       else dropped++;

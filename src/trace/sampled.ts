@@ -2,7 +2,6 @@
 // Replay of traces that do not carry every version: what was recorded is attached to the version it shows.
 import { type Epoch, Kind } from "./epoch.ts";
 import { expect } from "./errors.ts";
-import { indexOfPfn } from "./grammar.ts";
 import { atChunk, loadChunk, type MdtTrace } from "./mdt-reader.ts";
 import * as P from "./payload.ts";
 import type { SampledIndex } from "./sampled-index.ts";
@@ -35,7 +34,7 @@ class ListFeed {
       atChunk(trace, k, draft.index > 0 ? draft.index - 1 : undefined, () => {
         expect(chunk.timeUs === draft.endUs, `${chunk.type} is at ${chunk.timeUs} us, where no epoch ends`);
         for (const pfn of P.onlyPageList(raw, trace.pages, chunk.items)) {
-          const at = indexOfPfn(draft.pfns, pfn);
+          const at = P.indexOfPfn(draft.pfns, pfn);
           expect(at >= 0, `${chunk.type}: pfn ${pfn} is not in the list of epoch ${draft.index}`);
           draft.kinds[at] = this.kind;
         }
@@ -51,7 +50,7 @@ class ListFeed {
 }
 
 function attach(draft: Draft, pfn: number, body: Uint8Array | null): void {
-  const at = indexOfPfn(draft.pfns, pfn);
+  const at = P.indexOfPfn(draft.pfns, pfn);
   if (at < 0) return;
   if (draft.kinds[at] !== Kind.free) draft.kinds[at] = body === null ? Kind.zero : Kind.body;
   draft.bodies ??= new Array<Uint8Array | null>(draft.pfns.length).fill(null);

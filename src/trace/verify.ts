@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `dpusim trace verify`: every rule of the format, with the page contents replayed and hashed.
+
+import { AnnotationCheck } from "./annotation-check.ts";
 import { sha256 } from "./digest.ts";
 import { epochBody, Kind } from "./epoch.ts";
 import { TraceError } from "./errors.ts";
@@ -27,6 +29,9 @@ export interface Verification {
   readonly allVersionsSha256: string | null;
   /** Versions of a complete trace: initial pages and one per listed page. */
   readonly versions: number | null;
+  /** Hashes in HASH chunks, and those whose contents the trace has, which were compared. */
+  readonly hashes: number;
+  readonly hashesCompared: number;
 }
 
 /**
@@ -47,22 +52,33 @@ export function* verifySteps(source: ByteSource, name: string): Steps<Verificati
     pages: trace.pages,
     epochs: trace.epochs,
     events: trace.events,
+    hashes: trace.annotated.hashes,
   };
   if (trace.contents === "complete") return { ...base, ...(yield* verifyComplete(trace)) };
-  yield* replayRest(trace);
+  const hashesCompared = yield* replayRest(trace);
   const none = { initialImageSha256: null, finalImageSha256: null, allVersionsSha256: null, versions: null };
-  return { ...base, ...none, checkpoints: 0 };
+  return { ...base, ...none, hashesCompared, checkpoints: 0 };
 }
 
-/** Replays a sampled trace: its lists must fit its epochs, its bodies must decode. */
-function* replayRest(trace: MdtTrace): Steps<void> {
+/** Replays a sampled trace: its lists must fit its epochs, its bodies must decode and hash as they should. */
+function* replayRest(trace: MdtTrace): Steps<number> {
+  const notes = new AnnotationCheck(trace);
+  const zeroPage = new Uint8Array(trace.pageBytes);
+  notes.checkInitial(() => null);
   let before = -1;
   for (const epoch of epochs(trace, new SampledIndex(trace))) {
     before = epoch.index;
+    notes.check(epoch, (i) => {
+      const kind = epoch.kinds[i];
+      if (kind === Kind.body) return epochBody(epoch, i);
+      return kind === Kind.zero || kind === Kind.free ? zeroPage : null;
+    });
     yield;
   }
+  notes.finish();
   drawPool(trace);
   if (before + 1 !== trace.epochs) throw new TraceError(trace.name, 0, "the file changed while it was read");
+  return notes.compared;
 }
 
 function* hashImage(image: ShadowImage, pages: number): Steps<string> {
@@ -91,7 +107,7 @@ function checkpointsOf(trace: MdtTrace): Map<number, Checkpoint> {
 
 function* verifyComplete(
   trace: MdtTrace,
-): Steps<Omit<Verification, "file" | "sha256" | "contents" | "pages" | "epochs" | "events">> {
+): Steps<Omit<Verification, "file" | "sha256" | "contents" | "pages" | "epochs" | "events" | "hashes">> {
   const { name, pages, metadata } = trace;
   const image = loadInitial(trace);
   const all = sha256();
@@ -108,12 +124,15 @@ function* verifyComplete(
   const initialImageSha256 = yield* hashImage(image, pages);
   demand("initialImageSha256", metadata.initialImageSha256, initialImageSha256);
   const checkpoints = checkpointsOf(trace);
+  const notes = new AnnotationCheck(trace);
+  notes.checkInitial((pfn) => image.page(pfn));
   for (const epoch of epochs(trace, null, image)) {
     for (let i = 0; i < epoch.pfns.length; i++) {
       const body = epoch.kinds[i] === Kind.body ? epochBody(epoch, i) : null;
       all.update(body ?? image.page(epoch.pfns[i]!));
     }
     versions += epoch.pfns.length;
+    notes.check(epoch, (i) => image.page(epoch.pfns[i]!));
     yield;
     const mark = checkpoints.get(epoch.index);
     if (mark === undefined) continue;
@@ -124,5 +143,6 @@ function* verifyComplete(
   demand("finalImageSha256", metadata.finalImageSha256, finalImageSha256);
   const allVersionsSha256 = all.hex();
   demand("allVersionsSha256", metadata.allVersionsSha256, allVersionsSha256);
-  return { checkpoints: checkpoints.size, initialImageSha256, finalImageSha256, allVersionsSha256, versions };
+  const hashes = { initialImageSha256, finalImageSha256, allVersionsSha256 };
+  return { ...hashes, checkpoints: checkpoints.size, versions, hashesCompared: notes.compared };
 }
