@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command line as a user meets it: what goes where, and which code it ends with.
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   closeSync,
   existsSync,
@@ -50,6 +51,26 @@ test("help and version; help loads nothing heavy", async () => {
   const imported = [...main.matchAll(/^import .* from "(.*)";$/gm)].map(([, from]) => from);
   assert.equal(imported, ["node:fs", "commander", "./errors.ts"]);
   assert.not.match(readFileSync(join(projectRoot, "src/cli/errors.ts"), "utf8"), /^import /m);
+});
+
+test("trace import guesses the kind, writes a trace that verifies, and says what it holds", async () => {
+  const [from, to] = [inFolder("writes.csv"), inFolder("imported.mdt")];
+  writeFileSync(from, "t_us,pfn,count\n20000,3,2\n90000,0,1\n");
+  const call = await dpusim(["trace", "import", from, "-o", to]);
+  assert.equal([call.code, call.stderr], [0, ""]);
+  // epochs end at 20, 80 (without writes) and 100 ms
+  assert.match(call.stdout, /: csv, \d+ B, no contents, 5 pages, 3 page writes in 3 epochs\n$/);
+  const verified = await dpusim(["trace", "verify", to, "--json"]);
+  assert.is(verified.code, 0, verified.stderr);
+  const { metadata } = JSON.parse((await dpusim(["trace", "info", to, "--json"])).stdout);
+  const [source] = metadata.sources;
+  const bytes = readFileSync(from);
+  assert.equal(source, {
+    name: "writes.csv",
+    bytes: bytes.length,
+    sha256: createHash("sha256").update(bytes).digest("hex"),
+  });
+  assert.match(metadata.tool, /^dpusim \d/);
 });
 
 test("run --follow tells a page's way after the same table; a result with it is replayed", async () => {

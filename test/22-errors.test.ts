@@ -183,6 +183,60 @@ const CASES: readonly Case[] = [
     ["run", "good.yaml", "--follow", "99999999"],
     /^--follow 99999999: is outside the guest; its pages are 0 to /,
   ],
+  [
+    ["trace", "import", "frob", "-o", "x.mdt"],
+    /^frob: is no kind and no file; kinds are qemu-stream, qemu-log,/,
+  ],
+  [["trace", "import", "text.mdt", "-o", "x.mdt"], /^text\.mdt: its beginning does not tell .*name its kind/],
+  [
+    ["trace", "import", "raw", "good.mdt", "-o", "x.mdt"],
+    /^raw: takes two or more raw images.*; 1 file given/,
+  ],
+  [
+    ["trace", "import", "csv", "text.mdt", "-o", "x.mdt"],
+    /^text\.mdt:1: offset 0: t_us is missing; a line has/,
+  ],
+  [["trace", "import", "csv", "gone.csv", "-o", "x.mdt"], "gone.csv: no such file"],
+  [["trace", "import", "elf", "good.mdt", "-o", "x.mdt"], /^good\.mdt: offset 0: this is no ELF file/],
+  [
+    ["trace", "import", "qemu-stream", "empty.mdt", "-o", "x.mdt"],
+    /^empty\.mdt: offset 0: the file ends inside/,
+  ],
+  [
+    ["trace", "import", "lackey", "text.mdt", "-o", "x.mdt"],
+    /^text\.mdt:1: offset 0: this is no line of lackey/,
+  ],
+  [
+    ["trace", "import", "raw", "good.mdt", "good.mdt", "-o", "x.mdt"],
+    /^good\.mdt: offset 0: .*inside page 0/,
+  ],
+  [["trace", "import", "csv", "text.mdt"], /required option '-o, --output <file>' not specified/],
+  [
+    ["trace", "import", "csv", "text.mdt", "-o", "text.mdt", "--force"],
+    /is what this command reads; name another/,
+  ],
+  [
+    ["trace", "import", "csv", "text.mdt", "-o", "good.mdt"],
+    /good\.mdt: is there already; .*--force to replace/,
+  ],
+  [["trace", "import", "csv", "text.mdt", "-o", "x.mdt", "--epoch", "1"], /^--epoch: /],
+  [
+    ["trace", "import", "csv", "text.mdt", "-o", "x.mdt", "--epoch", "1.5us"],
+    /^--epoch: "1\.5us" is out of range/,
+  ],
+  [
+    ["trace", "import", "csv", "text.mdt", "-o", "x.mdt", "--rate", "1Gbit/s"],
+    /^--rate: has no effect on csv/,
+  ],
+  [["trace", "import", "elf", "text.mdt", "-o", "x.mdt", "--instructions", "1/s"], /^--instructions: has no/],
+  [
+    ["trace", "import", "qemu-log", "text.mdt", "-o", "x.mdt", "--epoch", "1s"],
+    /^--epoch: .*end at the syncs/,
+  ],
+  [
+    ["trace", "import", "lackey", "text.mdt", "-o", "x.mdt", "--hashes"],
+    /^--hashes: has no effect on lackey/,
+  ],
   [["trace", "generate", "x.mdt"], `dpusim: required option '--memory <bytes>' not specified; ${usage}`],
   [
     ["trace", "generate", "x.mdt", "--memory", "5KiB", "--rate", "1/s", "--working-set", "4KiB"],

@@ -15,6 +15,7 @@ import { chainRun, checkChain, ENGINE } from "./lib/claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./lib/claims/codec.ts";
 import * as runs from "./lib/claims/runs.ts";
 import { checkBounds, checkFlippedBit, checkRepeatedNumber, checkSource } from "./lib/claims/spoil.ts";
+import { checkHashes, checkLists, checkStream } from "./lib/claims/traces.ts";
 import { checkWire, WIRE_RUNS } from "./lib/claims/wire.ts";
 
 const exact = suite("sums by hand");
@@ -32,6 +33,12 @@ codec("AES-GCM and OpenSSL", checkGcm);
 codec("the hardware encoder and the slow one", checkHardwareLz4);
 codec("software LZ4, lz4js and spoilt blocks", checkSoftwareLz4);
 codec.run();
+
+const traces = suite("trace files");
+traces("a wrong hash", checkHashes);
+traces("the last copy of a page of a QEMU stream, and its end", checkStream);
+traces("writes in the epochs that have their times", checkLists);
+traces.run();
 
 const whole = suite("whole runs");
 whole("invariants in every mode", runs.checkMigrations);

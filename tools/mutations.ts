@@ -12,9 +12,11 @@ import { link } from "./mutations/link.ts";
 import { lossy } from "./mutations/lossy.ts";
 import { pcie } from "./mutations/pcie.ts";
 import { probe } from "./mutations/probe.ts";
+import { traces } from "./mutations/traces.ts";
 
 /** In the order in which a page meets the mistakes. */
 export const mutations: readonly Mutation[] = [
+  traces,
   around,
   harness,
   host,

@@ -53,7 +53,13 @@ interface Named {
   readonly stack?: string;
 }
 
-const INPUT: ReadonlySet<string> = new Set(["InputError", "ScenarioError", "TraceError", "CommanderError"]);
+const INPUT: ReadonlySet<string> = new Set([
+  "InputError",
+  "ScenarioError",
+  "TraceError",
+  "ImportError",
+  "CommanderError",
+]);
 
 /** The exit code of an error. Errors are known by name, so that their modules need not be loaded here. */
 export function exitCodeOf(error: unknown): ExitCode {

@@ -61,7 +61,7 @@ function addRun(program: Command): void {
 function addTrace(program: Command): void {
   const trace = program
     .command("trace")
-    .description("Trace files: look into, verify, generate.")
+    .description("Trace files: look into, verify, import, generate.")
     .helpCommand(false);
   trace
     .command("info")
@@ -80,6 +80,21 @@ function addTrace(program: Command): void {
     .action(async (file: string, options: Options) => {
       const { traceVerifyCommand } = await import("./trace.ts");
       await prints(async () => traceVerifyCommand(file, options.json === true))();
+    });
+  trace
+    .command("import")
+    .argument("<kind>", "qemu-stream, qemu-log, csv, jsonl, raw, elf or lackey; may be left out where sure")
+    .argument("[file...]", "what is imported")
+    .summary("a file of another program as a trace file")
+    .requiredOption("-o, --output <file>", "trace file to write")
+    .option("--epoch <time>", "length of an epoch; 20 ms, of images 1 s")
+    .option("--rate <rate>", "of a migration stream without query-migrate (1 Gbit/s)")
+    .option("--instructions <rate>", "of an instruction trace, a second (1 G/s)")
+    .option("--hashes", "a hash of every page version, where there are contents")
+    .option("--force", "replace the file if it is there")
+    .action(async (kind: string, files: string[], options: Options) => {
+      const { traceImportCommand } = await import("./trace-import.ts");
+      await prints(async () => traceImportCommand([kind, ...files], options as never, version()))();
     });
   trace
     .command("generate")

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `dpusim trace generate`: a generated workload as a trace file. */
-import { closeSync, existsSync, openSync, writeSync } from "node:fs";
 import { grouped } from "../report/format.ts";
 import { type Dimension, parseQuantity, printable, show, UnitError } from "../scenario/units.ts";
 import {
@@ -17,10 +16,8 @@ import {
   type Pattern,
   type Workload,
 } from "../trace/generator.ts";
-import type { TraceSink } from "../trace/sink.ts";
-import { fileError, InputError } from "./errors.ts";
-import { untilInterrupted } from "./interrupt.ts";
-import { dropDraft, keepDraft, type Output, outputAt } from "./output.ts";
+import { InputError } from "./errors.ts";
+import { placeOf, writeTrace } from "./trace-file.ts";
 
 interface GenerateTexts {
   readonly memory: string;
@@ -78,38 +75,6 @@ function integer(option: string, text: string, most: number): number {
   throw new InputError(`--${option}: "${text}" is not a whole number from 0 to ${most}`);
 }
 
-/** A sink over a file, from its beginning; `close` it. */
-function fileSink(file: string): TraceSink & { close(): void } {
-  const fd = openSync(file, "w");
-  const write = (bytes: Uint8Array): void => {
-    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done);
-  };
-  const patch = (offset: number, bytes: Uint8Array): void => {
-    for (let done = 0; done < bytes.length; ) {
-      done += writeSync(fd, bytes, done, bytes.length - done, offset + done);
-    }
-  };
-  return { write, patch, close: () => closeSync(fd) };
-}
-
-/** Writes a trace to its draft, which takes its place when all of it is there. */
-async function writeTrace(output: Output, options: GenerateOptions): Promise<number> {
-  try {
-    const sink = fileSink(output.draft);
-    let bytes: number;
-    try {
-      bytes = await untilInterrupted(generateSteps(sink, options));
-    } finally {
-      sink.close();
-    }
-    keepDraft(output);
-    return bytes;
-  } catch (error) {
-    dropDraft(output);
-    throw fileError(output.label, error);
-  }
-}
-
 function durationUsOf(text: string): number {
   const durationUs = quantity("duration", text, "time") * 1e6;
   const whole = Math.round(durationUs / GENERATED_EPOCH_US) * GENERATED_EPOCH_US;
@@ -134,18 +99,6 @@ function fileEpochsOf(options: GenerateOptions, texts: GenerateTexts): FileEpoch
   }
 }
 
-/** Where the trace goes: a new file, unless an old one may be replaced. @throws InputError */
-function placeOf(file: string, force: boolean): Output {
-  const output = outputAt("trace generate", file);
-  if (output.target === null) {
-    throw new InputError(`${output.label}: is a pipe or a device; a trace needs a file, name one`);
-  }
-  if (!force && existsSync(output.target)) {
-    throw new InputError(`${output.label}: is there already; name a new file, or give --force to replace it`);
-  }
-  return output;
-}
-
 /** The text of `dpusim trace generate`, after the file has been written. @throws InputError, Interrupted */
 export async function traceGenerateCommand(file: string, texts: GenerateTexts): Promise<string> {
   const workload: Workload = {
@@ -167,7 +120,9 @@ export async function traceGenerateCommand(file: string, texts: GenerateTexts): 
   const seed = integer("seed", texts.seed, 2 ** 32 - 1);
   const options: GenerateOptions = { workload, seed, durationUs, contents };
   const { epochs, epochUs } = fileEpochsOf(options, texts);
-  const bytes = await writeTrace(placeOf(file, texts.force === true), options);
+  const bytes = await writeTrace(placeOf("trace generate", file, texts.force === true), (sink) =>
+    generateSteps(sink, options),
+  );
   const length = epochUs % 1000 === 0 ? `${epochUs / 1000} ms` : `${epochUs} us`;
   return `${printable(file)}: ${grouped(bytes)} B, ${grouped(epochs)} epochs of ${length}\n`;
 }

@@ -23,6 +23,18 @@ export class TraceError extends Error {
   }
 }
 
+/**
+ * A file that cannot be imported. The message is one line: `file: offset N: what is wrong and what would be
+ * right`, for text `file:line: …`.
+ */
+export class ImportError extends Error {
+  override name = "ImportError";
+
+  constructor(place: string, reason: string) {
+    super(`${place}: ${reason}`);
+  }
+}
+
 /** A guest that cannot be played as the scenario asks; `key` is the scenario's key that is in the way. */
 export class GuestRefused extends RangeError {
   override name = "GuestRefused";

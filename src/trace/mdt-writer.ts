@@ -14,8 +14,8 @@ import { drain, type Steps } from "./steps.ts";
 
 /** Bodies of one PAGE or DELT chunk. */
 export const PAGES_PER_CHUNK = 256;
-/** Pages of one HASH chunk: 8 MiB of hashes. */
-const HASHES_PER_CHUNK = 1 << 20;
+/** Pages of one HASH or CSIZ chunk: 8 MiB of hashes. */
+const NOTES_PER_CHUNK = 1 << 20;
 const PAGES_PER_STEP = 1024;
 const DELTA_BYTES_MAX = 2048;
 const HASH_PLACEHOLDER = "0".repeat(64);
@@ -94,6 +94,7 @@ export class MdtWriter {
   private readonly all: Sha256 = sha256();
   private readonly metadataBytes: number;
   private initialHash = HASH_PLACEHOLDER;
+  private pages: number;
   private at = 0;
   private epochs = 0;
   private versions = 0;
@@ -105,6 +106,7 @@ export class MdtWriter {
     this.options = options;
     this.kept = options.image === undefined ? new KeptImage() : null;
     this.image = options.image ?? this.kept!;
+    this.pages = options.pages;
     this.pageBytes = 2 ** options.pageShift;
     this.zeroPage = new Uint8Array(this.pageBytes);
     // the longest the metadata can get, so that the front can be rewritten in place
@@ -170,6 +172,12 @@ export class MdtWriter {
     if (this.options.hashes === true) this.hashAll(pfns, contentOf);
   }
 
+  /** Number of pages of a trace without contents, where it is known only when its epochs are. */
+  setPages(pages: number): void {
+    if (this.options.contents !== "none") throw new RangeError("an image has the pages that it began with");
+    this.pages = pages;
+  }
+
   /** Pages that are read in the last epoch for the first time, ascending. */
   reads(pfns: Uint32Array): void {
     if (pfns.length > 0) this.chunk("READ", pfns.length, encodePageList(pfns));
@@ -177,12 +185,19 @@ export class MdtWriter {
 
   /** Hashes of contents of the last epoch's pages (of the initial image before the first), ascending. */
   hashesOf(pfns: Uint32Array, hashes: readonly bigint[]): void {
-    if (pfns.length > 0) this.chunk("HASH", pfns.length, encodeHashes(pfns, hashes));
+    for (let from = 0; from < pfns.length; from += NOTES_PER_CHUNK) {
+      const part = pfns.subarray(from, from + NOTES_PER_CHUNK);
+      this.chunk("HASH", part.length, encodeHashes(part, hashes.slice(from, from + NOTES_PER_CHUNK)));
+    }
   }
 
   /** Compressed sizes of the last epoch's pages (of the initial image before the first), ascending. */
   sizes(compressor: string, pfns: Uint32Array, sizes: readonly number[]): void {
-    if (pfns.length > 0) this.chunk("CSIZ", pfns.length, encodeSizes(compressor, pfns, sizes));
+    for (let from = 0; from < pfns.length; from += NOTES_PER_CHUNK) {
+      const part = pfns.subarray(from, from + NOTES_PER_CHUNK);
+      const raw = encodeSizes(compressor, part, sizes.slice(from, from + NOTES_PER_CHUNK));
+      this.chunk("CSIZ", part.length, raw);
+    }
   }
 
   /** The hash of the image after the last epoch, as a MARK. */
@@ -266,8 +281,8 @@ export class MdtWriter {
   }
 
   private hashAll(pfns: Uint32Array, contentOf: ContentOf): void {
-    for (let from = 0; from < pfns.length; from += HASHES_PER_CHUNK) {
-      const part = pfns.subarray(from, from + HASHES_PER_CHUNK);
+    for (let from = 0; from < pfns.length; from += NOTES_PER_CHUNK) {
+      const part = pfns.subarray(from, from + NOTES_PER_CHUNK);
       this.hashesOf(
         part,
         Array.from(part, (pfn) => pageHash(contentOf(pfn) ?? this.zeroPage)),
@@ -341,7 +356,7 @@ export class MdtWriter {
   }
 
   private front(finalHash: string): Uint8Array {
-    const { pages, pageShift, nominalEpochNs } = this.options;
+    const { pageShift, nominalEpochNs } = this.options;
     const front = new Uint8Array(F.HEADER_BYTES + this.metadataBytes).fill(0x20, F.HEADER_BYTES);
     const view = new DataView(front.buffer);
     front.set(this.metadata(finalHash, this.versions, this.timeUs), F.HEADER_BYTES);
@@ -351,7 +366,7 @@ export class MdtWriter {
     view.setUint32(12, front.length, true);
     view.setUint32(16, pageShift, true);
     view.setUint32(20, this.wroteDelta ? F.FLAG_DELTAS : 0, true);
-    view.setBigUint64(24, BigInt(pages), true);
+    view.setBigUint64(24, BigInt(this.pages), true);
     view.setBigUint64(40, BigInt(nominalEpochNs), true);
     view.setUint32(48, this.metadataBytes, true);
     view.setUint32(52, crc32(front.subarray(F.HEADER_BYTES)), true);

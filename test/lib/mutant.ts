@@ -27,11 +27,13 @@ import {
 import * as runs from "./claims/runs.ts";
 import { checkSeals } from "./claims/seal.ts";
 import { checkBounds, checkFlippedBit, checkRepeatedNumber, checkSource } from "./claims/spoil.ts";
+import { checkHashes, checkLists, checkStream } from "./claims/traces.ts";
 import { checkWire, WIRE_RUNS } from "./claims/wire.ts";
 
 /** What is checked, cheapest first; `runs` are whole migrations. */
 const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   codec: [checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4],
+  traces: [checkHashes, checkStream, checkLists],
   params: [checkParams],
   probe: [
     checkProbeParams,
