@@ -560,6 +560,41 @@ export const LR_PAUSES: u32 = 20; // PAUSE frames
 export const LR_PAUSED: u32 = 22; // ticks that the port stood still, up to when it moved last
 export const LR_STREAMS: u32 = 24;
 
+// --- QEMU's migration thread: its parameters, u64 each; times are ticks unless their name says otherwise ---
+export const QP_START_AT: u32 = 0;
+export const QP_WINDOW_BYTES: u32 = 1; // of max-bandwidth in 100 ms
+export const QP_DOWNTIME_MS: u32 = 2; // downtime-limit
+export const QP_NORMAL: u32 = 3; // of the thread, a page that is not zero
+export const QP_ZERO: u32 = 4; // a zero page
+export const QP_SYNC: u32 = 5; // a synchronisation of the bitmap
+export const QP_WAKE: u32 = 6; // that a timed wait ends late
+export const QP_SETUP: u32 = 7;
+export const QP_STOP: u32 = 8; // from asking the vCPUs to stop until they have
+export const QP_DEVICE: u32 = 9; // to save and load device state
+export const QP_DEVICE_BYTES: u32 = 10;
+export const QP_ROM_PAGES: u32 = 11; // of blocks behind the guest's memory: BIOS, option ROM, tables
+export const QP_ROM_NORMAL: u32 = 12; // of them not zero
+export const QP_LINK_NUM: u32 = 13; // ticks a byte of the connection; 0: it takes any
+export const QP_LINK_DEN: u32 = 14;
+export const QP_SOCKET_BYTES: u32 = 15; // that the socket takes beyond what is on the wire
+export const QP_UNWRITTEN: u32 = 16; // pages that the log shows dirty although nobody writes them
+export const QP_COUNT: u32 = 32;
+
+// what the thread reads out, u64 each
+export const QR_TRANSFERRED: u32 = 0;
+export const QR_PRECOPY: u32 = 1; // bytes of RAM while the guest ran
+export const QR_DOWNTIME: u32 = 2; // and after
+export const QR_NORMAL: u32 = 3;
+export const QR_ZERO: u32 = 4;
+export const QR_SYNCS: u32 = 5;
+export const QR_SETUP_DONE: u32 = 6;
+export const QR_SUSPENDED: u32 = 7;
+export const QR_ENDED: u32 = 8; // 0 before
+export const QR_WORKED: u32 = 9; // ticks of a core
+export const QR_PENDING: u32 = 10; // pages
+export const QR_THRESHOLD: u32 = 11; // bytes
+export const QR_COUNT: u32 = 32;
+
 // series: adaptive windows, doubled when the table is full
 export const SERIES_BINS: u32 = 512;
 export const SERIES_GOODPUT: u32 = 0;

@@ -4,6 +4,8 @@ export { globalParams, sideParams } from "./kernel/params";
 export { arenaTop } from "./kernel/memory";
 export { build, clockNow, differingDevice, notHome, run } from "./board";
 export { buildPcieProbe, closePcieProbe, probeLatencies, probeMarks, runPcieProbe } from "./board-pcie";
+export { buildSoftware, runSoftware } from "./board-qemu";
+export { qemuParams, qemuReading } from "./host/qemu";
 export { setJitter } from "./kernel/root";
 export { handshakeTicks } from "./board-net";
 export { buildLink, linkReading, runLink } from "./board-link";

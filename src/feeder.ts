@@ -2,7 +2,7 @@
 /** Feeds a guest's memory and writes into the core: initial image, then events into one ring a vCPU. */
 import * as abi from "../assembly/abi.ts";
 import type { Core } from "./core.ts";
-import { givenWords, type WordOf } from "./given-sizes.ts";
+import type { WordOf } from "./given-sizes.ts";
 import { NEVER, ringEvents } from "./params.ts";
 import type { ResolvedScenario } from "./scenario/types.ts";
 import { EventFlag, type GuestBatch, type GuestStream, KEEP_CONTENT } from "./trace/events.ts";
@@ -18,6 +18,12 @@ export function vcpuOf(pfn: number, vcpus: number): number {
   return (Math.imul(pfn ^ (pfn >>> 15), 0x9e3779b1) >>> 8) % vcpus;
 }
 
+/** What a feeder needs to know of a scenario. */
+export interface FedScenario {
+  readonly content: ResolvedScenario["content"];
+  readonly guest: Pick<ResolvedScenario["guest"], "vcpus">;
+}
+
 /** What one vCPU still has to be given. */
 interface Lane {
   batches: { batch: GuestBatch; order: Uint32Array; at: number }[];
@@ -30,9 +36,9 @@ class Words {
   readonly #stream: GuestStream;
   readonly #wordOf: WordOf;
 
-  constructor(core: Core, stream: GuestStream, given: WordOf | null) {
+  constructor(stream: GuestStream, wordOf: WordOf) {
+    this.#wordOf = wordOf;
     this.#stream = stream;
-    this.#wordOf = given ?? ((body) => core.contentWord(body));
     this.#stable = new Int32Array(stream.stableContents).fill(-1);
   }
 
@@ -52,7 +58,7 @@ class Words {
 export class Feeder {
   readonly #core: Core;
   readonly #stream: GuestStream;
-  readonly #scenario: ResolvedScenario;
+  readonly #scenario: FedScenario;
   readonly #lanes: Lane[];
   readonly #words: Words;
   readonly #ring: number;
@@ -66,16 +72,20 @@ export class Feeder {
   /** End of the trace in ticks once it has been reached, for `atEnd: fail`. */
   endedAt: bigint | null = null;
 
-  constructor(core: Core, stream: GuestStream, scenario: ResolvedScenario) {
+  /** @param wordOf content word of a body that is not zero; the core's compressor says it unless given */
+  constructor(
+    core: Core,
+    stream: GuestStream,
+    scenario: FedScenario,
+    wordOf: WordOf = (body) => core.contentWord(body),
+  ) {
     this.#core = core;
     this.#stream = stream;
     this.#scenario = scenario;
     this.#ring = ringEvents(scenario);
     this.#sized = scenario.content.mode !== "full";
     this.#carried = scenario.content.mode !== "sized";
-    const { compress, sides } = scenario;
-    const given = compress.engine === "off" ? null : givenWords(sides.source.card.compressor);
-    this.#words = new Words(core, stream, given);
+    this.#words = new Words(stream, wordOf);
     this.#lanes = Array.from({ length: scenario.guest.vcpus }, () => ({ batches: [], pending: 0 }));
   }
 

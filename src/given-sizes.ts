@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Sizes of pages under engines that the core does not model, as content words of assembly/abi.ts. */
 import * as abi from "../assembly/abi.ts";
-import type { ResolvedCard } from "./scenario/types.ts";
+import type { ResolvedCard, ResolvedScenario } from "./scenario/types.ts";
 import { deflateRaw } from "./trace/deflate.ts";
 
 /** Content word of a body of 4096 bytes. */
@@ -25,4 +25,9 @@ export function givenWords({ rated, bailMarginBytes }: ResolvedCard["compressor"
     // the engine is taken for the bytes that it takes in
     return kept | (abi.PAGE_BYTES << abi.WORD_CYCLES_SHIFT);
   };
+}
+
+/** What gives the content words of a run, where its scenario names an engine that the core does not model. */
+export function wordsOf({ compress, sides }: ResolvedScenario): WordOf | undefined {
+  return compress.engine === "off" ? undefined : (givenWords(sides.source.card.compressor) ?? undefined);
 }

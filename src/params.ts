@@ -40,7 +40,7 @@ export const IP_TCP_BYTES = 52;
 const FRAMES_SPARE = 64;
 
 /** Events a vCPU's ring holds: fewer where bodies lie beside them. */
-export function ringEvents(scenario: ResolvedScenario): number {
+export function ringEvents(scenario: Pick<ResolvedScenario, "content">): number {
   return scenario.content.mode === "sized" ? 8192 : 512;
 }
 

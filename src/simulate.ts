@@ -7,6 +7,7 @@ import * as abi from "../assembly/abi.ts";
 import type { Core } from "./core.ts";
 import { fillDeviceState } from "./device-state.ts";
 import { Feeder } from "./feeder.ts";
+import { wordsOf } from "./given-sizes.ts";
 import { compare } from "./oracle.ts";
 import { setParams } from "./params.ts";
 import { invariantName } from "./result/invariants.ts";
@@ -113,7 +114,7 @@ function prepare(input: SimulateInput): Feeder {
     throw new RunRefused("content", `${mode} does not fit 4 GiB with ${stream.pages} pages; ${right}`);
   }
   if (built !== 0) throw new SimulatorFault(`the board was not built (${built})`);
-  const feeder = new Feeder(core, stream.fork(), scenario);
+  const feeder = new Feeder(core, stream.fork(), scenario, wordsOf(scenario));
   feeder.loadImage();
   const at = core.address("deviceState");
   fillDeviceState(core.u8.subarray(at, at + scenario.guest.deviceStateBytes), scenario.seed);

@@ -235,6 +235,7 @@ function addValidate(program: Command): void {
     )
     .option("--json [file]", "the points as JSON, on stdout unless a file is named")
     .option("--all", "list all points, not only those outside their tolerance")
+    .option("--truth <file>", "of the suite qemu: recordings of your own, their traces beside the file")
     .action(async (suites: string[], options: Options) => {
       const { validateCommand } = await import("./validate.ts");
       code = await validateCommand(suites, options as never);

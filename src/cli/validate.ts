@@ -14,6 +14,8 @@ interface ValidateOptions {
   /** A file, or true (as `-`) for stdout. */
   readonly json?: string | true;
   readonly all?: boolean;
+  /** A file of recordings of the user's own. */
+  readonly truth?: string;
 }
 
 /** The suites named, all when none is. @throws InputError */
@@ -26,6 +28,23 @@ async function chosen(names: readonly string[]): Promise<Suite[]> {
     suites.push(suite);
   }
   return suites;
+}
+
+/** The suite `qemu` over recordings of the user's own; says which it leaves out. @throws InputError */
+async function ownRecordings(file: string, names: readonly string[]): Promise<Suite> {
+  const { qemuSuite } = await import("../validate/qemu.ts");
+  const { readTruth, TruthError } = await import("../validate/qemu-truth.ts");
+  if (names.length !== 1 || names[0] !== "qemu")
+    throw new InputError("--truth: only the suite qemu has recordings; write validate qemu --truth FILE");
+  try {
+    const truth = readTruth(file);
+    for (const line of truth.leftOut) process.stderr.write(`left out: ${line}\n`);
+    if (truth.runs.length === 0) throw new InputError(`${file}: holds no run that can be simulated`);
+    return qemuSuite(truth);
+  } catch (error) {
+    if (error instanceof TruthError) throw new InputError(error.message);
+    throw error;
+  }
 }
 
 /** All points of the suites; yields the number made. */
@@ -44,7 +63,8 @@ function* measure(suites: readonly Suite[]): Generator<string, Point[]> {
 export async function validateCommand(names: readonly string[], options: ValidateOptions): Promise<ExitCode> {
   const toStdout = options.json === true || options.json === "-";
   const output = typeof options.json !== "string" || toStdout ? null : outputAt("--json", options.json);
-  const suites = await chosen(names);
+  const { truth } = options;
+  const suites = truth === undefined ? await chosen(names) : [await ownRecordings(truth, names)];
   const points = await untilInterrupted(measure(suites), reporter(String));
   const json = `${JSON.stringify(points, null, 1)}\n`;
   if (output !== null) writeOutput(output, json);

@@ -60,6 +60,8 @@ export function loadTable(trace: MdtTrace, k: number): P.BodyTable {
 export class SampledIndex {
   /** The last ZMAP in time, or null. True at its own time only; elsewhere an estimate. */
   readonly zeroMap: Uint8Array | null;
+  /** The last TMAP in time, or null: a page that it does not name held zeros until an epoch lists it. */
+  readonly touchedMap: Uint8Array | null;
   /** By version, then pfn. */
   readonly late: readonly LateBody[];
   /** Bodies that were recorded too late to be kept, by LIMITS.lateBodies. */
@@ -69,8 +71,8 @@ export class SampledIndex {
   private readonly cache: ChunkCache;
 
   constructor(trace: MdtTrace) {
-    const maps = chunksByTime(trace, "ZMAP");
-    this.zeroMap = maps.length === 0 ? null : loadChunk(trace, maps[maps.length - 1]!).raw;
+    this.zeroMap = lastMap(trace, "ZMAP");
+    this.touchedMap = lastMap(trace, "TMAP");
     this.pageChunks = chunksByTime(trace, "PAGE");
     this.cache = new ChunkCache(trace);
     const { late, dropped } = findLate(trace, this.pageChunks);
@@ -88,6 +90,12 @@ export class SampledIndex {
   table(k: number): P.BodyTable {
     return this.cache.table(k);
   }
+}
+
+/** Payload of the last chunk of a type in time, null when there is none. */
+function lastMap(trace: MdtTrace, type: string): Uint8Array | null {
+  const maps = chunksByTime(trace, type);
+  return maps.length === 0 ? null : loadChunk(trace, maps[maps.length - 1]!).raw;
 }
 
 function findLate(trace: MdtTrace, pageChunks: Uint32Array): { late: LateBody[]; dropped: number } {

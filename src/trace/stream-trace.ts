@@ -242,7 +242,10 @@ class TraceStream implements E.GuestStream {
     const block = new BlockBuilder(trace.pages, this.stableContents, standIns);
     let next = 0;
     for (; block.firstPfn < trace.pages; block.move()) {
-      for (let pfn = block.firstPfn; pfn < block.end(); pfn++) block.setEstimate(pfn, standIns.id(pfn, 0));
+      for (let pfn = block.firstPfn; pfn < block.end(); pfn++) {
+        const untouched = index.touchedMap !== null && !bitOf(index.touchedMap, pfn);
+        block.setEstimate(pfn, untouched ? ZERO_CONTENT : standIns.id(pfn, 0));
+      }
       for (; next < index.late.length; next++) {
         const late = index.late[next]!;
         if (late.version > 0 || late.pfn >= block.end()) break;

@@ -12,6 +12,7 @@ const LOADERS: Readonly<Record<string, Loader>> = {
   codec: async () => (await import("./codec.ts")).codec,
   ethernet: async () => (await import("./ethernet.ts")).suite,
   tcp: async () => (await import("./tcp.ts")).suite,
+  qemu: async () => (await import("./qemu.ts")).suite,
 };
 
 /** Names of the suites. */

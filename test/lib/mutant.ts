@@ -24,6 +24,7 @@ import {
   checkTranslatedProbes,
   checkWalksAhead,
 } from "./claims/probe.ts";
+import { checkThread } from "./claims/qemu.ts";
 import * as runs from "./claims/runs.ts";
 import { checkSeals } from "./claims/seal.ts";
 import { checkBounds, checkFlippedBit, checkRepeatedNumber, checkSource } from "./claims/spoil.ts";
@@ -77,6 +78,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
     checkInterrupts,
   ],
   spoil: [checkFlippedBit, checkRepeatedNumber, checkSource, checkBounds],
+  qemu: [checkThread],
 };
 
 function main(group: string | undefined): void {

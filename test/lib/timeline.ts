@@ -3,6 +3,7 @@
 import * as abi from "../../assembly/abi.ts";
 import { Core, coreModule, type Variant } from "../../src/core.ts";
 import { Feeder } from "../../src/feeder.ts";
+import { wordsOf } from "../../src/given-sizes.ts";
 import { setParams } from "../../src/params.ts";
 import type { ResolvedScenario } from "../../src/scenario/types.ts";
 import type { GuestStream } from "../../src/trace/events.ts";
@@ -148,7 +149,7 @@ export function runText(text: string, options: RunOptions = {}): Run {
   }
   const built = core.build();
   if (built !== 0) throw new Error(`build gave ${built}`);
-  const feeder = new Feeder(core, stream.fork(), scenario);
+  const feeder = new Feeder(core, stream.fork(), scenario, wordsOf(scenario));
   feeder.loadImage();
   const device = core.address("deviceState");
   for (let i = 0; i < scenario.guest.deviceStateBytes; i++) core.u8[device + i] = (i * 7 + (i >>> 8)) & 255;

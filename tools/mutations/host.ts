@@ -139,4 +139,28 @@ export const host: readonly Row[] = [
     "t + p(side, S_HOST_RESUME)",
     "chain: resumed",
   ],
+  [
+    "qemu",
+    "host/qemu",
+    "the socket is given every page at once",
+    "const BUFFER_PAGES: u32 = 32;",
+    "const BUFFER_PAGES: u32 = 1;",
+    "qemu thread",
+  ],
+  [
+    "qemu",
+    "kernel/bitmap",
+    "a synchronisation begins the scan anew",
+    "  pending += <u32>fresh;\n",
+    "  pending += <u32>fresh;\n  cursor = 0;\n",
+    "qemu thread",
+  ],
+  [
+    "qemu",
+    "host/qemu",
+    "the guest writes on after the last synchronisation",
+    "      setGuestRuns(false);\n",
+    "",
+    "qemu thread",
+  ],
 ];

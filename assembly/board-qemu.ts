@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// The board of a migration in software: a guest and QEMU's migration thread, no cards.
+import {
+  G_SERIES_WINDOW,
+  STOP_DEADLOCK,
+  STOP_DONE,
+  STOP_INPUT,
+  STOP_INVARIANT,
+  STOP_UNTIL,
+  UNITS,
+  U_FRONTEND,
+  U_GUEST,
+} from "./abi";
+import { buildGuest, stepGuest, wantsInput } from "./host/guest";
+import { buildQemu, qemuDone, stepQemu } from "./host/qemu";
+import { buildDirty } from "./kernel/dirty";
+import { logReset } from "./kernel/log";
+import { arenaReset } from "./kernel/memory";
+import { buildPages } from "./kernel/pages";
+import { g } from "./kernel/params";
+import {
+  earliest,
+  nextDue,
+  nextPresent,
+  scheduleReset,
+  setClock,
+  setCurrent,
+  setNow,
+  wake,
+} from "./kernel/schedule";
+import { brokenInvariant, statsReset } from "./kernel/stats";
+import { NEVER, NO_CLOCK } from "./kernel/time";
+import { timelineReset } from "./kernel/timeline";
+
+/** Builds the board from both parameter blocks; 0, or 1 when memory does not hold it. */
+export function buildSoftware(): u32 {
+  arenaReset();
+  statsReset();
+  scheduleReset();
+  logReset(g(G_SERIES_WINDOW));
+  timelineReset();
+  for (let u: u32 = 0; u < UNITS; u++) setClock(0, u, NO_CLOCK);
+  if (!buildPages() || !buildDirty() || !buildGuest(false) || !buildQemu()) return 1;
+  wake(0, U_GUEST, 0);
+  return 0;
+}
+
+/** Runs until the time `until`, or until there is a reason to come back. */
+export function runSoftware(until: u64): u32 {
+  while (brokenInvariant == 0) {
+    if (wantsInput) return STOP_INPUT;
+    if (qemuDone()) return STOP_DONE;
+    const t = earliest(0);
+    if (t == NEVER) return STOP_DEADLOCK;
+    if (t > until) return STOP_UNTIL;
+    visit(nextDue(0, until));
+  }
+  return STOP_INVARIANT;
+}
+
+/** Steps what is due at t; NAIVE: both units at each visit. */
+function visit(t: u64): void {
+  setNow(t);
+  setCurrent(0, UNITS);
+  if (isDefined(NAIVE)) {
+    while (nextPresent(0) < UNITS) {}
+    setCurrent(0, U_FRONTEND);
+    stepQemu(t);
+    setCurrent(0, U_GUEST);
+    stepGuest(t);
+  } else {
+    for (let u = nextPresent(0); u < UNITS; u = nextPresent(0)) {
+      if (u == U_GUEST) stepGuest(t);
+      else stepQemu(t);
+    }
+  }
+  setCurrent(2, UNITS);
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A migration in software: QEMU's migration thread on the core's own board, with a guest that plays a stream.
+ * No files, no wall clock.
+ */
+import * as abi from "../assembly/abi.ts";
+import type { Core } from "./core.ts";
+import { Feeder } from "./feeder.ts";
+import { ringEvents } from "./params.ts";
+import type { Ratio } from "./scenario/types.ts";
+import type { GuestStream } from "./trace/events.ts";
+
+/** What the thread is told, in the units of QEMU's parameters, and what its work costs. */
+export interface SoftwareMigration {
+  /** Trace time at which it begins. */
+  readonly startAtTicks: bigint;
+  /** `max-bandwidth` in bytes a second. */
+  readonly maxBandwidthBytes: number;
+  /** `downtime-limit` in ms. */
+  readonly downtimeLimitMs: number;
+  /** Time of the thread for a page that is not zero, and for one that is. */
+  readonly normalTicks: number;
+  readonly zeroTicks: number;
+  /** A synchronisation of the bitmap. */
+  readonly syncTicks: number;
+  /** By how much a timed wait ends late. */
+  readonly wakeTicks: number;
+  readonly setupTicks: number;
+  readonly stopTicks: number;
+  /** Device state: saving and loading it, and its bytes. */
+  readonly deviceTicks: number;
+  readonly deviceBytes: number;
+  /** Pages of BIOS, option ROM and tables behind the guest's memory, and how many of them are not zero. */
+  readonly romPages: number;
+  readonly romNormalPages: number;
+  /** Pages that the log shows dirty in every 100 ms although nobody writes them; at most `romPages`. */
+  readonly unwrittenPages: number;
+  /** Of the connection, payload; null: it takes whatever comes. */
+  readonly ticksPerByte: Ratio | null;
+  /** What the socket takes beyond what is on the wire. */
+  readonly socketBytes: number;
+}
+
+/** One round, from a synchronisation to the next. */
+export interface SoftwareRound {
+  readonly startTicks: bigint;
+  readonly endTicks: bigint;
+  readonly normalPages: number;
+  readonly zeroPages: number;
+  readonly bytes: number;
+  /** Pages newly found dirty at its end. */
+  readonly newDirtyPages: number;
+}
+
+/** What came of it. */
+export interface SoftwareResult {
+  /** False when the time given was over before. */
+  readonly complete: boolean;
+  readonly transferredBytes: number;
+  readonly precopyBytes: number;
+  readonly downtimeBytes: number;
+  readonly normalPages: number;
+  readonly zeroPages: number;
+  readonly syncs: number;
+  readonly setupTicks: bigint;
+  readonly downtimeTicks: bigint;
+  readonly totalTicks: bigint;
+  /** Of a core, for the thread. */
+  readonly workedTicks: bigint;
+  readonly rounds: readonly SoftwareRound[];
+}
+
+/** QEMU's windows of the rate limit are a tenth of a second (XFER_LIMIT_RATIO). */
+const WINDOWS_PER_SECOND = 10;
+/** Content word of any page that is not zero: the thread does not compress. */
+const RAW_WORD = abi.PAGE_BYTES;
+const SERIES_TICKS = 1_024_000_000;
+
+function setSoftware(core: Core, m: SoftwareMigration): void {
+  const at = core.address("qemuParams");
+  const put = (index: number, value: number | bigint): void => core.setU64(at + index * 8, BigInt(value));
+  put(abi.QP_START_AT, m.startAtTicks);
+  put(abi.QP_WINDOW_BYTES, Math.floor(m.maxBandwidthBytes / WINDOWS_PER_SECOND));
+  put(abi.QP_DOWNTIME_MS, m.downtimeLimitMs);
+  put(abi.QP_NORMAL, m.normalTicks);
+  put(abi.QP_ZERO, m.zeroTicks);
+  put(abi.QP_SYNC, m.syncTicks);
+  put(abi.QP_WAKE, m.wakeTicks);
+  put(abi.QP_SETUP, m.setupTicks);
+  put(abi.QP_STOP, m.stopTicks);
+  put(abi.QP_DEVICE, m.deviceTicks);
+  put(abi.QP_DEVICE_BYTES, m.deviceBytes);
+  put(abi.QP_ROM_PAGES, m.romPages);
+  put(abi.QP_ROM_NORMAL, m.romNormalPages);
+  put(abi.QP_UNWRITTEN, m.unwrittenPages);
+  put(abi.QP_LINK_NUM, m.ticksPerByte?.[0] ?? 0);
+  put(abi.QP_LINK_DEN, m.ticksPerByte?.[1] ?? 1);
+  put(abi.QP_SOCKET_BYTES, m.socketBytes);
+}
+
+function roundsOf(core: Core, syncs: number): SoftwareRound[] {
+  const at = core.address("roundsAt");
+  return Array.from({ length: Math.min(syncs, abi.ROUNDS_MAX) }, (_, i) => {
+    const entry = (index: number): bigint => core.u64(at + (i * abi.RL_COUNT + index) * 8);
+    return {
+      startTicks: entry(abi.RL_START),
+      endTicks: entry(abi.RL_END),
+      normalPages: Number(entry(abi.RL_NORMAL)),
+      zeroPages: Number(entry(abi.RL_ZERO)),
+      bytes: Number(entry(abi.RL_WIRE)),
+      newDirtyPages: Number(entry(abi.RL_NEW_DIRTY)),
+    };
+  });
+}
+
+function resultOf(core: Core, m: SoftwareMigration, complete: boolean): SoftwareResult {
+  const at = core.address("qemuReading");
+  const read = (index: number): bigint => core.u64(at + index * 8);
+  const syncs = Number(read(abi.QR_SYNCS));
+  return {
+    complete,
+    transferredBytes: Number(read(abi.QR_TRANSFERRED)),
+    precopyBytes: Number(read(abi.QR_PRECOPY)),
+    downtimeBytes: Number(read(abi.QR_DOWNTIME)),
+    normalPages: Number(read(abi.QR_NORMAL)),
+    zeroPages: Number(read(abi.QR_ZERO)),
+    syncs,
+    setupTicks: read(abi.QR_SETUP_DONE) - m.startAtTicks,
+    downtimeTicks: read(abi.QR_ENDED) - read(abi.QR_SUSPENDED),
+    totalTicks: read(abi.QR_ENDED) - m.startAtTicks,
+    workedTicks: read(abi.QR_WORKED),
+    rounds: roundsOf(core, syncs),
+  };
+}
+
+/**
+ * Migrates a guest that plays `stream` at its recorded times.
+ * @param limitTicks how long is simulated at most
+ * @throws Error when the guest does not fit in 4 GiB or an invariant of the core breaks
+ */
+export function migrateInSoftware(
+  core: Core,
+  stream: GuestStream,
+  m: SoftwareMigration,
+  limitTicks: bigint,
+): SoftwareResult {
+  const content = { mode: "sized", sampleEvery: 1 } as const;
+  const guest = { vcpus: 1 };
+  const params: [number, number | bigint][] = [
+    [abi.G_PAGES, stream.pages],
+    [abi.G_CONTENT, abi.CONTENT_SIZED],
+    [abi.G_SAMPLE_EVERY, 1],
+    [abi.G_VCPUS, guest.vcpus],
+    [abi.G_CLOCK_WALL, 1],
+    [abi.G_RING_EVENTS, ringEvents({ content })],
+    [abi.G_DEVICE_BYTES, 0],
+    [abi.G_TRACKER, abi.TRACKER_BITMAP],
+    [abi.G_SERIES_WINDOW, SERIES_TICKS],
+  ];
+  for (const [index, value] of params) core.setGlobalParam(index, value);
+  setSoftware(core, m);
+  if (Number(core.fn("buildSoftware")()) !== 0) throw new Error("the guest does not fit in 4 GiB of memory");
+  const feeder = new Feeder(core, stream, { content, guest }, () => RAW_WORD);
+  feeder.loadImage();
+  feeder.feed();
+  const run = core.fn("runSoftware");
+  let stop = Number(run(m.startAtTicks + limitTicks));
+  while (stop === abi.STOP_INPUT) {
+    feeder.feed();
+    stop = Number(run(m.startAtTicks + limitTicks));
+  }
+  if (stop === abi.STOP_DONE || stop === abi.STOP_UNTIL) return resultOf(core, m, stop === abi.STOP_DONE);
+  const [number, left, right] = ["brokenInvariant", "brokenLeft", "brokenRight"].map((name) =>
+    core.global(name),
+  );
+  throw new Error(`the run stopped (${stop}), invariant ${number}: ${left} against ${right}`);
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+/** QEMU's migration thread against recorded migrations: each is played from its dirty trace alone. */
+import { TICKS_PER_NS } from "../../assembly/abi.ts";
+import { migrateInSoftware, type SoftwareMigration, type SoftwareResult } from "../software.ts";
+import { type MdtTrace, openMdt } from "../trace/mdt-reader.ts";
+import { fileSource } from "../trace/source-file.ts";
+import { traceStream } from "../trace/stream-trace.ts";
+import { probeCore } from "./pcie-side.ts";
+import { type RecordedRun, shippedTruth, type Truth } from "./qemu-truth.ts";
+import { type Point, point, type Suite, type Tolerance } from "./types.ts";
+
+const SUITE = "qemu";
+const US = 1000 * TICKS_PER_NS;
+const MS = 1000 * US;
+const MIB = 2 ** 20;
+const PAGE = 4096;
+/** Ten times what the slowest recorded run took. */
+const LIMIT_TICKS = 170n * 1000n * BigInt(MS);
+/** QEMU's default. */
+const DOWNTIME_LIMIT_MS = 300;
+/** Rates up to which time is compared: above, what the recorded host did beside counts for more. */
+const TIMED_BYTES = 32 * MIB;
+/** Their tails near convergence are chaotic: how many rounds there are, hangs on single pages. */
+const CHAOTIC: readonly string[] = ["A-bw12", "H-redis-bw16"];
+
+/**
+ * The recorded host, the same for every run: loopback TCP, TCG guests. Pages: of the recorded send order of
+ * P-perpage-bw32, 832 normal pages in 5.5 ms (median) and 19,258 zero pages in 36.8 ms. Lateness: windows of
+ * A, C and D last 100.2 to 100.5 ms. A synchronisation and the stop: 0.3 to 0.9 ms between the last two
+ * synchronisations. Device state: transferred less RAM. ROMs: 52 of the 130 pages are sent as normal ones.
+ * Pages dirty without a write: 27 in the round of the idle guest, 23 to 50 a round of I-down30-bw24, 46 pages
+ * of P-perpage-bw32 that were sent again and stand in no epoch; pages of translated code, it seems.
+ */
+const HOST = {
+  normalTicks: 6.5 * US,
+  zeroTicks: 1.9 * US,
+  wakeTicks: 0.3 * MS,
+  syncTicks: 0.4 * MS,
+  setupTicks: 2 * MS,
+  stopTicks: 0.4 * MS,
+  deviceTicks: 1 * MS,
+  deviceBytes: 114_310,
+  romNormalShare: 52 / 130,
+  unwrittenPages: 30,
+} as const;
+
+/** The migration as it was asked for. */
+function migrationOf(run: RecordedRun, trace: MdtTrace): SoftwareMigration {
+  const startUs = trace.metadata.t_migrate_start_us;
+  if (typeof startUs !== "number") throw new Error(`${trace.name}: its metadata lacks t_migrate_start_us`);
+  const romPages = Math.max(0, Math.round(run.total_ram_bytes / PAGE) - trace.pages);
+  const { romNormalShare, unwrittenPages, ...costs } = HOST;
+  return {
+    ...costs,
+    startAtTicks: BigInt(startUs) * BigInt(US),
+    maxBandwidthBytes: run.max_bandwidth,
+    downtimeLimitMs: Number(run.params["downtime-limit"] ?? DOWNTIME_LIMIT_MS),
+    romPages,
+    unwrittenPages: Math.min(unwrittenPages, romPages),
+    romNormalPages: Math.round(romPages * romNormalShare),
+    ticksPerByte: null,
+    socketBytes: 0,
+  };
+}
+
+/** Plays a recorded run; null when it does not end. */
+export function replay(run: Truth["runs"][number]): SoftwareResult {
+  const source = fileSource(run.tracePath);
+  try {
+    const trace = openMdt(source, run.tracePath);
+    const speed = { numerator: 1, denominator: 1 };
+    const mix = { zero: 0, text: 50, random: 50 };
+    const stream = traceStream(trace, { tile: 1, speed, seed: 1, atEnd: "idle", mix });
+    return migrateInSoftware(probeCore(), stream, migrationOf(run, trace), LIMIT_TICKS);
+  } finally {
+    source.close();
+  }
+}
+
+/** 10 %, or one window of the rate limit where that is more: 100 ms, and how late it ends. */
+const WINDOW_MS = 102;
+function within(milliseconds: number): Tolerance {
+  const window = milliseconds < 10 * WINDOW_MS;
+  return window ? { kind: "absolute", value: WINDOW_MS } : { kind: "percent", value: 10 };
+}
+
+/**
+ * Whether the recorded host stood still in an iteration: its windows are longer than the limit makes them, by
+ * more than zero pages and timers account for.
+ */
+export function wasDisturbed(milliseconds: number): boolean {
+  // recorded times are a millisecond or two short of whole windows as often as beyond
+  const rest = (milliseconds + 2) % 100;
+  return milliseconds >= 98 && rest > 2 + Math.max(5, 0.01 * milliseconds);
+}
+
+function* pointsOf(run: Truth["runs"][number]): Generator<Point> {
+  const got = replay(run);
+  const caps = run.caps.length > 0 ? `, ${run.caps.join(" ")}` : "";
+  const source = `recorded: QEMU ${run.qemu}, ${run.workload}, ${run.max_bandwidth / MIB} MiB/s${caps}`;
+  const of = (
+    quantity: string,
+    expected: number,
+    simulated: number,
+    unit: string,
+    tolerance: Tolerance,
+  ): Point => {
+    const id = `${run.name}:${quantity}`;
+    return point({ suite: SUITE, id, quantity, expected, simulated, unit, tolerance, source });
+  };
+  const chaotic = CHAOTIC.includes(run.name);
+  const report: Tolerance = { kind: "report" };
+  const timed = run.max_bandwidth <= TIMED_BYTES;
+  const ms = (ticks: bigint): number => Number(ticks) / MS;
+  const bytes = got.complete ? got.transferredBytes : Number.NaN;
+  const share = chaotic ? 8 : 5;
+  yield of("ram.transferred", run.transferred_bytes, bytes, "B", { kind: "percent", value: share });
+  const total = timed ? within(run.total_ms) : report;
+  yield of("totalTimeMs", run.total_ms, ms(got.totalTicks), "ms", total);
+  const syncs: Tolerance = chaotic ? report : { kind: "absolute", value: 2 };
+  yield of("ram.dirty-sync-count", run.iterations, got.syncs, "syncs", syncs);
+  for (const { iter, dur_s } of run.per_iteration.slice(0, 4)) {
+    const recorded = 1000 * dur_s;
+    const round = got.rounds[iter - 1];
+    const simulated = round === undefined ? 0 : ms(round.endTicks - round.startTicks);
+    const tolerance = timed && !wasDisturbed(recorded) ? within(recorded) : report;
+    yield of(`iteration.${iter}.durationMs`, recorded, simulated, "ms", tolerance);
+  }
+}
+
+/** The suite over recordings. */
+export function qemuSuite(truth: Truth): Suite {
+  return {
+    name: SUITE,
+    title: "QEMU 10's migration against recorded ones",
+    limits: [
+      "One cost of a page stands for the recorded host; what else it did, and its stalls, are left out.",
+      "An iteration whose recorded windows are longer than the rate limit makes them (host stalled) is " +
+        "reported only, and so is time above 32 MiB/s.",
+      "A-bw12 and H-redis-bw16 end near convergence, where the number of rounds hangs on single pages.",
+      "Traces know pages in epochs of 20 ms and zero pages at the end of the recording.",
+    ],
+    *points() {
+      for (const run of truth.runs) yield* pointsOf(run);
+    },
+  };
+}
+
+/** The shipped recordings, opened when the suite is asked for. */
+export const suite: Suite = {
+  ...qemuSuite({ runs: [], leftOut: [] }),
+  *points() {
+    yield* qemuSuite(shippedTruth()).points();
+  },
+};

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// `dpusim validate qemu`: recorded migrations of QEMU 10, and recordings of a user's own.
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { replay, suite, wasDisturbed } from "../src/validate/qemu.ts";
+import { readTruth, shippedTruth } from "../src/validate/qemu-truth.ts";
+import type { Point } from "../src/validate/types.ts";
+import { dpusim } from "./lib/cli.ts";
+
+const points: Point[] = [...suite.points()];
+const TRUTH = "sim/published/qemu-truth.json";
+
+test("every recorded run is within its tolerance: bytes, time, synchronisations, first rounds", () => {
+  const { runs, leftOut } = shippedTruth();
+  assert.equal([runs.length, leftOut], [21, []]);
+  for (const { id, within, expected, simulated } of points)
+    assert.ok(within, `${id}: ${expected}, ${simulated}`);
+  const judged = points.filter(({ tolerance }) => !tolerance.startsWith("none"));
+  assert.ok(judged.length > 100, String(judged.length));
+});
+
+test("bytes are not the same for every run, and within 2 % in the median", () => {
+  const bytes = points.filter(({ quantity }) => quantity === "ram.transferred");
+  assert.is(bytes.length, 21);
+  const errors = bytes.map(({ errorPercent }) => Math.abs(errorPercent!)).sort((a, b) => a - b);
+  assert.ok(errors[10]! < 2, String(errors));
+  assert.ok(new Set(bytes.map(({ simulated }) => simulated)).size === 21);
+});
+
+test("another bandwidth, another downtime limit, another trace are outside", () => {
+  const { runs } = shippedTruth();
+  const named = (name: string) => runs.find((run) => run.name === name)!;
+  const run = named("A-bw24");
+  const right = replay(run);
+  const off = (got: number, want: number): number => Math.abs(got / want - 1);
+  assert.ok(off(right.transferredBytes, run.transferred_bytes) < 0.05);
+  const slower = replay({ ...run, max_bandwidth: 12 * 2 ** 20 });
+  assert.ok(slower.totalTicks > (right.totalTicks * 3n) / 2n);
+  const other = replay({ ...run, tracePath: named("C-wss96-bw24").tracePath });
+  assert.ok(off(other.transferredBytes, run.transferred_bytes) > 0.2);
+  const strict = replay({ ...run, params: { "downtime-limit": 30 } });
+  assert.ok(strict.transferredBytes > 1.02 * right.transferredBytes);
+  assert.ok(3n * strict.downtimeTicks < right.downtimeTicks);
+});
+
+test("what the recorded host's stalls are told by", () => {
+  const told = [8810.4, 1802.4, 99.8, 301.7, 9.1, 0.4].map(wasDisturbed);
+  assert.equal(told, [false, false, false, false, false, false]);
+  assert.equal([1096.3, 412.5, 215.2, 223.9].map(wasDisturbed), [true, true, true, true]);
+});
+
+test("recordings of one's own: those that can be played are, the others are named", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "dpusim-truth-"));
+  try {
+    const truth = JSON.parse(readFileSync(TRUTH, "utf8"));
+    const [first] = truth.runs.filter((run: { name: string }) => run.name === "C-wss8-bw24");
+    const file = join(folder, "mine.json");
+    const write = (runs: unknown[]): void => writeFileSync(file, JSON.stringify({ ...truth, runs }));
+    copyFileSync(`sim/traces/qemu/${first.trace_file}`, join(folder, first.trace_file));
+    write([
+      first,
+      { ...first, name: "lost", trace_file: "nowhere.mdt" },
+      { ...first, name: "rdma", caps: ["rdma"] },
+    ]);
+    const { code, stdout, stderr } = await dpusim(["validate", "qemu", "--truth", file, "--json"]);
+    assert.is(code, 0, stderr);
+    assert.match(stderr, /lost: nowhere.mdt is not beside the file/);
+    assert.match(stderr, /rdma: rdma is not modelled/);
+    const mine: Point[] = JSON.parse(stdout);
+    const wanted = points.filter(({ id }) => id.startsWith("C-wss8-bw24:"));
+    assert.equal(mine, wanted);
+    // a recording that cannot be true is found out
+    write([{ ...first, transferred_bytes: first.transferred_bytes * 2 }]);
+    assert.is((await dpusim(["validate", "qemu", "--truth", file])).code, 1);
+    write([{ ...first, max_bandwidth: "24" }]);
+    const bad = await dpusim(["validate", "qemu", "--truth", file]);
+    assert.is(bad.code, 2);
+    assert.match(bad.stderr, /runs\.0\.max_bandwidth/);
+    assert.throws(() => readTruth(join(folder, "none.json")), /ENOENT/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  const wrong = await dpusim(["validate", "tcp", "--truth", TRUTH]);
+  assert.equal([wrong.code, /only the suite qemu/.test(wrong.stderr)], [2, true]);
+});
+
+test.run();

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+/** QEMU's migration thread on the core's board beside the slow reference, on random guests. */
+import { Core, coreModule } from "../../../src/core.ts";
+import { migrateInSoftware, type SoftwareMigration, type SoftwareResult } from "../../../src/software.ts";
+import type { GuestBatch, GuestStream } from "../../../src/trace/events.ts";
+import { generator, seeds } from "../random.ts";
+import { ReferenceThread, type Told, type Write } from "../reference/qemu.ts";
+import { claim, same } from "./expect.ts";
+
+const US = 1_024_000_000;
+const MS = 1000 * US;
+const MIB = 2 ** 20;
+const LIMIT = 20n * 1000n * BigInt(MS);
+
+/** A guest of given pages and writes, in batches of `each`. */
+export function guestOf(zeros: readonly boolean[], writes: readonly Write[], each: number): GuestStream {
+  const body = new Uint8Array(4096).fill(1);
+  let at = 0;
+  const id = (zero: boolean): number => (zero ? 0 : 1);
+  return {
+    pages: zeros.length,
+    pageBytes: 4096,
+    stableContents: 2,
+    atEnd: "idle",
+    endTicks: writes.at(-1)?.at ?? 0n,
+    stableContent: () => body,
+    *initial() {
+      const contentIds = Uint32Array.from(zeros, id);
+      yield {
+        firstPfn: 0,
+        count: zeros.length,
+        contentIds,
+        flags: new Uint8Array(zeros.length),
+        content: () => body,
+      };
+    },
+    next(): GuestBatch | null {
+      const part = writes.slice(at, at + each);
+      if (part.length === 0) return null;
+      at += each;
+      return {
+        startTicks: part[0]!.at,
+        endTicks: part.at(-1)!.at,
+        count: part.length,
+        timeTicks: BigUint64Array.from(part, (w) => w.at),
+        pfns: Uint32Array.from(part, (w) => w.pfn),
+        flags: Uint8Array.from(part, (w) => (w.zero ? 4 : 0)),
+        contentIds: Uint32Array.from(part, (w) => id(w.zero)),
+        content: () => body,
+      };
+    },
+    fork: () => guestOf(zeros, writes, each),
+  };
+}
+
+interface Case {
+  m: SoftwareMigration;
+  zeros: boolean[];
+  writes: Write[];
+}
+
+/** A random guest: from one page up, some of it zero, writes by chance or one after another. */
+function randomCase(seed: number): Case {
+  const r = generator(seed);
+  const upTo = (n: number): number => Math.floor(r() * (n + 1));
+  const pages = r() < 0.2 ? 1 + upTo(70) : 1 + upTo(4000);
+  const zeroShare = r() < 0.2 ? 1 : r();
+  const zeros = Array.from({ length: pages }, () => r() < zeroShare);
+  const [span, count, hot] = [1 + upTo(3000), upTo(6000), 1 + upTo(pages - 1)];
+  const times = Array.from({ length: count }, () => BigInt(Math.floor(r() * span * MS)));
+  times.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+  const pfnOf = r() < 0.3 ? (i: number) => i % hot : () => upTo(hot - 1);
+  const writes = times.map((at, i) => ({ at, pfn: pfnOf(i), zero: r() < zeroShare }));
+  const rate: [number, number] = [1 + upTo(60_000_000), 1 + upTo(40)];
+  const m: { -readonly [key in keyof SoftwareMigration]: SoftwareMigration[key] } = {
+    startAtTicks: BigInt(upTo(span) * MS + upTo(1000)),
+    maxBandwidthBytes: r() < 0.1 ? 1 + upTo(1000) : 1 + upTo(64 * MIB),
+    downtimeLimitMs: 1 + upTo(r() < 0.5 ? 20 : 2000),
+    normalTicks: upTo(r() < 0.2 ? 3 * MS : 20 * US),
+    zeroTicks: upTo(r() < 0.2 ? MS : 4 * US),
+    syncTicks: upTo(2 * MS),
+    wakeTicks: upTo(3 * MS),
+    setupTicks: upTo(9 * MS),
+    stopTicks: upTo(5 * MS),
+    deviceTicks: upTo(5 * MS),
+    deviceBytes: upTo(200_000),
+    romPages: upTo(70),
+    romNormalPages: upTo(70),
+    unwrittenPages: upTo(70),
+    ticksPerByte: r() < 0.5 ? null : rate,
+    socketBytes: upTo(1_000_000),
+  };
+  m.romNormalPages = Math.min(m.romPages, m.romNormalPages);
+  m.unwrittenPages = Math.min(m.romPages, m.unwrittenPages);
+  return { m, zeros, writes };
+}
+
+function agree(got: SoftwareResult, want: Told, m: SoftwareMigration, what: string): void {
+  const ended = m.startAtTicks + got.totalTicks;
+  const rows: readonly [string, unknown, unknown][] = [
+    ["transferred", got.transferredBytes, want.transferred],
+    ["precopy", got.precopyBytes, want.precopy],
+    ["downtime bytes", got.downtimeBytes, want.downtimeBytes],
+    ["normal pages", got.normalPages, want.normal],
+    ["zero pages", got.zeroPages, want.zero],
+    ["synchronisations", got.syncs, want.syncs],
+    ["suspended", ended - got.downtimeTicks, want.suspendedAt],
+    ["ended", ended, want.endedAt],
+    ["worked", got.workedTicks, want.worked],
+    ["when", got.rounds.map(({ startTicks }) => startTicks).join(), want.syncAt.slice(0, 1024).join()],
+    [
+      "new",
+      got.rounds
+        .slice(0, -1)
+        .map(({ newDirtyPages }) => newDirtyPages)
+        .join(),
+      want.fresh.slice(1, 1024).join(),
+    ],
+  ];
+  for (const [name, found, expected] of rows) same(`qemu thread: ${what}: ${name}`, found, expected);
+}
+
+/** Random guests, a third of them on the scheduler that steps everything; some must take several rounds. */
+export function checkThread(count = 40): void {
+  const lean = new Core(coreModule());
+  const naive = new Core(coreModule("naive"));
+  let several = 0;
+  let connected = 0;
+  for (const seed of seeds(count)) {
+    const { m, zeros, writes } = randomCase(seed);
+    const what = `configuration ${seed}`;
+    const want = new ReferenceThread(m, zeros, writes).run(LIMIT);
+    const stream = guestOf(zeros, writes, 1 + (seed % 700));
+    const got = migrateInSoftware(seed % 3 === 0 ? naive : lean, stream, m, LIMIT);
+    const inTime = want !== null && want.endedAt <= m.startAtTicks + LIMIT;
+    same(`qemu thread: ${what}: ends`, got.complete, inTime);
+    if (want === null || !inTime) continue;
+    agree(got, want, m, what);
+    if (want.syncs > 3) several++;
+    if (m.ticksPerByte !== null) connected++;
+  }
+  if (process.env.DPUSIM_RUNS !== undefined) return;
+  claim("qemu thread: several rounds", several > count / 8, several, `above ${count / 8}`);
+  claim("qemu thread: connections", connected > count / 8, connected, `above ${count / 8}`);
+}
