@@ -538,6 +538,7 @@ export const RL_NORMAL: u32 = 2;
 export const RL_ZERO: u32 = 3;
 export const RL_WIRE: u32 = 4;
 export const RL_NEW_DIRTY: u32 = 5;
+export const RL_THROTTLE: u32 = 6; // per cent, from the end of the round on
 export const RL_COUNT: u32 = 8;
 
 // what a link alone reads out, u64 each; behind it the bytes acknowledged of each connection
@@ -578,6 +579,7 @@ export const QP_LINK_NUM: u32 = 13; // ticks a byte of the connection; 0: it tak
 export const QP_LINK_DEN: u32 = 14;
 export const QP_SOCKET_BYTES: u32 = 15; // that the socket takes beyond what is on the wire
 export const QP_UNWRITTEN: u32 = 16; // pages that the log shows dirty although nobody writes them
+export const QP_CONVERGE: u32 = 17; // 1: auto-converge
 export const QP_COUNT: u32 = 32;
 
 // what the thread reads out, u64 each
@@ -593,6 +595,7 @@ export const QR_ENDED: u32 = 8; // 0 before
 export const QR_WORKED: u32 = 9; // ticks of a core
 export const QR_PENDING: u32 = 10; // pages
 export const QR_THRESHOLD: u32 = 11; // bytes
+export const QR_THROTTLE: u32 = 12; // per cent that vCPUs are to stand still
 export const QR_COUNT: u32 = 32;
 
 // series: adaptive windows, doubled when the table is full

@@ -35,6 +35,8 @@ export interface SoftwareMigration {
   readonly romNormalPages: number;
   /** Pages that the log shows dirty in every 100 ms although nobody writes them; at most `romPages`. */
   readonly unwrittenPages: number;
+  /** `auto-converge`. */
+  readonly autoConverge: boolean;
   /** Of the connection, payload; null: it takes whatever comes. */
   readonly ticksPerByte: Ratio | null;
   /** What the socket takes beyond what is on the wire. */
@@ -50,6 +52,8 @@ export interface SoftwareRound {
   readonly bytes: number;
   /** Pages newly found dirty at its end. */
   readonly newDirtyPages: number;
+  /** Share of the time that vCPUs are to stand still from its end on. */
+  readonly throttlePercent: number;
 }
 
 /** What came of it. */
@@ -93,6 +97,7 @@ function setSoftware(core: Core, m: SoftwareMigration): void {
   put(abi.QP_ROM_PAGES, m.romPages);
   put(abi.QP_ROM_NORMAL, m.romNormalPages);
   put(abi.QP_UNWRITTEN, m.unwrittenPages);
+  put(abi.QP_CONVERGE, m.autoConverge ? 1 : 0);
   put(abi.QP_LINK_NUM, m.ticksPerByte?.[0] ?? 0);
   put(abi.QP_LINK_DEN, m.ticksPerByte?.[1] ?? 1);
   put(abi.QP_SOCKET_BYTES, m.socketBytes);
@@ -109,6 +114,7 @@ function roundsOf(core: Core, syncs: number): SoftwareRound[] {
       zeroPages: Number(entry(abi.RL_ZERO)),
       bytes: Number(entry(abi.RL_WIRE)),
       newDirtyPages: Number(entry(abi.RL_NEW_DIRTY)),
+      throttlePercent: Number(entry(abi.RL_THROTTLE)),
     };
   });
 }

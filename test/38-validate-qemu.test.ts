@@ -15,7 +15,7 @@ const TRUTH = "sim/published/qemu-truth.json";
 
 test("every recorded run is within its tolerance: bytes, time, synchronisations, first rounds", () => {
   const { runs, leftOut } = shippedTruth();
-  assert.equal([runs.length, leftOut], [21, []]);
+  assert.equal([runs.length, leftOut], [22, []]);
   for (const { id, within, expected, simulated } of points)
     assert.ok(within, `${id}: ${expected}, ${simulated}`);
   const judged = points.filter(({ tolerance }) => !tolerance.startsWith("none"));
@@ -24,10 +24,10 @@ test("every recorded run is within its tolerance: bytes, time, synchronisations,
 
 test("bytes are not the same for every run, and within 2 % in the median", () => {
   const bytes = points.filter(({ quantity }) => quantity === "ram.transferred");
-  assert.is(bytes.length, 21);
+  assert.is(bytes.length, 22);
   const errors = bytes.map(({ errorPercent }) => Math.abs(errorPercent!)).sort((a, b) => a - b);
   assert.ok(errors[10]! < 2, String(errors));
-  assert.ok(new Set(bytes.map(({ simulated }) => simulated)).size === 21);
+  assert.ok(new Set(bytes.map(({ simulated }) => simulated)).size === 22);
 });
 
 test("another bandwidth, another downtime limit, another trace are outside", () => {
@@ -44,6 +44,17 @@ test("another bandwidth, another downtime limit, another trace are outside", () 
   const strict = replay({ ...run, params: { "downtime-limit": 30 } });
   assert.ok(strict.transferredBytes > 1.02 * right.transferredBytes);
   assert.ok(3n * strict.downtimeTicks < right.downtimeTicks);
+});
+
+test("auto-converge as it was recorded: 20, 30, 40 %; none without the capability", () => {
+  const run = shippedTruth().runs.find(({ name }) => name === "F-autoconv-bw12")!;
+  const percents = (caps: string[]): number[] => {
+    const { rounds } = replay({ ...run, caps });
+    return [...new Set(rounds.map(({ throttlePercent }) => throttlePercent))];
+  };
+  const recorded = run.throttle_events.map(([, percent]) => percent ?? 0);
+  assert.equal(percents(run.caps).slice(1, 3), recorded.slice(0, 2));
+  assert.equal(percents([]), [0]);
 });
 
 test("what the recorded host's stalls are told by", () => {

@@ -31,6 +31,7 @@ const BASE: SoftwareMigration = {
   romPages: 0,
   romNormalPages: 0,
   unwrittenPages: 0,
+  autoConverge: false,
   ticksPerByte: null,
   socketBytes: 0,
 };
@@ -98,6 +99,24 @@ test("writes after a page was sent send it again, writes before do not", () => {
   const early = run({}, still(pages), [page(MS, 39_999)]);
   const late = run({}, still(pages), [page(3000 * MS, 0)]);
   assert.equal([early.normalPages, late.normalPages], [pages, pages + 1]);
+});
+
+test("auto-converge: 20 % at the second period that dirties half of what it sends, then 10 more", () => {
+  // 12,000 pages and 6400 a second; all of them are written once in 1.1 s
+  const pages = 12_000;
+  const writes = Array.from({ length: 8 * pages }, (_, i) => {
+    return { at: BigInt(Math.floor((i * 1.1 * 1000 * MS) / pages)), pfn: i % pages, zero: false };
+  });
+  const of = (autoConverge: boolean, given = writes): number[] => {
+    const { rounds } = run({ autoConverge, downtimeLimitMs: 1000 }, still(pages), given);
+    return rounds.map(({ throttlePercent }) => throttlePercent);
+  };
+  const percents = of(true);
+  assert.equal([...new Set(percents)].slice(0, 3), [0, 20, 30]);
+  assert.ok(percents.indexOf(20) >= 1);
+  // controls: the capability off; a guest that is quiet
+  assert.equal([...new Set(of(false))], [0]);
+  assert.equal([...new Set(of(true, []))], [0]);
 });
 
 test.run();

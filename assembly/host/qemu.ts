@@ -20,14 +20,17 @@
 //   `unwritten` pages are found dirty at each synchronisation though no write is known of them, 100 ms after
 //   the one before, or so many of them as the time between is of that: a dirty log in software marks pages
 //   that are not written. They stand at the beginning of the ROMs.
-// Leaves out: names of blocks in the stream, other threads of the host, TCP's congestion control, the time
-//   that the kernel needs to write-protect pages again, huge pages, dirty bits of ROMs.
+//   Auto-converge says by how much vCPUs are to stand still; a guest at recorded times has done so already.
+// Leaves out: auto-converge's synchronisations every 5 s, names of blocks in the stream, other threads of the
+//   host, TCP's congestion control, the time that the kernel needs to write-protect pages again, huge pages,
+//   dirty bits of ROMs.
 // Numbers: QEMU 10.0 migration/migration.c, ram.c, qemu-file.c; costs of pages from a recorded send order
 //   (docs/model.md section 16).
 import {
   G_PAGES,
   I_DESTINATION_EQUALS_SOURCE,
   PAGE_BYTES,
+  QP_CONVERGE,
   QP_COUNT,
   QP_DEVICE,
   QP_DEVICE_BYTES,
@@ -56,6 +59,7 @@ import {
   QR_SUSPENDED,
   QR_SYNCS,
   QR_THRESHOLD,
+  QR_THROTTLE,
   QR_TRANSFERRED,
   QR_WORKED,
   QR_ZERO,
@@ -63,6 +67,7 @@ import {
   RL_NEW_DIRTY,
   RL_NORMAL,
   RL_START,
+  RL_THROTTLE,
   RL_WIRE,
   RL_ZERO,
   ROUNDS_MAX,
@@ -77,6 +82,7 @@ import { ABSENT, firstBehind, placedVersion, setPlaced, sourceVersion, sourceWor
 import { g32 } from "../kernel/params";
 import { wake } from "../kernel/schedule";
 import { broken, evaluates } from "../kernel/stats";
+import { buildThrottle, throttleAfter } from "../kernel/throttle";
 import { NEVER, spanTicks } from "../kernel/time";
 
 const PARAMS = memory.data(256, 16);
@@ -359,6 +365,8 @@ function synchronise(t: u64): void {
   let fresh = addMarks(pages);
   if (round != 0) fresh += markUnwritten(t - syncedAt);
   syncedAt = t;
+  if (round == 0) buildThrottle(t / MS, left);
+  else if (q(QP_CONVERGE) != 0) tell(QR_THROTTLE, throttleAfter(read(QR_THROTTLE), t / MS, left, fresh));
   if (round != 0) closeRound(t);
   if (round != 0 && round <= ROUNDS_MAX) noteRound(round - 1, RL_NEW_DIRTY, fresh);
   if (round < ROUNDS_MAX) noteRound(round, RL_START, t);
@@ -383,6 +391,7 @@ function closeRound(t: u64): void {
   noteRound(round - 1, RL_NORMAL, read(QR_NORMAL) - roundNormal);
   noteRound(round - 1, RL_ZERO, read(QR_ZERO) - roundZero);
   noteRound(round - 1, RL_WIRE, bytes - roundBytes);
+  noteRound(round - 1, RL_THROTTLE, read(QR_THROTTLE));
   roundNormal = read(QR_NORMAL);
   roundZero = read(QR_ZERO);
   roundBytes = bytes;

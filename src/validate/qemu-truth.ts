@@ -21,6 +21,8 @@ const RUN = z.object({
   transferred_bytes: count.positive(),
   total_ram_bytes: count.positive(),
   per_iteration: z.array(z.object({ iter: count, dur_s: z.number() })),
+  /** Time in s and per cent of each change that was seen. */
+  throttle_events: z.array(z.tuple([z.number(), z.number().nullable()])).default([]),
   trace_file: z.string().optional(),
 });
 
@@ -41,7 +43,7 @@ export class TruthError extends Error {
 }
 
 /** Capabilities and parameters that the model has. */
-const CAPABILITIES: readonly string[] = [];
+const CAPABILITIES: readonly string[] = ["auto-converge"];
 const PARAMETERS: readonly string[] = ["downtime-limit"];
 /** The loop is that of QEMU 8 and later. */
 const OLDEST = 8;

@@ -163,4 +163,12 @@ export const host: readonly Row[] = [
     "",
     "qemu thread",
   ],
+  [
+    "qemu",
+    "kernel/throttle",
+    "auto-converge does not wait for a second period",
+    "++periodsHigh < 2",
+    "++periodsHigh < 1",
+    "qemu thread",
+  ],
 ];

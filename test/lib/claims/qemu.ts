@@ -54,9 +54,22 @@ export function guestOf(zeros: readonly boolean[], writes: readonly Write[], eac
 }
 
 interface Case {
-  m: SoftwareMigration;
+  m: { -readonly [key in keyof SoftwareMigration]: SoftwareMigration[key] };
   zeros: boolean[];
   writes: Write[];
+}
+
+/** A guest that dirties for 8 s as much as is sent, or nearly. */
+function busyCase(seed: number): Case {
+  const r = generator(seed);
+  const zeros = Array.from({ length: 2000 + Math.floor(r() * 2000) }, () => false);
+  const times = Array.from({ length: 8000 }, (_, i) => BigInt(i) * BigInt(MS) + BigInt(Math.floor(r() * MS)));
+  const writes = times.map((at) => ({ at, pfn: Math.floor(r() * zeros.length), zero: false }));
+  const { m } = randomCase(seed);
+  m.maxBandwidthBytes = Math.floor((2 + 3 * r()) * MIB);
+  m.downtimeLimitMs = 1 + Math.floor(r() * 100);
+  m.normalTicks = Math.floor(r() * 20 * US);
+  return { m: { ...m, startAtTicks: 0n, autoConverge: seed % 4 !== 0, ticksPerByte: null }, zeros, writes };
 }
 
 /** A random guest: from one page up, some of it zero, writes by chance or one after another. */
@@ -87,6 +100,7 @@ function randomCase(seed: number): Case {
     romPages: upTo(70),
     romNormalPages: upTo(70),
     unwrittenPages: upTo(70),
+    autoConverge: r() < 0.7,
     ticksPerByte: r() < 0.5 ? null : rate,
     socketBytes: upTo(1_000_000),
   };
@@ -107,6 +121,14 @@ function agree(got: SoftwareResult, want: Told, m: SoftwareMigration, what: stri
     ["suspended", ended - got.downtimeTicks, want.suspendedAt],
     ["ended", ended, want.endedAt],
     ["worked", got.workedTicks, want.worked],
+    [
+      "throttle",
+      got.rounds
+        .slice(0, -1)
+        .map(({ throttlePercent }) => throttlePercent)
+        .join(),
+      want.throttle.slice(1, 1024).join(),
+    ],
     ["when", got.rounds.map(({ startTicks }) => startTicks).join(), want.syncAt.slice(0, 1024).join()],
     [
       "new",
@@ -126,8 +148,9 @@ export function checkThread(count = 40): void {
   const naive = new Core(coreModule("naive"));
   let several = 0;
   let connected = 0;
+  let throttled = 0;
   for (const seed of seeds(count)) {
-    const { m, zeros, writes } = randomCase(seed);
+    const { m, zeros, writes } = seed % 7 === 0 ? busyCase(seed) : randomCase(seed);
     const what = `configuration ${seed}`;
     const want = new ReferenceThread(m, zeros, writes).run(LIMIT);
     const stream = guestOf(zeros, writes, 1 + (seed % 700));
@@ -138,8 +161,10 @@ export function checkThread(count = 40): void {
     agree(got, want, m, what);
     if (want.syncs > 3) several++;
     if (m.ticksPerByte !== null) connected++;
+    if (want.throttle.some((percent) => percent > 0)) throttled++;
   }
   if (process.env.DPUSIM_RUNS !== undefined) return;
   claim("qemu thread: several rounds", several > count / 8, several, `above ${count / 8}`);
   claim("qemu thread: connections", connected > count / 8, connected, `above ${count / 8}`);
+  claim("qemu thread: throttles", throttled > 1, throttled, "above 1");
 }

@@ -24,6 +24,8 @@ export interface Told {
   /** When each synchronisation happened, and pages that it found newly dirty. */
   syncAt: bigint[];
   fresh: number[];
+  /** Per cent of throttle after each synchronisation. */
+  throttle: number[];
 }
 
 const MS = 1_024_000_000_000n;
@@ -41,6 +43,7 @@ export class ReferenceThread {
     worked: 0n,
     syncAt: [],
     fresh: [],
+    throttle: [],
   };
   private readonly m: SoftwareMigration;
   private readonly writes: readonly Write[];
@@ -57,6 +60,7 @@ export class ReferenceThread {
   private headers = 0;
   private vectors = 0;
   private wireFreeAt = 0n;
+  private period = { sinceMs: 0n, given: 0, pages: 0, high: 0 };
 
   /** @param zeros which pages of the guest hold zeros at time 0 */
   constructor(m: SoftwareMigration, zeros: readonly boolean[], writes: readonly Write[]) {
@@ -97,6 +101,25 @@ export class ReferenceThread {
     this.told.syncs++;
     this.told.syncAt.push(this.now);
     this.told.fresh.push(this.toSend.size - before);
+    this.told.throttle.push(this.throttled(this.now / MS, this.toSend.size - before));
+  }
+
+  /** Two periods that dirtied more than half of what they sent: 20 %, then 10 more. */
+  private throttled(ms: bigint, fresh: number): number {
+    const before = this.told.throttle.at(-1);
+    if (before === undefined) {
+      this.period = { sinceMs: ms, given: 0, pages: 0, high: 0 };
+      return 0;
+    }
+    const { sinceMs, given, high } = this.period;
+    const pages = this.period.pages + fresh;
+    this.period.pages = pages;
+    if (ms - sinceMs <= 1000n) return before;
+    const isHigh = pages * 4096 > Math.floor((this.given - given) / 2);
+    const count = isHigh ? high + 1 : high;
+    this.period = { sinceMs: ms, given: this.given, pages: 0, high: count % 2 };
+    if (!this.m.autoConverge || !isHigh || count < 2) return before;
+    return before === 0 ? 20 : Math.min(99, before + 10);
   }
 
   private flush(): void {
