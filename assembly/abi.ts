@@ -111,7 +111,11 @@ export const G_NET_PAUSE_HOP: u32 = 53; // ticks between port and switch
 export const G_NET_PAUSE_QUANTA: u32 = 54; // of 512 bit times
 export const G_INTERRUPT_EVERY: u32 = 55; // ticks between two interrupts at least, 0: none is held
 export const G_INTERRUPT_AFTER: u32 = 56; // messages that do not wait for that
-export const G_COUNT: u32 = 60;
+// what breaks
+export const G_CANCEL_AT: u32 = 67; // not before NEVER when it is not
+export const G_SILENCE: u32 = 68; // ticks without a frame of the peer that the source bears, 0: any
+export const G_NET_RETRIES: u32 = 69; // timeouts in a row after which a connection is given up, 0: never
+export const G_COUNT: u32 = 80;
 
 // congestion control: none is a path without loss that nobody backs off from
 export const CONGESTION_NONE: u32 = 0;
@@ -314,9 +318,14 @@ export const STOP_DEADLOCK: u32 = 4;
 export const STATUS_RUNNING: u32 = 0;
 export const STATUS_COMPLETED: u32 = 1;
 export const STATUS_NOT_CONVERGED: u32 = 2;
+export const STATUS_FAILED: u32 = 3;
+export const STATUS_CANCELLED: u32 = 4;
 export const REASON_ROUNDS: u32 = 1;
 export const REASON_TIMEOUT: u32 = 2;
 export const REASON_TRACE_ENDED: u32 = 3;
+export const REASON_CANCELLED: u32 = 10;
+export const REASON_UNANSWERED: u32 = 11;
+export const REASON_SILENCE: u32 = 12;
 
 // --- invariants (model.md section 7) ---
 export const I_DESTINATION_EQUALS_SOURCE: u32 = 1;
@@ -334,6 +343,7 @@ export const I_JOBS: u32 = 12;
 export const I_SEQUENCE: u32 = 13;
 export const I_TLP_RULES: u32 = 14;
 export const I_DECODES: u32 = 15;
+export const I_ONE_GUEST: u32 = 24;
 
 // --- queues of one side, in the order a page meets them ---
 export const Q_DOORBELL: u32 = 0; // host rang: message slot -> vsock
@@ -394,6 +404,7 @@ export const M_READY: u32 = 6;
 export const M_ROUND_DONE: u32 = 7;
 export const M_RESUME: u32 = 8;
 export const M_DONE: u32 = 9;
+export const M_FAILED: u32 = 10;
 export const M_FLAG_FINAL: u32 = 1;
 
 // handlers of the firmware
@@ -529,6 +540,9 @@ export const L_ROUNDS: u32 = 9;
 export const L_BOOKS: u32 = 10;
 export const L_PENDING_PAGES: u32 = 11;
 export const L_PRECOPY_BYTES: u32 = 12; // of page records appended when the guest stopped
+export const L_BROKEN_OFF: u32 = 16; // when the source broke off
+export const L_TOO_LATE: u32 = 17; // when it had a reason to, and everything had been handed over
+export const L_FOUND: u32 = 18; // when the source's card found the failure
 export const L_COUNT: u32 = 32;
 
 // a round in the log, u64 each

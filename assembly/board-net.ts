@@ -8,9 +8,16 @@ import {
   G_NET_TICKS_NUM,
 } from "./abi";
 import { buildTcp, stepRxTcp, stepTxTcp, unacknowledgedTcp } from "./channel/tcp";
-import { buildTcpLossy, stepRxLossy, stepTxLossy, unacknowledgedLossy } from "./channel/tcp-lossy";
+import {
+  buildTcpLossy,
+  stepRxLossy,
+  stepTxLossy,
+  unacknowledgedLossy,
+  closeLossy,
+} from "./channel/tcp-lossy";
 import { g, g32 } from "./kernel/params";
-import { bottleneckTicks } from "./kernel/path";
+import { bottleneckTicks, lostForGood } from "./kernel/path";
+import { closeLink } from "./kernel/trouble";
 import { handshakeBytes } from "./kernel/wire";
 
 let lossy: bool = false;
@@ -41,4 +48,15 @@ export function stepTx(side: u32, t: u64): void {
 /** Bytes sent and not acknowledged, in all connections of a side. */
 export function unacknowledged(side: u32): u64 {
   return lossy ? unacknowledgedLossy(side) : unacknowledgedTcp(side);
+}
+
+/** Whether the link is down at t, and for good. */
+export function linkLost(t: u64): bool {
+  return lossy && lostForGood(t);
+}
+
+/** Nothing goes over the link any more. */
+export function shutLink(): void {
+  closeLink();
+  if (lossy) closeLossy();
 }

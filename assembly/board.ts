@@ -14,13 +14,17 @@ import {
   I_DESTINATION_EQUALS_SOURCE,
   I_DEVICE_STATE,
   L_BOOKS,
+  L_BROKEN_OFF,
   L_ENDED,
+  L_REASON,
   L_RESUMED,
   L_STATUS,
+  L_TOO_LATE,
   Q_USED,
   RECORDS_A_MAX,
   RECORDS_MAX,
   STATUS_COMPLETED,
+  STATUS_FAILED,
   STATUS_RUNNING,
   STOP_DEADLOCK,
   STOP_DONE,
@@ -100,8 +104,9 @@ import { broken, brokenInvariant, closeBooks, statsReset } from "./kernel/stats"
 import { LINK_A, LINK_B, buildStream, stream, streamsLeft } from "./kernel/stream";
 import { NEVER, NO_CLOCK, edgeAt, setDomain } from "./kernel/time";
 import { timelineReset } from "./kernel/timeline";
+import { buildTrouble, linkClosed, recordsDropped } from "./kernel/trouble";
 import { DOWN, UP, waysOut } from "./kernel/way";
-import { buildNet, handshakeTicks, stepRx, stepTx, unacknowledged } from "./board-net";
+import { buildNet, handshakeTicks, linkLost, shutLink, stepRx, stepTx, unacknowledged } from "./board-net";
 import { buildEncoder, buildKeys, wireQueues, wirePorts, buildUnits } from "./board-wiring";
 
 /** Why build() refused: 0 built, 1 memory, 2 compressor parameters. */
@@ -132,6 +137,9 @@ export function build(): u32 {
   fetchesReset();
   logReset(g(G_SERIES_WINDOW));
   timelineReset();
+  buildTrouble();
+  recordsWrittenOff = 0;
+  bytesWrittenOff = 0;
   endAt = NEVER;
   clock = 0;
   draining = false;
@@ -349,7 +357,7 @@ function stepHost(side: u32, t: u64): void {
   stepFrontend(side, t);
   if (side == 0 && !guestRuns) wake(0, U_GUEST, t);
   if (handledAt == t) wake(side, U_CONTROL, t);
-  if (endedAt == 0 || endAt != NEVER) return;
+  if (endedAt == 0 || (endAt != NEVER && !movedAfterAll(side, t))) return;
   note(L_ENDED, t);
   if (logged(L_STATUS) == STATUS_RUNNING) {
     note(L_STATUS, STATUS_COMPLETED);
@@ -361,6 +369,19 @@ function stepHost(side: u32, t: u64): void {
     if (behind != ABSENT) broken(I_DESTINATION_EQUALS_SOURCE, behind, placedVersion(behind), t);
   }
   endAt = t + g(G_NET_PROPAGATION);
+}
+
+/**
+ * Whether the destination resumes the guest at t, and the source, whose clock was ahead, has given up later
+ * than that and left it suspended.
+ */
+function movedAfterAll(side: u32, t: u64): bool {
+  if (side == 0 || endedAt != t || draining || logged(L_STATUS) != STATUS_FAILED) return false;
+  if (logged(L_ENDED) < t || logged(L_TOO_LATE) == 0) return false;
+  note(L_STATUS, STATUS_RUNNING);
+  note(L_REASON, 0);
+  note(L_BROKEN_OFF, 0);
+  return true;
 }
 
 // --- ending ---
@@ -376,6 +397,7 @@ function finish(): void {
   stopTenant(0);
   stopTenant(1);
   draining = true;
+  if (logged(L_STATUS) == STATUS_FAILED || linkLost(endAt)) shutLink();
 }
 
 /** The device state has been gathered as a whole, and no byte of it twice. */
@@ -394,13 +416,25 @@ export function differingDevice(): u32 {
   return n;
 }
 
+/** What a closed link kept: records, and bytes that were sent and not acknowledged. */
+export let recordsWrittenOff: u32 = 0;
+export let bytesWrittenOff: u32 = 0;
+
 /** After STOP_DONE: what is not home, of both sides; 0 when everything is. */
 export function notHome(): u32 {
-  let n = fifosLeft() + poolsLeft() + streamsLeft() + numbersOut();
+  let n = fifosLeft() + poolsLeft();
   for (let side: u32 = 0; side < 2; side++) {
     settlePcie(side);
-    n += jobsOut(side) + requestersOut(side) + waysOut(side) + messagesOut(side) + <u32>unacknowledged(side);
+    n += jobsOut(side) + requestersOut(side) + waysOut(side) + messagesOut(side);
   }
+  const records = streamsLeft();
+  const bytes = <u32>(unacknowledged(0) + unacknowledged(1));
+  if (linkClosed) {
+    // every record that was numbered has arrived, lies in a stream, or met a closed link
+    recordsWrittenOff = records + recordsDropped;
+    bytesWrittenOff = bytes;
+    n += numbersOut() - recordsWrittenOff;
+  } else n += records + numbersOut() + bytes;
   // a round that failed is not told of to its end
   n += completionsOpen(0) + (logged(L_STATUS) == STATUS_COMPLETED ? completionsOpen(1) : 0);
   if (n != 0) broken(I_CONSERVED, n, 0, clock);

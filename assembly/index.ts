@@ -2,7 +2,7 @@
 // What the core exports, in the order a run meets it.
 export { globalParams, sideParams } from "./kernel/params";
 export { arenaTop } from "./kernel/memory";
-export { build, clockNow, differingDevice, notHome, run } from "./board";
+export { build, bytesWrittenOff, clockNow, differingDevice, notHome, recordsWrittenOff, run } from "./board";
 export { buildPcieProbe, closePcieProbe, probeLatencies, probeMarks, runPcieProbe } from "./board-pcie";
 export { buildSoftware, runSoftware } from "./board-qemu";
 export { qemuParams, qemuReading } from "./host/qemu";
@@ -33,6 +33,7 @@ export {
   histogramsAt,
 } from "./kernel/stats";
 export { timelineAt, timelineCount } from "./kernel/timeline";
+export { linkClosed } from "./kernel/trouble";
 export { edgeAfter, edgeAt, setDomain } from "./kernel/time";
 export { lz4Compress, lz4Decompress } from "./codec/lz4";
 export {

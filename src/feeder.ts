@@ -3,7 +3,8 @@
 import * as abi from "../assembly/abi.ts";
 import type { Core } from "./core.ts";
 import type { WordOf } from "./given-sizes.ts";
-import { NEVER, ringEvents } from "./params.ts";
+import { ringEvents } from "./params.ts";
+import { NEVER } from "./params-faults.ts";
 import type { ResolvedScenario } from "./scenario/types.ts";
 import { EventFlag, type GuestBatch, type GuestStream, KEEP_CONTENT } from "./trace/events.ts";
 

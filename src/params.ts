@@ -2,6 +2,7 @@
 /** From a resolved scenario to the parameter block of the core: one line a parameter. */
 import * as abi from "../assembly/abi.ts";
 import type { Core } from "./core.ts";
+import { downOf, setFaults } from "./params-faults.ts";
 import {
   type Put,
   putRatio,
@@ -22,8 +23,6 @@ const SIDE_NAMES = ["source", "destination"] as const;
 /** When a firmware acknowledges a single datagram: 100 us, assumed. */
 export const FIRMWARE_DELAY_TICKS = 100_000n * 1_024_000n;
 
-/** Never, in ticks. */
-export const NEVER = 0x7fff_ffff_ffff_ffffn;
 const CONTENT = { full: abi.CONTENT_FULL, sized: abi.CONTENT_SIZED, sampled: abi.CONTENT_SAMPLED } as const;
 const ADDRESSES = {
   bitmap: abi.ADDRESSES_BITMAP,
@@ -243,20 +242,10 @@ export function setParams(core: Core, s: ResolvedScenario, pages: number, quantu
   g.set(abi.G_SERIES_WINDOW, 1_024_000_000);
   g.set(abi.G_QUANTUM, quantum ?? propagation);
   setPath(g, s, Number(quantum ?? propagation));
-  const down = s.faults.find(({ what }) => what === "link-down");
-  g.set(abi.G_NET_DOWN_AT, BigInt(down?.atTicks ?? 0));
-  g.set(abi.G_NET_DOWN_FOR, BigInt(down?.forTicks ?? 0));
+  setFaults(g, s);
   for (const [index, value] of g) core.setGlobalParam(index, value);
   setSide(core, 0, s.sides.source, s);
   setSide(core, 1, s.sides.destination, s);
-}
-
-/** When a side's PCIe link is down. */
-function downOf(s: ResolvedScenario, index: number): { atTicks: number; forTicks: number } | null {
-  const side = index === 0 ? "source" : "destination";
-  const fault = s.faults.find((one) => one.what === "pcie-down" && one.side === side);
-  if (fault === undefined) return null;
-  return { atTicks: Number(fault.atTicks), forTicks: Number(fault.forTicks) };
 }
 
 /** Other I/O of a side's card. */

@@ -190,13 +190,17 @@ function examine(input: SimulateInput, feeder: Feeder, ended: Ended, outcome: Ou
   };
   const { captured, estimated } = feeder;
   if (ended.stop === abi.STOP_INVARIANT) {
-    return { broken, comparison: null, deviceStateEqual: null, notHome: null, captured, estimated };
+    const none = { comparison: null, deviceStateEqual: null, notHome: null, writtenOff: null };
+    return { broken, ...none, captured, estimated };
   }
   const completed = outcome.status === "completed";
   const notHome = ended.stop === abi.STOP_DONE ? core.notHome() : null;
   const comparison = compare(core, stream.fork(), scenario, completed ? "destination" : "source");
   const equal = completed ? deviceStateEqual(core, scenario) : null;
-  return { broken, comparison, deviceStateEqual: equal, notHome, captured, estimated };
+  const lost = notHome !== null && Number(core.global("linkClosed")) !== 0;
+  const records = Number(core.global("recordsWrittenOff"));
+  const writtenOff = lost ? { records, linkBytes: Number(core.global("bytesWrittenOff")) } : null;
+  return { broken, comparison, deviceStateEqual: equal, notHome, writtenOff, captured, estimated };
 }
 
 function outcomeOf(reading: ReturnType<typeof readCore>, ended: Ended, core: Core): Outcome {

@@ -5,6 +5,7 @@ import type { Mutation } from "./mutate.ts";
 import { around } from "./mutations/around.ts";
 import { card } from "./mutations/card.ts";
 import { codec } from "./mutations/codec.ts";
+import { failures } from "./mutations/failures.ts";
 import { harness } from "./mutations/harness.ts";
 import { host } from "./mutations/host.ts";
 import { kernel } from "./mutations/kernel.ts";
@@ -18,6 +19,7 @@ import { traces } from "./mutations/traces.ts";
 export const mutations: readonly Mutation[] = [
   traces,
   around,
+  failures,
   harness,
   host,
   pcie,

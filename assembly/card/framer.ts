@@ -76,6 +76,7 @@ import {
 } from "../kernel/stream";
 import { edgeAfter, edgeAt, spanTicks } from "../kernel/time";
 import { happened } from "../kernel/timeline";
+import { linkClosed, recordDropped } from "../kernel/trouble";
 
 //  copier of a direction, 24 bytes: | done u64 | job u32 | busy u32 | link u32 | - |
 @unmanaged
@@ -132,6 +133,11 @@ export function stepFramer(side: u32, t: u64): void {
   const s = stream(side, link);
   const total = recordBytes(j.bytes, tagBytes());
   if (g(G_NET_WINDOW) - (s.appended - s.una) < total || !tableFits(s)) {
+    if (linkClosed) {
+      discard(side, pop(queue(side, Q_FRAME)));
+      wake(side, U_FRAMER, edgeAfter(side * 2, t, 1));
+      return;
+    }
     enter(side, A_FRAMER, W_WINDOW, t);
     return;
   }
@@ -143,6 +149,20 @@ export function stepFramer(side: u32, t: u64): void {
   if (isDefined(TIMELINE)) happened(T_STAGE, side, U_FRAMER, t, j.pfn, f.done, j.kind);
   enter(side, A_FRAMER, BUSY, t);
   wake(side, U_FRAMER, f.done);
+}
+
+/** The link is closed and the send buffer full: the record is written off. */
+function discard(side: u32, index: u32): void {
+  recordDropped();
+  release(side, index);
+}
+
+/** SRAM and job of a record are free. */
+function release(side: u32, index: u32): void {
+  const j = job(side, index);
+  if (j.slotIn != NO_SLOT) freeSlot(side, j.slotIn);
+  if (j.slotOut != NO_SLOT) freeSlot(side, j.slotOut);
+  freeJob(side, index);
 }
 
 /** The record is in the send buffer: its SRAM and job are free. */
@@ -173,9 +193,7 @@ function finishFrame(side: u32, f: Copier, t: u64): void {
   count(side, C_RECORD_BYTES_A + f.link, f.total);
   if (j.kind == JOB_DEVICE) count(side, C_DEVICE_BYTES, j.bytes);
   else if (j.started != 0) sample(side, H_PAGE_TOTAL, t - j.started);
-  if (j.slotIn != NO_SLOT) freeSlot(side, j.slotIn);
-  if (j.slotOut != NO_SLOT) freeSlot(side, j.slotOut);
-  freeJob(side, f.index);
+  release(side, f.index);
   wake(side, U_NET_TX, seen);
 }
 

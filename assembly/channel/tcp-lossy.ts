@@ -29,6 +29,7 @@ import {
   G_NET_FRAMES,
   G_NET_STREAMS,
   I_CONSERVED,
+  REASON_UNANSWERED,
   SERIES_GOODPUT,
   STARVED,
   T_ARRIVE,
@@ -48,7 +49,7 @@ import {
   restartIdle,
   resumeGrowth,
 } from "../kernel/congestion";
-import { ENDLESS, buildConnections, connection, inFlight, segment } from "../kernel/connection";
+import { ENDLESS, buildConnections, TIMER_GONE, connection, inFlight, segment } from "../kernel/connection";
 import { buildEgress, capAt, freeAt, occupy, pick } from "../kernel/egress";
 import { Arrival, Port, arrival, buildArrivals, port, resetPorts } from "../kernel/frames";
 import { addSeries } from "../kernel/log";
@@ -56,12 +57,22 @@ import { g, g32 } from "../kernel/params";
 import { NOT_ARRIVING, arrived, buildPaths, path, underWay } from "../kernel/path";
 import { pausedFrom, pausedUntil, pausing } from "../kernel/pause";
 import { BLOCKS, beyondHole, buildReassembly, inOrder, place, tellHoles } from "../kernel/reassembly";
-import { acknowledged, nextLost, sacked, sentAgain, sentNew, timeout, timerRan } from "../kernel/recovery";
+import {
+  abandon,
+  acknowledged,
+  nextLost,
+  sacked,
+  sentAgain,
+  sentNew,
+  timeout,
+  timerRan,
+} from "../kernel/recovery";
 import { wake } from "../kernel/schedule";
 import { buildSending, cause, maySend, setCause, size, windowLeft } from "../kernel/sending";
 import { broken, count, enter } from "../kernel/stats";
 import { LINK_A, LINK_B, stream, takenAt, visible } from "../kernel/stream";
 import { NEVER } from "../kernel/time";
+import { report } from "../kernel/trouble";
 import { happened } from "../kernel/timeline";
 import { buildTuning, grantable, noteUnread, openWindow, tune } from "../kernel/tuning";
 import { buildWire, segmentBytes, wireBytes } from "../kernel/wire";
@@ -145,7 +156,10 @@ function standsStill(side: u32, t: u64): bool {
 function runTimers(side: u32, t: u64): void {
   for (let i: u32 = 0; i < 2 * streams; i++) {
     const c = connection(side, i);
-    if (c.timerAt <= t) c.probeDue = timerRan(c, t) ? 1 : c.probeDue;
+    if (c.timerAt <= t) {
+      c.probeDue = timerRan(c, t) ? 1 : c.probeDue;
+      if (c.timer == TIMER_GONE) report(side, REASON_UNANSWERED, t);
+    }
     if (c.timerAt != NEVER) wake(side, U_NET_TX, c.timerAt);
   }
 }
@@ -358,4 +372,13 @@ export function unacknowledgedLossy(side: u32): u64 {
   let n: u64 = 0;
   for (let i: u32 = 0; i < 2 * streams; i++) n += connection(side, i).next - connection(side, i).una;
   return n;
+}
+
+/** Nothing of either side goes any more. */
+export function closeLossy(): void {
+  for (let i: u32 = 0; i < 4 * streams; i++) {
+    const c = connection(i >= 2 * streams ? 1 : 0, i % (2 * streams));
+    abandon(c);
+    c.ackAt = NEVER;
+  }
 }

@@ -16,12 +16,15 @@ import {
   F_PAGE_RECORD,
   F_ROUND_END,
   G_DEVICE_BYTES,
+  G_SILENCE,
   L_DEVICE_DONE,
+  L_FOUND,
   L_RAM_DONE,
   MESSAGE_BYTES_MAX,
   MESSAGE_SLOTS,
   M_DEVICE,
   M_DONE,
+  M_FAILED,
   M_FLAG_FINAL,
   M_READY,
   M_RESUME,
@@ -37,12 +40,14 @@ import {
   Q_READ,
   Q_SCAN,
   Q_TO_HOST,
+  REASON_SILENCE,
   R_DESC,
   S_DESC_BYTES,
   S_DESC_RING_ON_HOST,
   S_PCIE_MPS,
   S_PCIE_MRRS,
   S_PCIE_RCB,
+  U_CONTROL,
 } from "../abi";
 import { DESCRIPTORS_AT } from "../kernel/address";
 import { batchBegun, completing, writesEnd } from "../kernel/completion";
@@ -61,15 +66,18 @@ import {
   takeJob,
 } from "../kernel/jobs";
 import { fetchBegun } from "../kernel/fetch";
-import { note } from "../kernel/log";
+import { logged, note } from "../kernel/log";
 import { Message, NO_MESSAGE, ON_CARD, TO_HOST, freeMessage, message, takeMessage } from "../kernel/message";
 import { sizedByWord } from "../kernel/pages";
-import { g32, p32 } from "../kernel/params";
+import { g, g32, p32 } from "../kernel/params";
+import { path } from "../kernel/path";
 import { UP_POSTED, issueRead, put } from "../kernel/port";
 import { Progress, progress } from "../kernel/progress";
 import { giveNumber } from "../kernel/record";
-import { counted } from "../kernel/stats";
+import { wake } from "../kernel/schedule";
+import { booksClosed, counted } from "../kernel/stats";
 import { edgeAt } from "../kernel/time";
+import { report, troubleOf, troubleTold, troubled } from "../kernel/trouble";
 
 /** Flags of Progress. */
 const ROUND_HERE: u32 = 1;
@@ -79,10 +87,14 @@ const FINAL_PLACED: u32 = 8;
 const RESUME_SENT: u32 = 16;
 
 let handshake: u64 = 0;
+// the source listens for its peer, from then on
+let watching: bool = false;
+let watchedFrom: u64 = 0;
 
 /** Tells the firmware how long the transport's handshake takes. */
 export function buildFirmware(handshakeTicks: u64): void {
   handshake = handshakeTicks;
+  watching = false;
 }
 
 /** What a card-clocked unit may see at the earliest of something decided at t. */
@@ -167,6 +179,8 @@ function onMessage(side: u32, slot: u32, t: u64): void {
   const m = message(side, ON_CARD, slot);
   if (m.kind == M_START) {
     tell(side, M_READY, 16, next(side, t + handshake));
+    watching = g(G_SILENCE) != 0;
+    watchedFrom = next(side, t + handshake);
   } else if (m.kind == M_ROUND_END) {
     const q = progress(side);
     q.round = m.b;
@@ -195,6 +209,7 @@ function onRoundEnd(side: u32, argument: u32, t: u64): void {
     roundDone(side, q, t);
   } else if (j.kind == JOB_RESUMED) {
     tell(side, M_DONE, 16, next(side, t));
+    watching = false;
   }
   if (j.slotIn != NO_SLOT) freeSlot(side, j.slotIn);
   freeJob(side, argument);
@@ -227,11 +242,36 @@ function roundDone(side: u32, q: Progress, t: u64): void {
   q.roundWire = wire;
 }
 
+/** Source: the peer is given up when no frame of it has arrived for too long. */
+function watch(t: u64): void {
+  const until = max<u64>(path(1).heardAt, watchedFrom) + g(G_SILENCE);
+  if (booksClosed || t >= until) {
+    watching = false;
+    if (!booksClosed) report(0, REASON_SILENCE, t);
+  } else wake(0, U_CONTROL, until);
+}
+
+/** Tells the front-end what is wrong; the destination's, which waits for its peer, has nothing to do. */
+function tellTrouble(side: u32, t: u64): void {
+  const reason = troubleOf(side);
+  if (reason == 0) return;
+  if (side == 0) {
+    const m = tell(side, M_FAILED, 16, next(side, t));
+    if (m == NO_MESSAGE) return;
+    m.a = reason;
+    if (logged(L_FOUND) == 0) note(L_FOUND, t);
+    watching = false;
+  }
+  troubleTold(side);
+}
+
 /**
  * Looks at what the engines have counted, at each edge of the control clock at which something has changed.
  */
 export function poll(side: u32, t: u64): void {
   const q = progress(side);
+  if (watching && side == 0) watch(t);
+  if (troubled) tellTrouble(side, t);
   if (
     (q.flags & ROUND_HERE) != 0 &&
     (q.flags & ROUND_ANSWERING) == 0 &&

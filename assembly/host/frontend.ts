@@ -11,6 +11,8 @@
 //   the last round / its duration) <= downtime limit. At the deadline of `timeout` the front-end drops what
 //   it is doing: a message that is not in memory yet is not sent, and its pages are dirty again. With `force`
 //   it first ends the interrupt it is handling (`interrupt`) or the message of the start (`message`).
+//   A cancel drops likewise, and a guest that is stopped goes on after `resume`; it comes too late when
+//   everything has been handed over, for then the destination resumes the guest.
 // Leaves out: scheduling of the host, other work of the driver.
 // Numbers: host preset `frontend.*`.
 import {
@@ -28,6 +30,7 @@ import {
   G_ROUNDS_MAX,
   G_START_AT,
   G_TIMEOUT,
+  I_ONE_GUEST,
   L_REASON,
   L_PENDING_PAGES,
   L_PRECOPY_BYTES,
@@ -40,6 +43,7 @@ import {
   M_ADDRESSES,
   M_DEVICE,
   M_DONE,
+  M_FAILED,
   M_FLAG_FINAL,
   M_PAGES,
   M_READY,
@@ -51,6 +55,7 @@ import {
   P_ANNOUNCED,
   P_CLEARED,
   Q_MSIX,
+  REASON_CANCELLED,
   REASON_ROUNDS,
   REASON_TIMEOUT,
   RL_END,
@@ -60,6 +65,8 @@ import {
   RL_WIRE,
   RL_ZERO,
   STARVED,
+  STATUS_CANCELLED,
+  STATUS_FAILED,
   STATUS_NOT_CONVERGED,
   S_HOST_DEVICE_KIB,
   S_HOST_INTERRUPT,
@@ -70,11 +77,14 @@ import {
   S_HOST_WORD,
   U_FRONTEND,
 } from "../abi";
+import { breaksOff, brokenOff, cancelAt, goesOn, stranded } from "../kernel/abandon";
 import { addressBytes, firstPages, takePage } from "../kernel/batch";
 import {
   batchCount,
   collectBatch,
   dirtyCount,
+  guestBack,
+  guestRuns,
   holdUp,
   marksSet,
   restoreBatch,
@@ -94,6 +104,7 @@ import {
   DEVICE,
   WAIT_DONE,
   RESUME,
+  BACK,
   ENDED,
   NOTHING,
   SENDING,
@@ -109,6 +120,8 @@ import {
   send,
   doorbell,
   copyTicks,
+  pagesLeft,
+  pagesOf,
 } from "../kernel/driver";
 import { pop, queue, ready } from "../kernel/fifo";
 import { logged, note, noteRound, roundNote } from "../kernel/log";
@@ -125,7 +138,7 @@ import {
 import { carries, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
 import { g, g32, p } from "../kernel/params";
 import { wake } from "../kernel/schedule";
-import { count, counted, enter } from "../kernel/stats";
+import { broken, count, counted, enter, evaluates } from "../kernel/stats";
 import { productAtMost } from "../kernel/time";
 import { happenedInBatch } from "../kernel/timeline";
 
@@ -150,8 +163,10 @@ export function buildFrontend(side: u32): void {
 export function stepFrontend(side: u32, t: u64): void {
   const f = frontend(side);
   if (hasDeadline(side, f) && t >= deadline()) timeUp(f, t);
+  if (side == 0 && t >= cancelAt()) breakOff(f, STATUS_CANCELLED, REASON_CANCELLED, t);
   advance(side, f, t);
   if (hasDeadline(side, f)) wake(side, U_FRONTEND, deadline());
+  if (side == 0 && t < cancelAt() && f.next != ENDED) wake(0, U_FRONTEND, cancelAt());
 }
 
 function advance(side: u32, f: Frontend, t: u64): void {
@@ -205,6 +220,7 @@ function begin(side: u32, f: Frontend, t: u64): bool {
   if (f.next == LAST) return last(side, f, t);
   if (f.next == DEVICE) return device(side, f, t);
   if (f.next == RESUME) return resume(side, f, t);
+  if (f.next == BACK) return back(f, t);
   enter(side, A_FRONTEND, STARVED, t);
   return false;
 }
@@ -391,20 +407,6 @@ function giveUp(f: Frontend, reason: u32, t: u64): void {
   endedAt = t;
 }
 
-/** Pages in the batch of this number. */
-function pagesOf(batch: u32): u32 {
-  const left = g32(G_PAGES) - batch * BATCH_PAGES;
-  return left < BATCH_PAGES ? left : BATCH_PAGES;
-}
-
-/** Pages marked, and pages that no round has announced yet. */
-function pagesLeft(f: Frontend): u32 {
-  const batches = (g32(G_PAGES) + BATCH_PAGES - 1) / BATCH_PAGES;
-  let n = dirtyCount();
-  for (let b = f.told; b < batches; b++) n += pagesOf(b) - batchCount(b);
-  return n;
-}
-
 // --- the deadline ---
 
 /** A migration under way has one until its guest is being suspended. */
@@ -428,6 +430,21 @@ function timeUp(f: Frontend, t: u64): void {
   }
   giveUp(f, REASON_TIMEOUT, t);
   if (f.doing == NOTHING) enter(0, A_FRONTEND, STARVED, t);
+}
+
+/** The source breaks off, unless everything has been handed over. */
+function breakOff(f: Frontend, status: u32, reason: u32, t: u64): void {
+  if (breaksOff(f, t)) {
+    drop(f, t);
+    if (brokenOff(f, status, reason, t)) endedAt = t;
+  } else if (stranded(f, status, reason, t)) endedAt = t;
+}
+
+/** The guest goes on at the source, which is the end. */
+function back(f: Frontend, t: u64): bool {
+  if (goesOn(f, t)) return true;
+  endedAt = t;
+  return begin(0, f, t);
 }
 
 /** Drops what is being done; pages whose marks were taken and that are not sent are dirty again. */
@@ -474,6 +491,7 @@ function handle(side: u32, f: Frontend, t: u64): void {
     else if (m.kind == M_ROUND_DONE) roundDone(f, m, t);
     else if (m.kind == M_RESUME) f.next = RESUME;
     else if (m.kind == M_DONE) f.next = ENDED;
+    else if (m.kind == M_FAILED) breakOff(f, STATUS_FAILED, m.a, t);
   }
   freeMessage(side, TO_HOST, f.slot);
   handledAt = t;
@@ -490,7 +508,7 @@ export let handledAt: u64 = 0;
 
 // --- the destination ---
 
-/** Sets the device state, then resumes the guest. */
+/** Sets the device state, then resumes the guest, which runs nowhere else. */
 function resume(side: u32, f: Frontend, t: u64): bool {
   if (f.final == 0) {
     f.final = 1;
@@ -499,6 +517,8 @@ function resume(side: u32, f: Frontend, t: u64): bool {
   }
   f.next = ENDED;
   endedAt = t;
+  evaluates(I_ONE_GUEST);
+  if (guestRuns || guestBack) broken(I_ONE_GUEST, t, logged(L_SUSPENDED), t);
   const m = send(side, f, M_DONE, ENDED, t);
   if (m == NO_MESSAGE) return false;
   m.bytes = 16;

@@ -21,6 +21,7 @@ export const TIMER_OFF: u32 = 0;
 export const TIMER_RTO: u32 = 1;
 export const TIMER_PROBE: u32 = 2; // RFC 8985, 7.2
 export const TIMER_REORDER: u32 = 3; // RFC 8985, 6.2
+export const TIMER_GONE: u32 = 4; // none: the connection is given up
 
 // flags of a segment
 export const SACKED: u32 = 1;
@@ -79,6 +80,7 @@ export class Connection {
   timerAt: u64;
   timer: u32;
   backoff: u32;
+  againSince: u64; // first retransmission since something new was acknowledged, 0: there was none
   lastSentAt: u64;
   probing: u32; // a tail loss probe is out
   probeDue: u32; // one is to be sent

@@ -13,11 +13,20 @@ let dirtyPages: u32 = 0;
 let everDirty: u64 = 0;
 /** True while the source guest runs. */
 export let guestRuns: bool = true;
-/** Ticks by which all vCPUs have been held up together (TLB flushes). */
+/** True when the guest was stopped and goes on at the source. */
+export let guestBack: bool = false;
+/** Ticks by which all vCPUs have been held up together (TLB flushes, a stop that was broken off). */
 export let heldUp: u64 = 0;
 
 export function setGuestRuns(runs: bool): void {
   guestRuns = runs;
+}
+
+/** The guest goes on where it was stopped so many ticks ago. */
+export function guestGoesOn(stoppedFor: u64): void {
+  guestRuns = true;
+  guestBack = true;
+  heldUp += stoppedFor;
 }
 
 /** Holds all vCPUs up. */
@@ -33,6 +42,7 @@ export function buildDirty(): bool {
   dirtyPages = 0;
   everDirty = 0;
   guestRuns = true;
+  guestBack = false;
   heldUp = 0;
   return bits != 0;
 }

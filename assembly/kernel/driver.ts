@@ -3,7 +3,9 @@
 // memory before the doorbell is rung.
 import {
   A_FRONTEND,
+  BATCH_PAGES,
   BLOCKED,
+  G_PAGES,
   MESSAGE_SLOTS,
   M_ROUND_END,
   S_HOST_COPY_DEN,
@@ -11,8 +13,9 @@ import {
   S_HOST_MESSAGE,
   TICKS_PER_NS,
 } from "../abi";
+import { batchCount, dirtyCount } from "./dirty";
 import { Message, NO_MESSAGE, TO_CARD, message, takeMessage } from "./message";
-import { p } from "./params";
+import { g32, p } from "./params";
 import { DOWN_POSTED, put } from "./port";
 import { enter } from "./stats";
 import { spanTicks } from "./time";
@@ -30,6 +33,7 @@ export const DEVICE: u32 = 8;
 export const WAIT_DONE: u32 = 9;
 export const RESUME: u32 = 10;
 export const ENDED: u32 = 11;
+export const BACK: u32 = 12; // broken off, the guest is resumed at the source
 
 // what is being done
 export const NOTHING: u32 = 0;
@@ -108,4 +112,18 @@ export function doorbell(side: u32, f: Frontend, t: u64): void {
 /** Time in which a core copies so many bytes. */
 export function copyTicks(side: u32, bytes: u64): u64 {
   return spanTicks(bytes, p(side, S_HOST_COPY_NUM), p(side, S_HOST_COPY_DEN));
+}
+
+/** Pages in the batch of this number. */
+export function pagesOf(batch: u32): u32 {
+  const left = g32(G_PAGES) - batch * BATCH_PAGES;
+  return left < BATCH_PAGES ? left : BATCH_PAGES;
+}
+
+/** Pages marked, and pages that no round has announced yet. */
+export function pagesLeft(f: Frontend): u32 {
+  const batches = (g32(G_PAGES) + BATCH_PAGES - 1) / BATCH_PAGES;
+  let n = dirtyCount();
+  for (let b = f.told; b < batches; b++) n += pagesOf(b) - batchCount(b);
+  return n;
 }

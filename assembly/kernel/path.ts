@@ -24,6 +24,7 @@ import { g, g32 } from "./params";
 import { buildPause, drained, hop, joined, pausing } from "./pause";
 import { mix } from "./random";
 import { broken } from "./stats";
+import { NEVER } from "./time";
 
 /** What happened to a frame, instead of an arrival. */
 export const NOT_ARRIVING: u64 = 0;
@@ -40,9 +41,10 @@ export class Path {
   received: u64;
   seed: u32;
   loss: u32;
+  heardAt: u64; // when the last frame arrived
 }
 
-const PATHS = memory.data(128, 16);
+const PATHS = memory.data(256, 16);
 let queueNum: u64 = 0;
 let queueDen: u64 = 1;
 let buffer: u64 = 0;
@@ -51,18 +53,18 @@ let propagation: u64 = 0;
 let downAt: u64 = 0;
 let downUntil: u64 = 0;
 
-if (offsetof<Path>() > 64) ERROR("path");
+if (offsetof<Path>() > 128) ERROR("path");
 
 /** The way that frames of `side` take. */
 // @ts-ignore: decorator
 @inline
 export function path(side: u32): Path {
-  return changetype<Path>(PATHS + (side << 6));
+  return changetype<Path>(PATHS + (side << 7));
 }
 
 /** Builds the ways of both directions; false when memory does not hold them. */
 export function buildPaths(): bool {
-  memory.fill(PATHS, 0, 128);
+  memory.fill(PATHS, 0, 256);
   queueNum = g(G_NET_QUEUE_NUM);
   queueDen = g(G_NET_QUEUE_DEN);
   buffer = g(G_NET_BUFFER) * queueNum;
@@ -75,6 +77,11 @@ export function buildPaths(): bool {
     path(side).loss = g32(G_NET_LOSS + side);
   }
   return buildPause();
+}
+
+/** Whether the link is down at t, and for good. */
+export function lostForGood(t: u64): bool {
+  return t >= downAt && downUntil - downAt > NEVER;
 }
 
 /** Ticks that so many bytes take at the bottleneck. */
@@ -124,6 +131,7 @@ export function underWay(side: u32, bytes: u64, t: u64): u64 {
 /** A frame has arrived; with it every frame sent is received, lost, dropped or still under way. */
 export function arrived(w: Path, left: u32, t: u64): void {
   w.received++;
+  w.heardAt = t;
   const known = w.received + w.lost + w.dropped + left;
   if (known != w.sent) broken(I_CONSERVED, known, w.sent, t);
 }

@@ -8,8 +8,9 @@
 // recovery (RFC 6675, 6937); a timeout takes all that is out for lost (RFC 6298; the least RTO is 200 ms, as
 // Linux has it, on top of the RTT). A tail loss probe goes two RTTs after the last ACK or segment (RFC 8985,
 // 7).
+// A connection is given up when its retransmissions have gone unanswered for too long (Linux: tcp_retries2).
 // Leaves out: undoing a cut that was wrong, D-SACK, F-RTO, a cut after a loss that a probe repaired.
-import { I_CONSERVED, TICKS_PER_NS } from "../abi";
+import { G_NET_RETRIES, I_CONSERVED, TICKS_PER_NS } from "../abi";
 import {
   beginReduction,
   forgetGrowth,
@@ -29,6 +30,7 @@ import {
   RECOVERY,
   SACKED,
   Segment,
+  TIMER_GONE,
   TIMER_OFF,
   TIMER_PROBE,
   TIMER_REORDER,
@@ -36,6 +38,7 @@ import {
   inFlight,
   segment,
 } from "./connection";
+import { g32 } from "./params";
 import { broken } from "./stats";
 import { NEVER } from "./time";
 
@@ -228,6 +231,7 @@ export function acknowledged(c: Connection, ack: u64, right: u64, t: u64): void 
   if (advanced) {
     acknowledgeUpTo(c, ack, t);
     c.backoff = 0;
+    c.againSince = 0;
     if (c.probing && c.una >= c.probeEnd) c.probing = 0;
   }
   if (delivered == 0 && !advanced) {
@@ -289,6 +293,7 @@ export function sentAgain(c: Connection, number: u32, t: u64): void {
   s.flags |= AGAIN | EVER;
   c.againOut++;
   c.again++;
+  if (c.againSince == 0) c.againSince = t;
   c.lastSentAt = t;
   const entry = c.agains + ((<usize>(c.againLast & c.mask)) << 4);
   store<u64>(entry, t);
@@ -367,9 +372,38 @@ export function timerRan(c: Connection, t: u64): bool {
   return false;
 }
 
+/**
+ * How long retransmissions may go unanswered: Linux's tcp_retries2, the time that so many timeouts of 200 ms,
+ * doubled each time up to 120 s, would take.
+ */
+function patience(retries: u32): u64 {
+  const doublings = min<u32>(retries, 9);
+  return (((<u64>2) << doublings) - 1) * RTO_LEAST + (retries - doublings) * RTO_MOST;
+}
+
+/** Whether a timeout is one too many; of a firmware (assumed) when so many have struck in a row. */
+function hopeless(c: Connection, t: u64): bool {
+  const retries = g32(G_NET_RETRIES);
+  if (retries == 0) return false;
+  if (isFirmware()) return c.backoff >= retries;
+  return c.backoff != 0 && c.againSince != 0 && t - c.againSince >= patience(retries);
+}
+
+/** Nothing is sent any more. */
+export function abandon(c: Connection): void {
+  c.cwnd = 0;
+  c.probeDue = 0;
+  c.timer = TIMER_GONE;
+  c.timerAt = NEVER;
+}
+
 /** A retransmission timeout (RFC 6298, 5.4 to 5.7). */
 function expire(c: Connection, t: u64): void {
   c.timeouts++;
+  if (hopeless(c, t)) {
+    abandon(c);
+    return;
+  }
   if (c.state != LOSS) {
     c.ssthresh = thresholdAfterLoss(c);
     c.episodes++;

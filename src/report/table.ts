@@ -18,10 +18,26 @@ const STATUS_COLOR = {
 function headline(result: Result, name: string, colors: Colors): string {
   const { status, reason, totalTimeNs, downtimeNs } = result.migration;
   const word = colors.bold(colors[STATUS_COLOR[status]](status));
-  const stop =
-    downtimeNs === null ? "the guest was never stopped" : `the guest stood still for ${time(downtimeNs)}`;
+  const never = result.migration.phases.precopyNs === null;
+  const still = never ? "the guest was never stopped" : "the guest is stopped";
+  const stop = downtimeNs === null ? still : `the guest stood still for ${time(downtimeNs)}`;
   const why = reason === null ? "" : `\n  ${reason}`;
-  return `${colors.bold(name)}: ${word} after ${time(totalTimeNs)}, ${stop}${why}`;
+  return `${colors.bold(name)}: ${word} after ${time(totalTimeNs)}, ${stop}${why}${faults(result)}`;
+}
+
+const EFFECTS = {
+  happened: "",
+  "too-late": ", which had no effect: everything had been handed over",
+  "after-the-end": ", which had no effect: the migration had ended",
+} as const;
+
+/** A line for each fault of the scenario. */
+function faults({ migration }: Result): string {
+  const lines = migration.faults.map(({ what, side, atNs, effect }) => {
+    const whose = side === null ? "" : ` of the ${side}`;
+    return `\n  fault  ${what}${whose} at ${time(atNs)}${EFFECTS[effect]}`;
+  });
+  return lines.join("");
 }
 
 function setting(result: Result): string {
@@ -156,7 +172,7 @@ function limits({ bottleneck, bounds, link, migration }: Result, colors: Colors)
 }
 
 function checks({ check, migration, fingerprint }: Result, colors: Colors): string {
-  const subject = migration.status === "completed" ? "destination" : "source (intact after the failure)";
+  const subject = migration.status === "completed" ? "destination" : "source (it keeps the guest)";
   const equal = check.pagesDifferent === 0;
   const compared = grouped(check.pagesCompared);
   const pages = equal

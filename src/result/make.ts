@@ -33,6 +33,8 @@ export interface Findings {
   readonly deviceStateEqual: boolean | null;
   /** Things that were not home after the drain; null when there was no drain. */
   readonly notHome: number | null;
+  /** What a link that was given up, or is lost, kept; null for any other. */
+  readonly writtenOff: { records: number; linkBytes: number } | null;
   /** Page versions given to the core with recorded contents, and with stand-ins. */
   readonly captured: number;
   readonly estimated: number;
@@ -124,6 +126,7 @@ function checkOf(input: Ingredients, units: Result["units"], bounds: Bounds): Re
     pagesDifferent: comparison?.pagesDifferent ?? 0,
     firstDifferentPage: comparison?.firstDifferent ?? null,
     deviceStateEqual,
+    writtenOff: input.findings.writtenOff,
     contentCapturedPercent: versions === 0 ? 100 : Math.round((1e6 * captured) / versions) / 1e4,
     invariants: invariantsOf(input, units, bounds),
   };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The migration's own section of a result: status, times, rounds, and QEMU's names. */
 import * as abi from "../../assembly/abi.ts";
+import { time } from "../report/format.ts";
 import type { ResolvedScenario } from "../scenario/types.ts";
 import { nsOf, type Reading } from "./reading.ts";
 import type { Migration } from "./schema.ts";
@@ -15,6 +16,10 @@ const REASONS: Readonly<Record<number, string>> = {
   [abi.REASON_ROUNDS]: "the round limit was reached",
   [abi.REASON_TIMEOUT]: "the time limit was reached",
   [abi.REASON_TRACE_ENDED]: "the guest's trace ended",
+  [abi.REASON_CANCELLED]: "it was cancelled",
+  [abi.REASON_UNANSWERED]:
+    "the link was given up, for what was sent again went unanswered too often (link.retries)",
+  [abi.REASON_SILENCE]: "the other card was not heard for too long (migration.silence)",
 };
 
 /** The outcome as the core's log tells it; a run that was stopped from outside is `failed`. */
@@ -25,7 +30,29 @@ export function loggedOutcome(reading: Reading): Outcome {
     return { status: "completed", reason: reason === null ? null : `${reason}; the stop was forced` };
   }
   if (status === abi.STATUS_NOT_CONVERGED) return { status: "not-converged", reason };
-  return { status: "failed", reason };
+  const at = reading.log[abi.L_BROKEN_OFF]!;
+  const when = at === 0n ? "" : ` at ${time(nsOf(at))}, ${stageOf(reading)}`;
+  const told = reason === null ? null : `${reason}${when}`;
+  return { status: status === abi.STATUS_CANCELLED ? "cancelled" : "failed", reason: told };
+}
+
+/** Where a migration was when it was broken off, in words. */
+function stageOf({ log }: Reading): string {
+  if (log[abi.L_TOO_LATE] !== 0n)
+    return "with all handed over: the guest stays suspended, as it may run at the destination";
+  if (log[abi.L_SUSPENDED] !== 0n) return "with the guest stopped";
+  return log[abi.L_SETUP_DONE] === 0n ? "in the setup" : `in round ${log[abi.L_ROUNDS]}`;
+}
+
+/** Each fault of the scenario, and whether its time came before the end. */
+function faultsOf(reading: Reading, s: ResolvedScenario, outcome: Outcome): Migration["faults"] {
+  const { end } = span(reading);
+  return s.faults.map(({ what, side, atTicks }) => {
+    const at = BigInt(atTicks);
+    const heeded = what !== "cancel" || outcome.status === "cancelled";
+    const effect = at > end ? "after-the-end" : heeded ? "happened" : "too-late";
+    return { what, side, atNs: nsOf(at), effect };
+  });
 }
 
 /** Start and end of the migration in ticks; both 0 when it never began. */
@@ -146,5 +173,6 @@ export function migrationOf(
       residualNs: residual,
     },
     ram: ramOf(reading, pages, outcome, rounds),
+    faults: faultsOf(reading, s, outcome),
   };
 }

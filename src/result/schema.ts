@@ -77,6 +77,18 @@ const migration = z.strictObject({
       "postcopy-requests": later,
     })
     .describe("names of QEMU's query-migrate"),
+  faults: z
+    .array(
+      z.strictObject({
+        what: z.string(),
+        side: z.enum(["source", "destination"]).nullable(),
+        atNs: ns.describe("when it breaks"),
+        effect: z
+          .enum(["happened", "too-late", "after-the-end"])
+          .describe("too-late: a cancel when everything had been handed over"),
+      }),
+    )
+    .describe("of the scenario, in order of time"),
 });
 
 const invariant = z.strictObject({
@@ -92,6 +104,13 @@ const check = z.strictObject({
   pagesDifferent: count,
   firstDifferentPage: count.nullable(),
   deviceStateEqual: z.boolean().nullable().describe("null unless the migration completed"),
+  writtenOff: z
+    .strictObject({
+      records: count.describe("that were numbered and did not arrive, or met a closed link"),
+      linkBytes: bytes.describe("sent and not acknowledged, both ways"),
+    })
+    .nullable()
+    .describe("what a link that was given up, or is lost, kept; null for any other"),
   contentCapturedPercent: z.number().min(0).max(100),
   invariants: z.array(invariant),
 });

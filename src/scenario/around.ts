@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What goes on around a migration: other I/O of the cards, and what breaks. */
+/** What goes on around a migration: other I/O of the cards. */
 import * as z from "zod";
 import { keptTags } from "../params.ts";
 import { field } from "./fields.ts";
 import type { KeySpec } from "./keys.ts";
 import type { Problems } from "./problems.ts";
-import type { ResolvedFault, ResolvedSide, ResolvedTenant } from "./types.ts";
+import type { ResolvedSide, ResolvedTenant } from "./types.ts";
 import { parseQuantity, show, ticksOf } from "./units.ts";
 
-const SIDES = ["source", "destination"] as const;
-
-const spec = (of: KeySpec): z.ZodType<string | number> => field(of);
-const word = <T extends string>(values: readonly T[], text: string): z.ZodType<T> =>
+export const spec = (of: KeySpec): z.ZodType<string | number> => field(of);
+export const word = <T extends string>(values: readonly T[], text: string): z.ZodType<T> =>
   z
     .enum(values as [T, ...T[]], {
       error: ({ input }) =>
@@ -45,19 +43,10 @@ export const tenantSchema = z.union(
   { error: ({ input }) => `${show(input)} is not known here; write off or { op: read, size: 4 KiB }` },
 );
 
-/** What breaks: a link that is down for a while. */
-export const faultSchema = z.strictObject({
-  at: spec({ measure: "time", min: 0, max: 9000, text: "when it breaks" }),
-  what: word(["link-down", "pcie-down"], "the external link, or a card's PCIe link"),
-  for: spec({ measure: "time", min: 0, max: 3600, text: "how long" }),
-  side: word(SIDES, "of pcie-down: whose").optional(),
-});
-
 type Tenant = z.output<typeof tenantSchema>;
-type Fault = z.output<typeof faultSchema>;
 
 const bytesOf = (text: unknown): number => Number(parseQuantity(text, "bytes").num);
-const ticks = (text: unknown): string => String(ticksOf(parseQuantity(text, "time")));
+export const ticks = (text: unknown): string => String(ticksOf(parseQuantity(text, "time")));
 
 /** The resolved tenant. */
 export function fillTenant(tenant: Tenant): ResolvedTenant {
@@ -72,18 +61,6 @@ export function fillTenant(tenant: Tenant): ResolvedTenant {
     everyTicks: ticks(tenant.every),
     tags: Number(tenant.tags),
   };
-}
-
-/** The resolved faults, in order of time. */
-export function fillFaults(faults: readonly Fault[]): ResolvedFault[] {
-  return faults
-    .map(({ at, what, side, for: duration }) => ({
-      atTicks: ticks(at),
-      what,
-      forTicks: ticks(duration),
-      side: side ?? null,
-    }))
-    .toSorted((a, b) => Number(BigInt(a.atTicks) - BigInt(b.atTicks)));
 }
 
 /** A tenant needs a window that holds an operation, and a worker for each kind of them. */
@@ -110,29 +87,5 @@ export function checkTenantTags(
     const most = Math.floor((side.pcie.tags - vsock - descriptors - asked) / 2);
     if (Number(tenant.tags) > most)
       problems.add(["tenant", "tags"], `are more than the ${name} card can spare; write at most ${most}`);
-  }
-}
-
-/** One fault of a kind and side; a lost frame needs somebody who sends it again. */
-export function checkFaults(faults: readonly Fault[], recovers: boolean, problems: Problems): void {
-  const seen = new Set<string>();
-  for (const [index, fault] of faults.entries()) {
-    const isPcie = fault.what === "pcie-down";
-    if (isPcie && fault.side === undefined)
-      problems.add(["faults", String(index), "side"], "is missing; write source or destination", "key");
-    if (!isPcie && fault.side !== undefined)
-      problems.add(["faults", String(index), "side"], "has no meaning for link-down; remove it", "key");
-    if (!isPcie && !recovers)
-      problems.add(
-        ["faults", String(index), "what"],
-        "loses frames; write link.congestion: cubic too, or link.transport: udp",
-      );
-    const name = `${fault.what} ${fault.side ?? ""}`;
-    if (seen.has(name))
-      problems.add(
-        ["faults", String(index)],
-        `${name.trim()} is there already; one of a kind can be simulated`,
-      );
-    seen.add(name);
   }
 }

@@ -2,7 +2,7 @@
 /** Scenario file, overrides and presets to one resolved scenario. Checks across keys stand in checks.ts. */
 
 import { basename, dirname, extname, resolve } from "node:path";
-import { checkFaults, checkTenant, checkTenantTags, fillFaults, fillTenant } from "./around.ts";
+import { checkTenant, checkTenantTags, fillTenant } from "./around.ts";
 import {
   checkAts,
   checkCompressor,
@@ -16,6 +16,7 @@ import {
   convert,
 } from "./checks.ts";
 import { checkEngine, namedCompressor, namedEngine, ownCompressor } from "./encoders.ts";
+import { checkFaults, checkSilence, fillFaults, fillSilence } from "./faults.ts";
 import {
   type FramingKeys,
   fillCard,
@@ -158,6 +159,7 @@ function fillLink(scenario: Scenario, values: Values, destination: ResolvedSide)
     bufferBytes: bytes(link.buffer),
     inFlightBytes: link.inFlight === "none" ? null : bytes(link.inFlight),
     windowGrowth: link.windowGrowth as ResolvedLink["windowGrowth"],
+    retries: link.retries as number,
     ...framed,
     windowBytes:
       window === undefined
@@ -215,6 +217,7 @@ function fillMigration(scenario: Scenario): ResolvedScenario["migration"] {
     residual: "before-resume",
     timeoutTicks: migration.timeout === "none" ? null : ticks(migration.timeout),
     onTimeout: migration.onTimeout as "fail" | "force",
+    silenceTicks: fillSilence(migration.silence, scenario.faults),
     throttle: "off",
     startAtTicks: ticks(migration.startAt),
   };
@@ -260,7 +263,9 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkWindow(scenario, destination.card, problems);
   checkTenant(scenario.tenant, problems);
   const { congestion, transport } = scenario.link;
-  checkFaults(scenario.faults, congestion !== "none" || transport === "udp", problems);
+  const recovers = congestion !== "none" || transport === "udp";
+  checkFaults(scenario.faults, recovers, problems);
+  checkSilence(scenario.migration.silence, scenario.faults, recovers, problems);
   checkCrypto(scenario, source.card, destination.card, problems);
   convert(link, problems);
   problems.done();

@@ -5,7 +5,8 @@
  */
 import * as z from "zod";
 import { ROUNDS_MAX, STREAMS_MAX } from "../../assembly/abi.ts";
-import { faultSchema, tenantSchema } from "./around.ts";
+import { tenantSchema } from "./around.ts";
+import { faultSchema } from "./faults.ts";
 import { emptyList, field, overrideFields, supported } from "./fields.ts";
 import { CARD_KEYS, HOST_KEYS, type KeySpec, LINK_KEYS, REFUSED_KEYS } from "./keys.ts";
 import { pauseSchema } from "./pause.ts";
@@ -257,6 +258,11 @@ const link = z.strictObject({
     max: 2 ** 30,
     text: "cap on what a connection has in flight",
   }).default("none"),
+  retries: count(
+    1,
+    20,
+    "timeouts in a row after which a connection is given up, as Linux's tcp_retries2",
+  ).default(15),
   windowGrowth: choice(
     ["fixed", "auto"],
     "auto: the receive window begins with 65535 B and grows as Linux's does",
@@ -293,6 +299,12 @@ const migration = z.strictObject({
     "none",
   ),
   onTimeout: choice(["fail", "force"], "what happens at the limit of rounds or time").default("fail"),
+  silence: wordOr("none", {
+    measure: "time",
+    min: 1e-9,
+    max: TIME_MAX,
+    text: "longest time without a frame of the other card; default: 30 s when a fault has no end, else none",
+  }).optional(),
   throttle: supported(["off"], "any", "slowing of the guest's writes").default("off"),
   startAt: time(TIME_MAX, "guest time at which the migration starts").default("0 s"),
 });

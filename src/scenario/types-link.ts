@@ -44,6 +44,8 @@ export interface ResolvedLink {
   inFlightBytes: number | null;
   /** auto: the receive window begins with 65535 bytes and grows up to windowBytes. */
   windowGrowth: "fixed" | "auto";
+  /** Timeouts in a row after which a connection is given up. */
+  retries: number;
   /** Bytes of the MTU around a payload: IP, TCP with timestamps, and what encloses them. */
   packetHeaderBytes: number;
   /** What a packet is padded to: 4 with ESP, else 1. */

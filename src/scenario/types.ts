@@ -313,12 +313,13 @@ export type ResolvedTenant =
       tags: number;
     };
 
-/** A link that is down for a while. */
+/** What breaks. */
 export interface ResolvedFault {
   atTicks: string;
-  what: "link-down" | "pcie-down";
-  forTicks: string;
-  /** Whose, of `pcie-down`. */
+  what: "link-down" | "pcie-down" | "cancel";
+  /** How long; null where that has no meaning. */
+  forTicks: string | null;
+  /** Whose; null where that has no meaning. */
   side: "source" | "destination" | null;
 }
 
@@ -369,6 +370,8 @@ export interface ResolvedScenario {
     /** Decimal ticks, or null for none. */
     timeoutTicks: string | null;
     onTimeout: "fail" | "force";
+    /** Longest time without a frame of the other card, decimal ticks; null: any. */
+    silenceTicks: string | null;
     throttle: "off";
     /** Guest time of the start in decimal ticks. */
     startAtTicks: string;

@@ -14,6 +14,7 @@ import {
 } from "./claims/around.ts";
 import { chainRun, checkChain, ENGINE } from "./claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./claims/codec.ts";
+import { checkGivenUp, checkGoingOn, checkSilence, checkTooLate } from "./claims/failures.ts";
 import { checkTransfers } from "./claims/lossy.ts";
 import { checkParams } from "./claims/params.ts";
 import {
@@ -77,6 +78,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
     checkCompletions,
     checkInterrupts,
   ],
+  failures: [checkGoingOn, checkTooLate, checkGivenUp, checkSilence],
   spoil: [checkFlippedBit, checkRepeatedNumber, checkSource, checkBounds],
   qemu: [checkThread],
 };

@@ -14,7 +14,7 @@ const OPERATIONS: Readonly<Record<string, number>> = {
 
 interface Fault {
   at: unknown;
-  for: unknown;
+  for?: unknown;
   what: string;
   side?: string;
 }
@@ -24,12 +24,25 @@ function faultParams(p: Put, scenario: object, what: string, side: string | unde
   const faults = (writtenAt(scenario, "faults") ?? []) as Fault[];
   const fault = faults.find((one) => one.what === what && one.side === side);
   p(at, fault === undefined ? 0 : ticks(fault.at));
-  p(at + 1, fault === undefined ? 0 : ticks(fault.for));
+  // without an end: further than any time
+  p(at + 1, fault === undefined ? 0 : fault.for === undefined ? NEVER : ticks(fault.for));
 }
 
-/** When the external link is down. */
+/** Beyond 2.5 h, and no sum of two times overflows. */
+const NEVER = 2 ** 63;
+
+/** When the external link is down, when the migration is cancelled, and who notices that nobody answers. */
 export function linkFault(p: Put, scenario: object): void {
   faultParams(p, scenario, "link-down", undefined, abi.G_NET_DOWN_AT);
+  const faults = (writtenAt(scenario, "faults") ?? []) as Fault[];
+  const cancel = faults.find(({ what }) => what === "cancel");
+  const start = ticks(writtenAt(scenario, "migration.startAt") ?? "0 s");
+  const at = cancel === undefined ? NEVER : ticks(cancel.at);
+  p(abi.G_CANCEL_AT, at > start ? at : start + 1);
+  const endless = faults.some((one) => one.what === "link-down" && one.for === undefined);
+  const silence = writtenAt(scenario, "migration.silence") ?? (endless ? "30 s" : "none");
+  p(abi.G_SILENCE, silence === "none" ? 0 : ticks(silence));
+  p(abi.G_NET_RETRIES, whole(writtenAt(scenario, "link.retries") ?? 15));
 }
 
 /** Of a side: spoilt packets, its PCIe link that goes down, and other I/O of its card. */

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the source's front-end breaks a migration off: what it notes, and how the guest goes on.
+//
+// Breaks off: at any time from START until everything has been handed over (the doorbell of the last piece of
+//   device state has been rung), from when on the destination resumes the guest whatever the source would
+//   like. A guest that is stopped is resumed, which takes `resume`, and goes on where it was: what its vCPUs
+//   do later shifts by the time that they stood still (clock guest). The tracker stays on, for pages that
+//   are announced are still being read.
+//   A failure after the point of no return leaves the guest suspended at the source: nobody there knows
+//   whether it runs at the destination.
+// Leaves out: telling the destination, whose half of a guest waits for ever.
+import {
+  G_CANCEL_AT,
+  L_BROKEN_OFF,
+  L_ENDED,
+  L_PENDING_PAGES,
+  L_REASON,
+  L_RESUMED,
+  L_STATUS,
+  L_SUSPENDED,
+  L_TOO_LATE,
+  STATUS_FAILED,
+  S_HOST_RESUME,
+  U_GUEST,
+} from "../abi";
+import { guestGoesOn, guestRuns } from "./dirty";
+import { BACK, ENDED, Frontend, WAIT_DONE, WAIT_START, WORKING, pagesLeft, work } from "./driver";
+import { logged, note } from "./log";
+import { g, p } from "./params";
+import { wake } from "./schedule";
+
+/** When the migration is cancelled; no earlier than NEVER when it is not. */
+// @ts-ignore: decorator
+@inline
+export function cancelAt(): u64 {
+  return g(G_CANCEL_AT);
+}
+
+/** Whether the source may break off at t; that it comes too late is noted. */
+export function breaksOff(f: Frontend, t: u64): bool {
+  if (f.next == WAIT_DONE && logged(L_TOO_LATE) == 0) note(L_TOO_LATE, t);
+  return f.next != WAIT_START && f.next != WAIT_DONE && f.next != BACK && f.next != ENDED;
+}
+
+/**
+ * The source cannot go on and does not know whether the destination has the guest: it stays suspended, which
+ * is the end unless the destination has resumed it.
+ */
+export function stranded(f: Frontend, status: u32, reason: u32, t: u64): bool {
+  if (status != STATUS_FAILED || f.next != WAIT_DONE || logged(L_ENDED) != 0) return false;
+  f.next = ENDED;
+  note(L_STATUS, STATUS_FAILED);
+  note(L_REASON, reason);
+  note(L_BROKEN_OFF, t);
+  return true;
+}
+
+/** What was being done has been dropped: true when that is the end, for the guest runs. */
+export function brokenOff(f: Frontend, status: u32, reason: u32, t: u64): bool {
+  note(L_STATUS, status);
+  note(L_REASON, reason);
+  note(L_BROKEN_OFF, t);
+  note(L_PENDING_PAGES, pagesLeft(f));
+  f.final = 2; // no deadline any more
+  f.next = guestRuns ? ENDED : BACK;
+  return guestRuns;
+}
+
+/** Resumes the guest: true while that takes its time. */
+export function goesOn(f: Frontend, t: u64): bool {
+  if (f.final == 2) {
+    f.final = 3;
+    return work(f, WORKING, BACK, t + p(0, S_HOST_RESUME));
+  }
+  f.next = ENDED;
+  guestGoesOn(t - logged(L_SUSPENDED));
+  note(L_RESUMED, t);
+  wake(0, U_GUEST, t);
+  return false;
+}

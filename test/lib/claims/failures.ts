@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Migrations that are broken off, by what docs/model.md section 16 says of them.
+import * as abi from "../../../assembly/abi.ts";
+import { type Result, simulate } from "../../../src/index.ts";
+import { nsOf } from "../../../src/result/reading.ts";
+import { generated, inputOf, TICKS_PER_NS } from "../migrate.ts";
+import { firmwareGivesUp, tcpGivesUp } from "../reference/giving-up.ts";
+import { writesBy } from "../reference/going-on.ts";
+import { claim, same } from "./expect.ts";
+
+/** A stop of some milliseconds: the device state is large and the link slow. */
+export const SLOW_STOP = {
+  guest: { ...generated(600, 400_000), deviceState: "1 MiB" },
+  compress: "off",
+  content: "sized",
+  migration: { maxRounds: 2, downtimeLimit: "1 ns", onTimeout: "force" },
+  link: { rate: "1 Gbit/s", rtt: "1 ms" },
+};
+
+function unbroken(what: string, { check }: Result): void {
+  const broken = check.invariants.find(({ held }) => !held);
+  if (broken === undefined) return;
+  throw new Error(`invariant ${broken.name}: ${what}: ${broken.left} beside ${broken.right}`);
+}
+
+/**
+ * Cancelled while the last round is told of, or the device state handed over: the guest is resumed, `resume`
+ * later, and has then done what it would have done sooner by the time that it stood still. With a dirty
+ * bitmap and no flush nothing else holds it up.
+ */
+export function checkGoingOn(): Result {
+  const sets = ["tracker.kind=bitmap", "source.host.tracker.tlbFlush=0 s"];
+  const free = inputOf(SLOW_STOP, { sets });
+  same("without a cancel", simulate(free).migration.status, "completed");
+  const at = (free.core.logged(abi.L_SUSPENDED) / TICKS_PER_NS + 30_000n) * TICKS_PER_NS;
+  const faults = [{ at: `${at / TICKS_PER_NS} ns`, what: "cancel" }];
+  const input = inputOf({ ...SLOW_STOP, faults }, { sets });
+  const result = simulate(input);
+  const { core, stream, scenario } = input;
+  unbroken("cancelled", result);
+  same("cancelled", result.migration.status, "cancelled");
+  const resume = BigInt(scenario.sides.source.host.frontend.resumeTicks);
+  same("cancelled: guest resumed", core.logged(abi.L_RESUMED), at + resume);
+  const stopped = core.logged(abi.L_RESUMED) - core.logged(abi.L_SUSPENDED);
+  same("cancelled: downtime", result.migration.downtimeNs, nsOf(stopped));
+  const done = writesBy(stream.fork(), core.logged(abi.L_BOOKS) - stopped);
+  same("cancelled: writes by the end", core.counter(0, abi.C_WRITES), done);
+  const before = writesBy(stream.fork(), core.logged(abi.L_SUSPENDED));
+  claim("cancelled: the guest goes on", done > before, done, `more than ${before}`);
+  return result;
+}
+
+/** Cancelled when everything has been handed over: the guest goes to the destination, and there alone. */
+export function checkTooLate(): void {
+  const free = inputOf(SLOW_STOP);
+  const { totalTimeNs } = simulate(free).migration;
+  const end = free.core.logged(abi.L_ENDED) / TICKS_PER_NS;
+  const late = simulate(inputOf({ ...SLOW_STOP, faults: [{ at: `${end - 1000n} ns`, what: "cancel" }] }));
+  unbroken("a cancel too late", late);
+  same("a cancel too late", late.migration.status, "completed");
+  same("a cancel too late: time", late.migration.totalTimeNs, totalTimeNs);
+}
+
+const SILENT = { guest: generated(600, 0), compress: "off", encrypt: "off", content: "sized" };
+
+/** When the source's card finds that the link is lost, in ns; the migration fails, the cards are empty. */
+function foundNs(what: string, scenario: object): number {
+  const input = inputOf({ ...SILENT, ...scenario });
+  const result = simulate(input);
+  unbroken(what, result);
+  same(what, result.migration.status, "failed");
+  same(`${what}: pages`, result.check.pagesDifferent, 0);
+  const { writtenOff } = result.check;
+  claim(`${what}: written off`, writtenOff !== null && writtenOff.records > 0, writtenOff, "something");
+  return nsOf(input.core.logged(abi.L_FOUND));
+}
+
+/** A link that is lost before the first segment: given up as tcp_retries2 says, or the firmware. */
+export function checkGivenUp(): void {
+  const faults = [{ at: "0 s", what: "link-down" }];
+  for (const [link, seconds, list] of [
+    [{ congestion: "cubic" }, tcpGivesUp, [1, 3, 10, 15]],
+    [{ transport: "udp" }, firmwareGivesUp, [1, 4, 15]],
+  ] as const) {
+    const sent = list.map((retries) => {
+      const migration = { silence: "5000 s" };
+      const found = foundNs("given up", { faults, link: { ...link, retries }, migration });
+      return found - 1e9 * seconds(retries);
+    });
+    // the first segment leaves at one time; the firmware looks at the next edge of its clock, 667 ps
+    const [first] = sent;
+    claim("given up: after the start", first! > 30_000 && first! < 300_000, `${first} ns`, "then");
+    for (const [i, one] of sent.entries())
+      claim(`given up: ${list[i]} retries`, Math.abs(one - first!) < 2, `${one} ns`, `${first} ns`);
+  }
+}
+
+/** A link that is lost at 300 us: the last frame has left before that, and frames come often. */
+export function checkSilence(): void {
+  const link = { congestion: "cubic" };
+  for (const us of [200, 5000]) {
+    const migration = { silence: `${us} us` };
+    const faults = [{ at: "300 us", what: "link-down" }];
+    const lastHeard = foundNs("silence", { faults, link, migration }) - 1000 * us;
+    // one way is 10 us
+    const right = lastHeard <= 310_001 && lastHeard > 290_000;
+    claim(`silence: ${us} us after the last frame`, right, `${lastHeard} ns`, "until 310 us");
+    same(
+      "without the fault",
+      simulate(inputOf({ ...SILENT, link, migration })).migration.status,
+      "completed",
+    );
+  }
+}
