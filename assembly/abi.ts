@@ -115,6 +115,8 @@ export const G_INTERRUPT_AFTER: u32 = 56; // messages that do not wait for that
 export const G_CANCEL_AT: u32 = 67; // not before NEVER when it is not
 export const G_SILENCE: u32 = 68; // ticks without a frame of the peer that the source bears, 0: any
 export const G_NET_RETRIES: u32 = 69; // timeouts in a row after which a connection is given up, 0: never
+export const G_CORRUPT_AT: u32 = 70; // from when on a page record is spoilt; not before NEVER: none is
+export const G_RESET_AT: u32 = 71; // when the destination's card is reset; likewise
 export const G_COUNT: u32 = 80;
 
 // congestion control: none is a path without loss that nobody backs off from
@@ -326,6 +328,7 @@ export const REASON_TRACE_ENDED: u32 = 3;
 export const REASON_CANCELLED: u32 = 10;
 export const REASON_UNANSWERED: u32 = 11;
 export const REASON_SILENCE: u32 = 12;
+export const REASON_TAG: u32 = 13;
 
 // --- invariants (model.md section 7) ---
 export const I_DESTINATION_EQUALS_SOURCE: u32 = 1;

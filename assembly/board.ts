@@ -9,6 +9,7 @@ import {
   G_NET_WINDOW,
   G_PAGES_OVER_VSOCK,
   G_QUANTUM,
+  G_RESET_AT,
   G_SERIES_WINDOW,
   I_CONSERVED,
   I_DESTINATION_EQUALS_SOURCE,
@@ -63,7 +64,7 @@ import { stepCompressor, stepDecompressor } from "./card/compressor";
 import { dispatch, retire, retiredArgument, retiredCount, retiredQueue } from "./card/control";
 import { buildCrypto, stepOpen, stepSeal } from "./card/crypto";
 import { stepDescriptors, stepRead } from "./card/dma";
-import { stepFramer, stepReceive } from "./card/framer";
+import { receiving, stepFramer, stepReceive } from "./card/framer";
 import { landPages, stepPlacer } from "./card/placer";
 import { stepScanner } from "./card/scanner";
 import { buildTenant, startTenant, stepTenant, stopTenant } from "./card/tenant";
@@ -91,6 +92,7 @@ import { buildNumbers, buildRecords, numbersOut } from "./kernel/record";
 import {
   clockOf,
   earliest,
+  forgetDue,
   nextDue,
   nextPresent,
   scheduleReset,
@@ -100,7 +102,7 @@ import {
   wake,
 } from "./kernel/schedule";
 import { settleServers } from "./kernel/server";
-import { broken, brokenInvariant, closeBooks, statsReset } from "./kernel/stats";
+import { broken, brokenInvariant, closeBooks, standStill, statsReset } from "./kernel/stats";
 import { LINK_A, LINK_B, buildStream, stream, streamsLeft } from "./kernel/stream";
 import { NEVER, NO_CLOCK, edgeAt, setDomain } from "./kernel/time";
 import { timelineReset } from "./kernel/timeline";
@@ -119,6 +121,8 @@ let endAt: u64 = NEVER;
 /** Local clock up to which both sides have run. */
 let clock: u64 = 0;
 let draining: bool = false;
+/** True when the destination's card has been reset. */
+let wasReset: bool = false;
 
 // last time the naive scheduler visited each side
 const VISITED = memory.data(16, 8);
@@ -140,9 +144,11 @@ export function build(): u32 {
   buildTrouble();
   recordsWrittenOff = 0;
   bytesWrittenOff = 0;
+  cardWrittenOff = 0;
   endAt = NEVER;
   clock = 0;
   draining = false;
+  wasReset = false;
   const bodies = g32(G_CONTENT) != CONTENT_SIZED;
   if (!buildPages() || !buildDirty() || !buildGuest(bodies)) return BUILD_MEMORY;
   buildMessages(bodies && g32(G_PAGES_OVER_VSOCK) != 0);
@@ -209,9 +215,21 @@ function runUntil(until: u64): u32 {
     if (to > until) to = until;
     runTo(0, to);
     if (wantsInput) return STOP_INPUT;
-    runTo(1, to);
+    if (to < g(G_RESET_AT)) runTo(1, to);
+    else reset(g(G_RESET_AT));
   }
   return STOP_INVARIANT;
+}
+
+/** The destination's card loses its state at `at`, and nothing happens on that side from then on. */
+function reset(at: u64): void {
+  if (wasReset) return;
+  runTo(1, at - 1);
+  wasReset = true;
+  forgetDue(1);
+  flushPcie(1);
+  settleServers(at);
+  standStill(1, at);
 }
 
 /**
@@ -419,19 +437,24 @@ export function differingDevice(): u32 {
 /** What a closed link kept: records, and bytes that were sent and not acknowledged. */
 export let recordsWrittenOff: u32 = 0;
 export let bytesWrittenOff: u32 = 0;
+/** What a card that was reset held: entries of queues, jobs, SRAM, tags, messages. */
+export let cardWrittenOff: u32 = 0;
 
 /** After STOP_DONE: what is not home, of both sides; 0 when everything is. */
 export function notHome(): u32 {
-  let n = fifosLeft() + poolsLeft();
+  let n: u32 = 0;
   for (let side: u32 = 0; side < 2; side++) {
     settlePcie(side);
-    n += jobsOut(side) + requestersOut(side) + waysOut(side) + messagesOut(side);
+    const cards = fifosLeft(side) + poolsLeft(side) + jobsOut(side) + requestersOut(side);
+    const all = cards + waysOut(side) + messagesOut(side);
+    if (side == 1 && wasReset) cardWrittenOff = all;
+    else n += all;
   }
   const records = streamsLeft();
   const bytes = <u32>(unacknowledged(0) + unacknowledged(1));
   if (linkClosed) {
     // every record that was numbered has arrived, lies in a stream, or met a closed link
-    recordsWrittenOff = records + recordsDropped;
+    recordsWrittenOff = records + recordsDropped - (wasReset ? receiving(1) : 0);
     bytesWrittenOff = bytes;
     n += numbersOut() - recordsWrittenOff;
   } else n += records + numbersOut() + bytes;

@@ -2,7 +2,16 @@
 // What the core exports, in the order a run meets it.
 export { globalParams, sideParams } from "./kernel/params";
 export { arenaTop } from "./kernel/memory";
-export { build, bytesWrittenOff, clockNow, differingDevice, notHome, recordsWrittenOff, run } from "./board";
+export {
+  build,
+  bytesWrittenOff,
+  cardWrittenOff,
+  clockNow,
+  differingDevice,
+  notHome,
+  recordsWrittenOff,
+  run,
+} from "./board";
 export { buildPcieProbe, closePcieProbe, probeLatencies, probeMarks, runPcieProbe } from "./board-pcie";
 export { buildSoftware, runSoftware } from "./board-qemu";
 export { qemuParams, qemuReading } from "./host/qemu";

@@ -24,6 +24,10 @@ export function setFaults(g: Map<number, number | bigint>, s: ResolvedScenario):
   g.set(abi.G_NET_DOWN_FOR, BigInt(down === undefined ? 0 : (down.forTicks ?? BEYOND)));
   g.set(abi.G_SILENCE, BigInt(s.migration.silenceTicks ?? 0));
   g.set(abi.G_NET_RETRIES, s.link.retries);
+  g.set(abi.G_CORRUPT_AT, BigInt(faultOf(s, "corrupt")?.atTicks ?? BEYOND));
+  // at time 0 nothing can have happened on that side
+  const reset = BigInt(faultOf(s, "reset", "destination")?.atTicks ?? BEYOND);
+  g.set(abi.G_RESET_AT, reset === 0n ? 1n : reset);
   // before the start there is nothing to cancel
   const cancel = faultOf(s, "cancel");
   const first = BigInt(s.migration.startAtTicks) + 1n;

@@ -199,7 +199,8 @@ function examine(input: SimulateInput, feeder: Feeder, ended: Ended, outcome: Ou
   const equal = completed ? deviceStateEqual(core, scenario) : null;
   const lost = notHome !== null && Number(core.global("linkClosed")) !== 0;
   const records = Number(core.global("recordsWrittenOff"));
-  const writtenOff = lost ? { records, linkBytes: Number(core.global("bytesWrittenOff")) } : null;
+  const [linkBytes, inCard] = ["bytesWrittenOff", "cardWrittenOff"].map((name) => Number(core.global(name)));
+  const writtenOff = lost ? { records, linkBytes: linkBytes!, inCard: inCard! } : null;
   return { broken, comparison, deviceStateEqual: equal, notHome, writtenOff, captured, estimated };
 }
 

@@ -6,7 +6,14 @@ import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
 import { Core, coreModule } from "../src/core.ts";
 import { isGood, isSound, type Result, type SimulateInput, simulate } from "../src/index.ts";
-import { checkGivenUp, checkGoingOn, checkSilence, SLOW_STOP } from "./lib/claims/failures.ts";
+import {
+  checkCorrupt,
+  checkGivenUp,
+  checkGoingOn,
+  checkReset,
+  checkSilence,
+  SLOW_STOP,
+} from "./lib/claims/failures.ts";
 import { generated, inputOf, migrate, redis, TICKS_PER_NS } from "./lib/migrate.ts";
 
 const HOT = { ...redis, tile: 2, speed: 400 };
@@ -156,6 +163,37 @@ test("a link that is lost after the point of no return: nobody resumes the guest
     assert.is(downtimeNs, null);
   }
   assert.equal([...seen].sort(), ["completed", "failed"]);
+});
+
+test("a record that is spoilt on the link is never placed, and the migration fails", () => {
+  for (const content of ["full", "sized"] as const) {
+    const result = checkCorrupt(content);
+    brokenOff(result, "failed", /^a record did not authenticate at the destination at /);
+  }
+});
+
+test("the destination's card is reset: the other is silent, what it held is written off", () => {
+  const result = checkReset();
+  brokenOff(result, "failed", /not heard for too long/);
+  const faults = [{ at: "317 us", what: "reset", side: "destination" }];
+  const full = run({ guest: HOT, link: { transport: "udp" }, faults, migration: { silence: "2 ms" } });
+  brokenOff(full.result, "failed", /not heard for too long/);
+  assert.ok(full.result.check.writtenOff!.inCard > 0);
+});
+
+test("the naive scheduler fails likewise", () => {
+  const plain = { guest: generated(200, 100_000), content: "sized", migration: { silence: "100 us" } };
+  for (const fault of [
+    { at: "150 us", what: "link-down" },
+    { at: "150 us", what: "corrupt" },
+    { at: "150 us", what: "reset", side: "destination" },
+  ]) {
+    const scenario = { ...plain, link: { transport: "udp" }, faults: [fault] };
+    const lean = migrate(scenario);
+    assert.is(lean.migration.status, "failed", fault.what);
+    assert.is(migrate(scenario, { variant: "naive" }).fingerprint, lean.fingerprint, fault.what);
+    assert.is(migrate(scenario, { variant: "instrumented" }).fingerprint, lean.fingerprint, fault.what);
+  }
 });
 
 test("the naive scheduler breaks off likewise", () => {

@@ -34,6 +34,7 @@ import {
   Q_PLACE,
   Q_SEAL,
   Q_UNLZ,
+  REASON_TAG,
   RECORD_HEADER_BYTES,
   STARVED,
   S_GCM_ADMIT,
@@ -58,6 +59,9 @@ import {
   JOB_ZERO,
   Job,
   NO_SLOT,
+  SPOILT,
+  freeJob,
+  freeSlot,
   job,
   onItsWay,
   slotAt,
@@ -79,6 +83,7 @@ import { wake } from "../kernel/schedule";
 import { broken, count, enter, evaluates, sample } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
+import { report } from "../kernel/trouble";
 
 //  key record, 16 bytes: | highest nonce used u64 | slot (1 + number, 0 none) u32 | last use u32 |
 @unmanaged
@@ -208,6 +213,11 @@ export function stepOpen(side: u32, t: u64): void {
     over ^= (<u32>1) << e;
     const index = engineJob(side, POOL_OPEN, e);
     const j = job(side, index);
+    if ((j.flags & SPOILT) != 0) {
+      engineFree(side, POOL_OPEN, e);
+      refuse(side, index, j, t);
+      continue;
+    }
     const to = queue(side, behind(j));
     if (lacks(to, 1)) {
       enter(side, A_OPEN + e, BLOCKED, t);
@@ -239,6 +249,13 @@ export function stepOpen(side: u32, t: u64): void {
   }
 }
 
+/** The tag does not fit: nobody behind sees the record, the firmware is told. */
+function refuse(side: u32, index: u32, j: Job, t: u64): void {
+  if (j.slotIn != NO_SLOT) freeSlot(side, j.slotIn);
+  freeJob(side, index);
+  report(side, REASON_TAG, t);
+}
+
 /** The queue behind decryption. */
 function behind(j: Job): u32 {
   if (j.kind == JOB_PAGE || j.kind == JOB_DEVICE) return (j.flags & CODED) != 0 ? Q_UNLZ : Q_PLACE;
@@ -252,7 +269,7 @@ function open(side: u32, index: u32, j: Job, link: u32, t: u64): void {
   const at = j.slotIn == NO_SLOT ? <usize>0 : slotAt(side, j.slotIn);
   const context = (1 - side) * 2 + link;
   const tag = tagAt(side, index);
-  if (!gcmOpen(context, ivOf(context, j), writeHeader(j), RECORD_HEADER_BYTES, at, at, j.bytes, tag)) {
-    broken(I_TAG, j.pfn, j.nonce, t);
-  }
+  const good = gcmOpen(context, ivOf(context, j), writeHeader(j), RECORD_HEADER_BYTES, at, at, j.bytes, tag);
+  // a record that was spoilt on the link is refused when it leaves the engine
+  if (good == ((j.flags & SPOILT) != 0)) broken(I_TAG, j.pfn, j.nonce, t);
 }

@@ -44,8 +44,11 @@ import {
   CARRIED,
   CODED,
   JOB_DEVICE,
+  JOB_PAGE,
+  JOB_ZERO,
   Job,
   NO_SLOT,
+  SPOILT,
   freeJob,
   freeSlot,
   job,
@@ -68,6 +71,7 @@ import {
   recordBytes,
   recordThere,
   ringFit,
+  ringFlip,
   ringRead,
   ringWrite,
   stream,
@@ -76,7 +80,7 @@ import {
 } from "../kernel/stream";
 import { edgeAfter, edgeAt, spanTicks } from "../kernel/time";
 import { happened } from "../kernel/timeline";
-import { linkClosed, recordDropped } from "../kernel/trouble";
+import { linkClosed, recordDropped, spoilsFrom, spoiltOne } from "../kernel/trouble";
 
 //  copier of a direction, 24 bytes: | done u64 | job u32 | busy u32 | link u32 | - |
 @unmanaged
@@ -182,6 +186,8 @@ function finishFrame(side: u32, f: Copier, t: u64): void {
   r.bytes = j.bytes;
   r.flags = j.flags;
   r.round = j.round;
+  const spoils = t >= spoilsFrom && side == 0 && (j.kind == JOB_PAGE || j.kind == JOB_ZERO);
+  if (spoils) r.flags |= SPOILT;
   if ((j.flags & CARRIED) != 0) {
     const slot = (j.flags & CODED) != 0 ? j.slotOut : j.slotIn;
     ringFit(s);
@@ -189,7 +195,9 @@ function finishFrame(side: u32, f: Copier, t: u64): void {
     const at = from + RECORD_HEADER_BYTES;
     if (j.bytes != 0) ringWrite(s, at, slotAt(side, slot), j.bytes);
     if (tagBytes() != 0) ringWrite(s, at + j.bytes, tagAt(side, f.index), RECORD_TAG_BYTES);
+    if (spoils) ringFlip(s, at);
   }
+  if (spoils) spoiltOne();
   count(side, C_RECORD_BYTES_A + f.link, f.total);
   if (j.kind == JOB_DEVICE) count(side, C_DEVICE_BYTES, j.bytes);
   else if (j.started != 0) sample(side, H_PAGE_TOTAL, t - j.started);
@@ -198,6 +206,11 @@ function finishFrame(side: u32, f: Copier, t: u64): void {
 }
 
 // --- receiving ---
+
+/** 1 while a record whose number has been received is being copied, and not taken out yet. */
+export function receiving(side: u32): u32 {
+  return copier(side, 1).busy;
+}
 
 export function stepReceive(side: u32, t: u64): void {
   const f = copier(side, 1);

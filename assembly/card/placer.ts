@@ -22,6 +22,7 @@ import {
   H_PLACE,
   I_CONSERVED,
   I_NO_OLDER_COPY,
+  I_TAG,
   LAND_PAGE,
   PAGE_BYTES,
   P_PLACED,
@@ -48,6 +49,7 @@ import {
   JOB_ZERO,
   Job,
   NO_SLOT,
+  SPOILT,
   freeJob,
   freeSlot,
   job,
@@ -108,6 +110,7 @@ export function stepPlacer(side: u32, t: u64): void {
   }
   const index = head(queue(side, Q_PLACE));
   const j = job(side, index);
+  if ((j.flags & SPOILT) != 0) broken(I_TAG, j.pfn, j.nonce, t);
   const fresh = j.kind == JOB_ZERO && placedVersion(j.pfn) == ABSENT;
   if (j.kind == JOB_DEVICE || fresh) {
     pop(queue(side, Q_PLACE));

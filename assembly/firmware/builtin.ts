@@ -41,6 +41,7 @@ import {
   Q_SCAN,
   Q_TO_HOST,
   REASON_SILENCE,
+  REASON_TAG,
   R_DESC,
   S_DESC_BYTES,
   S_DESC_RING_ON_HOST,
@@ -55,6 +56,7 @@ import { EVENT_MESSAGE, EVENT_ROUND, push, pushHeld, queue, lacks } from "../ker
 import {
   CARRIED,
   FINAL,
+  JOB_ABORT,
   JOB_PLACED,
   JOB_RESUMED,
   JOB_ROUND_END,
@@ -210,6 +212,8 @@ function onRoundEnd(side: u32, argument: u32, t: u64): void {
   } else if (j.kind == JOB_RESUMED) {
     tell(side, M_DONE, 16, next(side, t));
     watching = false;
+  } else if (j.kind == JOB_ABORT) {
+    report(side, j.pfn, t);
   }
   if (j.slotIn != NO_SLOT) freeSlot(side, j.slotIn);
   freeJob(side, argument);
@@ -251,7 +255,7 @@ function watch(t: u64): void {
   } else wake(0, U_CONTROL, until);
 }
 
-/** Tells the front-end what is wrong; the destination's, which waits for its peer, has nothing to do. */
+/** Tells what is wrong: the source's front-end, or the peer. */
 function tellTrouble(side: u32, t: u64): void {
   const reason = troubleOf(side);
   if (reason == 0) return;
@@ -261,7 +265,7 @@ function tellTrouble(side: u32, t: u64): void {
     m.a = reason;
     if (logged(L_FOUND) == 0) note(L_FOUND, t);
     watching = false;
-  }
+  } else if (reason == REASON_TAG) own(side, JOB_ABORT, reason, 0, 0, t);
   troubleTold(side);
 }
 

@@ -182,9 +182,9 @@ export function readyCount(f: u32, t: u64, most: u32): u32 {
   return n;
 }
 
-/** Entries left and reserved in all queues: zero when everything is home. */
-export function fifosLeft(): u32 {
+/** Entries left and reserved in all queues of a side: zero when everything is home. */
+export function fifosLeft(side: u32): u32 {
   let n: u32 = 0;
-  for (let i: u32 = 0; i < FIFOS_MAX; i++) n += record(i).count + record(i).reserved;
+  for (let i = side * QUEUES; i < (side + 1) * QUEUES; i++) n += record(i).count + record(i).reserved;
   return n;
 }

@@ -13,6 +13,7 @@ export const JOB_DEVICE: u32 = 3;
 export const JOB_ROUND_END: u32 = 4;
 export const JOB_PLACED: u32 = 5;
 export const JOB_RESUMED: u32 = 6;
+export const JOB_ABORT: u32 = 7; // the destination's card cannot go on: `pfn` says why
 
 /** No SRAM slot. */
 export const NO_SLOT: u32 = 0xffffffff;
@@ -52,6 +53,7 @@ export function onItsWay(step: u32, side: u32, j: Job, t: u64, b: u64, c: u64): 
 export const CODED: u32 = 1;
 export const CARRIED: u32 = 2;
 export const FINAL: u32 = 4;
+export const SPOILT: u32 = 8; // on the link: its tag does not fit
 
 if (offsetof<Job>() != 64) ERROR("job record is not 64 bytes");
 

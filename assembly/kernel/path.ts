@@ -17,6 +17,7 @@ import {
   G_NET_PROPAGATION,
   G_NET_QUEUE_DEN,
   G_NET_QUEUE_NUM,
+  G_RESET_AT,
   G_SEED,
   I_CONSERVED,
 } from "../abi";
@@ -52,6 +53,7 @@ let jitter: u64 = 0;
 let propagation: u64 = 0;
 let downAt: u64 = 0;
 let downUntil: u64 = 0;
+let deafFrom: u64 = 0; // nobody takes what arrives at the destination from then on
 
 if (offsetof<Path>() > 128) ERROR("path");
 
@@ -72,6 +74,7 @@ export function buildPaths(): bool {
   propagation = g(G_NET_PROPAGATION);
   downAt = g(G_NET_DOWN_AT);
   downUntil = downAt + g(G_NET_DOWN_FOR);
+  deafFrom = g(G_RESET_AT);
   for (let side: u32 = 0; side < 2; side++) {
     path(side).seed = mix(g32(G_SEED), 0x7c90 + side);
     path(side).loss = g32(G_NET_LOSS + side);
@@ -79,9 +82,9 @@ export function buildPaths(): bool {
   return buildPause();
 }
 
-/** Whether the link is down at t, and for good. */
+/** Whether the link is down at t, and for good, or nobody is at its other end. */
 export function lostForGood(t: u64): bool {
-  return t >= downAt && downUntil - downAt > NEVER;
+  return t >= deafFrom || (t >= downAt && downUntil - downAt > NEVER);
 }
 
 /** Ticks that so many bytes take at the bottleneck. */
@@ -124,6 +127,10 @@ export function underWay(side: u32, bytes: u64, t: u64): u64 {
     leaves += share * (jitter >> 32) + ((share * (jitter & 0xffffffff)) >> 32);
   }
   if (leaves < w.lastAt) leaves = w.lastAt;
+  if (leaves >= deafFrom && side == 0) {
+    w.lost++;
+    return NOT_ARRIVING;
+  }
   w.lastAt = leaves;
   return leaves;
 }

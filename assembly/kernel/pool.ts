@@ -81,9 +81,10 @@ export function firstFinished(side: u32, pool: u32, mask: u32): u32 {
   return first;
 }
 
-/** Engines of all pools that still hold a job. */
-export function poolsLeft(): u32 {
+/** Engines of a side's pools that still hold a job. */
+export function poolsLeft(side: u32): u32 {
   let n: u32 = 0;
-  for (let i: u32 = 0; i < 2 * POOLS * ENGINES_MAX; i++) n += load<u32>(ENGINE + (i << 4), 12);
+  const all = POOLS * ENGINES_MAX;
+  for (let i = side * all; i < (side + 1) * all; i++) n += load<u32>(ENGINE + (i << 4), 12);
   return n;
 }

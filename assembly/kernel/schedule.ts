@@ -110,6 +110,11 @@ export function wake(side: u32, unit: u32, t: u64): void {
 /** Units of the side that are due at `now` and have not been stepped, a bit each. */
 let present: u32 = 0;
 
+/** Nothing of a side is due any more. */
+export function forgetDue(side: u32): void {
+  for (let u: u32 = 0; u < SLOTS; u++) setDue(side, u, NEVER);
+}
+
 /** Earliest due time of a side. */
 export function earliest(side: u32): u64 {
   let best = NEVER;

@@ -5,7 +5,18 @@
 //   account record, 192 bytes: | since u64 | state u32 | in use u32 | sums u64 x 20 | from u64 | then u32 |
 //   - |
 //   histogram record, 4 KiB:   | count u64 | sum u64 | max u64 | min u64 | buckets u64 x 508 |
-import { ACCOUNT_BYTES, ACCOUNTS, BUSY, COUNTERS, HISTOGRAMS, I_ACCOUNTING, STARVED, STATES } from "../abi";
+import {
+  A_MEMORY_READ,
+  A_MEMORY_WRITE,
+  ACCOUNT_BYTES,
+  ACCOUNTS,
+  BUSY,
+  COUNTERS,
+  HISTOGRAMS,
+  I_ACCOUNTING,
+  STARVED,
+  STATES,
+} from "../abi";
 
 const FROM: usize = 176;
 const THEN: usize = 184;
@@ -94,6 +105,13 @@ export function enterUntil(side: u32, account: u32, state: u32, t: u64, from: u6
   const at = ACCOUNT + (side * ACCOUNTS + account) * ACCOUNT_BYTES;
   store<u64>(at, from, FROM);
   store<u32>(at, then, THEN);
+}
+
+/** Every unit of a side stands still from t on, but for host memory, whose account follows its servers. */
+export function standStill(side: u32, t: u64): void {
+  for (let i: u32 = 0; i < ACCOUNTS; i++) {
+    if (i != A_MEMORY_READ && i != A_MEMORY_WRITE) enter(side, i, STARVED, t);
+  }
 }
 
 /** The account's unit has been busy for `busy` ticks of the first t, and starved for the rest. */

@@ -168,6 +168,12 @@ export function ringWrite(s: Stream, at: u64, from: usize, n: u32): void {
   }
 }
 
+/** Flips a bit at a position of the stream. */
+export function ringFlip(s: Stream, at: u64): void {
+  const where = s.bytes + ((<u32>at) & s.mask);
+  store<u8>(where, load<u8>(where) ^ 1);
+}
+
 /** Copies bytes out of the ring. */
 export function ringRead(s: Stream, at: u64, to: usize, n: u32): void {
   const offset = (<u32>at) & s.mask;

@@ -2,7 +2,8 @@
 // What goes wrong on a card, as its firmware hears of it: the first reason stands until it has been told of.
 // After the books of a migration that failed have closed, the link is closed: what is on it then, and what is
 // still to go on it, is written off by name (docs/model.md section 16).
-import { U_CONTROL } from "../abi";
+import { G_CORRUPT_AT, U_CONTROL } from "../abi";
+import { g } from "./params";
 import { wake } from "./schedule";
 
 // reason of each side, a word each: 0 when there is none
@@ -12,6 +13,8 @@ const REASON = memory.data(8, 8);
 export let troubled: bool = false;
 /** True when nothing goes over the link any more. */
 export let linkClosed: bool = false;
+/** From when on the next page record is spoilt on the link. */
+export let spoilsFrom: u64 = 0;
 /** Records that met a closed link. */
 export let recordsDropped: u32 = 0;
 
@@ -20,6 +23,7 @@ export function buildTrouble(): void {
   troubled = false;
   linkClosed = false;
   recordsDropped = 0;
+  spoilsFrom = g(G_CORRUPT_AT);
 }
 
 /** Something is wrong on a side's card at t: its firmware is told, unless it knows of something before. */
@@ -39,6 +43,11 @@ export function troubleOf(side: u32): u32 {
 export function troubleTold(side: u32): void {
   store<u32>(REASON + (side << 2), 0);
   troubled = load<u64>(REASON) != 0;
+}
+
+/** A record has been spoilt: the only one. */
+export function spoiltOne(): void {
+  spoilsFrom = u64.MAX_VALUE;
 }
 
 export function closeLink(): void {

@@ -34,7 +34,7 @@ export interface Findings {
   /** Things that were not home after the drain; null when there was no drain. */
   readonly notHome: number | null;
   /** What a link that was given up, or is lost, kept; null for any other. */
-  readonly writtenOff: { records: number; linkBytes: number } | null;
+  readonly writtenOff: { records: number; linkBytes: number; inCard: number } | null;
   /** Page versions given to the core with recorded contents, and with stand-ins. */
   readonly captured: number;
   readonly estimated: number;

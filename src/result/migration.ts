@@ -19,6 +19,7 @@ const REASONS: Readonly<Record<number, string>> = {
   [abi.REASON_CANCELLED]: "it was cancelled",
   [abi.REASON_UNANSWERED]:
     "the link was given up, for what was sent again went unanswered too often (link.retries)",
+  [abi.REASON_TAG]: "a record did not authenticate at the destination",
   [abi.REASON_SILENCE]: "the other card was not heard for too long (migration.silence)",
 };
 

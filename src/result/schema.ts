@@ -108,6 +108,7 @@ const check = z.strictObject({
     .strictObject({
       records: count.describe("that were numbered and did not arrive, or met a closed link"),
       linkBytes: bytes.describe("sent and not acknowledged, both ways"),
+      inCard: count.describe("of a card that was reset: entries of queues, jobs, SRAM, tags, messages"),
     })
     .nullable()
     .describe("what a link that was given up, or is lost, kept; null for any other"),

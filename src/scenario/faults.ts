@@ -15,6 +15,8 @@ const KINDS: Readonly<Record<ResolvedFault["what"], { side: Rule; for: Rule; fra
   "link-down": { side: "none", for: "allowed", frames: true },
   "pcie-down": { side: "needed", for: "needed" },
   cancel: { side: "none", for: "none" },
+  corrupt: { side: "none", for: "none" },
+  reset: { side: "needed", for: "none", frames: true },
 };
 
 const RIGHT = { side: "source or destination", for: "how long, such as 200 ms" } as const;
@@ -24,7 +26,7 @@ export const faultSchema = z.strictObject({
   at: spec({ measure: "time", min: 0, max: 9000, text: "when it breaks" }),
   what: word(
     Object.keys(KINDS) as ResolvedFault["what"][],
-    "the external link, a card's PCIe link, or the will to go on",
+    "the external link, a card's PCIe link, the will to go on, a record on the link, the destination's card",
   ),
   for: spec({ measure: "time", min: 0, max: 3600, text: "how long" }).optional(),
   side: word(SIDES, "whose").optional(),
@@ -57,7 +59,9 @@ function checkKeys(fault: Fault, index: number, problems: Problems): void {
 
 /** Whether a fault has no end. */
 const endless = (faults: readonly Fault[]): boolean =>
-  faults.some(({ what, for: duration }) => what === "link-down" && duration === undefined);
+  faults.some(
+    ({ what, for: duration }) => what === "reset" || (what === "link-down" && duration === undefined),
+  );
 
 /** Assumed: how long a firmware listens for its peer when something has broken for good. */
 const SILENCE = "30 s";
@@ -83,7 +87,11 @@ export function checkSilence(
 }
 
 /** One fault of a kind and side; a lost frame needs somebody who sends it again. */
-export function checkFaults(faults: readonly Fault[], recovers: boolean, problems: Problems): void {
+export function checkFaults(
+  faults: readonly Fault[],
+  { recovers, sealed }: { recovers: boolean; sealed: boolean },
+  problems: Problems,
+): void {
   const seen = new Set<string>();
   for (const [index, fault] of faults.entries()) {
     checkKeys(fault, index, problems);
@@ -92,6 +100,10 @@ export function checkFaults(faults: readonly Fault[], recovers: boolean, problem
         ["faults", String(index), "what"],
         "loses frames; write link.congestion: cubic too, or link.transport: udp",
       );
+    if (fault.what === "reset" && fault.side === "source")
+      problems.add(["faults", String(index), "side"], "source is not supported yet; write destination");
+    if (fault.what === "corrupt" && !sealed)
+      problems.add(["faults", String(index), "what"], "is found by a cipher alone; write encrypt: {} too");
     const name = `${fault.what} ${fault.side ?? ""}`;
     if (seen.has(name))
       problems.add(

@@ -264,7 +264,8 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkTenant(scenario.tenant, problems);
   const { congestion, transport } = scenario.link;
   const recovers = congestion !== "none" || transport === "udp";
-  checkFaults(scenario.faults, recovers, problems);
+  const sealed = scenario.encrypt !== "off" && scenario.encrypt.cipher !== "off";
+  checkFaults(scenario.faults, { recovers, sealed }, problems);
   checkSilence(scenario.migration.silence, scenario.faults, recovers, problems);
   checkCrypto(scenario, source.card, destination.card, problems);
   convert(link, problems);

@@ -316,7 +316,7 @@ export type ResolvedTenant =
 /** What breaks. */
 export interface ResolvedFault {
   atTicks: string;
-  what: "link-down" | "pcie-down" | "cancel";
+  what: "link-down" | "pcie-down" | "cancel" | "corrupt" | "reset";
   /** How long; null where that has no meaning. */
   forTicks: string | null;
   /** Whose; null where that has no meaning. */

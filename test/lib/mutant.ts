@@ -14,7 +14,14 @@ import {
 } from "./claims/around.ts";
 import { chainRun, checkChain, ENGINE } from "./claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./claims/codec.ts";
-import { checkGivenUp, checkGoingOn, checkSilence, checkTooLate } from "./claims/failures.ts";
+import {
+  checkCorrupt,
+  checkGivenUp,
+  checkGoingOn,
+  checkReset,
+  checkSilence,
+  checkTooLate,
+} from "./claims/failures.ts";
 import { checkTransfers } from "./claims/lossy.ts";
 import { checkParams } from "./claims/params.ts";
 import {
@@ -78,7 +85,15 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
     checkCompletions,
     checkInterrupts,
   ],
-  failures: [checkGoingOn, checkTooLate, checkGivenUp, checkSilence],
+  failures: [
+    checkGoingOn,
+    checkTooLate,
+    checkGivenUp,
+    checkSilence,
+    () => checkCorrupt("full"),
+    () => checkCorrupt("sized"),
+    checkReset,
+  ],
   spoil: [checkFlippedBit, checkRepeatedNumber, checkSource, checkBounds],
   qemu: [checkThread],
 };

@@ -51,4 +51,28 @@ export const failures: readonly Row[] = [
     "",
     "invariant everything-home",
   ],
+  [
+    "failures",
+    "card/crypto",
+    "a record whose tag does not fit goes on",
+    "    if ((j.flags & SPOILT) != 0) {\n      engineFree",
+    "    if (false) {\n      engineFree",
+    "invariant record-authentic",
+  ],
+  [
+    "failures",
+    "kernel/path",
+    "a card that was reset hears on",
+    "  if (leaves >= deafFrom && side == 0) {",
+    "  if (false) {",
+    "reset",
+  ],
+  [
+    "failures",
+    "firmware/builtin",
+    "the source is not told of a record that was refused",
+    "  } else if (reason == REASON_TAG) own(side, JOB_ABORT, reason, 0, 0, t);",
+    "  }",
+    "a deadlock, or a run without an end",
+  ],
 ];

@@ -112,3 +112,56 @@ export function checkSilence(): void {
     );
   }
 }
+
+/**
+ * A record that is spoilt on the link: its tag does not fit, it is never placed, and the source breaks off
+ * within a millisecond. A page of the destination that nothing was placed in holds no version.
+ */
+export function checkCorrupt(content: "full" | "sized"): Result {
+  const plain = { guest: generated(600, 0), content };
+  const free = simulate(inputOf(plain));
+  same("nothing spoilt", free.migration.status, "completed");
+  const input = inputOf({ ...plain, faults: [{ at: "300 us", what: "corrupt" }] });
+  const result = simulate(input);
+  const what = `spoilt, ${content}`;
+  unbroken(what, result);
+  same(what, result.migration.status, "failed");
+  const { core } = input;
+  const found = nsOf(core.logged(abi.L_FOUND));
+  claim(`${what}: found`, found > 300_000 && found < 1_300_000, `${found} ns`, "within 1 ms");
+  // everything is home but for one page, which was sent and not placed
+  const versions = core.address("placedVersionsAt") >>> 2;
+  const absent = core.u32.subarray(versions, versions + 600).filter((one) => one === 0xffffffff).length;
+  const placed = core.address("sourceVersionsAt") === 0 ? 0 : 600 - absent;
+  const written = result.check.writtenOff!;
+  same(`${what}: nothing is lost on the link`, written.records, 0);
+  same(`${what}: all pages announced but one are placed`, placed, 599);
+  return result;
+}
+
+/** The destination's card is reset: nothing is heard of it from one way later on. */
+export function checkReset(): Result {
+  const link = { congestion: "cubic" };
+  const faults = [{ at: "317 us", what: "reset", side: "destination" }];
+  const migration = { silence: "5 ms" };
+  const input = inputOf({ ...SILENT, link, faults, migration });
+  const result = simulate(input);
+  unbroken("reset", result);
+  same("reset", result.migration.status, "failed");
+  const lastHeard = nsOf(input.core.logged(abi.L_FOUND)) - 5e6;
+  claim(
+    "reset: the last frame",
+    lastHeard <= 327_001 && lastHeard > 307_000,
+    `${lastHeard} ns`,
+    "until 327 us",
+  );
+  // the destination's units stand still from then on
+  const { elapsedTicks, units } = result;
+  for (const [name, { starvedTicks }] of Object.entries(units)) {
+    if (!name.startsWith("destination.") || name.includes(".host.memory")) continue;
+    const ran = nsOf(BigInt(elapsedTicks) - BigInt(starvedTicks));
+    claim(`reset: ${name}`, ran <= 317_000, `${ran} ns`, "at most 317 us");
+  }
+  same("without the fault", simulate(inputOf({ ...SILENT, link, migration })).migration.status, "completed");
+  return result;
+}

@@ -39,7 +39,15 @@ export function linkFault(p: Put, scenario: object): void {
   const start = ticks(writtenAt(scenario, "migration.startAt") ?? "0 s");
   const at = cancel === undefined ? NEVER : ticks(cancel.at);
   p(abi.G_CANCEL_AT, at > start ? at : start + 1);
-  const endless = faults.some((one) => one.what === "link-down" && one.for === undefined);
+  const timeOf = (what: string): number => {
+    const fault = faults.find((one) => one.what === what);
+    return fault === undefined ? NEVER : ticks(fault.at);
+  };
+  p(abi.G_CORRUPT_AT, timeOf("corrupt"));
+  p(abi.G_RESET_AT, Math.max(1, timeOf("reset")));
+  const endless = faults.some(
+    (one) => one.what === "reset" || (one.what === "link-down" && one.for === undefined),
+  );
   const silence = writtenAt(scenario, "migration.silence") ?? (endless ? "30 s" : "none");
   p(abi.G_SILENCE, silence === "none" ? 0 : ticks(silence));
   p(abi.G_NET_RETRIES, whole(writtenAt(scenario, "link.retries") ?? 15));
