@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which unit feeds which: queues and ports with their sizes, who is woken by them, which requester owns what.
 import {
+  G_ATTEMPT,
   A_CORE,
   A_DESC,
   A_DOWN,
@@ -191,11 +192,16 @@ export function buildEncoder(): bool {
 const KEY = memory.data(32, 16);
 
 /** Test keys, one for each link and direction: a simulator has no secrets. */
+/** Word i of the key of a data link and way (side x 2 + link). */
+export function keyWord(context: u32, i: u32): u32 {
+  return mix(context + 4 * g32(G_ATTEMPT), i);
+}
+
 export function buildKeys(): void {
   const bits = g32(G_ENCRYPT_BITS);
   if (bits == 0) return;
   for (let context: u32 = 0; context < 4; context++) {
-    for (let i: u32 = 0; i < 8; i++) store<u32>(KEY + (i << 2), mix(context, i));
+    for (let i: u32 = 0; i < 8; i++) store<u32>(KEY + (i << 2), keyWord(context, i));
     gcmSetKey(context, KEY, bits);
   }
 }

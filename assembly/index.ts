@@ -41,6 +41,7 @@ export {
   evaluated,
   histogramsAt,
 } from "./kernel/stats";
+export { keyWord } from "./board-wiring";
 export { timelineAt, timelineCount } from "./kernel/timeline";
 export { linkClosed } from "./kernel/trouble";
 export { edgeAfter, edgeAt, setDomain } from "./kernel/time";

@@ -24,6 +24,7 @@ interface Exports extends Record<string, unknown> {
 
 /** One instance of the core: one simulation. */
 export class Core {
+  readonly #module: WebAssembly.Module;
   readonly #exports: Exports;
   #buffer: ArrayBuffer;
   #u8!: Uint8Array;
@@ -31,9 +32,15 @@ export class Core {
   #f64!: Float64Array;
 
   constructor(module: WebAssembly.Module) {
+    this.#module = module;
     this.#exports = instantiateSync(module, {}).exports as unknown as Exports;
     this.#buffer = this.#exports.memory.buffer as ArrayBuffer;
     this.#renew();
+  }
+
+  /** Another instance, in which nothing has run yet. */
+  fresh(): Core {
+    return new Core(this.#module);
   }
 
   #renew(): void {

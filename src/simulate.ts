@@ -4,6 +4,7 @@
  * the same.
  */
 import * as abi from "../assembly/abi.ts";
+import { attemptOf, keysOf, nextScenario, withAttempts } from "./attempts.ts";
 import type { Core } from "./core.ts";
 import { fillDeviceState } from "./device-state.ts";
 import { Feeder } from "./feeder.ts";
@@ -11,10 +12,10 @@ import { wordsOf } from "./given-sizes.ts";
 import { compare } from "./oracle.ts";
 import { setParams } from "./params.ts";
 import { invariantName } from "./result/invariants.ts";
-import { type Findings, makeResult, type Origin } from "./result/make.ts";
+import { type Findings, isSound, makeResult, type Origin } from "./result/make.ts";
 import { loggedOutcome, type Outcome } from "./result/migration.ts";
 import { readCore } from "./result/reading.ts";
-import type { Result } from "./result/schema.ts";
+import type { Attempt, Result } from "./result/schema.ts";
 import type { ResolvedScenario } from "./scenario/types.ts";
 import type { GuestStream } from "./trace/events.ts";
 
@@ -213,13 +214,14 @@ function outcomeOf(reading: ReturnType<typeof readCore>, ended: Ended, core: Cor
   return loggedOutcome(reading);
 }
 
-/**
- * A run that yields its progress after every slice of simulated time and returns the result; whoever drives
- * it may stop at any slice.
- * @throws RunRefused, SimulatorFault, TraceError, RangeError
- */
-export function* simulation(input: SimulateInput): Generator<Progress, Result> {
+/** One attempt; `given` is the scenario as it was asked for. */
+function* attempt(
+  input: SimulateInput,
+  given: ResolvedScenario,
+  before: number,
+): Generator<Progress, Result> {
   const { core, scenario, stream, origin } = input;
+  core.setGlobalParam(abi.G_ATTEMPT, before);
   const feeder = prepare(input);
   const ended = yield* advance(input, feeder);
   if (ended.stop === abi.STOP_DEADLOCK) {
@@ -228,7 +230,31 @@ export function* simulation(input: SimulateInput): Generator<Progress, Result> {
   const reading = readCore(core, ended.at);
   const outcome = outcomeOf(reading, ended, core);
   const findings = examine(input, feeder, ended, outcome);
-  return makeResult({ scenario, origin, pages: stream.pages, reading, outcome, findings });
+  return makeResult({ scenario: given, origin, pages: stream.pages, reading, outcome, findings });
+}
+
+/**
+ * A run that yields its progress after every slice of simulated time and returns the result; whoever drives
+ * it may stop at any slice. An attempt that has failed is followed by another where the scenario has retries.
+ * @throws RunRefused, SimulatorFault, TraceError, RangeError
+ */
+export function* simulation(input: SimulateInput): Generator<Progress, Result> {
+  const given = input.scenario;
+  const { retries } = given.migration;
+  const attempts: Attempt[] = [];
+  const keys: string[] = [];
+  let now = input;
+  for (;;) {
+    const result = yield* attempt(now, given, attempts.length);
+    if (retries === 0) return result;
+    if (given.encrypt.keyBits > 0) keys.push(...keysOf(now.core));
+    const again = result.migration.status === "failed" && isSound(result) && attempts.length < retries;
+    if (!again) return withAttempts(result, attempts, keys);
+    const { core } = now;
+    attempts.push(attemptOf(result, Number(core.logged(abi.L_STARTED)) / abi.TICKS_PER_NS));
+    const scenario = nextScenario(now.scenario, core.logged(abi.L_ENDED));
+    now = { ...now, core: core.fresh(), scenario };
+  }
 }
 
 /**

@@ -1,17 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 // Migrations that are broken off (docs/model.md section 16): each says why, leaves the source's memory as the
 // trace says, and its guest running; without the fault each completes.
+import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
 import { Core, coreModule } from "../src/core.ts";
-import { isGood, isSound, type Result, type SimulateInput, simulate } from "../src/index.ts";
+import {
+  fileSource,
+  guestStream,
+  isGood,
+  isSound,
+  loadScenario,
+  openMdt,
+  type Result,
+  type SimulateInput,
+  simulate,
+} from "../src/index.ts";
 import {
   checkCorrupt,
   checkGivenUp,
   checkGoingOn,
   checkReset,
+  checkRetry,
   checkSilence,
+  SEALED_RETRY,
   SLOW_STOP,
 } from "./lib/claims/failures.ts";
 import { generated, inputOf, migrate, redis, TICKS_PER_NS } from "./lib/migrate.ts";
@@ -179,6 +192,54 @@ test("the destination's card is reset: the other is silent, what it held is writ
   const full = run({ guest: HOT, link: { transport: "udp" }, faults, migration: { silence: "2 ms" } });
   brokenOff(full.result, "failed", /not heard for too long/);
   assert.ok(full.result.check.writtenOff!.inCard > 0);
+});
+
+test("another attempt after a failure completes, with keys of its own", () => {
+  const udp = { transport: "udp" };
+  for (const scenario of [
+    SEALED_RETRY,
+    { guest: HOT, link: udp, faults: [{ at: "300 us", what: "reset", side: "destination" }] },
+    { guest: HOT, link: udp, faults: [{ at: "300 us", what: "corrupt" }] },
+  ]) {
+    const { check, migration } = checkRetry(scenario);
+    assert.ok(check.invariants.some(({ name, held }) => name === "attempt-has-own-keys" && held));
+    assert.is(migration.attempts![0]!.pagesDifferent, 0);
+  }
+});
+
+test("a link that stays down fails every attempt; a cancel is not tried again", () => {
+  const migration = { silence: "1 ms", retries: 2, retryAfter: "1 ms" };
+  const link = { transport: "udp" };
+  const faults = [{ at: "300 us", what: "link-down", for: "1 s" }];
+  const down = migrate({ guest: HOT, link, faults, migration });
+  brokenOff(down, "failed", /not heard/);
+  assert.is(down.migration.attempts!.length, 2);
+  const { result } = run({ guest: HOT, link, migration, ...cancelAt(300_000) });
+  brokenOff(result, "cancelled", /^it was cancelled/);
+  assert.equal(result.migration.attempts, []);
+});
+
+test("the shipped scenarios of failures end as they say, and without the fault they complete", () => {
+  const folder = fileURLToPath(new URL("../sim/scenarios/", import.meta.url));
+  for (const [name, status] of [
+    ["cancel", "cancelled"],
+    ["link-lost", "failed"],
+    ["card-reset", "failed"],
+    ["corrupt", "failed"],
+    ["retry", "completed"],
+  ] as const) {
+    const [given, free] = [[], ["faults=[]"]].map((sets) => {
+      const { scenario, traceFile } = loadScenario(`${folder}${name}.yaml`, { sets });
+      const trace = openMdt(fileSource(traceFile!), "host-redis-small.mdt");
+      const origin = { version: "", build: "", trace: trace.sha256, traceHint: null };
+      const stream = guestStream(scenario, trace);
+      return simulate({ core: new Core(coreModule()), scenario, stream, origin });
+    }) as [Result, Result];
+    assert.is(given.migration.status, status, name);
+    assert.is(isGood(given), status === "completed", name);
+    assert.is(given.check.pagesDifferent, 0, name);
+    assert.ok(isGood(free), name);
+  }
 });
 
 test("the naive scheduler fails likewise", () => {

@@ -22,7 +22,8 @@ function headline(result: Result, name: string, colors: Colors): string {
   const still = never ? "the guest was never stopped" : "the guest is stopped";
   const stop = downtimeNs === null ? still : `the guest stood still for ${time(downtimeNs)}`;
   const why = reason === null ? "" : `\n  ${reason}`;
-  return `${colors.bold(name)}: ${word} after ${time(totalTimeNs)}, ${stop}${why}${faults(result)}`;
+  const more = `${faults(result)}${attempts(result)}`;
+  return `${colors.bold(name)}: ${word} after ${time(totalTimeNs)}, ${stop}${why}${more}`;
 }
 
 const EFFECTS = {
@@ -30,6 +31,15 @@ const EFFECTS = {
   "too-late": ", which had no effect: everything had been handed over",
   "after-the-end": ", which had no effect: the migration had ended",
 } as const;
+
+/** A line for each attempt before the last. */
+function attempts({ migration }: Result): string {
+  const lines = (migration.attempts ?? []).map(
+    ({ status, reason, startNs }, i) =>
+      `\n  attempt ${i + 1}, begun at ${time(startNs)}, ${status}: ${reason}`,
+  );
+  return lines.join("");
+}
 
 /** A line for each fault of the scenario. */
 function faults({ migration }: Result): string {

@@ -174,6 +174,7 @@ export function migrationOf(
       residualNs: residual,
     },
     ram: ramOf(reading, pages, outcome, rounds),
+    attempts: null,
     faults: faultsOf(reading, s, outcome),
   };
 }

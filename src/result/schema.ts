@@ -43,6 +43,16 @@ const round = z.strictObject({
   newDirtyPages: count.describe("pages marked dirty during the round"),
 });
 
+const attempt = z.strictObject({
+  status: z.enum(["completed", "failed", "cancelled", "not-converged"]),
+  reason: z.string().nullable(),
+  startNs: ns.describe("since the simulation's start"),
+  totalTimeNs: ns,
+  transferred: bytes.describe("records of pages"),
+  pagesDifferent: count.describe("of the source's memory"),
+  fingerprint: hash,
+});
+
 const migration = z.strictObject({
   status: z.enum(["completed", "failed", "cancelled", "not-converged"]),
   reason: z.string().nullable(),
@@ -77,6 +87,10 @@ const migration = z.strictObject({
       "postcopy-requests": later,
     })
     .describe("names of QEMU's query-migrate"),
+  attempts: z
+    .array(attempt)
+    .nullable()
+    .describe("that failed before this one; null unless migration.retries asks for more than one"),
   faults: z
     .array(
       z.strictObject({
@@ -204,6 +218,7 @@ export const resultSchema = z.strictObject({
 /** A run's result, `dpusim.result/1`. Times in ns, ticks as decimal strings. */
 export type Result = Omit<z.output<typeof resultSchema>, "scenario"> & { scenario: ResolvedScenario };
 export type Migration = Result["migration"];
+export type Attempt = z.output<typeof attempt>;
 export type Invariant = z.output<typeof invariant>;
 
 /** The JSON Schema (2020-12) of a result file. */

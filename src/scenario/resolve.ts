@@ -217,6 +217,8 @@ function fillMigration(scenario: Scenario): ResolvedScenario["migration"] {
     residual: "before-resume",
     timeoutTicks: migration.timeout === "none" ? null : ticks(migration.timeout),
     onTimeout: migration.onTimeout as "fail" | "force",
+    retries: migration.retries as number,
+    retryAfterTicks: ticks(migration.retryAfter),
     silenceTicks: fillSilence(migration.silence, scenario.faults),
     throttle: "off",
     startAtTicks: ticks(migration.startAt),

@@ -299,6 +299,8 @@ const migration = z.strictObject({
     "none",
   ),
   onTimeout: choice(["fail", "force"], "what happens at the limit of rounds or time").default("fail"),
+  retries: count(0, 8, "attempts after one that has failed").default(0),
+  retryAfter: time(HOURS, "from the end of an attempt to the next").default("1 s"),
   silence: wordOr("none", {
     measure: "time",
     min: 1e-9,

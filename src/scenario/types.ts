@@ -370,6 +370,9 @@ export interface ResolvedScenario {
     /** Decimal ticks, or null for none. */
     timeoutTicks: string | null;
     onTimeout: "fail" | "force";
+    /** Attempts after one that has failed, and the time before each, decimal ticks. */
+    retries: number;
+    retryAfterTicks: string;
     /** Longest time without a frame of the other card, decimal ticks; null: any. */
     silenceTicks: string | null;
     throttle: "off";

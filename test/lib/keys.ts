@@ -11,6 +11,11 @@ const TENANT = "tenant={ workers: 6 }";
 const LOSSY = "link.congestion=cubic";
 const SLOW_SWITCH = ["link.transport=udp", "link.bottleneck=1 Gbit/s", "link.buffer=80 KiB", ...BUSY];
 const HELD = "internal.interrupts={ every: 300 us, after: 8 }";
+const BROKEN = [
+  "link.transport=udp",
+  "migration.silence=100 us",
+  "faults=[{ at: 2.1 ms, what: link-down }]",
+] as const;
 const PAUSE = "link.pause={ low: 20 kB }";
 /** Hits and misses of writes stand side by side. */
 const SMALL_IOTLB = ["destination.host.iommu.entries=4", "destination.host.iommu.walk=9 us"] as const;
@@ -119,6 +124,8 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "migration.onTimeout": ["fail", "migration.timeout=200 us"],
   "migration.startAt": "2.01 ms",
   "migration.silence": ["1 us", LOSSY],
+  "migration.retries": ["1", ...BROKEN],
+  "migration.retryAfter": ["2 ms", "migration.retries=1", ...BROKEN],
   content: "(what is carried changes no time: full, sized and sampled give one fingerprint)",
   sampleEvery: "(as content)",
   seed: "2",

@@ -19,8 +19,10 @@ import {
   checkGivenUp,
   checkGoingOn,
   checkReset,
+  checkRetry,
   checkSilence,
   checkTooLate,
+  SEALED_RETRY,
 } from "./claims/failures.ts";
 import { checkTransfers } from "./claims/lossy.ts";
 import { checkParams } from "./claims/params.ts";
@@ -93,6 +95,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
     () => checkCorrupt("full"),
     () => checkCorrupt("sized"),
     checkReset,
+    () => checkRetry(SEALED_RETRY),
   ],
   spoil: [checkFlippedBit, checkRepeatedNumber, checkSource, checkBounds],
   qemu: [checkThread],

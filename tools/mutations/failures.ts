@@ -75,4 +75,20 @@ export const failures: readonly Row[] = [
     "  }",
     "a deadlock, or a run without an end",
   ],
+  [
+    "failures",
+    "board-wiring",
+    "another attempt has the keys of the last one",
+    "mix(context + 4 * g32(G_ATTEMPT), i)",
+    "mix(context, i)",
+    "invariant attempt-has-own-keys",
+  ],
+  [
+    "failures",
+    "src/attempts",
+    "what has been repaired breaks again",
+    "  return at > ended || (forTicks",
+    "  return at > 0n || (forTicks",
+    "another attempt",
+  ],
 ];

@@ -165,3 +165,36 @@ export function checkReset(): Result {
   same("without the fault", simulate(inputOf({ ...SILENT, link, migration })).migration.status, "completed");
   return result;
 }
+
+/** A link that is lost and comes back, every byte sealed and carried. */
+export const SEALED_RETRY = {
+  guest: generated(600, 100_000),
+  link: { transport: "udp" },
+  faults: [{ at: "300 us", what: "link-down" }],
+};
+
+/**
+ * A failure, its repair, another attempt: it begins after the time to wait, from the first round, with the
+ * guest that has gone on, and completes; no key is used by two attempts.
+ */
+export function checkRetry(scenario: object): Result {
+  const migration = { silence: "2 ms", retries: 2, retryAfter: "3 ms" };
+  const input = inputOf({ ...scenario, migration });
+  const result = simulate(input);
+  unbroken("another attempt", result);
+  same("another attempt", result.migration.status, "completed");
+  same("another attempt: pages", result.check.pagesDifferent, 0);
+  const attempts = result.migration.attempts!;
+  same("another attempt: one has failed", attempts.map(({ status }) => status).join(" "), "failed");
+  const [first] = attempts;
+  const start = first!.startNs + first!.totalTimeNs + 3e6 + result.migration.setupTimeNs!;
+  const round = result.migration.rounds[0]!;
+  claim(
+    "another attempt: its start",
+    Math.abs(round.startNs - start) < 1,
+    `${round.startNs} ns`,
+    `${start} ns`,
+  );
+  same("another attempt: all pages", round.normalPages + round.zeroPages, input.stream.pages);
+  return result;
+}
