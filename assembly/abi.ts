@@ -111,6 +111,8 @@ export const G_NET_PAUSE_HOP: u32 = 53; // ticks between port and switch
 export const G_NET_PAUSE_QUANTA: u32 = 54; // of 512 bit times
 export const G_INTERRUPT_EVERY: u32 = 55; // ticks between two interrupts at least, 0: none is held
 export const G_INTERRUPT_AFTER: u32 = 56; // messages that do not wait for that
+export const G_TRACKER_GROUP: u32 = 60; // pages made writable by one fault at most, a power of two
+export const G_TRACKER_RULE: u32 = 61; // GROUPS_ constants
 // what breaks
 export const G_CANCEL_AT: u32 = 67; // not before NEVER when it is not
 export const G_SILENCE: u32 = 68; // ticks without a frame of the peer that the source bears, 0: any
@@ -129,6 +131,11 @@ export const CONGESTION_FIRMWARE: u32 = 3; // UDP: the window alone, recovery by
 // tracker kinds and address formats
 export const TRACKER_WRITE_PROTECT: u32 = 0;
 export const TRACKER_BITMAP: u32 = 1;
+export const GROUP_MAX: u32 = 512;
+// how many pages a fault makes writable
+export const GROUPS_STATIC: u32 = 0;
+export const GROUPS_COUNTER: u32 = 1;
+export const GROUPS_CONTIGUITY: u32 = 2;
 export const ADDRESSES_BITMAP: u32 = 0;
 export const ADDRESSES_LIST: u32 = 1;
 export const ADDRESSES_RUNS: u32 = 2;
@@ -518,7 +525,8 @@ export const C_ATC_MISSES: u32 = 52;
 export const C_NET_PAUSES: u32 = 53;
 export const C_COMPLETIONS: u32 = 54;
 export const C_INTERRUPTS_SAVED: u32 = 55;
-export const COUNTERS: u32 = 64;
+export const C_FALSE_DIRTY: u32 = 64;
+export const COUNTERS: u32 = 80;
 
 // --- histograms of one side (ticks) ---
 export const H_REQUEST: u32 = 0;

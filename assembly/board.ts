@@ -74,7 +74,7 @@ import { stepVsock } from "./channel/vsock";
 import { buildFirmware, onHandler, poll } from "./firmware/builtin";
 import { endedAt, handledAt, stepFrontend } from "./host/frontend";
 import { buildGuest, stepGuest, wantsInput } from "./host/guest";
-import { buildDirty, guestRuns, setGuestRuns } from "./kernel/dirty";
+import { guestRuns, setGuestRuns } from "./kernel/dirty";
 import { completionsOpen } from "./kernel/completion";
 import { fetchesReset } from "./kernel/fetch";
 import { fifosLeft, fifosReset, pop, queue, ready } from "./kernel/fifo";
@@ -107,6 +107,7 @@ import { LINK_A, LINK_B, buildStream, stream, streamsLeft } from "./kernel/strea
 import { NEVER, NO_CLOCK, edgeAt, setDomain } from "./kernel/time";
 import { timelineReset } from "./kernel/timeline";
 import { buildTrouble, linkClosed, recordsDropped } from "./kernel/trouble";
+import { buildTracker } from "./kernel/tracker";
 import { DOWN, UP, waysOut } from "./kernel/way";
 import { buildNet, handshakeTicks, linkLost, shutLink, stepRx, stepTx, unacknowledged } from "./board-net";
 import { buildEncoder, buildKeys, wireQueues, wirePorts, buildUnits } from "./board-wiring";
@@ -150,7 +151,7 @@ export function build(): u32 {
   draining = false;
   wasReset = false;
   const bodies = g32(G_CONTENT) != CONTENT_SIZED;
-  if (!buildPages() || !buildDirty() || !buildGuest(bodies)) return BUILD_MEMORY;
+  if (!buildPages() || !buildTracker() || !buildGuest(bodies)) return BUILD_MEMORY;
   buildMessages(bodies && g32(G_PAGES_OVER_VSOCK) != 0);
   if (!buildNet()) return BUILD_MEMORY;
   buildFirmware(handshakeTicks());

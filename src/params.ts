@@ -29,6 +29,11 @@ const ADDRESSES = {
   list: abi.ADDRESSES_LIST,
   runs: abi.ADDRESSES_RUNS,
 } as const;
+const GROUPS = {
+  static: abi.GROUPS_STATIC,
+  counter: abi.GROUPS_COUNTER,
+  contiguity: abi.GROUPS_CONTIGUITY,
+} as const;
 const POLICY = { drop: 0, stall: 1, coalesce: 2 } as const;
 /** Delayed acknowledgement of Linux (TCP_DELACK_MIN), 40 ms. */
 export const DELACK_TICKS = 40_000_000n * 1_024_000n;
@@ -196,6 +201,13 @@ function setPath(g: Map<number, number | bigint>, s: ResolvedScenario, quantumTi
   g.set(abi.G_NET_FRAMES, lossy ? framesOfPath(path, segments) : framesUnderWay(s, quantumTicks));
 }
 
+/** How dirty pages are found. */
+function setTracker(g: Map<number, number | bigint>, { tracker }: ResolvedScenario): void {
+  g.set(abi.G_TRACKER, tracker.kind === "bitmap" ? abi.TRACKER_BITMAP : abi.TRACKER_WRITE_PROTECT);
+  g.set(abi.G_TRACKER_GROUP, tracker.group);
+  g.set(abi.G_TRACKER_RULE, GROUPS[tracker.groups]);
+}
+
 /** Writes the parameter block. */
 export function setParams(core: Core, s: ResolvedScenario, pages: number, quantum: bigint | null): void {
   const ratio = (r: Ratio | null): [number, number] => r ?? [0, 1];
@@ -210,7 +222,7 @@ export function setParams(core: Core, s: ResolvedScenario, pages: number, quantu
   g.set(abi.G_RING_EVENTS, ringEvents(s));
   g.set(abi.G_DEVICE_BYTES, s.guest.deviceStateBytes);
   g.set(abi.G_START_AT, BigInt(s.migration.startAtTicks));
-  g.set(abi.G_TRACKER, s.tracker.kind === "bitmap" ? abi.TRACKER_BITMAP : abi.TRACKER_WRITE_PROTECT);
+  setTracker(g, s);
   g.set(abi.G_ADDRESSES, ADDRESSES[s.internal.addresses]);
   g.set(abi.G_PAGES_OVER_VSOCK, s.internal.pages === "vsock" ? 1 : 0);
   g.set(abi.G_COMPRESS, s.compress.engine === "off" ? 0 : 1);

@@ -97,7 +97,6 @@ const LATER_VALUES: [key: string, inert: string, later: string, write?: string][
   ["migration.residual", "before-resume", "after-resume"],
   ["tracker.kind", "write-protect", "pml", "write-protect or bitmap"],
   ["tracker.kind", "bitmap", "dirty-ring", "write-protect or bitmap"],
-  ["tracker.group", "1", "4"],
   ["encrypt.decrypt", "eager", "{ demand: true }"],
 ];
 

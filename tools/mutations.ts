@@ -14,6 +14,7 @@ import { lossy } from "./mutations/lossy.ts";
 import { pcie } from "./mutations/pcie.ts";
 import { probe } from "./mutations/probe.ts";
 import { traces } from "./mutations/traces.ts";
+import { trackers } from "./mutations/trackers.ts";
 
 /** In the order in which a page meets the mistakes. */
 export const mutations: readonly Mutation[] = [
@@ -22,6 +23,7 @@ export const mutations: readonly Mutation[] = [
   failures,
   harness,
   host,
+  trackers,
   pcie,
   probe,
   card,

@@ -81,16 +81,12 @@ import { breaksOff, brokenOff, cancelAt, goesOn, stranded } from "../kernel/aban
 import { addressBytes, firstPages, takePage } from "../kernel/batch";
 import {
   batchCount,
-  collectBatch,
   dirtyCount,
   guestBack,
   guestRuns,
   holdUp,
   marksSet,
-  restoreBatch,
-  restorePage,
   setGuestRuns,
-  startTracking,
 } from "../kernel/dirty";
 import {
   WAIT_START,
@@ -141,6 +137,7 @@ import { wake } from "../kernel/schedule";
 import { broken, count, counted, enter, evaluates } from "../kernel/stats";
 import { productAtMost } from "../kernel/time";
 import { happenedInBatch } from "../kernel/timeline";
+import { collectBatch, restoreBatch, restorePage, startTracking } from "../kernel/tracker";
 
 /** Pages that fit one message: each with its 8-byte address. */
 const PAGES_PER_MESSAGE: u32 = 15;
@@ -271,7 +268,7 @@ function collect(side: u32, f: Frontend, t: u64): bool {
   const m = over ? NO_MESSAGE : send(side, f, M_ADDRESSES, COLLECT, t);
   if (!over && m == NO_MESSAGE) return false;
   const bits = over ? BITS : bitsOf(m);
-  const cleared = collectBatch(f.batch, bits);
+  const cleared = collectBatch(f.batch, bits, !first);
   if (isDefined(TIMELINE)) happenedInBatch(P_CLEARED, t, bits, f.batch * BATCH_PAGES, f.round);
   if (first) firstPages(bits, inBatch);
   if (isDefined(TIMELINE)) happenedInBatch(P_ANNOUNCED, t, bits, f.batch * BATCH_PAGES, f.round);

@@ -6,8 +6,8 @@
 // In and out: events from one ring a vCPU, filled by the harness in order of time; page versions, contents
 //   and dirty marks. An empty ring stops the run with STOP_INPUT at the time up to which the harness has
 //   filled it.
-// How long: a write that finds its page clean under write protection costs `writeFault`; with a dirty bitmap
-//   nothing.
+// How long: a write that finds its page clean under write protection costs `writeFault`, and `protectPage`
+//   for every other page of its group (kernel/group) that is opened with it; with a dirty bitmap nothing.
 // Leaves out: what the guest does between writes; reads.
 // Numbers: host preset `writeFault`, `tlbFlush`.
 //
@@ -38,6 +38,7 @@ import {
   VCPUS_MAX,
 } from "../abi";
 import { guestRuns, heldUp, markDirty } from "../kernel/dirty";
+import { grouped, openGroup, writtenInGroup } from "../kernel/group";
 import { addSeries } from "../kernel/log";
 import { reserve } from "../kernel/memory";
 import { carries, newVersion, setWord, sourcePage, sourceVersion } from "../kernel/pages";
@@ -64,6 +65,7 @@ let bodies: usize = 0;
 let ring: u32 = 0;
 let vcpus: u32 = 0;
 let wall: bool = false;
+let faults: bool = false; // a write that finds its page clean does
 let faultTicks: u64 = 0;
 /** True when the guest needs events that the harness has not given yet. */
 export let wantsInput: bool = false;
@@ -80,7 +82,8 @@ export function buildGuest(withBodies: bool): bool {
   vcpus = g32(G_VCPUS);
   ring = g32(G_RING_EVENTS);
   wall = g32(G_CLOCK_WALL) != 0;
-  faultTicks = g32(G_TRACKER) == TRACKER_WRITE_PROTECT ? p(0, S_HOST_FAULT) : 0;
+  faults = g32(G_TRACKER) == TRACKER_WRITE_PROTECT;
+  faultTicks = p(0, S_HOST_FAULT);
   memory.fill(VCPUS, 0, 2048);
   events = reserve(<u64>vcpus * ring * EVENT_BYTES);
   bodies = withBodies ? reserve(<u64>vcpus * ring * PAGE_BYTES) : 0;
@@ -167,6 +170,7 @@ function write(v: u32, t: u64): void {
   c.head++;
   c.consumed++;
   const marked = markDirty(pfn);
+  if (grouped) writtenInGroup(pfn);
   if (isDefined(TIMELINE)) happened(T_PAGE, 0, P_WRITTEN, t, pfn, sourceVersion(pfn), marked ? 1 : 0);
   addSeries(SERIES_DIRTY, t, 1);
   if ((flags & EVENT_FREE) != 0) {
@@ -174,8 +178,9 @@ function write(v: u32, t: u64): void {
     return;
   }
   count(0, C_WRITES, 1);
-  if (!marked || faultTicks == 0) return;
+  if (!marked || !faults) return;
   count(0, C_FAULTS, 1);
-  count(0, C_STALL_TICKS, faultTicks);
-  c.skew += faultTicks;
+  const stall = grouped ? faultTicks + openGroup(pfn) : faultTicks;
+  count(0, C_STALL_TICKS, stall);
+  c.skew += stall;
 }

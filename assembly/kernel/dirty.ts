@@ -52,6 +52,13 @@ export function startTracking(): void {
   tracking = true;
 }
 
+/** Whether a write finds its page protected, or without a mark. */
+// @ts-ignore: decorator
+@inline
+export function isTracking(): bool {
+  return tracking;
+}
+
 // @ts-ignore: decorator
 @inline
 export function isDirty(pfn: u32): bool {

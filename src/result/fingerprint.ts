@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The fingerprint of a run: SHA-256 over the text `dpusim.fingerprint/1`, a line `name value` for every
- * number, in this order: elapsed ticks; counters of both sides by number; ticks of every account by number
- * and state; histograms of both sides by number: count, sum, max, min, then `bucket:samples` of every bucket
- * that holds any; the log; every round; the series: ticks of a bin, then the bins of each. Values are decimal
- * integers. Another list is another version.
+ * number, in this order: elapsed ticks; counters of both sides by number, from 64 on those that are not 0;
+ * ticks of every account by number and state; histograms of both sides by number: count, sum, max, min, then
+ * `bucket:samples` of every bucket that holds any; the log; every round; the series: ticks of a bin, then the
+ * bins of each. Values are decimal integers. Another list is another version.
  *
  * Not in it: the core's build variant, wall clock, paths, what the checks found, and what is derived from the
  * rest.
@@ -13,6 +13,8 @@ import { hashText } from "./canonical.ts";
 import type { Histogram, Reading } from "./reading.ts";
 
 export const FINGERPRINT_LIST = "dpusim.fingerprint/1";
+/** Counters that the list had at first; of later ones it has those that are not 0. */
+const ALWAYS = 64;
 
 function samples({ count, sum, max, min, buckets }: Histogram): string {
   const held = [...buckets.entries()].filter(([, n]) => n !== 0n).map(([bucket, n]) => `${bucket}:${n}`);
@@ -23,7 +25,8 @@ function samples({ count, sum, max, min, buckets }: Histogram): string {
 export function fingerprintText(reading: Reading): string {
   const lines = [FINGERPRINT_LIST, `elapsed ${reading.elapsedTicks}`];
   for (const side of [0, 1]) {
-    for (const [i, value] of reading.counters[side]!.entries()) lines.push(`counter.${side}.${i} ${value}`);
+    for (const [i, value] of reading.counters[side]!.entries())
+      if (i < ALWAYS || value !== 0n) lines.push(`counter.${side}.${i} ${value}`);
   }
   for (const side of [0, 1]) {
     for (const [i, ticks] of reading.accounts[side]!.entries()) {

@@ -158,7 +158,7 @@ function guestOf(reading: Reading, s: ResolvedScenario): Result["guest"] {
   return {
     slowdown: ran > 0 ? Math.round((1e6 * Number(stall)) / ran) / 1e6 : 0,
     writeFaults: Number(counters[abi.C_FAULTS]),
-    falseDirtyPages: null,
+    falseDirtyPages: s.tracker.group === 1 ? null : Number(counters[abi.C_FALSE_DIRTY]),
     stallNs: nsOf(stall),
     firstTouchNs: null,
   };

@@ -166,7 +166,9 @@ const link = z.strictObject({
 const guest = z.strictObject({
   slowdown: z.number().min(0).describe("stalls of all vCPUs / (vCPUs x time from start to suspension)"),
   writeFaults: count,
-  falseDirtyPages: later,
+  falseDirtyPages: count
+    .nullable()
+    .describe("sent again though not written; null where the tracker marks written pages alone"),
   stallNs: ns,
   firstTouchNs: later,
 });

@@ -48,6 +48,13 @@ const COUNTERS: readonly Spec[] = [
   row("guest.frees", abi.C_FREES, "pages", SOURCE, "pages given back by the guest"),
   row("guest.faults", abi.C_FAULTS, "faults", SOURCE, "writes to a protected page"),
   row(
+    "guest.falseDirtyPages",
+    abi.C_FALSE_DIRTY,
+    "pages",
+    SOURCE,
+    "sent again though nobody had written them",
+  ),
+  row(
     "guest.stallNs",
     abi.C_STALL_TICKS,
     "ns",

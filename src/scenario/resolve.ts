@@ -46,6 +46,7 @@ import {
   sideSchema,
 } from "./schema.ts";
 import { type Path, readSource, type Source } from "./source.ts";
+import { checkTracker, fillTracker } from "./tracker.ts";
 import type { ResolvedGuest, ResolvedScenario, ResolvedSide } from "./types.ts";
 import type { ResolvedLink } from "./types-link.ts";
 import { parseDecimal, parseQuantity, printable, show, ticksOf, ticksPer, toRatio } from "./units.ts";
@@ -263,6 +264,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkContent(scenario, problems);
   for (const { host } of [source, destination]) checkLoad(scenario.internal.contention, host, problems);
   checkWindow(scenario, destination.card, problems);
+  checkTracker(scenario.tracker, problems);
   checkTenant(scenario.tenant, problems);
   const { congestion, transport } = scenario.link;
   const recovers = congestion !== "none" || transport === "udp";
@@ -285,7 +287,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
     sides,
     internal: fillInternal(scenario),
     placement: { name, stages },
-    tracker: scenario.tracker as ResolvedScenario["tracker"],
+    tracker: fillTracker(scenario.tracker),
     compress: { engine: scenario.compress === "off" ? "off" : scenario.compress.engine },
     delta: "off",
     encrypt: fillEncrypt(scenario),

@@ -10,6 +10,7 @@ import { faultSchema } from "./faults.ts";
 import { emptyList, field, overrideFields, supported } from "./fields.ts";
 import { CARD_KEYS, HOST_KEYS, type KeySpec, LINK_KEYS, REFUSED_KEYS } from "./keys.ts";
 import { pauseSchema } from "./pause.ts";
+import { trackerSchema } from "./tracker.ts";
 import { parseDecimal, printable, show, toRatio, UnitError } from "./units.ts";
 
 /** The schema name of this version. */
@@ -311,16 +312,6 @@ const migration = z.strictObject({
   startAt: time(TIME_MAX, "guest time at which the migration starts").default("0 s"),
 });
 
-const group = supported([1], "any", "pages made writable by one fault").default(1);
-const tracker = z.strictObject({
-  kind: supported(
-    ["write-protect", "bitmap"],
-    ["pml", "dirty-ring", "wilson-ring", "ring", "iommu", "device", "union"],
-    "how dirty pages are found",
-  ).default("write-protect"),
-  group,
-});
-
 /** The scenario as written in a file. */
 export const scenarioSchema = z.strictObject({
   schema: supported([SCENARIO_SCHEMA], [], "format of this file"),
@@ -334,7 +325,7 @@ export const scenarioSchema = z.strictObject({
     ["goggin", "reuther", "tarasuk-levin", "wilson", "nelson", "qemu"],
     "which part runs each stage",
   ).default("huawei"),
-  tracker: tracker.prefault({}),
+  tracker: trackerSchema.prefault({}),
   compress: compress.prefault({}),
   delta: supported(["off"], "any", "delta coding").default("off"),
   encrypt: encrypt.prefault({}),

@@ -8,6 +8,7 @@
  */
 import type { Placement } from "./presets.ts";
 import type { ResolvedLink } from "./types-link.ts";
+import type { ResolvedTracker } from "./types-tracker.ts";
 
 /** An exact ratio num / den in lowest terms; num < 2^53, 0 < den < 2^32. */
 export type Ratio = [num: number, den: number];
@@ -344,11 +345,7 @@ export interface ResolvedScenario {
     bitErrorRate: number;
   };
   placement: { name: string; stages: Placement["stages"] };
-  tracker: {
-    kind: "write-protect" | "bitmap";
-    /** Pages made writable by one fault. */
-    group: 1;
-  };
+  tracker: ResolvedTracker;
   /** `lz4-hw` is the card's own, another name that of a compressor preset. */
   compress: { engine: string };
   delta: "off";

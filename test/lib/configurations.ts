@@ -101,6 +101,14 @@ const LAST: Choices = {
   "card.dma.completionBytes": [4, 16, 64],
 };
 
+/** Of write protection; what decides of a group's size has no effect on single pages. */
+const GROUPS: Choices = { group: [1, 1, 2, 16, 512], groups: ["static", "counter", "contiguity"] };
+
+function groupsOf(next: () => number): string[] {
+  const sets = chosen(next, "tracker.", GROUPS);
+  return sets.includes("tracker.group=1") ? [] : sets;
+}
+
 const LARGE: Choices = {
   "guest.generate.memory": ["1 MiB", "1540 KiB", "2 MiB"],
   "link.rate": ["7 Gbit/s", "25 Gbit/s", "100 Gbit/s"],
@@ -126,6 +134,7 @@ export function configuration(seed: number): string[] {
   if (ats >= 0 && sets.includes("internal.iommu=off")) sets.splice(ats, 1);
   if (isLarge(seed)) sets.push(...chosen(next, "", LARGE));
   for (const side of ["source.", "destination."]) sets.push(...chosen(next, side, LAST));
+  if (sets.includes("tracker.kind=write-protect")) sets.push(...groupsOf(next));
   return [...sets, `seed=${seed}`];
 }
 

@@ -67,6 +67,8 @@ export const KEYS: Readonly<Record<string, Other>> = {
   faults: "[{ at: 2.05 ms, what: pcie-down, for: 1 ms, side: source }]",
   "link.transport": "udp",
   "tracker.kind": "bitmap",
+  "tracker.group": ["8", ...BUSY],
+  "tracker.groups": ["contiguity", "tracker.group=8", ...BUSY],
   compress: "off",
   "compress.engine": "off",
   "compress.engines": "1",

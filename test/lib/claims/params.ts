@@ -165,6 +165,7 @@ export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
       ...["migration.downtimeLimit=20 us", "migration.maxRounds=4", "content=sampled", "sampleEvery=9"],
     ],
   ],
+  ["pages in groups, by a counter", ["tracker.group=8", "tracker.groups=counter"]],
   ["interrupts that are held", ["internal.interrupts={ every: 7 us }"]],
   ["two interrupts at a time", ["internal.interrupts={ after: 2 }"]],
   [

@@ -303,6 +303,8 @@ function runParams(p: Put, scenario: object): void {
   p(abi.G_DEVICE_BYTES, whole(of("guest.deviceState", "2 MiB")));
   p(abi.G_START_AT, ticks(of("migration.startAt", "0 s")));
   p(abi.G_TRACKER, which(["write-protect", "bitmap"], "tracker.kind"));
+  p(abi.G_TRACKER_GROUP, whole(of("tracker.group", 1)));
+  p(abi.G_TRACKER_RULE, which(["static", "counter", "contiguity"], "tracker.groups"));
   p(abi.G_ADDRESSES, which(["bitmap", "list", "runs"], "internal.addresses"));
   const held = of("internal.interrupts", "each");
   p(abi.G_INTERRUPT_EVERY, held === "each" ? 0 : ticks(writtenAt(held, "every") ?? "50 us"));

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The tracker of a resolved scenario. */
+
+export interface ResolvedTracker {
+  kind: "write-protect" | "bitmap";
+  /** Pages that a fault makes writable at most: a power of two. */
+  group: number;
+  /** What decides how many they are. */
+  groups: "static" | "counter" | "contiguity";
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// A recorded migration against the slow tracker: every write and every batch of marks, to the tick.
+import * as abi from "../../assembly/abi.ts";
+import { vcpuOf } from "../../src/feeder.ts";
+import { EventFlag } from "../../src/trace/events.ts";
+import { sameLists } from "./reference/compare.ts";
+import {
+  type Collection,
+  type Planned,
+  type Predicted,
+  SlowTracker,
+  trackerShape,
+} from "./reference/tracker.ts";
+import { of, type Run, streamFor } from "./timeline.ts";
+
+/** The writes of each vCPU as the trace has them, as far as a run came. */
+export function plannedWrites(run: Run, until: number): Planned[][] {
+  const { vcpus } = run.scenario.guest;
+  const lanes: Planned[][] = Array.from({ length: vcpus }, () => []);
+  const stream = streamFor(run.scenario);
+  for (
+    let batch = stream.next();
+    batch !== null && Number(batch.startTicks) <= until;
+    batch = stream.next()
+  ) {
+    for (let i = 0; i < batch.count; i++) {
+      const pfn = batch.pfns[i]!;
+      const free = (batch.flags[i]! & EventFlag.free) !== 0;
+      lanes[vcpuOf(pfn, vcpus)]!.push({ at: Number(batch.timeTicks[i]!), pfn, free });
+    }
+  }
+  return lanes;
+}
+
+const steps = (run: Run, which: number) => of(run, abi.T_PAGE, 0).filter((e) => e.which === which);
+
+/** Batches that were collected, with the pages that were marked; at first a batch is not sent again. */
+function collectionsOf(run: Run): { collections: Collection[]; taken: number[][] } {
+  const rows = new Map<string, { at: number; batch: number; pages: number[] }>();
+  const add = (which: number): void => {
+    for (const { t, a } of steps(run, which)) {
+      const batch = Math.floor(a / abi.BATCH_PAGES);
+      const name = `${t} ${batch}`;
+      if (!rows.has(name)) rows.set(name, { at: t, batch, pages: [] });
+      if (which === abi.P_CLEARED) rows.get(name)!.pages.push(a);
+    }
+  };
+  add(abi.P_ANNOUNCED);
+  add(abi.P_CLEARED);
+  const told = new Set<number>();
+  const collections: Collection[] = [];
+  const inOrder = [...rows.values()].sort((a, b) => a.at - b.at || a.batch - b.batch);
+  for (const { at, batch } of inOrder) {
+    collections.push({ at, batch, again: told.has(batch) });
+    told.add(batch);
+  }
+  return { collections, taken: inOrder.map(({ pages }) => pages) };
+}
+
+/** Throws where a run and the slow tracker differ; returns what the tracker says. */
+export function checkTracker(run: Run): Predicted {
+  const { global, sides } = run.params;
+  const shape = trackerShape(global, sides[0]);
+  const log = (index: number): number => Number(run.core.logged(index));
+  const suspended = log(abi.L_SUSPENDED) === 0 ? log(abi.L_ENDED) : log(abi.L_SUSPENDED);
+  // every page is protected, and one flush
+  const started = log(abi.L_SETUP_DONE) - shape.pages * shape.openPage - shape.flush;
+  const { collections, taken } = collectionsOf(run);
+  const slow = new SlowTracker(shape, plannedWrites(run, suspended));
+  const expected = slow.run(started, collections, suspended);
+  const writes = steps(run, abi.P_WRITTEN).filter(({ t }) => t < suspended);
+  sameLists(
+    "write",
+    writes.map(({ t, a, c }) => ({ at: t, pfn: a, marked: c === 1 })),
+    expected.writes,
+  );
+  sameLists("marks of a batch", taken, expected.taken);
+  const counters: [number, number][] = [
+    [abi.C_FAULTS, expected.faults],
+    [abi.C_STALL_TICKS, expected.stall],
+    [abi.C_FALSE_DIRTY, expected.falseDirty],
+  ];
+  sameLists(
+    "counter",
+    counters.map(([at]) => [at, Number(run.core.counter(0, at))]),
+    counters,
+  );
+  return expected;
+}
