@@ -113,6 +113,7 @@ export const G_INTERRUPT_EVERY: u32 = 55; // ticks between two interrupts at lea
 export const G_INTERRUPT_AFTER: u32 = 56; // messages that do not wait for that
 export const G_TRACKER_GROUP: u32 = 60; // pages made writable by one fault at most, a power of two
 export const G_TRACKER_RULE: u32 = 61; // GROUPS_ constants
+export const G_TRACKER_LOG: u32 = 62; // entries of a vCPU's log; 0 where nothing is logged
 // what breaks
 export const G_CANCEL_AT: u32 = 67; // not before NEVER when it is not
 export const G_SILENCE: u32 = 68; // ticks without a frame of the peer that the source bears, 0: any
@@ -131,6 +132,11 @@ export const CONGESTION_FIRMWARE: u32 = 3; // UDP: the window alone, recovery by
 // tracker kinds and address formats
 export const TRACKER_WRITE_PROTECT: u32 = 0;
 export const TRACKER_BITMAP: u32 = 1;
+export const TRACKER_PML: u32 = 2;
+export const TRACKER_DIRTY_RING: u32 = 3;
+/** Entries of a PML log (Intel SDM volume 3). */
+export const PML_ENTRIES: u32 = 512;
+export const RING_ENTRIES_MAX: u32 = 65536;
 export const GROUP_MAX: u32 = 512;
 // how many pages a fault makes writable
 export const GROUPS_STATIC: u32 = 0;
@@ -279,6 +285,8 @@ export const S_ATS_REQUESTS: u32 = 130; // translation requests out at most: tag
 export const S_COMPLETION_EVERY: u32 = 134; // descriptors that a completion record tells of, 0: none do
 export const S_COMPLETION_BYTES: u32 = 135;
 export const S_PCIE_RELAXED: u32 = 131; // 1: data writes pass writes that wait for their translation
+export const S_HOST_LOG_EXIT: u32 = 136; // exit and entry of a vCPU whose log is brought in
+export const S_HOST_LOG_ENTRY: u32 = 137;
 export const S_TEN_IN_TURN: u32 = 132; // 1: tags are taken in turn, not whichever is free
 export const S_LZ_ENCODER: u32 = 144; // what gives the sizes: ENCODER_*
 export const S_LZ_SPAN_NUM: u32 = 145; // ticks of an engine's own clock, or of a byte where a rate is all
@@ -526,6 +534,8 @@ export const C_NET_PAUSES: u32 = 53;
 export const C_COMPLETIONS: u32 = 54;
 export const C_INTERRUPTS_SAVED: u32 = 55;
 export const C_FALSE_DIRTY: u32 = 64;
+export const C_LOG_FULL: u32 = 65;
+export const C_LOG_ENTRIES: u32 = 66;
 export const COUNTERS: u32 = 80;
 
 // --- histograms of one side (ticks) ---

@@ -29,6 +29,12 @@ const ADDRESSES = {
   list: abi.ADDRESSES_LIST,
   runs: abi.ADDRESSES_RUNS,
 } as const;
+const TRACKERS = {
+  "write-protect": abi.TRACKER_WRITE_PROTECT,
+  bitmap: abi.TRACKER_BITMAP,
+  pml: abi.TRACKER_PML,
+  "dirty-ring": abi.TRACKER_DIRTY_RING,
+} as const;
 const GROUPS = {
   static: abi.GROUPS_STATIC,
   counter: abi.GROUPS_COUNTER,
@@ -203,9 +209,10 @@ function setPath(g: Map<number, number | bigint>, s: ResolvedScenario, quantumTi
 
 /** How dirty pages are found. */
 function setTracker(g: Map<number, number | bigint>, { tracker }: ResolvedScenario): void {
-  g.set(abi.G_TRACKER, tracker.kind === "bitmap" ? abi.TRACKER_BITMAP : abi.TRACKER_WRITE_PROTECT);
+  g.set(abi.G_TRACKER, TRACKERS[tracker.kind]);
   g.set(abi.G_TRACKER_GROUP, tracker.group);
   g.set(abi.G_TRACKER_RULE, GROUPS[tracker.groups]);
+  g.set(abi.G_TRACKER_LOG, tracker.logEntries);
 }
 
 /** Writes the parameter block. */
@@ -318,6 +325,8 @@ function setHost(p: Put, pair: (key: number, r: Ratio) => void, side: ResolvedSi
   p(abi.S_HOST_WORD, Math.ceil((host.tracker.scanWordCycles * cycleNum) / cycleDen));
   p(abi.S_HOST_PROTECT_PAGE, host.tracker.protectPageTicks);
   p(abi.S_HOST_TLB_FLUSH, host.tracker.tlbFlushTicks);
+  p(abi.S_HOST_LOG_EXIT, host.tracker.logExitTicks);
+  p(abi.S_HOST_LOG_ENTRY, host.tracker.logEntryTicks);
   p(abi.S_HOST_MESSAGE, host.vsock.messageCostTicks);
   pair(abi.S_HOST_COPY_NUM, host.memory.copyTicksPerByte);
   p(abi.S_HOST_INTERRUPT, host.frontend.interruptTicks);

@@ -95,8 +95,8 @@ const LATER_VALUES: [key: string, inert: string, later: string, write?: string][
   ["migration.algorithm", "precopy", "postcopy"],
   ["migration.algorithm", "precopy", "hybrid"],
   ["migration.residual", "before-resume", "after-resume"],
-  ["tracker.kind", "write-protect", "pml", "write-protect or bitmap"],
-  ["tracker.kind", "bitmap", "dirty-ring", "write-protect or bitmap"],
+  ["tracker.kind", "write-protect", "union", "write-protect or bitmap or pml or dirty-ring"],
+  ["tracker.kind", "bitmap", "wilson-ring", "write-protect or bitmap or pml or dirty-ring"],
   ["encrypt.decrypt", "eager", "{ demand: true }"],
 ];
 

@@ -55,7 +55,6 @@ import {
 } from "../abi";
 import { addressOf } from "../kernel/address";
 import { completing, descriptorDone } from "../kernel/completion";
-import { isDirty } from "../kernel/dirty";
 import { fetchAnswered, fetchTaken } from "../kernel/fetch";
 import { hold, length, pop, pushHeld, queue, ready, lacks } from "../kernel/fifo";
 import { CARRIED, Job, job, onItsWay, slotAt, slotsShort, takeSlot } from "../kernel/jobs";
@@ -77,6 +76,7 @@ import { wake } from "../kernel/schedule";
 import { broken, count, enter, enterUntil, sample } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
+import { isDirty } from "../kernel/tracker";
 
 const NONE: u32 = 0xffffffff;
 

@@ -5,7 +5,8 @@
 //
 // Models: one host core that does one thing at a time; the cost of each; VSOCK messages to the card and back.
 // In and out: interrupts from Q_MSIX; messages to the card with a doorbell through the down posted port.
-// How long: a batch of 2048 pages takes 32 words x `scanWord` + dirty pages x `protectPage`, then `message` +
+// How long: a batch of 2048 pages takes 32 words x `scanWord` + dirty pages x `protectPage` (kernel/tracker
+//   says when), then `message` +
 //   payload / copy rate; its marks are read and cleared in one instant at the beginning. Interrupt, suspend,
 //   resume, device state per KiB: as the preset says. Stop rule: pages left x 4096 / (page bytes placed in
 //   the last round / its duration) <= downtime limit. At the deadline of `timeout` the front-end drops what
@@ -88,6 +89,7 @@ import {
   marksSet,
   setGuestRuns,
 } from "../kernel/dirty";
+import { bringInLogs, broughtInAt, emptyLogs } from "../kernel/dirty-log";
 import {
   WAIT_START,
   WAIT_READY,
@@ -137,7 +139,7 @@ import { wake } from "../kernel/schedule";
 import { broken, count, counted, enter, evaluates } from "../kernel/stats";
 import { productAtMost } from "../kernel/time";
 import { happenedInBatch } from "../kernel/timeline";
-import { collectBatch, restoreBatch, restorePage, startTracking } from "../kernel/tracker";
+import { cleanTicks, collectBatch, restoreBatch, restorePage, startTracking } from "../kernel/tracker";
 
 /** Pages that fit one message: each with its 8-byte address. */
 const PAGES_PER_MESSAGE: u32 = 15;
@@ -188,6 +190,7 @@ function advance(side: u32, f: Frontend, t: u64): void {
 /** Begins what comes next; false when there is nothing to do at t. */
 function begin(side: u32, f: Frontend, t: u64): bool {
   if (f.next == SUSPEND && f.final != 0) suspended(side, f, t);
+  if (side == 0 && broughtInAt > t) return work(f, WORKING, f.next, broughtInAt);
   const more = load<u32>(MORE + (side << 2));
   if (more != 0 || ready(queue(side, Q_MSIX), t)) {
     // one interrupt may tell of several messages: what follows the first costs its copy alone
@@ -272,12 +275,11 @@ function collect(side: u32, f: Frontend, t: u64): bool {
   if (isDefined(TIMELINE)) happenedInBatch(P_CLEARED, t, bits, f.batch * BATCH_PAGES, f.round);
   if (first) firstPages(bits, inBatch);
   if (isDefined(TIMELINE)) happenedInBatch(P_ANNOUNCED, t, bits, f.batch * BATCH_PAGES, f.round);
-  if (cleared != 0) holdUp(p(side, S_HOST_TLB_FLUSH));
   f.batch++;
   if (first) f.told = f.batch;
   f.announced += n;
   count(side, C_DIRTY_COLLECTED, n);
-  const cost = scan + cleared * p(side, S_HOST_PROTECT_PAGE) + (cleared != 0 ? p(side, S_HOST_TLB_FLUSH) : 0);
+  const cost = scan + cleanTicks(cleared);
   if (m == NO_MESSAGE) {
     f.left = n;
     return work(f, WORKING, COLLECT, t + cost);
@@ -328,6 +330,7 @@ function roundEnd(side: u32, f: Frontend, t: u64): bool {
 function suspended(side: u32, f: Frontend, t: u64): void {
   setGuestRuns(false);
   note(L_SUSPENDED, t);
+  bringInLogs(t);
   note(L_PRECOPY_BYTES, counted(side, C_RECORD_BYTES_B));
   f.next = LAST;
 }
@@ -370,6 +373,7 @@ function device(side: u32, f: Frontend, t: u64): bool {
 function roundDone(f: Frontend, m: Message, t: u64): void {
   const r = f.round - 1;
   f.flags &= ~UNANSWERED;
+  bringInLogs(t);
   noteRound(r, RL_END, t);
   noteRound(r, RL_NORMAL, m.a);
   noteRound(r, RL_ZERO, m.b);
@@ -399,6 +403,7 @@ function giveUp(f: Frontend, reason: u32, t: u64): void {
     return;
   }
   note(L_STATUS, STATUS_NOT_CONVERGED);
+  emptyLogs();
   note(L_PENDING_PAGES, pagesLeft(f));
   f.next = ENDED;
   endedAt = t;

@@ -7,7 +7,8 @@
 //   and dirty marks. An empty ring stops the run with STOP_INPUT at the time up to which the harness has
 //   filled it.
 // How long: a write that finds its page clean under write protection costs `writeFault`, and `protectPage`
-//   for every other page of its group (kernel/group) that is opened with it; with a dirty bitmap nothing.
+//   for every other page of its group (kernel/group) that is opened with it; with a dirty ring
+//   `writeFault`, with PML nothing, and both what kernel/dirty-log says; with a dirty bitmap nothing.
 // Leaves out: what the guest does between writes; reads.
 // Numbers: host preset `writeFault`, `tlbFlush`.
 //
@@ -32,12 +33,14 @@ import {
   SERIES_DIRTY,
   STARVED,
   S_HOST_FAULT,
+  TRACKER_DIRTY_RING,
   TRACKER_WRITE_PROTECT,
   T_PAGE,
   U_GUEST,
   VCPUS_MAX,
 } from "../abi";
 import { guestRuns, heldUp, markDirty } from "../kernel/dirty";
+import { heldBack, logWrite, logging } from "../kernel/dirty-log";
 import { grouped, openGroup, writtenInGroup } from "../kernel/group";
 import { addSeries } from "../kernel/log";
 import { reserve } from "../kernel/memory";
@@ -82,7 +85,8 @@ export function buildGuest(withBodies: bool): bool {
   vcpus = g32(G_VCPUS);
   ring = g32(G_RING_EVENTS);
   wall = g32(G_CLOCK_WALL) != 0;
-  faults = g32(G_TRACKER) == TRACKER_WRITE_PROTECT;
+  const kind = g32(G_TRACKER);
+  faults = kind == TRACKER_WRITE_PROTECT || kind == TRACKER_DIRTY_RING;
   faultTicks = p(0, S_HOST_FAULT);
   memory.fill(VCPUS, 0, 2048);
   events = reserve(<u64>vcpus * ring * EVENT_BYTES);
@@ -122,7 +126,7 @@ export function stepGuest(t: u64): void {
     let who: u32 = 0;
     for (let v: u32 = 0; v < vcpus; v++) {
       const c = vcpu(v);
-      const late = wall ? 0 : c.skew + heldUp;
+      const late = wall ? 0 : c.skew + heldUp + (logging ? heldBack(v) : 0);
       const at =
         c.head == c.tail ? (c.fed == NEVER ? NEVER : c.fed + late) : load<u64>(event(v, c.head)) + late;
       if (at < best) {
@@ -169,7 +173,7 @@ function write(v: u32, t: u64): void {
   }
   c.head++;
   c.consumed++;
-  const marked = markDirty(pfn);
+  const marked = logging ? logWrite(v, pfn, (flags & EVENT_FREE) == 0) : markDirty(pfn);
   if (grouped) writtenInGroup(pfn);
   if (isDefined(TIMELINE)) happened(T_PAGE, 0, P_WRITTEN, t, pfn, sourceVersion(pfn), marked ? 1 : 0);
   addSeries(SERIES_DIRTY, t, 1);

@@ -78,7 +78,21 @@ export function markDirty(pfn: u32): bool {
   return true;
 }
 
-/** Pages marked now. */
+/** A page has been logged: it is dirty, and its mark is not known yet. */
+export function marksLogged(): void {
+  dirtyPages++;
+  everDirty++;
+}
+
+/** Marks a page that has been logged. */
+export function markFromLog(pfn: u32): void {
+  const at = bits + (((<usize>pfn) >> 5) << 2);
+  const bit = (<u32>1) << (pfn & 31);
+  if ((load<u32>(at) & bit) != 0) dirtyPages--;
+  store<u32>(at, load<u32>(at) | bit);
+}
+
+/** Pages marked or logged now; one that is both counts twice until its log is brought in. */
 // @ts-ignore: decorator
 @inline
 export function dirtyCount(): u32 {

@@ -59,8 +59,10 @@ const COUNTERS: readonly Spec[] = [
     abi.C_STALL_TICKS,
     "ns",
     SOURCE,
-    "time that vCPUs stood in write faults, summed over vCPUs",
+    "time that vCPUs stood in write faults and for their logs, summed over vCPUs",
   ),
+  row("guest.logEntries", abi.C_LOG_ENTRIES, "pages", SOURCE, "pages put into logs of dirty pages"),
+  row("guest.fullLogs", abi.C_LOG_FULL, "exits", SOURCE, "writes that found the log of their vCPU full"),
   row(
     "host.busyNs",
     abi.C_HOST_TICKS,

@@ -215,6 +215,8 @@ export function fillHost(values: Values): ResolvedHost {
       scanWordCycles: values.whole("tracker.scanWordCycles"),
       protectPageTicks: values.ticks("tracker.protectPage"),
       tlbFlushTicks: values.ticks("tracker.tlbFlush"),
+      logExitTicks: values.ticks("tracker.logExit"),
+      logEntryTicks: values.ticks("tracker.logEntry"),
     },
     frontend: {
       suspendTicks: values.ticks("frontend.suspend"),

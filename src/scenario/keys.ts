@@ -323,6 +323,18 @@ export const HOST_KEYS: KeyTable = {
     max: 1e-3,
     text: "TLB flush of all vCPUs after a batch has been protected; all of them stall",
   },
+  "tracker.logExit": {
+    measure: "time",
+    min: 0,
+    max: 1e-3,
+    text: "exit and entry of a vCPU whose log of dirty pages is brought in",
+  },
+  "tracker.logEntry": {
+    measure: "time",
+    min: 0,
+    max: 1e-4,
+    text: "one entry of such a log, moved to its mark",
+  },
   "frontend.interrupt": { measure: "time", min: 0, max: 1e-3, text: "from MSI-X to the driver's handler" },
   "frontend.deviceStatePerKiB": { measure: "time", min: 0, max: 1e-3, text: "setting 1 KiB of device state" },
   "frontend.suspend": {

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 /** How dirty pages are found: the keys of a tracker, and what does not fit. */
 import * as z from "zod";
-import { GROUP_MAX } from "../../assembly/abi.ts";
+import { GROUP_MAX, PML_ENTRIES, RING_ENTRIES_MAX } from "../../assembly/abi.ts";
 import { field, supported } from "./fields.ts";
 import type { Problems } from "./problems.ts";
 import type { ResolvedTracker } from "./types-tracker.ts";
 
 const GROUP = { measure: "count", min: 1, max: GROUP_MAX, powerOfTwo: true } as const;
+const RING = { measure: "count", min: 64, max: RING_ENTRIES_MAX, powerOfTwo: true } as const;
+/** dirty-ring-size of QEMU's documentation. */
+const DEFAULT_RING = 4096;
 
 export const trackerSchema = z.strictObject({
   kind: supported(
-    ["write-protect", "bitmap"],
-    ["pml", "dirty-ring", "wilson-ring", "ring", "iommu", "device", "union"],
+    ["write-protect", "bitmap", "pml", "dirty-ring"],
+    ["wilson-ring", "ring", "iommu", "device", "union"],
     "how dirty pages are found",
   ).default("write-protect"),
   group: field({ ...GROUP, text: "pages that a fault makes writable at most" }).default(1),
@@ -20,6 +23,7 @@ export const trackerSchema = z.strictObject({
     values: ["static", "counter", "contiguity"],
     text: "size of a group: always the most, by how often it was sent again, or by writable pages below",
   }).default("static"),
+  ring: field({ ...RING, text: "entries of a vCPU's dirty ring" }).default(DEFAULT_RING),
 });
 
 type Tracker = z.output<typeof trackerSchema>;
@@ -30,9 +34,17 @@ export function checkTracker(tracker: Tracker, problems: Problems): void {
     problems.add(["tracker", "group"], "is of faults; write kind: write-protect, or group: 1");
   if (tracker.group === 1 && tracker.groups !== "static")
     problems.add(["tracker", "groups"], "has no effect on single pages; write a group of 2 to 512", "key");
+  if (tracker.kind !== "dirty-ring" && tracker.ring !== DEFAULT_RING)
+    problems.add(["tracker", "ring"], "has no effect here; write kind: dirty-ring, or remove it", "key");
 }
 
 /** The resolved tracker. */
-export function fillTracker({ kind, group, groups }: Tracker): ResolvedTracker {
-  return { kind, group: Number(group), groups: groups as ResolvedTracker["groups"] };
+export function fillTracker({ kind, group, groups, ring }: Tracker): ResolvedTracker {
+  const entries = kind === "pml" ? PML_ENTRIES : kind === "dirty-ring" ? Number(ring) : 0;
+  return {
+    kind,
+    group: Number(group),
+    groups: groups as ResolvedTracker["groups"],
+    logEntries: entries,
+  };
 }

@@ -2,9 +2,11 @@
 /** The tracker of a resolved scenario. */
 
 export interface ResolvedTracker {
-  kind: "write-protect" | "bitmap";
+  kind: "write-protect" | "bitmap" | "pml" | "dirty-ring";
   /** Pages that a fault makes writable at most: a power of two. */
   group: number;
   /** What decides how many they are. */
   groups: "static" | "counter" | "contiguity";
+  /** Entries of a vCPU's log of dirty pages; 0 where pages are not logged. */
+  logEntries: number;
 }

@@ -104,6 +104,10 @@ export interface ResolvedHost {
     protectPageTicks: number;
     /** Flush of all vCPUs' TLBs after a batch has been protected. */
     tlbFlushTicks: number;
+    /** Exit and entry of a vCPU whose log of dirty pages is brought in. */
+    logExitTicks: number;
+    /** One entry of such a log. */
+    logEntryTicks: number;
   };
   frontend: {
     /** Stopping the vCPUs and reading device state. */

@@ -87,7 +87,7 @@ const REST: Choices = {
   "link.arbitration": ["strict", "weighted"],
   "compress.engine": ["off", "lz4-hw", "lz4-hw", "lz4-sw", "vitis-lz4-8e", "fpga-lz4-chen24"],
   "encrypt.cipher": ["off", "aes-128-gcm", "aes-256-gcm"],
-  "tracker.kind": ["write-protect", "bitmap"],
+  "tracker.kind": ["write-protect", "bitmap", "pml", "dirty-ring"],
   "guest.generate.memory": ["64 KiB", "128 KiB", "192 KiB"],
   "guest.generate.rate": ["100000 /s", "1000000 /s"],
   "guest.deviceState": ["1 KiB", "5 KiB", "60 KiB"],

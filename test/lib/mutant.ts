@@ -39,7 +39,7 @@ import * as runs from "./claims/runs.ts";
 import { checkSeals } from "./claims/seal.ts";
 import { checkBounds, checkFlippedBit, checkRepeatedNumber, checkSource } from "./claims/spoil.ts";
 import { checkHashes, checkLists, checkStream } from "./claims/traces.ts";
-import { checkGroups } from "./claims/trackers.ts";
+import { checkGroups, checkLogs } from "./claims/trackers.ts";
 import { checkWire, WIRE_RUNS } from "./claims/wire.ts";
 
 /** What is checked, cheapest first; `runs` are whole migrations. */
@@ -78,7 +78,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
     runs.checkStalls,
     runs.checkVersions,
   ],
-  trackers: [checkGroups],
+  trackers: [checkGroups, checkLogs],
   around: [
     checkSpoilt,
     checkEcrc,

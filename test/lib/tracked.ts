@@ -5,6 +5,7 @@ import { vcpuOf } from "../../src/feeder.ts";
 import { EventFlag } from "../../src/trace/events.ts";
 import { sameLists } from "./reference/compare.ts";
 import {
+  type BringIn,
   type Collection,
   type Planned,
   type Predicted,
@@ -57,6 +58,27 @@ function collectionsOf(run: Run): { collections: Collection[]; taken: number[][]
   return { collections, taken: inOrder.map(({ pages }) => pages) };
 }
 
+/** When all logs were brought in: with the end of each round, and after the suspension. */
+function broughtIn(run: Run): BringIn[] {
+  const rounds = Number(run.core.logged(abi.L_ROUNDS));
+  const at = (round: number): number =>
+    Number(run.core.u64(run.core.address("roundsAt") + (round * abi.RL_COUNT + abi.RL_END) * 8));
+  const ends = Array.from({ length: rounds }, (_, round) => at(round)).filter((t) => t > 0);
+  const suspended = Number(run.core.logged(abi.L_SUSPENDED));
+  const running = ends.filter((t) => suspended === 0 || t < suspended);
+  const all = running.map((t) => ({ at: t, running: true }));
+  return suspended === 0 ? all : [...all, { at: suspended, running: false }];
+}
+
+/** The front-end collects no sooner than the logs are in. */
+function checkWaits(brought: readonly BringIn[], waits: readonly number[], first: readonly number[]): void {
+  for (const [i, { at }] of brought.entries()) {
+    const next = first.find((t) => t > at);
+    if (next !== undefined && next < at + waits[i]!)
+      throw new Error(`collected at ${next}, logs are in at ${at + waits[i]!}`);
+  }
+}
+
 /** Throws where a run and the slow tracker differ; returns what the tracker says. */
 export function checkTracker(run: Run): Predicted {
   const { global, sides } = run.params;
@@ -67,7 +89,13 @@ export function checkTracker(run: Run): Predicted {
   const started = log(abi.L_SETUP_DONE) - shape.pages * shape.openPage - shape.flush;
   const { collections, taken } = collectionsOf(run);
   const slow = new SlowTracker(shape, plannedWrites(run, suspended));
-  const expected = slow.run(started, collections, suspended);
+  const brought = shape.log === null ? [] : broughtIn(run);
+  const expected = slow.run(started, collections, brought, suspended);
+  checkWaits(
+    brought,
+    expected.waits,
+    collections.map(({ at }) => at),
+  );
   const writes = steps(run, abi.P_WRITTEN).filter(({ t }) => t < suspended);
   sameLists(
     "write",
@@ -78,7 +106,9 @@ export function checkTracker(run: Run): Predicted {
   const counters: [number, number][] = [
     [abi.C_FAULTS, expected.faults],
     [abi.C_STALL_TICKS, expected.stall],
-    [abi.C_FALSE_DIRTY, expected.falseDirty],
+    [abi.C_FALSE_DIRTY, shape.group === 1 ? 0 : expected.falseDirty],
+    [abi.C_LOG_ENTRIES, expected.logged],
+    [abi.C_LOG_FULL, expected.full],
   ];
   sameLists(
     "counter",

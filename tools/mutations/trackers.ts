@@ -27,4 +27,28 @@ export const trackers: readonly Row[] = [
     "popcnt(load<u64>(bits + i))",
     "falsely dirty",
   ],
+  [
+    "trackers",
+    "kernel/dirty-log",
+    "the log that is full is thrown away",
+    "    const n = bringIn(v);\n    count",
+    "    const n = size;\n    store<u32>(log, 0, 8);\n    count",
+    "invariant destination-equals-source",
+  ],
+  [
+    "trackers",
+    "kernel/dirty-log",
+    "pages that PML has told of are logged no more",
+    "store<u64>(at + i, load<u64>(at + i) & ~load<u64>(bits + i));\n}",
+    "store<u64>(at + i, load<u64>(at + i));\n}",
+    "invariant mark-cleared-before-read or destination-equals-source",
+  ],
+  [
+    "trackers",
+    "host/frontend",
+    "logs are not brought in after the suspension",
+    "  note(L_SUSPENDED, t);\n  bringInLogs(t);",
+    "  note(L_SUSPENDED, t);",
+    "invariant destination-equals-source",
+  ],
 ];

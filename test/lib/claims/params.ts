@@ -165,6 +165,14 @@ export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
       ...["migration.downtimeLimit=20 us", "migration.maxRounds=4", "content=sampled", "sampleEvery=9"],
     ],
   ],
+  [
+    "a dirty ring, and what bringing it in costs",
+    [
+      ...["tracker.kind=dirty-ring", "tracker.ring=128"],
+      ...["logExit=3 us", "logEntry=7 ns"].map((set) => `source.host.tracker.${set}`),
+    ],
+  ],
+  ["page modification logging", ["tracker.kind=pml"]],
   ["pages in groups, by a counter", ["tracker.group=8", "tracker.groups=counter"]],
   ["interrupts that are held", ["internal.interrupts={ every: 7 us }"]],
   ["two interrupts at a time", ["internal.interrupts={ after: 2 }"]],

@@ -110,6 +110,8 @@ function hostParams(p: Put, host: Preset, jittered: boolean): void {
     [abi.S_HOST_FAULT, "tracker.writeFault"],
     [abi.S_HOST_PROTECT_PAGE, "tracker.protectPage"],
     [abi.S_HOST_TLB_FLUSH, "tracker.tlbFlush"],
+    [abi.S_HOST_LOG_EXIT, "tracker.logExit"],
+    [abi.S_HOST_LOG_ENTRY, "tracker.logEntry"],
     [abi.S_HOST_MESSAGE, "vsock.messageCost"],
     [abi.S_HOST_INTERRUPT, "frontend.interrupt"],
     [abi.S_HOST_SUSPEND, "frontend.suspend"],
@@ -302,7 +304,13 @@ function runParams(p: Put, scenario: object): void {
   p(abi.G_CLOCK_WALL, which(["guest", "wall"], "guest.clock"));
   p(abi.G_DEVICE_BYTES, whole(of("guest.deviceState", "2 MiB")));
   p(abi.G_START_AT, ticks(of("migration.startAt", "0 s")));
-  p(abi.G_TRACKER, which(["write-protect", "bitmap"], "tracker.kind"));
+  p(abi.G_TRACKER, which(["write-protect", "bitmap", "pml", "dirty-ring"], "tracker.kind"));
+  const kind = of("tracker.kind", "write-protect");
+  // a PML log is a page of 8 bytes each
+  p(
+    abi.G_TRACKER_LOG,
+    kind === "pml" ? 4096 / 8 : kind === "dirty-ring" ? whole(of("tracker.ring", 4096)) : 0,
+  );
   p(abi.G_TRACKER_GROUP, whole(of("tracker.group", 1)));
   p(abi.G_TRACKER_RULE, which(["static", "counter", "contiguity"], "tracker.groups"));
   p(abi.G_ADDRESSES, which(["bitmap", "list", "runs"], "internal.addresses"));

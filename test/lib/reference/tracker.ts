@@ -28,6 +28,13 @@ export interface Collection {
   again: boolean;
 }
 
+/** When all logs were brought in. */
+export interface BringIn {
+  at: number;
+  /** Whether vCPUs ran and had to be stopped for it. */
+  running: boolean;
+}
+
 /** What a tracker is and costs; times in ticks. */
 export interface TrackerShape {
   pages: number;
@@ -38,6 +45,8 @@ export interface TrackerShape {
   flush: number;
   group: number;
   rule: "static" | "counter" | "contiguity";
+  /** Logs of dirty pages, and whether they are KVM's rings; null without. */
+  log: { entries: number; ring: boolean; exit: number; entry: number } | null;
 }
 
 export interface Predicted {
@@ -47,6 +56,11 @@ export interface Predicted {
   faults: number;
   stall: number;
   falseDirty: number;
+  /** Pages logged, and logs that were full. */
+  logged: number;
+  full: number;
+  /** How long the front-end had to wait for the logs, each time. */
+  waits: number[];
 }
 
 const BATCH = 2048;
@@ -57,26 +71,40 @@ export class SlowTracker {
   readonly #dirty = new Set<number>();
   readonly #really = new Set<number>();
   readonly #again = new Map<number, number>();
+  readonly #logs: number[][];
   #tracking = false;
   #together = 0;
   readonly #late: number[];
   readonly #lanes: Planned[][];
-  readonly #out: Predicted = { writes: [], taken: [], faults: 0, stall: 0, falseDirty: 0 };
+  readonly #out: Predicted = {
+    writes: [],
+    taken: [],
+    faults: 0,
+    stall: 0,
+    falseDirty: 0,
+    logged: 0,
+    full: 0,
+    waits: [],
+  };
 
   constructor(shape: TrackerShape, lanes: readonly (readonly Planned[])[]) {
     this.#shape = shape;
     this.#lanes = lanes.map((lane) => [...lane]);
     this.#late = lanes.map(() => 0);
+    this.#logs = lanes.map(() => []);
   }
 
   /** Everything up to the guest's suspension; `startAt` is when tracking began. */
-  run(startAt: number, collections: readonly Collection[], until: number): Predicted {
+  run(startAt: number, collections: readonly Collection[], brought: readonly BringIn[], until: number) {
     this.#writesBefore(startAt);
     this.#tracking = true;
     this.#together += this.#shape.flush;
-    for (const one of collections) {
+    // logs come in before anything is collected
+    const both = [...brought, ...collections].sort((a, b) => a.at - b.at);
+    for (const one of both) {
       this.#writesBefore(Math.min(one.at, until));
-      this.#collect(one);
+      if ("batch" in one) this.#collect(one);
+      else this.#bringIn(one.running);
     }
     this.#writesBefore(until);
     return this.#out;
@@ -104,18 +132,60 @@ export class SlowTracker {
   }
 
   #write(w: Planned, v: number, at: number): void {
-    const marked = this.#tracking && !this.#dirty.has(w.pfn);
+    const marked = this.#tracking && !this.#isSeen(w.pfn);
     this.#out.writes.push({ at, pfn: w.pfn, marked });
     if (!this.#tracking) return;
-    this.#dirty.add(w.pfn);
     this.#really.add(w.pfn);
+    if (marked && this.#shape.log !== null) this.#log(w, v);
+    if (this.#shape.log === null) this.#dirty.add(w.pfn);
     if (!marked || w.free || this.#shape.fault === null) return;
+    this.#stall(v, this.#shape.fault);
+    this.#out.faults++;
+    if (this.#shape.group === 1) return;
     const beside = this.#groupOf(w.pfn).filter((pfn) => !this.#dirty.has(pfn));
     for (const pfn of beside) this.#dirty.add(pfn);
-    const stall = this.#shape.fault + beside.length * this.#shape.openPage;
-    this.#out.faults++;
-    this.#out.stall += stall;
-    this.#late[v]! += stall;
+    this.#stall(v, beside.length * this.#shape.openPage);
+  }
+
+  #stall(v: number, ticks: number): void {
+    this.#out.stall += ticks;
+    this.#late[v]! += ticks;
+  }
+
+  /** Whether a write of the page leaves no trace: it is writable, or dirty in the page table. */
+  #isSeen(pfn: number): boolean {
+    const { log } = this.#shape;
+    if (log === null) return this.#dirty.has(pfn);
+    return this.#logs.some((one) => one.includes(pfn)) || (!log.ring && this.#dirty.has(pfn));
+  }
+
+  /** Puts a page into the log of its vCPU; one that is full is brought in before, by that vCPU. */
+  #log({ pfn, free }: Planned, v: number): void {
+    const { entries, ring, exit, entry } = this.#shape.log!;
+    const log = this.#logs[v]!;
+    if (log.length === entries) {
+      this.#out.full++;
+      for (const one of log.splice(0)) this.#dirty.add(one);
+      if (ring) this.#together += this.#shape.flush;
+      if (!free) this.#stall(v, exit + entries * (ring ? entry + this.#shape.openPage : entry));
+    }
+    log.push(pfn);
+    this.#out.logged++;
+  }
+
+  /** All logs are brought in: by their vCPUs with PML, by the front-end with rings. */
+  #bringIn(running: boolean): void {
+    const { ring, exit, entry } = this.#shape.log!;
+    const lengths = this.#logs.map((log, v) => {
+      if (running) this.#stall(v, exit + (ring ? 0 : log.length * entry));
+      return log.length;
+    });
+    for (const log of this.#logs) for (const one of log.splice(0)) this.#dirty.add(one);
+    const sum = lengths.reduce((a, b) => a + b, 0);
+    const flush = ring && sum > 0 ? this.#shape.flush : 0;
+    this.#together += flush;
+    const work = ring ? sum * (entry + this.#shape.openPage) : Math.max(...lengths) * entry;
+    this.#out.waits.push(exit + work + flush);
   }
 
   /** The pages that a fault opens. */
@@ -137,7 +207,8 @@ export class SlowTracker {
   #collect({ batch, again }: Collection): void {
     const pages = [...this.#dirty].filter((pfn) => Math.floor(pfn / BATCH) === batch).sort((a, b) => a - b);
     this.#out.taken.push(pages);
-    if (pages.length > 0) this.#together += this.#shape.flush;
+    // the pages of a ring have been cleaned when it was brought in
+    if (pages.length > 0 && this.#shape.log?.ring !== true) this.#together += this.#shape.flush;
     if (again) {
       this.#out.falseDirty += pages.filter((pfn) => !this.#really.has(pfn)).length;
       const blocks = new Set(pages.map((pfn) => Math.floor(pfn / this.#shape.group)));
@@ -156,10 +227,21 @@ export function trackerShape(global: readonly number[], source: readonly number[
   return {
     pages: global[abi.G_PAGES]!,
     wall: global[abi.G_CLOCK_WALL] === 1,
-    fault: global[abi.G_TRACKER] === abi.TRACKER_WRITE_PROTECT ? source[abi.S_HOST_FAULT]! : null,
+    fault: [abi.TRACKER_WRITE_PROTECT, abi.TRACKER_DIRTY_RING].includes(global[abi.G_TRACKER]!)
+      ? source[abi.S_HOST_FAULT]!
+      : null,
     openPage: source[abi.S_HOST_PROTECT_PAGE]!,
     flush: source[abi.S_HOST_TLB_FLUSH]!,
     group: global[abi.G_TRACKER_GROUP]!,
     rule: rules[global[abi.G_TRACKER_RULE]!]!,
+    log:
+      global[abi.G_TRACKER_LOG] === 0
+        ? null
+        : {
+            entries: global[abi.G_TRACKER_LOG]!,
+            ring: global[abi.G_TRACKER] === abi.TRACKER_DIRTY_RING,
+            exit: source[abi.S_HOST_LOG_EXIT]!,
+            entry: source[abi.S_HOST_LOG_ENTRY]!,
+          },
   };
 }
