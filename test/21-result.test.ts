@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import * as z from "zod";
+import { KEYS_ONCE } from "../src/attempts.ts";
 import { isGood, isSound, type Result, resultJson, resultJsonSchema } from "../src/index.ts";
 import { BOUNDS_HOLD, INVARIANTS, SOURCE_INTACT } from "../src/result/invariants.ts";
 import { generated, migrate, redis, stat, TICKS_PER_NS } from "./lib/migrate.ts";
@@ -236,7 +237,7 @@ invariants("model.md names them as results do", () => {
   const rows = [...section.matchAll(/^\| ([a-z, -]+-[a-z, -]+) \|/gm)].flatMap(([, names]) =>
     names!.split(", "),
   );
-  const names = [...Object.values(INVARIANTS), SOURCE_INTACT, BOUNDS_HOLD];
+  const names = [...Object.values(INVARIANTS), SOURCE_INTACT, BOUNDS_HOLD, KEYS_ONCE];
   assert.equal(rows.sort(), names.sort());
 });
 

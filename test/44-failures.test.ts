@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Migrations that are broken off (docs/model.md section 16): each says why, leaves the source's memory as the
+// Migrations that are broken off (docs/model.md section 17): each says why, leaves the source's memory as the
 // trace says, and its guest running; without the fault each completes.
 import { fileURLToPath } from "node:url";
 import { test } from "uvu";

@@ -78,7 +78,7 @@ import {
   S_HOST_WORD,
   U_FRONTEND,
 } from "../abi";
-import { breaksOff, brokenOff, cancelAt, goesOn, stranded } from "../kernel/abandon";
+import { breaksOff, brokenOff, cancelAt, goesOn, stranded, unsend } from "../kernel/abandon";
 import { addressBytes, firstPages, takePage } from "../kernel/batch";
 import {
   batchCount,
@@ -139,7 +139,7 @@ import { wake } from "../kernel/schedule";
 import { broken, count, counted, enter, evaluates } from "../kernel/stats";
 import { productAtMost } from "../kernel/time";
 import { happenedInBatch } from "../kernel/timeline";
-import { cleanTicks, collectBatch, restoreBatch, restorePage, startTracking } from "../kernel/tracker";
+import { cleanTicks, collectBatch, restoreBatch, startTracking } from "../kernel/tracker";
 
 /** Pages that fit one message: each with its 8-byte address. */
 const PAGES_PER_MESSAGE: u32 = 15;
@@ -465,22 +465,6 @@ function drop(f: Frontend, t: u64): void {
   f.announced -= f.left;
   count(0, C_DIRTY_COLLECTED, 0 - <u64>f.left);
   f.left = 0;
-}
-
-/** A message to the card is not sent: its pages are not announced. */
-function unsend(f: Frontend, m: Message): void {
-  let n: u64 = 0;
-  if (m.kind == M_ADDRESSES) {
-    n = m.c;
-    // the first round announces every page of a batch, whatever its marks
-    if (f.round == 1) f.told = <u32>m.a;
-    else restoreBatch(<u32>m.a, bitsOf(m));
-  } else if (m.kind == M_PAGES) {
-    n = m.a;
-    for (let i: u32 = 0; i < <u32>n; i++) restorePage(load<u32>(bitsOf(m) + i * 12));
-  }
-  f.announced -= <u32>n;
-  count(0, C_DIRTY_COLLECTED, 0 - n);
 }
 
 // --- messages from the card ---

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the source's front-end breaks a migration off: what it notes, and how the guest goes on.
+// How the source's front-end breaks a migration off: what it notes, which pages are dirty again, and how the
+// guest goes on.
 //
 // Breaks off: at any time from START until everything has been handed over (the doorbell of the last piece of
 //   device state has been rung), from when on the destination resumes the guest whatever the source would
@@ -10,6 +11,7 @@
 //   whether it runs at the destination.
 // Leaves out: telling the destination, whose half of a guest waits for ever.
 import {
+  C_DIRTY_COLLECTED,
   G_CANCEL_AT,
   L_BROKEN_OFF,
   L_ENDED,
@@ -19,6 +21,8 @@ import {
   L_STATUS,
   L_SUSPENDED,
   L_TOO_LATE,
+  M_ADDRESSES,
+  M_PAGES,
   STATUS_FAILED,
   S_HOST_RESUME,
   U_GUEST,
@@ -26,8 +30,11 @@ import {
 import { guestGoesOn, guestRuns } from "./dirty";
 import { BACK, ENDED, Frontend, WAIT_DONE, WAIT_START, WORKING, pagesLeft, work } from "./driver";
 import { logged, note } from "./log";
+import { Message, bitsOf } from "./message";
 import { g, p } from "./params";
 import { wake } from "./schedule";
+import { count } from "./stats";
+import { restoreBatch, restorePage } from "./tracker";
 
 /** When the migration is cancelled; no earlier than NEVER when it is not. */
 // @ts-ignore: decorator
@@ -77,4 +84,20 @@ export function goesOn(f: Frontend, t: u64): bool {
   note(L_RESUMED, t);
   wake(0, U_GUEST, t);
   return false;
+}
+
+/** A message to the card is not sent: its pages are not announced. */
+export function unsend(f: Frontend, m: Message): void {
+  let n: u64 = 0;
+  if (m.kind == M_ADDRESSES) {
+    n = m.c;
+    // the first round announces every page of a batch, whatever its marks
+    if (f.round == 1) f.told = <u32>m.a;
+    else restoreBatch(<u32>m.a, bitsOf(m));
+  } else if (m.kind == M_PAGES) {
+    n = m.a;
+    for (let i: u32 = 0; i < <u32>n; i++) restorePage(load<u32>(bitsOf(m) + i * 12));
+  }
+  f.announced -= <u32>n;
+  count(0, C_DIRTY_COLLECTED, 0 - n);
 }

@@ -74,7 +74,8 @@ export function buildPaths(): bool {
   propagation = g(G_NET_PROPAGATION);
   downAt = g(G_NET_DOWN_AT);
   downUntil = downAt + g(G_NET_DOWN_FOR);
-  deafFrom = g(G_RESET_AT);
+  // a link alone has no card that could be reset
+  deafFrom = g(G_RESET_AT) == 0 ? NEVER : g(G_RESET_AT);
   for (let side: u32 = 0; side < 2; side++) {
     path(side).seed = mix(g32(G_SEED), 0x7c90 + side);
     path(side).loss = g32(G_NET_LOSS + side);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What goes wrong on a card, as its firmware hears of it: the first reason stands until it has been told of.
 // After the books of a migration that failed have closed, the link is closed: what is on it then, and what is
-// still to go on it, is written off by name (docs/model.md section 16).
+// still to go on it, is written off by name (docs/model.md section 17).
 import { G_CORRUPT_AT, U_CONTROL } from "../abi";
 import { g } from "./params";
 import { wake } from "./schedule";

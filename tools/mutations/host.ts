@@ -94,7 +94,7 @@ export const host: readonly Row[] = [
   ],
   [
     "runs",
-    "host/frontend",
+    "kernel/abandon",
     "the pages of a message that is dropped are forgotten",
     "    else restoreBatch(<u32>m.a, bitsOf(m));",
     "",
@@ -102,7 +102,7 @@ export const host: readonly Row[] = [
   ],
   [
     "runs",
-    "host/frontend",
+    "kernel/abandon",
     "the pages of a message that is dropped in the first round are forgotten",
     "    if (f.round == 1) f.told = <u32>m.a;",
     "    if (f.round == 1) f.told = f.batch;",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// When a sender whose peer has never answered gives the link up (docs/model.md section 16), second by second.
+// When a sender whose peer has never answered gives the link up (docs/model.md section 17), second by second.
 
 /** Of TCP: seconds from the first segment; timeouts of 1 s, doubled up to 120 s. */
 export function tcpGivesUp(retries: number): number {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A guest that was stopped for a while and goes on (docs/model.md section 16), from its stream alone.
+// A guest that was stopped for a while and goes on (docs/model.md section 17), from its stream alone.
 import type { GuestStream } from "../../../src/trace/events.ts";
 
 /** Writes whose own time is at or before `ticks`. */
