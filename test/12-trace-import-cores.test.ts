@@ -1,52 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Importers of images of a memory: raw images, ELF cores. Files are written by slow
 // writers; what is read must be what was sent; damage must end in one line; the traces must migrate.
-import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { epochsOf, type ImportedTrace, imported, initialOf, Kind, refusal, survives } from "./lib/import.ts";
-import { PAGE, type SlowEpoch, type SlowSegment, slowElf } from "./lib/reference/foreign.ts";
-
-const zero = Buffer.alloc(PAGE);
-/** A page of one value with a few bytes of others: small changes between two values with one base. */
-function body(value: number): Buffer {
-  if (value === 0) return zero;
-  const page = Buffer.alloc(PAGE, 1 + (value % 3));
-  for (let k = 0; k < 9; k++) page[(value * 331 + k * 517) % PAGE] = value;
-  return page;
-}
-const sha = (pages: readonly Buffer[]): string =>
-  createHash("sha256").update(Buffer.concat(pages)).digest("hex");
-const text = (page: Buffer): string => page.toString("base64");
-
-/** The epochs of a trace are those of the reference: pages, contents, and which did not change. */
-function checkEpochs(
-  { trace }: ImportedTrace,
-  initial: readonly Buffer[],
-  expected: readonly SlowEpoch[],
-): void {
-  const image = [...initial];
-  const first = new Map(
-    image.flatMap((page, pfn) => (page.equals(zero) ? [] : [[pfn, text(page)] as const])),
-  );
-  assert.equal(initialOf(trace), first);
-  const found = epochsOf(trace);
-  assert.equal(
-    found.map(({ endUs, pages }) => [endUs, pages.map(([pfn]) => pfn)]),
-    expected.map(({ endUs, pages }) => [endUs, [...pages.keys()].sort((a, b) => a - b)]),
-  );
-  expected.forEach(({ pages }, k) => {
-    for (const [pfn, kind, given] of found[k]!.pages) {
-      const now = pages.get(pfn)!;
-      if (now.equals(image[pfn]!)) assert.is(kind, Kind.same, `epoch ${k}, page ${pfn}`);
-      else if (now.equals(zero)) assert.is(kind, Kind.zero);
-      else assert.is(given, text(now), `epoch ${k}, page ${pfn}`);
-      image[pfn] = now;
-    }
-  });
-  assert.is(trace.metadata.finalImageSha256, sha(image));
-}
+import { body, checkEpochs, imported, initialOf, refusal, survives, zero } from "./lib/import.ts";
+import { PAGE, type SlowSegment, slowElf } from "./lib/reference/foreign.ts";
 
 const image = fc.array(fc.nat(5), { minLength: 1, maxLength: 12 }).map((values) => values.map(body));
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Imports in memory, and what an imported trace holds.
+import { createHash } from "node:crypto";
 import * as assert from "uvu/assert";
 import { epochBody, Kind } from "../../src/trace/epoch.ts";
 import { ImportError } from "../../src/trace/errors.ts";
@@ -11,6 +12,7 @@ import { memorySink } from "../../src/trace/sink.ts";
 import { bytesSource } from "../../src/trace/source.ts";
 import { drain } from "../../src/trace/steps.ts";
 import { verifyTrace } from "../../src/trace/verify.ts";
+import { PAGE, type SlowEpoch } from "./reference/foreign.ts";
 
 const OPTIONS: ImportOptions = {
   epochUs: null,
@@ -102,6 +104,46 @@ export function epochsOf(trace: MdtTrace): { endUs: number; pages: [number, numb
 /** The same of a trace without contents: only its pages. */
 export function listsOf(trace: MdtTrace): [number, number[]][] {
   return epochsOf(trace).map(({ endUs, pages }) => [endUs, pages.map(([pfn]) => pfn)]);
+}
+
+export const zero = Buffer.alloc(PAGE);
+/** A page of one value with a few bytes of others: small changes between two values with one base. */
+export function body(value: number): Buffer {
+  if (value === 0) return zero;
+  const page = Buffer.alloc(PAGE, 1 + (value % 3));
+  for (let k = 0; k < 9; k++) page[(value * 331 + k * 517) % PAGE] = value;
+  return page;
+}
+export const sha = (pages: readonly Buffer[]): string =>
+  createHash("sha256").update(Buffer.concat(pages)).digest("hex");
+export const text = (page: Buffer): string => page.toString("base64");
+
+/** The epochs of a trace are those of the reference: pages, contents, and which did not change. */
+export function checkEpochs(
+  { trace }: ImportedTrace,
+  initial: readonly Buffer[],
+  expected: readonly SlowEpoch[],
+): void {
+  const image = [...initial];
+  const first = new Map(
+    image.flatMap((page, pfn) => (page.equals(zero) ? [] : [[pfn, text(page)] as const])),
+  );
+  assert.equal(initialOf(trace), first);
+  const found = epochsOf(trace);
+  assert.equal(
+    found.map(({ endUs, pages }) => [endUs, pages.map(([pfn]) => pfn)]),
+    expected.map(({ endUs, pages }) => [endUs, [...pages.keys()].sort((a, b) => a - b)]),
+  );
+  expected.forEach(({ pages }, k) => {
+    for (const [pfn, kind, given] of found[k]!.pages) {
+      const now = pages.get(pfn)!;
+      if (now.equals(image[pfn]!)) assert.is(kind, Kind.same, `epoch ${k}, page ${pfn}`);
+      else if (now.equals(zero)) assert.is(kind, Kind.zero);
+      else assert.is(given, text(now), `epoch ${k}, page ${pfn}`);
+      image[pfn] = now;
+    }
+  });
+  assert.is(trace.metadata.finalImageSha256, sha(image));
 }
 
 export { Kind };
