@@ -12,61 +12,25 @@ import { wordsOf } from "./given-sizes.ts";
 import { compare } from "./oracle.ts";
 import { setParams } from "./params.ts";
 import { invariantName } from "./result/invariants.ts";
-import { type Findings, isSound, makeResult, type Origin } from "./result/make.ts";
+import { type Findings, isSound, makeResult } from "./result/make.ts";
 import { loggedOutcome, type Outcome } from "./result/migration.ts";
 import { readCore } from "./result/reading.ts";
 import type { Attempt, Result } from "./result/schema.ts";
+import {
+  type Progress,
+  RunRefused,
+  type SimulateInput,
+  SimulatorFault,
+  SLICE_TICKS,
+  TIME_MAX_TICKS,
+} from "./running.ts";
 import type { ResolvedScenario } from "./scenario/types.ts";
-import type { GuestStream } from "./trace/events.ts";
+import { softwareSimulation } from "./software-run.ts";
 
-/** Simulated time that no run may pass: 2.5 h, so that ticks stay below 2^63. */
-export const TIME_MAX_TICKS = 9000n * 1024n * 10n ** 12n;
+export { type Progress, RunRefused, type SimulateInput, SimulatorFault } from "./running.ts";
+
 /** Two images of the guest lie in 4 GiB in `content: full`. */
 export const FULL_PAGES_MAX = (1536 * 2 ** 20) / abi.PAGE_BYTES;
-const SLICE_TICKS = 1024n * 10n ** 9n;
-
-/** A run that cannot be done as asked. `key` is the scenario's key that is in the way; the exit code is 2. */
-export class RunRefused extends Error {
-  override name = "RunRefused";
-  readonly key: string;
-  constructor(key: string, message: string) {
-    super(message);
-    this.key = key;
-  }
-}
-
-/** The simulator itself is at fault; the exit code is 3. */
-export class SimulatorFault extends Error {
-  override name = "SimulatorFault";
-}
-
-/** How far a run has come. */
-export interface Progress {
-  /** Simulated time in ns. */
-  readonly atNs: number;
-  /** Rounds begun. */
-  readonly round: number;
-  /** Pages and all-zero pages placed so far, each time they are placed. */
-  readonly placedPages: number;
-  /** What that number will be at the end of the round, as far as is known. */
-  readonly expectedPages: number;
-}
-
-/** What a run needs. */
-export interface SimulateInput {
-  /** A fresh core. */
-  readonly core: Core;
-  readonly scenario: ResolvedScenario;
-  /** The guest at its beginning; it is forked, not consumed. */
-  readonly stream: GuestStream;
-  readonly origin: Origin;
-  /** Length in ticks of the slices after which progress is told: 1 ms unless given. Changes no result. */
-  readonly sliceTicks?: bigint;
-  /**
-   * Longest time in ticks that a side may run ahead; the link's propagation unless given. Changes no result.
-   */
-  readonly quantumTicks?: bigint;
-}
 
 /**
  * The longest a run could take, in ticks: every round sends all of memory at the slowest of link and cap.
@@ -240,6 +204,7 @@ function* attempt(
  */
 export function* simulation(input: SimulateInput): Generator<Progress, Result> {
   const given = input.scenario;
+  if (given.software !== undefined) return yield* softwareSimulation(input, given.software);
   const { retries } = given.migration;
   const attempts: Attempt[] = [];
   const keys: string[] = [];

@@ -74,6 +74,19 @@ export interface SoftwareResult {
   readonly rounds: readonly SoftwareRound[];
 }
 
+/** The guest: its vCPUs, whether stalls shift its writes, and how its dirty pages are found. */
+export interface SoftwareGuest {
+  readonly vcpus: number;
+  readonly wall: boolean;
+  /** A TRACKER_ constant: bitmap, or write protection of single pages. */
+  readonly tracker: number;
+  /** Stall of a write to a protected page. */
+  readonly faultTicks: number;
+}
+
+/** A guest that plays what was recorded. */
+const RECORDED: SoftwareGuest = { vcpus: 1, wall: true, tracker: abi.TRACKER_BITMAP, faultTicks: 0 };
+
 /** QEMU's windows of the rate limit are a tenth of a second (XFER_LIMIT_RATIO). */
 const WINDOWS_PER_SECOND = 10;
 /** Content word of any page that is not zero: the thread does not compress. */
@@ -119,7 +132,8 @@ function roundsOf(core: Core, syncs: number): SoftwareRound[] {
   });
 }
 
-function resultOf(core: Core, m: SoftwareMigration, complete: boolean): SoftwareResult {
+/** What the thread has done so far. */
+export function softwareResult(core: Core, m: SoftwareMigration, complete: boolean): SoftwareResult {
   const at = core.address("qemuReading");
   const read = (index: number): bigint => core.u64(at + index * 8);
   const syncs = Number(read(abi.QR_SYNCS));
@@ -140,6 +154,49 @@ function resultOf(core: Core, m: SoftwareMigration, complete: boolean): Software
 }
 
 /**
+ * Builds the board and gives it the guest's memory and first writes.
+ * @throws Error when the guest does not fit in 4 GiB
+ */
+export function startSoftware(
+  core: Core,
+  stream: GuestStream,
+  m: SoftwareMigration,
+  given: SoftwareGuest = RECORDED,
+): Feeder {
+  const content = { mode: "sized", sampleEvery: 1 } as const;
+  const params: [number, number | bigint][] = [
+    [abi.G_PAGES, stream.pages],
+    [abi.G_CONTENT, abi.CONTENT_SIZED],
+    [abi.G_SAMPLE_EVERY, 1],
+    [abi.G_VCPUS, given.vcpus],
+    [abi.G_CLOCK_WALL, given.wall ? 1 : 0],
+    [abi.G_RING_EVENTS, ringEvents({ content })],
+    [abi.G_DEVICE_BYTES, 0],
+    [abi.G_TRACKER, given.tracker],
+    [abi.G_SERIES_WINDOW, SERIES_TICKS],
+  ];
+  for (const [index, value] of params) core.setGlobalParam(index, value);
+  core.setSideParam(0, abi.S_HOST_FAULT, given.faultTicks);
+  setSoftware(core, m);
+  if (Number(core.fn("buildSoftware")()) !== 0) throw new Error("the guest does not fit in 4 GiB of memory");
+  const feeder = new Feeder(core, stream, { content, guest: given }, () => RAW_WORD);
+  feeder.loadImage();
+  feeder.feed();
+  return feeder;
+}
+
+/** Runs to the time `until`, or until the migration ends; returns why it stopped. */
+export function advanceSoftware(core: Core, feeder: Feeder, until: bigint): number {
+  const run = core.fn("runSoftware");
+  let stop = Number(run(until));
+  while (stop === abi.STOP_INPUT) {
+    feeder.feed();
+    stop = Number(run(until));
+  }
+  return stop;
+}
+
+/**
  * Migrates a guest that plays `stream` at its recorded times.
  * @param limitTicks how long is simulated at most
  * @throws Error when the guest does not fit in 4 GiB or an invariant of the core breaks
@@ -150,32 +207,10 @@ export function migrateInSoftware(
   m: SoftwareMigration,
   limitTicks: bigint,
 ): SoftwareResult {
-  const content = { mode: "sized", sampleEvery: 1 } as const;
-  const guest = { vcpus: 1 };
-  const params: [number, number | bigint][] = [
-    [abi.G_PAGES, stream.pages],
-    [abi.G_CONTENT, abi.CONTENT_SIZED],
-    [abi.G_SAMPLE_EVERY, 1],
-    [abi.G_VCPUS, guest.vcpus],
-    [abi.G_CLOCK_WALL, 1],
-    [abi.G_RING_EVENTS, ringEvents({ content })],
-    [abi.G_DEVICE_BYTES, 0],
-    [abi.G_TRACKER, abi.TRACKER_BITMAP],
-    [abi.G_SERIES_WINDOW, SERIES_TICKS],
-  ];
-  for (const [index, value] of params) core.setGlobalParam(index, value);
-  setSoftware(core, m);
-  if (Number(core.fn("buildSoftware")()) !== 0) throw new Error("the guest does not fit in 4 GiB of memory");
-  const feeder = new Feeder(core, stream, { content, guest }, () => RAW_WORD);
-  feeder.loadImage();
-  feeder.feed();
-  const run = core.fn("runSoftware");
-  let stop = Number(run(m.startAtTicks + limitTicks));
-  while (stop === abi.STOP_INPUT) {
-    feeder.feed();
-    stop = Number(run(m.startAtTicks + limitTicks));
-  }
-  if (stop === abi.STOP_DONE || stop === abi.STOP_UNTIL) return resultOf(core, m, stop === abi.STOP_DONE);
+  const feeder = startSoftware(core, stream, m);
+  const stop = advanceSoftware(core, feeder, m.startAtTicks + limitTicks);
+  if (stop === abi.STOP_DONE || stop === abi.STOP_UNTIL)
+    return softwareResult(core, m, stop === abi.STOP_DONE);
   const [number, left, right] = ["brokenInvariant", "brokenLeft", "brokenRight"].map((name) =>
     core.global(name),
   );

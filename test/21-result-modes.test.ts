@@ -60,7 +60,7 @@ for (const [name, more] of Object.entries({
     assert.is(sent, stat(result, "source.card.dma.read.pages"), "pages of the rounds");
     const wire = rounds.reduce((sum, round) => sum + round.bytesOnWire, 0);
     assert.ok(
-      wire <= result.link.wireBytes && wire > 0.9 * result.link.dataLinks.pages.payloadBytes,
+      wire <= result.link.wireBytes && wire > 0.9 * result.link.dataLinks!.pages.payloadBytes,
       `${wire} B in the rounds`,
     );
     for (const [unit, times] of Object.entries(result.units)) {

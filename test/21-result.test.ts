@@ -121,7 +121,7 @@ formulas("bytes of a guest of random pages that writes nothing", () => {
   const pages = 2048;
   const result = migrate({ guest: generated(pages, 0), ...plain });
   assert.ok(isGood(result), JSON.stringify(result.check));
-  const { dataLinks } = result.link;
+  const dataLinks = result.link.dataLinks!;
   assert.is(dataLinks.pages.recordBytes, pages * 4112 + 2 * 16);
   assert.is(dataLinks.state.recordBytes, 16 * 4112);
   assert.is(dataLinks.pages.payloadBytes, dataLinks.pages.recordBytes);
@@ -133,7 +133,7 @@ formulas("the bound of the link, and a run that is limited by nothing else", () 
   const result = migrate({ guest: generated(2048, 0), ...plain, link: { rate: "1 Gbit/s", mtu: 1500 } });
   // P payload bytes in segments of 1448 with 90 B of framing each, 8 ns a byte, 10 us one way
   const segments = (bytes: number): number => bytes + 90 * Math.ceil(bytes / 1448);
-  const { state, pages } = result.link.dataLinks;
+  const { state, pages } = result.link.dataLinks!;
   const boundNs = 8 * (segments(state.payloadBytes) + segments(pages.payloadBytes)) + 10_000;
   close(result.bounds.linkNs, boundNs, 1e-9, "bound");
   assert.equal([result.bottleneck.unit, result.bottleneck.cause], ["source.link.tx", "busy"]);
@@ -151,8 +151,8 @@ formulas("the bound of PCIe, and a run that is limited by nothing else", () => {
   // Gen3 x8, MPS 256: a page is placed by 16 writes of 280 B at 130000 ticks = 0.126953125 ns a byte, and
   // of every 370 blocks of 16 B a lane one is lost to SKP
   const pageNs = 16 * 280 * 0.126953125 * (370 / 369);
-  assert.ok(few.bounds.pcieNs >= 4095 * pageNs, "messages come on top, one TLP may be under way");
-  close(few.bounds.pcieNs, 4096 * pageNs, 0.02, "bound");
+  assert.ok(few.bounds.pcieNs! >= 4095 * pageNs, "messages come on top, one TLP may be under way");
+  close(few.bounds.pcieNs!, 4096 * pageNs, 0.02, "bound");
   assert.equal([few.bottleneck.unit, few.bottleneck.cause], ["destination.pcie.up", "busy"]);
   // the steady rate: what another 4096 pages take
   const more = many.migration.rounds[0]!.durationNs - few.migration.rounds[0]!.durationNs;
@@ -190,7 +190,7 @@ formulas("few tags are the limit where they bind", () => {
   // 10 less 4 for VSOCK and 1 for descriptors = 5; 4096 / 512 requests a page; each holds its tag for 478
   // ns and 24 + 2 x 276 B of wire
   const holdNs = 478 + (24 + 2 * 276) * 0.126953125;
-  close(result.bounds.pcieNs, (1024 * 8 * holdNs) / 5, 0.01, "bound");
+  close(result.bounds.pcieNs!, (1024 * 8 * holdNs) / 5, 0.01, "bound");
 });
 
 formulas("stalls: one fault each, and the slowdown that they make", () => {
@@ -200,7 +200,7 @@ formulas("stalls: one fault each, and the slowdown that they make", () => {
   // snb-e5-2630: 2 us a fault
   close(guest.stallNs, 2000 * guest.writeFaults, 1e-9, "stall");
   const runNs = migration.totalTimeNs - migration.downtimeNs!;
-  close(guest.slowdown, guest.stallNs / (4 * runNs), 1e-3, "slowdown");
+  close(guest.slowdown!, guest.stallNs / (4 * runNs), 1e-3, "slowdown");
 });
 
 formulas.run();

@@ -78,7 +78,7 @@ test("negative control: with a log for all of memory none is full, and the guest
   const large = allOver({ kind: "dirty-ring", ring: 1024 }, { guest });
   assert.ok(stat(small, "source.guest.fullLogs") > 20);
   assert.is(stat(large, "source.guest.fullLogs"), 0);
-  assert.ok(small.guest.slowdown > large.guest.slowdown);
+  assert.ok(small.guest.slowdown! > large.guest.slowdown!);
 });
 
 test("side by side, the same trace: only faults stop the guest at every page, nothing is lost", () => {
@@ -92,7 +92,7 @@ test("side by side, the same trace: only faults stop the guest at every page, no
       migration: { downtimeLimit: "1 ns", maxRounds: 4, onTimeout: "force" },
     });
     assert.ok(isGood(result), kind);
-    return { faults: result.guest.writeFaults, slowdown: result.guest.slowdown };
+    return { faults: result.guest.writeFaults, slowdown: result.guest.slowdown! };
   });
   const [protect, bitmap, pml, ring] = rows;
   assert.is(bitmap!.slowdown, 0);

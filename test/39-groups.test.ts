@@ -161,7 +161,7 @@ test("Reuther, negative control: the shipped scenario without groups faults more
   assert.ok(isGood(on) && isGood(off));
   assert.is(on.migration.rounds.length, off.migration.rounds.length);
   assert.ok(on.guest.writeFaults < off.guest.writeFaults, `${on.guest.writeFaults}`);
-  assert.ok(on.guest.slowdown < off.guest.slowdown);
+  assert.ok(on.guest.slowdown! < off.guest.slowdown!);
   assert.ok(on.guest.falseDirtyPages! > 0);
   assert.is(off.guest.falseDirtyPages, null);
 });

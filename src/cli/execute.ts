@@ -69,6 +69,8 @@ export interface Execution {
 /** The run, which follows pages if any are named. @throws InputError */
 function stepsOf(input: SimulateInput, follow: readonly number[]): Generator<Progress, Result> {
   if (follow.length === 0) return simulation(input);
+  if (input.scenario.software !== undefined)
+    throw new InputError("--follow: is of cards, and placement: qemu has none; leave it out");
   if (input.scenario.migration.retries > 0)
     throw new InputError("--follow: cannot go on from one attempt to the next; write migration.retries: 0");
   const outside = follow.find((page) => page >= input.stream.pages);

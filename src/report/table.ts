@@ -56,22 +56,23 @@ function setting(result: Result): string {
   const tiles = guest.tile > 1 ? `, ${guest.tile} copies` : "";
   const from = traceHint === null ? `generated, ${guest.generate?.pattern}` : `${traceHint}${tiles}`;
   const memory = `${mebibytes(result.migration.ram.total)} MiB`;
-  const side = (of: "source" | "destination"): string =>
-    `${sides[of].host.preset} + ${sides[of].card.preset}`;
+  const { software } = result.scenario;
+  const card = (of: "source" | "destination"): string =>
+    software === undefined ? ` + ${sides[of].card.preset}` : "";
+  const side = (of: "source" | "destination"): string => `${sides[of].host.preset}${card(of)}`;
   const rate = bitRate((8 * 1024e12 * link.ticksPerByte[1]) / link.ticksPerByte[0]);
   const rtt = time(link.rttTicks / abi.TICKS_PER_NS);
+  const window = software === undefined ? `, window ${mebibytes(link.windowBytes)} MiB` : "";
+  const path =
+    software === undefined
+      ? `pages over ${internal.pages}, compress ${compress.engine}, encrypt ${encrypt.cipher}, ` +
+        `content ${content.mode}`
+      : "QEMU's migration thread, no cards";
   const lines = [
     ["guest", `${memory}, ${amount(guest.vcpus, "vCPU")}, ${from}`],
     ["from", `${side("source")} to ${side("destination")}`],
-    [
-      "link",
-      `${rate}, ${rtt} there and back, MTU ${link.mtuBytes}, window ${mebibytes(link.windowBytes)} MiB`,
-    ],
-    [
-      "path",
-      `${tracker.kind}, pages over ${internal.pages}, compress ${compress.engine}, ` +
-        `encrypt ${encrypt.cipher}, content ${content.mode}`,
-    ],
+    ["link", `${rate}, ${rtt} there and back, MTU ${link.mtuBytes}${window}`],
+    ["path", `${tracker.kind}, ${path}`],
   ];
   return lines.map(([key, text]) => `  ${key!.padEnd(6)} ${text}`).join("\n");
 }
@@ -110,7 +111,8 @@ function phases({ migration, guest, hostCpu }: Result, colors: Colors): string {
     share(ns),
     note,
   ];
-  const stalls = `${grouped(guest.writeFaults)} write faults slowed the guest by ${percent(guest.slowdown)}`;
+  const slowed = guest.slowdown === null ? "" : `write faults slowed the guest by ${percent(guest.slowdown)}`;
+  const stalls = slowed === "" ? "" : `${grouped(guest.writeFaults)} ${slowed}`;
   const device = deviceStateNs === null ? "" : `device state there after ${time(deviceStateNs)}`;
   const pages = residualNs === null ? "" : `last page placed after ${time(residualNs)}`;
   const rows = [
@@ -169,6 +171,7 @@ function limits({ bottleneck, bounds, link, migration }: Result, colors: Colors)
     ["pcie", bounds.pcieNs],
     ["compress", bounds.compressNs],
     ["encrypt", bounds.encryptNs],
+    ["thread", bounds.threadNs ?? null],
   ] as const;
   const of = (ns: number): string => percent(ns / Math.max(1e-9, migration.totalTimeNs));
   const texts = parts.flatMap(([name, ns]) => (ns === null ? [] : [`${name} ${time(ns)} (${of(ns)})`]));
@@ -223,7 +226,7 @@ export function resultTable(result: Result, name: string, color = picocolors.isC
     `${headline(result, name, colors)}\n${setting(result)}`,
     rounds(result, colors),
     phases(result, colors),
-    units(result, colors),
+    ...(result.scenario.software === undefined ? [units(result, colors)] : []),
     limits(result, colors),
     checks(result, colors),
   ];

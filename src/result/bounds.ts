@@ -22,9 +22,11 @@ import type { Reading } from "./reading.ts";
 /** Bounds in ticks; null where the run has no such stage. */
 export interface Bounds {
   readonly link: number;
-  readonly pcie: number;
+  readonly pcie: number | null;
   readonly compress: number | null;
   readonly encrypt: number | null;
+  /** Of a migration in software: its thread. */
+  readonly thread: number | null;
 }
 
 const RECORD_BYTES = 16;
@@ -178,6 +180,7 @@ export function boundsOf(reading: Reading, scenario: ResolvedScenario, completed
     pcie: Math.max(pcieBound(reading, 0, scenario), pcieBound(reading, 1, scenario)),
     compress: compressBound(reading, scenario, completed),
     encrypt: encryptBound(reading, scenario, completed),
+    thread: null,
   };
 }
 

@@ -49,6 +49,8 @@ export interface Ingredients {
   readonly reading: Reading;
   readonly outcome: Outcome;
   readonly findings: Findings;
+  /** Of a migration in software, which has its own. */
+  readonly bounds?: Bounds;
 }
 
 function unitTimes({ ticks }: Unit): Result["units"][string] {
@@ -181,9 +183,10 @@ function boundsSection(bounds: Bounds): Result["bounds"] {
   const orNull = (ticks: number | null): number | null => (ticks === null ? null : ns(ticks));
   return {
     linkNs: ns(bounds.link),
-    pcieNs: ns(bounds.pcie),
+    pcieNs: orNull(bounds.pcie),
     compressNs: orNull(bounds.compress),
     encryptNs: orNull(bounds.encrypt),
+    ...(bounds.thread === null ? {} : { threadNs: ns(bounds.thread) }),
     clairvoyantNs: null,
     clairvoyantBytes: null,
   };
@@ -195,7 +198,7 @@ export function makeResult(input: Ingredients): Result {
   const list = unitsOf(reading.accounts);
   const units = Object.fromEntries(list.map((unit) => [unit.name, unitTimes(unit)]));
   const { start, end } = span(reading);
-  const bounds = boundsOf(reading, scenario, outcome.status === "completed");
+  const bounds = input.bounds ?? boundsOf(reading, scenario, outcome.status === "completed");
   const { limit, shares } = bottleneckOf(list, end - start);
   const seconds = (side: number): number =>
     Math.round(nsOf(reading.counters[side]![abi.C_HOST_TICKS]!)) / 1e9;

@@ -71,7 +71,9 @@ const migration = z.strictObject({
   }),
   ram: z
     .strictObject({
-      transferred: bytes.describe("records of pages, with their headers, before TCP"),
+      transferred: bytes.describe(
+        "records of pages, with their headers, before TCP; with placement qemu the whole stream",
+      ),
       remaining: bytes,
       total: bytes,
       duplicate: count.describe("all-zero pages"),
@@ -147,9 +149,10 @@ const bottleneck = z.strictObject({
 
 const bounds = z.strictObject({
   linkNs: ns,
-  pcieNs: ns,
+  pcieNs: ns.nullable(),
   compressNs: ns.nullable(),
   encryptNs: ns.nullable(),
+  threadNs: ns.optional().describe("of QEMU's thread; there with placement qemu alone"),
   clairvoyantNs: later,
   clairvoyantBytes: later,
 });
@@ -160,11 +163,20 @@ const link = z.strictObject({
   wireBytes: bytes,
   payloadBytes: bytes,
   utilization: share.describe("of the source's transmitter"),
-  dataLinks: z.strictObject({ state: dataLink, pages: dataLink }),
+  dataLinks: z
+    .strictObject({ state: dataLink, pages: dataLink })
+    .nullable()
+    .describe("null with placement qemu: one connection carries both"),
 });
 
 const guest = z.strictObject({
-  slowdown: z.number().min(0).describe("stalls of all vCPUs / (vCPUs x time from start to suspension)"),
+  slowdown: z
+    .number()
+    .min(0)
+    .nullable()
+    .describe(
+      "stalls of all vCPUs / (vCPUs x time from start to suspension); null with placement qemu and a bitmap",
+    ),
   writeFaults: count,
   falseDirtyPages: count
     .nullable()
@@ -175,9 +187,12 @@ const guest = z.strictObject({
 
 const series = z.strictObject({
   windowNs: ns,
-  goodput: z.array(z.number()).describe("TCP payload from the source, bit/s in each window"),
+  goodput: z
+    .array(z.number())
+    .nullable()
+    .describe("TCP payload from the source, bit/s in each window; null with placement qemu"),
   dirtyRate: z.array(z.number()).describe("page writes a second in each window"),
-  placed: z.array(z.number()).describe("pages placed in each window"),
+  placed: z.array(z.number()).nullable().describe("pages placed in each window; null with placement qemu"),
   pending: later,
 });
 

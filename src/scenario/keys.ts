@@ -7,6 +7,7 @@
  */
 import { COMPRESSOR_KEYS, cipherKeys } from "./engine-keys.ts";
 import { MEMORY_KEYS } from "./memory-keys.ts";
+import { SOFTWARE_KEYS } from "./software-keys.ts";
 import type { Dimension } from "./units.ts";
 
 /** The kinds of preset files, and the folder of each below sim/. */
@@ -350,6 +351,7 @@ export const HOST_KEYS: KeyTable = {
     max: 1e-3,
     text: "host software per VSOCK message, each way",
   },
+  ...SOFTWARE_KEYS,
 };
 
 /** Network links. */

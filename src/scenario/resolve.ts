@@ -45,6 +45,7 @@ import {
   scenarioSchema,
   sideSchema,
 } from "./schema.ts";
+import { checkPlacement, fillSoftware } from "./software.ts";
 import { type Path, readSource, type Source } from "./source.ts";
 import { checkTracker, fillTracker } from "./tracker.ts";
 import type { ResolvedGuest, ResolvedScenario, ResolvedSide } from "./types.ts";
@@ -265,6 +266,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   for (const { host } of [source, destination]) checkLoad(scenario.internal.contention, host, problems);
   checkWindow(scenario, destination.card, problems);
   checkTracker(scenario.tracker, problems);
+  checkPlacement(scenario, problems);
   checkTenant(scenario.tenant, problems);
   const { congestion, transport } = scenario.link;
   const recovers = congestion !== "none" || transport === "udp";
@@ -287,6 +289,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
     sides,
     internal: fillInternal(scenario),
     placement: { name, stages },
+    ...fillSoftware(name, source.host, destination.host),
     tracker: fillTracker(scenario.tracker),
     compress: { engine: scenario.compress === "off" ? "off" : scenario.compress.engine },
     delta: "off",

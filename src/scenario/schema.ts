@@ -321,8 +321,8 @@ export const scenarioSchema = z.strictObject({
   destination: sideSchema.prefault({}),
   internal: internal.prefault({}),
   placement: supported(
-    ["huawei"],
-    ["goggin", "reuther", "tarasuk-levin", "wilson", "nelson", "qemu"],
+    ["huawei", "qemu"],
+    ["goggin", "reuther", "tarasuk-levin", "wilson", "nelson"],
     "which part runs each stage",
   ).default("huawei"),
   tracker: trackerSchema.prefault({}),

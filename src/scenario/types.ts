@@ -8,6 +8,7 @@
  */
 import type { Placement } from "./presets.ts";
 import type { ResolvedLink } from "./types-link.ts";
+import type { ResolvedSoftware } from "./types-software.ts";
 import type { ResolvedTracker } from "./types-tracker.ts";
 
 /** An exact ratio num / den in lowest terms; num < 2^53, 0 < den < 2^32. */
@@ -349,6 +350,8 @@ export interface ResolvedScenario {
     bitErrorRate: number;
   };
   placement: { name: string; stages: Placement["stages"] };
+  /** There with placement qemu alone. */
+  software?: ResolvedSoftware;
   tracker: ResolvedTracker;
   /** `lz4-hw` is the card's own, another name that of a compressor preset. */
   compress: { engine: string };

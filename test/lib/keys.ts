@@ -149,6 +149,7 @@ const DESTINATION_ONLY = "(of the destination)";
 const FEW_READS = "(the destination reads 60 bytes at most, one read at a time)";
 
 /** Of a probe alone: the lines of a migration are nowhere cached and on this socket, it has no other I/O. */
+const SOFTWARE_ONLY = "(of placement qemu, refused with cards; test/45-software.test.ts)";
 const PROBE_ONLY = "(of probes)";
 const IOMMU = "internal.iommu=4KiB";
 const ATS = [IOMMU, "internal.ats=on"] as const;
@@ -207,6 +208,13 @@ export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
   "host.frontend.suspend": { source: "9 us", destination: SOURCE_ONLY },
   "host.frontend.resume": { source: DESTINATION_ONLY, destination: "9 us" },
   "host.vsock.messageCost": "9 us",
+  "host.qemu.normalPage": SOFTWARE_ONLY,
+  "host.qemu.zeroPage": SOFTWARE_ONLY,
+  "host.qemu.loadPage": SOFTWARE_ONLY,
+  "host.qemu.loadZeroPage": SOFTWARE_ONLY,
+  "host.qemu.setup": SOFTWARE_ONLY,
+  "host.qemu.wake": SOFTWARE_ONLY,
+  "host.qemu.socketBuffer": SOFTWARE_ONLY,
   card: "nfp6000-e5",
   "card.preset": "nfp6000-e5",
   "card.clock": "700 MHz",

@@ -164,4 +164,12 @@ export const host: readonly Row[] = [
     "++periodsHigh < 1",
     "qemu thread",
   ],
+  [
+    "qemu",
+    "src/software",
+    "a zero page is told to cost what another does",
+    "put(abi.QP_ZERO, m.zeroTicks);",
+    "put(abi.QP_ZERO, m.normalTicks);",
+    "qemu thread",
+  ],
 ];

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The result of a migration in software. What the thread tells is put where the core's log and counters of a
+ * migration with cards are, so that sections and fingerprint are made in one way; what is of cards is null.
+ *
+ * Host cores: the source's thread works setup + synchronisations + pages, and stops the guest; the
+ * destination's works pages and device state. What the kernel does for the socket on other cores is left out.
+ */
+import * as abi from "../../assembly/abi.ts";
+import type { Core } from "../core.ts";
+import { frameBytes, segmentBytes } from "../params.ts";
+import type { ResolvedScenario } from "../scenario/types.ts";
+import type { ResolvedSoftware } from "../scenario/types-software.ts";
+import type { SoftwareMigration, SoftwareResult } from "../software.ts";
+import type { Bounds } from "./bounds.ts";
+import { type Findings, makeResult, type Origin } from "./make.ts";
+import type { Outcome } from "./migration.ts";
+import { nsOf, type Reading, readCore } from "./reading.ts";
+import type { Result } from "./schema.ts";
+
+/** All that it is made from. */
+export interface SoftwareRun {
+  readonly core: Core;
+  readonly scenario: ResolvedScenario;
+  readonly own: ResolvedSoftware;
+  readonly m: SoftwareMigration;
+  readonly told: SoftwareResult;
+  readonly origin: Origin;
+  readonly pages: number;
+  readonly outcome: Outcome;
+  readonly findings: Findings;
+  /** Time up to which was simulated. */
+  readonly until: bigint;
+}
+
+/** Bytes on the wire of bytes of the stream, in full frames. */
+export function wireBytes(link: ResolvedScenario["link"], bytes: number): number {
+  const payload = segmentBytes(link);
+  const last = bytes % payload;
+  return Math.floor(bytes / payload) * frameBytes(link, payload) + (last === 0 ? 0 : frameBytes(link, last));
+}
+
+/** Ticks of host cores: source, destination. */
+export function hostTicks({ scenario, own, m, told, outcome }: SoftwareRun): readonly [bigint, bigint] {
+  const done = outcome.status === "completed";
+  const source = told.workedTicks - (done ? BigInt(m.deviceTicks) : 0n) + (done ? BigInt(m.stopTicks) : 0n);
+  const loads =
+    BigInt(told.normalPages) * BigInt(own.loadTicks) + BigInt(told.zeroPages) * BigInt(own.loadZeroTicks);
+  const device = done ? BigInt(m.deviceTicks - Math.floor(scenario.link.rttTicks / 2)) : 0n;
+  return [source, loads + device];
+}
+
+function logOf(run: SoftwareRun, before: readonly bigint[]): bigint[] {
+  const { core, m, told, outcome } = run;
+  const read = (index: number): bigint => core.u64(core.address("qemuReading") + index * 8);
+  const log = [...before];
+  log[abi.L_STARTED] = m.startAtTicks;
+  log[abi.L_SETUP_DONE] = read(abi.QR_SETUP_DONE);
+  log[abi.L_SUSPENDED] = read(abi.QR_SUSPENDED);
+  log[abi.L_RESUMED] = read(abi.QR_ENDED);
+  log[abi.L_ENDED] = read(abi.QR_ENDED);
+  log[abi.L_ROUNDS] = BigInt(told.rounds.length);
+  log[abi.L_PRECOPY_BYTES] = BigInt(told.precopyBytes);
+  log[abi.L_PENDING_PAGES] = read(abi.QR_PENDING);
+  log[abi.L_STATUS] = BigInt(
+    outcome.status === "completed" ? abi.STATUS_COMPLETED : abi.STATUS_NOT_CONVERGED,
+  );
+  return log;
+}
+
+/** Bytes written by the thread so far; the total is told at the end alone. */
+function streamBytes({ told }: SoftwareRun): number {
+  const rounds = told.rounds.reduce((sum, { bytes }) => sum + bytes, 0);
+  return told.complete ? told.transferredBytes : rounds;
+}
+
+function readingOf(run: SoftwareRun): Reading {
+  const { core, scenario, told } = run;
+  const ended = core.u64(core.address("qemuReading") + abi.QR_ENDED * 8);
+  const reading = readCore(core, ended === 0n ? run.until : ended);
+  const [source, destination] = reading.counters.map((all) => [...all]) as [bigint[], bigint[]];
+  const bytes = streamBytes(run);
+  const [here, there] = hostTicks(run);
+  source[abi.C_READ_PAGES] = BigInt(told.normalPages + told.zeroPages);
+  source[abi.C_ZERO_PAGES] = BigInt(told.zeroPages);
+  source[abi.C_RECORD_BYTES_B] = BigInt(bytes);
+  source[abi.C_NET_PAYLOAD_B] = BigInt(bytes);
+  source[abi.C_NET_WIRE_BYTES] = BigInt(wireBytes(scenario.link, bytes));
+  source[abi.C_HOST_TICKS] = here;
+  destination[abi.C_HOST_TICKS] = there;
+  const rounds = told.rounds.map((round, i) => {
+    const at = core.address("roundsAt") + i * abi.RL_COUNT * 8;
+    const row = Array.from({ length: abi.RL_COUNT }, (_, entry) => core.u64(at + entry * 8));
+    row[abi.RL_WIRE] = BigInt(wireBytes(scenario.link, round.bytes));
+    return row;
+  });
+  return { ...reading, counters: [source, destination], log: logOf(run, reading.log), rounds };
+}
+
+/**
+ * The thread works one thing after another, and the bytes leave one after another. Of a migration that did
+ * not complete nothing is said: what has begun may not be done.
+ */
+function boundsOf(run: SoftwareRun): Bounds {
+  const { m, told, scenario } = run;
+  const none = { pcie: null, compress: null, encrypt: null };
+  if (!told.complete) return { link: 0, thread: 0, ...none };
+  const [num, den] = m.ticksPerByte ?? [0, 1];
+  const link = (told.transferredBytes * num) / den + Math.floor(scenario.link.rttTicks / 2);
+  return { link, thread: Number(told.workedTicks), ...none };
+}
+
+/** The thread and the wire, by their share of the time. */
+function bottleneckOf({ bounds, migration }: Result, bound: Bounds): Result["bottleneck"] {
+  const share = (ns: number): number =>
+    Math.min(1, Math.round((1e6 * ns) / Math.max(1e-9, migration.totalTimeNs)) / 1e6);
+  const shares = [
+    { unit: "source.qemu.thread", cause: "busy", share: share(nsOf(BigInt(Math.floor(bound.thread ?? 0)))) },
+    { unit: "source.link.tx", cause: "busy", share: share(bounds.linkNs) },
+  ].toSorted((a, b) => b.share - a.share);
+  return {
+    ...(migration.status === "completed" ? shares[0]! : { unit: null, cause: null, share: 0 }),
+    shares,
+  };
+}
+
+/** Makes the result. */
+export function makeSoftwareResult(run: SoftwareRun): Result {
+  const { scenario, origin, pages, outcome, findings, told } = run;
+  const reading = readingOf(run);
+  const bounds = boundsOf(run);
+  const made = makeResult({ scenario, origin, pages, reading, outcome, findings, bounds });
+  const { migration, link, guest, series, stats } = made;
+  // the log of rounds may be shorter than the migration
+  const ram = {
+    ...migration.ram,
+    normal: told.normalPages,
+    "normal-bytes": told.normalPages * abi.PAGE_BYTES,
+    "dirty-sync-count": told.syncs,
+  };
+  const bottleneck = bottleneckOf(made, bounds);
+  const wire = bottleneck.shares.find(({ unit }) => unit === "source.link.tx")!.share;
+  return {
+    ...made,
+    migration: { ...migration, ram },
+    bottleneck,
+    link: { ...link, utilization: wire, dataLinks: null },
+    guest: { ...guest, slowdown: scenario.tracker.kind === "bitmap" ? null : guest.slowdown },
+    series: { ...series, goodput: null, placed: null },
+    stats: Object.fromEntries(Object.entries(stats).filter(([name]) => /^source\.guest\./.test(name))),
+  };
+}

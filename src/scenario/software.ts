@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * `placement: qemu`: what of a scenario a migration in software does not take. Each such key is refused, for
+ * it would be ignored; so are the keys of its costs where cards migrate.
+ */
+import { flatten, type Values } from "./fill.ts";
+import { LINK_KEYS } from "./keys.ts";
+import type { Problems } from "./problems.ts";
+import { type Scenario, scenarioSchema } from "./schema.ts";
+import { SOFTWARE_KEYS } from "./software-keys.ts";
+import type { ResolvedSoftware } from "./types-software.ts";
+import { parseQuantity } from "./units.ts";
+
+const SIDES = ["source", "destination"] as const;
+
+/** Keys of a host that count, by side. */
+const OF_HOST: Readonly<Record<(typeof SIDES)[number], readonly string[]>> = {
+  source: [
+    "cpu.clock",
+    "tracker.writeFault",
+    "tracker.scanWordCycles",
+    "tracker.tlbFlush",
+    "frontend.suspend",
+    "qemu.normalPage",
+    "qemu.zeroPage",
+    "qemu.setup",
+    "qemu.wake",
+    "qemu.socketBuffer",
+  ],
+  destination: ["frontend.resume", "frontend.deviceStatePerKiB", "qemu.loadPage", "qemu.loadZeroPage"],
+};
+
+/** Keys that count, of sections of which the others must keep their defaults. */
+const OF_SECTION: Readonly<Record<"internal" | "link" | "migration", readonly string[]>> = {
+  internal: [],
+  link: ["preset", ...Object.keys(LINK_KEYS), "framing", "rateCap"],
+  migration: ["downtimeLimit", "timeout", "startAt"],
+};
+
+/** Keys of a host that are written in a scenario. */
+function writtenOf(scenario: Scenario, side: (typeof SIDES)[number]): string[] {
+  const { host } = scenario[side];
+  return typeof host === "object" ? [...flatten(host as object).keys()] : [];
+}
+
+function checkHosts(scenario: Scenario, problems: Problems): void {
+  // a destination that names no host is as the source
+  const both = scenario.destination.host === undefined;
+  for (const side of SIDES) {
+    const other = side === "source" && both ? OF_HOST.destination : [];
+    for (const key of writtenOf(scenario, side)) {
+      if (OF_HOST[side].includes(key) || other.includes(key)) continue;
+      problems.add([side, "host", ...key.split(".")], "has no effect with placement: qemu; remove it", "key");
+    }
+    if (scenario[side].card !== undefined)
+      problems.add([side, "card"], "plays no part with placement: qemu; remove it", "key");
+  }
+}
+
+/** Whole milliseconds, as QEMU takes its downtime limit. */
+function isWholeMs(text: unknown): boolean {
+  const { num, den } = parseQuantity(text, "time");
+  return num > 0n && (num * 1000n) % den === 0n;
+}
+
+function checkParts(scenario: Scenario, problems: Problems): void {
+  const { compress, encrypt, tracker, link, migration } = scenario;
+  const need = (fits: boolean, path: readonly string[], what: string): void => {
+    if (!fits) problems.add([...path], what);
+  };
+  const plain = compress === "off" || compress.engine === "off";
+  need(plain, ["compress"], "is not done by placement: qemu; write compress: off");
+  const open = encrypt === "off" || encrypt.cipher === "off";
+  need(open, ["encrypt"], "is not done by placement: qemu; write encrypt: off");
+  const bits = tracker.kind === "write-protect" || tracker.kind === "bitmap";
+  need(bits, ["tracker", "kind"], "is not known to placement: qemu; write write-protect, or bitmap");
+  need(tracker.group === 1, ["tracker", "group"], "is not known to placement: qemu; write 1");
+  need(scenario.content === "sized", ["content"], "carries bodies; with placement: qemu write sized");
+  need(scenario.tenant === "off", ["tenant"], "is I/O of a card, and placement: qemu has none; write off");
+  need(scenario.faults.length === 0, ["faults"], "are not known to placement: qemu; remove them");
+  need(scenario.guest.atEnd !== "fail", ["guest", "atEnd"], "fail needs placement: huawei; write idle");
+  const tls = (link.framing as { tls?: unknown } | undefined)?.tls ?? "off";
+  need(tls === "off", ["link", "framing", "tls"], "is of records of cards; with placement: qemu write off");
+  need(
+    isWholeMs(migration.downtimeLimit),
+    ["migration", "downtimeLimit"],
+    "QEMU takes whole milliseconds; write at least 1 ms",
+  );
+}
+
+/** What placement qemu does not take. */
+function checkQemu(scenario: Scenario, problems: Problems): void {
+  const inert = scenarioSchema.pick({ internal: true, link: true, migration: true }).parse({});
+  for (const [section, taken] of Object.entries(OF_SECTION)) {
+    const written = scenario[section as keyof typeof OF_SECTION] as Readonly<Record<string, unknown>>;
+    const usual = inert[section as keyof typeof OF_SECTION] as Readonly<Record<string, unknown>>;
+    for (const [key, value] of Object.entries(written)) {
+      if (taken.includes(key) || JSON.stringify(value) === JSON.stringify(usual[key])) continue;
+      problems.add([section, key], "has no effect with placement: qemu; remove it", "key");
+    }
+  }
+  checkParts(scenario, problems);
+  checkHosts(scenario, problems);
+}
+
+/** Keys that the placement has no use for. */
+export function checkPlacement(scenario: Scenario, problems: Problems): void {
+  if (scenario.placement === "qemu") {
+    checkQemu(scenario, problems);
+    return;
+  }
+  for (const side of SIDES) {
+    for (const key of writtenOf(scenario, side)) {
+      if (SOFTWARE_KEYS[key] === undefined) continue;
+      const what = "has no effect where cards migrate; write placement: qemu, or remove it";
+      problems.add([side, "host", ...key.split(".")], what, "key");
+    }
+  }
+}
+
+/** What the software costs; nothing where cards migrate. */
+export function fillSoftware(
+  placement: unknown,
+  source: Values,
+  destination: Values,
+): { software?: ResolvedSoftware } {
+  if (placement !== "qemu") return {};
+  return {
+    software: {
+      normalTicks: source.ticks("qemu.normalPage"),
+      zeroTicks: source.ticks("qemu.zeroPage"),
+      loadTicks: destination.ticks("qemu.loadPage"),
+      loadZeroTicks: destination.ticks("qemu.loadZeroPage"),
+      setupTicks: source.ticks("qemu.setup"),
+      wakeTicks: source.ticks("qemu.wake"),
+      socketBytes: source.whole("qemu.socketBuffer"),
+    },
+  };
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What QEMU's threads cost, of a resolved scenario with `placement: qemu`; the rest is in `sides`. */
+
+export interface ResolvedSoftware {
+  /** Of the migration thread, a page with contents and one that is all zero. */
+  normalTicks: number;
+  zeroTicks: number;
+  /** Of a core at the destination. */
+  loadTicks: number;
+  loadZeroTicks: number;
+  setupTicks: number;
+  wakeTicks: number;
+  socketBytes: number;
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * `placement: qemu`: one migration in software from scenario to result. What a synchronisation costs follows
+ * from the host's preset, pages / 64 words and a flush of TLBs; the last byte travels half a round trip.
+ */
+import * as abi from "../assembly/abi.ts";
+import type { Core } from "./core.ts";
+import type { Feeder } from "./feeder.ts";
+import { compare } from "./oracle.ts";
+import { frameBytes, segmentBytes } from "./params.ts";
+import type { Findings } from "./result/make.ts";
+import type { Outcome } from "./result/migration.ts";
+import type { Result } from "./result/schema.ts";
+import { makeSoftwareResult } from "./result/software.ts";
+import {
+  type Progress,
+  RunRefused,
+  type SimulateInput,
+  SimulatorFault,
+  SLICE_TICKS,
+  TIME_MAX_TICKS,
+} from "./running.ts";
+import type { Ratio, ResolvedScenario } from "./scenario/types.ts";
+import type { ResolvedSoftware } from "./scenario/types-software.ts";
+import {
+  advanceSoftware,
+  type SoftwareGuest,
+  type SoftwareMigration,
+  softwareResult,
+  startSoftware,
+} from "./software.ts";
+
+const TICKS_PER_MS = 1_000_000n * BigInt(abi.TICKS_PER_NS);
+const TICKS_PER_SECOND = 1000n * TICKS_PER_MS;
+const DENOMINATOR_MAX = 2n ** 32n;
+
+/** Ticks of a byte of the stream in full frames, rounded up where it has no exact form. */
+export function ticksPerStreamByte(link: ResolvedScenario["link"]): Ratio {
+  const payload = segmentBytes(link);
+  const [num, den] = link.ticksPerByte;
+  let above = BigInt(num) * BigInt(frameBytes(link, payload));
+  let below = BigInt(den) * BigInt(payload);
+  while (below >= DENOMINATOR_MAX || above > BigInt(Number.MAX_SAFE_INTEGER)) {
+    above = (above + 1n) / 2n;
+    below /= 2n;
+  }
+  return [Number(above), Number(below)];
+}
+
+/** `max-bandwidth`: the cap, else what the link carries of the stream. */
+function bandwidth({ link }: ResolvedScenario): number {
+  const [num, den] = ticksPerStreamByte(link);
+  const cap = link.rateCapTicksPerByte;
+  const [ticks, bytes] = cap === null ? [num, den] : cap;
+  return Number((TICKS_PER_SECOND * BigInt(bytes)) / BigInt(ticks));
+}
+
+/** What the thread is told. */
+export function softwareOf(s: ResolvedScenario, own: ResolvedSoftware, pages: number): SoftwareMigration {
+  const { source, destination } = s.sides;
+  const [cycle, per] = source.host.cpu.ticksPerCycle;
+  const words = Math.ceil(pages / 64);
+  const scan = Math.ceil((words * source.host.tracker.scanWordCycles * cycle) / per);
+  const { resumeTicks, deviceStatePerKibTicks } = destination.host.frontend;
+  const kib = Math.ceil(s.guest.deviceStateBytes / 1024);
+  return {
+    startAtTicks: BigInt(s.migration.startAtTicks),
+    maxBandwidthBytes: bandwidth(s),
+    downtimeLimitMs: Number(BigInt(s.migration.downtimeLimitTicks) / TICKS_PER_MS),
+    normalTicks: own.normalTicks,
+    zeroTicks: own.zeroTicks,
+    syncTicks: scan + source.host.tracker.tlbFlushTicks,
+    wakeTicks: own.wakeTicks,
+    setupTicks: own.setupTicks,
+    stopTicks: source.host.frontend.suspendTicks,
+    deviceTicks: resumeTicks + kib * deviceStatePerKibTicks + Math.floor(s.link.rttTicks / 2),
+    deviceBytes: s.guest.deviceStateBytes,
+    romPages: 0,
+    romNormalPages: 0,
+    unwrittenPages: 0,
+    autoConverge: false,
+    ticksPerByte: ticksPerStreamByte(s.link),
+    socketBytes: own.socketBytes,
+  };
+}
+
+function guestOf(s: ResolvedScenario): SoftwareGuest {
+  const protects = s.tracker.kind === "write-protect";
+  return {
+    vcpus: s.guest.vcpus,
+    wall: s.guest.clock === "wall",
+    tracker: protects ? abi.TRACKER_WRITE_PROTECT : abi.TRACKER_BITMAP,
+    faultTicks: s.sides.source.host.tracker.writeFaultTicks,
+  };
+}
+
+function start(input: SimulateInput, m: SoftwareMigration): Feeder {
+  try {
+    return startSoftware(input.core, input.stream.fork(), m, guestOf(input.scenario));
+  } catch (error) {
+    if (!/does not fit/.test((error as Error).message)) throw error;
+    throw new RunRefused("guest", `${(error as Error).message}; make it smaller`);
+  }
+}
+
+/** When it is broken off, and whether that is the scenario's own limit. */
+function limitOf({ migration }: ResolvedScenario): { at: bigint; own: boolean } {
+  const { startAtTicks, timeoutTicks } = migration;
+  const at = timeoutTicks === null ? TIME_MAX_TICKS : BigInt(startAtTicks) + BigInt(timeoutTicks);
+  return at < TIME_MAX_TICKS ? { at, own: true } : { at: TIME_MAX_TICKS, own: false };
+}
+
+function progressOf(core: Core, m: SoftwareMigration, at: bigint): Progress {
+  const told = softwareResult(core, m, false);
+  const placedPages = told.normalPages + told.zeroPages;
+  const pending = Number(core.u64(core.address("qemuReading") + abi.QR_PENDING * 8));
+  const atNs = Number(at) / abi.TICKS_PER_NS;
+  return { atNs, round: told.syncs, placedPages, expectedPages: placedPages + pending };
+}
+
+function outcomeOf(stop: number): Outcome {
+  if (stop === abi.STOP_DONE) return { status: "completed", reason: null };
+  if (stop === abi.STOP_UNTIL) return { status: "not-converged", reason: "the time limit was reached" };
+  return { status: "failed", reason: "an invariant broke" };
+}
+
+/** Memory against the replayed trace; the device state has no bytes here. */
+function examine(input: SimulateInput, feeder: Feeder, stop: number): Findings {
+  const { core, scenario, stream } = input;
+  const number = Number(core.global("brokenInvariant"));
+  const value = (name: string): bigint => BigInt.asUintN(64, BigInt(core.global(name)));
+  const [left, right, at] = [value("brokenLeft"), value("brokenRight"), value("brokenAt")];
+  const subject = stop === abi.STOP_DONE ? "destination" : "source";
+  const { captured, estimated } = feeder;
+  return {
+    broken: { number, left, right, at },
+    comparison: number === 0 ? compare(core, stream.fork(), scenario, subject) : null,
+    deviceStateEqual: null,
+    notHome: null,
+    writtenOff: null,
+    captured,
+    estimated,
+  };
+}
+
+/** A migration in software. @throws RunRefused, SimulatorFault */
+export function* softwareSimulation(
+  input: SimulateInput,
+  own: ResolvedSoftware,
+): Generator<Progress, Result> {
+  const { core, scenario, origin } = input;
+  const { pages } = input.stream;
+  const m = softwareOf(scenario, own, pages);
+  const feeder = start(input, m);
+  const limit = limitOf(scenario);
+  const slice = input.sliceTicks ?? SLICE_TICKS;
+  let until = 0n;
+  let stop: number = abi.STOP_UNTIL;
+  while (stop === abi.STOP_UNTIL && until < limit.at) {
+    if (until > 0n) yield progressOf(core, m, until);
+    until = until + slice < limit.at ? until + slice : limit.at;
+    stop = advanceSoftware(core, feeder, until);
+  }
+  if (stop === abi.STOP_DEADLOCK) throw new SimulatorFault(`nothing is due and the migration has not ended`);
+  if (stop === abi.STOP_UNTIL && !limit.own)
+    throw new RunRefused(
+      "migration.timeout",
+      "the run passed 2.5 h of simulated time; give a shorter timeout",
+    );
+  const outcome = outcomeOf(stop);
+  const findings = examine(input, feeder, stop);
+  const told = softwareResult(core, m, stop === abi.STOP_DONE);
+  return makeSoftwareResult({ core, scenario, own, m, told, origin, pages, outcome, findings, until });
+}
