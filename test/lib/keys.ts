@@ -56,6 +56,7 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "internal.interrupts.after": ["1", HELD],
   "internal.ecrc": "on",
   "internal.bitErrorRate": "1e-6",
+  placement: "(qemu takes other keys; test/45-software.test.ts)",
   tenant: "{ op: read, workers: 8 }",
   "tenant.side": ["source", TENANT],
   "tenant.op": ["write", TENANT],
