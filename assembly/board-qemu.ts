@@ -13,7 +13,7 @@ import {
 } from "./abi";
 import { buildGuest, stepGuest, wantsInput } from "./host/guest";
 import { buildQemu, qemuDone, stepQemu } from "./host/qemu";
-import { buildDirty } from "./kernel/dirty";
+import { buildTracker } from "./kernel/tracker";
 import { logReset } from "./kernel/log";
 import { arenaReset } from "./kernel/memory";
 import { buildPages } from "./kernel/pages";
@@ -40,7 +40,7 @@ export function buildSoftware(): u32 {
   logReset(g(G_SERIES_WINDOW));
   timelineReset();
   for (let u: u32 = 0; u < UNITS; u++) setClock(0, u, NO_CLOCK);
-  if (!buildPages() || !buildDirty() || !buildGuest(false) || !buildQemu()) return 1;
+  if (!buildPages() || !buildTracker() || !buildGuest(false) || !buildQemu()) return 1;
   wake(0, U_GUEST, 0);
   return 0;
 }

@@ -173,6 +173,8 @@ export function startSoftware(
     [abi.G_RING_EVENTS, ringEvents({ content })],
     [abi.G_DEVICE_BYTES, 0],
     [abi.G_TRACKER, given.tracker],
+    [abi.G_TRACKER_GROUP, 1],
+    [abi.G_TRACKER_LOG, 0],
     [abi.G_SERIES_WINDOW, SERIES_TICKS],
   ];
   for (const [index, value] of params) core.setGlobalParam(index, value);
