@@ -83,7 +83,11 @@ test("recordings of one's own: those that can be played are, the others are name
     assert.match(stderr, /rdma: rdma is not modelled/);
     const mine: Point[] = JSON.parse(stdout);
     const wanted = points.filter(({ id }) => id.startsWith("C-wss8-bw24:"));
-    assert.equal(mine, wanted);
+    // what was found in the shipped runs is put to the test by others
+    assert.equal(
+      mine,
+      wanted.map((one) => ({ ...one, calibration: false })),
+    );
     // a recording that cannot be true is found out
     write([{ ...first, transferred_bytes: first.transferred_bytes * 2 }]);
     assert.is((await dpusim(["validate", "qemu", "--truth", file])).code, 1);
