@@ -119,7 +119,7 @@ export const G_CANCEL_AT: u32 = 67; // not before NEVER when it is not
 export const G_SILENCE: u32 = 68; // ticks without a frame of the peer that the source bears, 0: any
 export const G_NET_RETRIES: u32 = 69; // timeouts in a row after which a connection is given up, 0: never
 export const G_CORRUPT_AT: u32 = 70; // from when on a page record is spoilt; not before NEVER: none is
-export const G_RESET_AT: u32 = 71; // when the destination's card is reset; likewise
+export const G_RESET_AT: u32 = 71; // when the destination's card is reset, 0: never
 export const G_ATTEMPT: u32 = 72; // attempts at the migration before this one: each has keys of its own
 export const G_COUNT: u32 = 80;
 

@@ -9,7 +9,6 @@ import {
   G_NET_WINDOW,
   G_PAGES_OVER_VSOCK,
   G_QUANTUM,
-  G_RESET_AT,
   G_SERIES_WINDOW,
   I_CONSERVED,
   I_DESTINATION_EQUALS_SOURCE,
@@ -84,6 +83,7 @@ import { arenaReset, arenaTop } from "./kernel/memory";
 import { TO_CARD, buildMessages, freeMessage, messagesOut } from "./kernel/message";
 import { ABSENT, buildPages, devicePlace, deviceState, firstBehind, placedVersion } from "./kernel/pages";
 import { g, g32, p, p32 } from "./kernel/params";
+import { resetAt } from "./kernel/path";
 import { poolsLeft, poolsReset } from "./kernel/pool";
 import { orderReset } from "./kernel/order";
 import { requestersOut } from "./kernel/port";
@@ -216,8 +216,8 @@ function runUntil(until: u64): u32 {
     if (to > until) to = until;
     runTo(0, to);
     if (wantsInput) return STOP_INPUT;
-    if (to < g(G_RESET_AT)) runTo(1, to);
-    else reset(g(G_RESET_AT));
+    if (to < resetAt()) runTo(1, to);
+    else reset(resetAt());
   }
   return STOP_INVARIANT;
 }

@@ -129,9 +129,9 @@ export function stepCompressor(side: u32, t: u64): void {
 /** The clock edge of the card at which an engine that is taken at t for so many clocks or bytes is free. */
 function freeAt(side: u32, clock: u32, t: u64, span: u32): u64 {
   const den = p(side, S_LZ_SPAN_DEN);
-  if (den == 0 && span != 0) return edgeAfter(clock, t, span);
+  if (den == 0) return edgeAfter(clock, t, max<u32>(span, 1));
   const next = edgeAfter(clock, t, 1);
-  const end = den == 0 ? next : edgeAt(clock, t + spanTicks(span, p(side, S_LZ_SPAN_NUM), den));
+  const end = edgeAt(clock, t + spanTicks(span, p(side, S_LZ_SPAN_NUM), den));
   return end > next ? end : next;
 }
 

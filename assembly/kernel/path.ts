@@ -64,6 +64,11 @@ export function path(side: u32): Path {
   return changetype<Path>(PATHS + (side << 7));
 }
 
+/** When the destination's card is reset; NEVER when it is not, as on a board without one. */
+export function resetAt(): u64 {
+  return g(G_RESET_AT) == 0 ? NEVER : g(G_RESET_AT);
+}
+
 /** Builds the ways of both directions; false when memory does not hold them. */
 export function buildPaths(): bool {
   memory.fill(PATHS, 0, 256);
@@ -74,8 +79,7 @@ export function buildPaths(): bool {
   propagation = g(G_NET_PROPAGATION);
   downAt = g(G_NET_DOWN_AT);
   downUntil = downAt + g(G_NET_DOWN_FOR);
-  // a link alone has no card that could be reset
-  deafFrom = g(G_RESET_AT) == 0 ? NEVER : g(G_RESET_AT);
+  deafFrom = resetAt();
   for (let side: u32 = 0; side < 2; side++) {
     path(side).seed = mix(g32(G_SEED), 0x7c90 + side);
     path(side).loss = g32(G_NET_LOSS + side);
