@@ -4,6 +4,7 @@
 import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import * as abi from "../assembly/abi.ts";
 import {
   Core,
   coreModule,
@@ -69,11 +70,11 @@ test("reference: a tick more a fault is seen, and a group that is another", () =
     return () => checkTracker({ ...run, params: { ...run.params, global, sides: [source, source] } });
   };
   assert.throws(
-    off((_, source) => source[29]!++),
+    off((_, source) => source[abi.S_HOST_FAULT]!++),
     /write \d+ differs/,
   );
   assert.throws(
-    off((global) => (global[60] = 16)),
+    off((global) => (global[abi.G_TRACKER_GROUP] = 16)),
     /write \d+ differs|marks of a batch \d+ differs/,
   );
 });
