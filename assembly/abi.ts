@@ -121,7 +121,7 @@ export const G_NET_RETRIES: u32 = 69; // timeouts in a row after which a connect
 export const G_CORRUPT_AT: u32 = 70; // from when on a page record is spoilt; not before NEVER: none is
 export const G_RESET_AT: u32 = 71; // when the destination's card is reset, 0: never
 export const G_ATTEMPT: u32 = 72; // attempts at the migration before this one: each has keys of its own
-export const G_COUNT: u32 = 80;
+export const G_COUNT: u32 = 128;
 
 // congestion control: none is a path without loss that nobody backs off from
 export const CONGESTION_NONE: u32 = 0;
@@ -292,7 +292,7 @@ export const S_LZ_ENCODER: u32 = 144; // what gives the sizes: ENCODER_*
 export const S_LZ_SPAN_NUM: u32 = 145; // ticks of an engine's own clock, or of a byte where a rate is all
 export const S_LZ_SPAN_DEN: u32 = 146; // 0: the engine has the card's clock
 export const S_LZ_JOB_MIN: u32 = 147; // bytes of the shortest job that the engine takes
-export const S_COUNT: u32 = 152;
+export const S_COUNT: u32 = 208;
 export const TENANT_OFF: u32 = 0;
 export const TENANT_READ: u32 = 1;
 export const TENANT_WRITE: u32 = 2;
@@ -536,7 +536,7 @@ export const C_INTERRUPTS_SAVED: u32 = 55;
 export const C_FALSE_DIRTY: u32 = 64;
 export const C_LOG_FULL: u32 = 65;
 export const C_LOG_ENTRIES: u32 = 66;
-export const COUNTERS: u32 = 80;
+export const COUNTERS: u32 = 128;
 
 // --- histograms of one side (ticks) ---
 export const H_REQUEST: u32 = 0;
@@ -565,7 +565,7 @@ export const L_PRECOPY_BYTES: u32 = 12; // of page records appended when the gue
 export const L_BROKEN_OFF: u32 = 16; // when the source broke off
 export const L_TOO_LATE: u32 = 17; // when it had a reason to, and everything had been handed over
 export const L_FOUND: u32 = 18; // when the source's card found the failure
-export const L_COUNT: u32 = 32;
+export const L_COUNT: u32 = 48;
 
 // a round in the log, u64 each
 export const RL_START: u32 = 0;

@@ -3,17 +3,17 @@
 import { L_COUNT, RL_COUNT, ROUNDS_MAX, SERIES, SERIES_BINS } from "../abi";
 import { booksClosed } from "./stats";
 
-const LOG = memory.data(256, 16);
+const LOG = memory.data(384, 16);
 const ROUND = memory.data(65536, 16);
 const BINS = memory.data(12288, 16);
 
-if (L_COUNT * 8 != 256 || ROUNDS_MAX * RL_COUNT * 8 != 65536 || SERIES * SERIES_BINS * 8 != 12288)
+if (L_COUNT * 8 != 384 || ROUNDS_MAX * RL_COUNT * 8 != 65536 || SERIES * SERIES_BINS * 8 != 12288)
   ERROR("log");
 
 let windowTicks: u64 = 1;
 
 export function logReset(window: u64): void {
-  memory.fill(LOG, 0, 256);
+  memory.fill(LOG, 0, 384);
   memory.fill(ROUND, 0, 65536);
   memory.fill(BINS, 0, 12288);
   windowTicks = window;

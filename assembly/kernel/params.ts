@@ -2,10 +2,10 @@
 // The parameter block: written once by the harness before build(), read by units when they are built.
 import { G_COUNT, S_COUNT } from "../abi";
 
-const GLOBAL = memory.data(640, 16);
-const SIDES = memory.data(2432, 16);
+const GLOBAL = memory.data(1024, 16);
+const SIDES = memory.data(3328, 16);
 
-if (<u32>(G_COUNT * 8) > 640 || <u32>(S_COUNT * 16) > 2432) ERROR("parameter block too small");
+if (<u32>(G_COUNT * 8) > 1024 || <u32>(S_COUNT * 16) > 3328) ERROR("parameter block too small");
 
 /** Address of the global parameters, u64 each. */
 export function globalParams(): usize {

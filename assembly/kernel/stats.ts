@@ -22,11 +22,11 @@ const FROM: usize = 176;
 const THEN: usize = 184;
 const HISTOGRAM_BYTES: u32 = 4096;
 const ACCOUNT = memory.data(36864, 16);
-const COUNTER = memory.data(1280, 16);
+const COUNTER = memory.data(2048, 16);
 const HISTOGRAM = memory.data(65536, 16);
 
 if (<u32>(ACCOUNTS * 2 * 192) > 36864) ERROR("accounts");
-if (<u32>(COUNTERS * 16) > 1280) ERROR("counters");
+if (<u32>(COUNTERS * 16) > 2048) ERROR("counters");
 if (<u32>(HISTOGRAMS * 2 * 4096) > 65536) ERROR("histograms");
 if (STATES * 8 + 16 != 176) ERROR("account record");
 
@@ -42,7 +42,7 @@ export let booksClosed: bool = false;
 
 export function statsReset(): void {
   memory.fill(ACCOUNT, 0, 36864);
-  memory.fill(COUNTER, 0, 1280);
+  memory.fill(COUNTER, 0, 2048);
   memory.fill(HISTOGRAM, 0, 65536);
   brokenInvariant = 0;
   brokenLeft = 0;
