@@ -97,8 +97,9 @@ import {
   S_UNLZ_ENGINES,
   S_WRITE_QUEUES,
   S_TEN_KIND,
-  S_TEN_IN_TURN,
+  S_TEN_COMPLETIONS,
   S_TEN_TAGS,
+  S_TEN_TAG_RINGS,
   TAGS_MAX,
   TENANT_OFF,
   TENANT_OPS_MAX,
@@ -157,6 +158,7 @@ import {
   UP_TRANSLATE,
   buildPort,
   buildRequester,
+  limitCompletions,
   takeInTurn,
 } from "./kernel/port";
 import { buildProgress } from "./kernel/progress";
@@ -271,7 +273,8 @@ export function wirePorts(side: u32): bool {
   const first = data + vsock + desc;
   const answers = queue(side, Q_TENANT_ANSWER);
   buildRequester(side, R_TENANT, first, other, eighths * share, eighths * headers, answers);
-  if (p32(side, S_TEN_IN_TURN) != 0) takeInTurn(side, R_TENANT);
+  if (p32(side, S_TEN_TAG_RINGS) != 0) takeInTurn(side, R_TENANT, p32(side, S_TEN_TAG_RINGS));
+  limitCompletions(side, R_TENANT, p32(side, S_TEN_COMPLETIONS));
   buildRequester(side, R_DATA, 0, data, rest * share, rest * headers, queue(side, Q_READ_ANSWER));
   buildRequester(side, R_VSOCK, data, vsock, share, headers, queue(side, Q_VSOCK_ANSWER));
   buildRequester(side, R_DESC, data + vsock, desc, share, headers, queue(side, Q_DESC_ANSWER));

@@ -226,7 +226,8 @@ export function setEngine(p: Put, engine: ResolvedCard["engine"], work: Work): v
   p(abi.S_TEN_START, engine.startTicks);
   p(abi.S_TEN_ISSUE, engine.issueTicks);
   p(abi.S_TEN_TAG, engine.tagHoldTicks);
-  p(abi.S_TEN_IN_TURN, engine.tagOrder === "in-turn" ? 1 : 0);
+  p(abi.S_TEN_TAG_RINGS, engine.tagRings);
+  p(abi.S_TEN_COMPLETIONS, engine.completions);
   p(abi.S_TEN_COPY_NUM, engine.copyTicksPerKib);
   p(abi.S_TEN_COPY_DEN, 1024);
   p(abi.S_TEN_FLOOR, engine.writeFloorTicks);

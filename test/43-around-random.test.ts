@@ -35,7 +35,8 @@ const AROUND: Choices = {
 const ENGINE: Choices = {
   "card.engine.start": ["0 s", "38 ns"],
   "card.engine.tagHold": ["0 s", "75 ns"],
-  "card.engine.tagOrder": ["any", "in-turn"],
+  "card.engine.tagRings": [0, 1, 2, 3],
+  "card.engine.completions": [0, 65, 100],
   "card.engine.copyPerKiB": ["0 s", "148 ns"],
   "card.engine.issue": ["0 s", "1 ns", "4 ns"],
   "card.engine.writeFloor": ["0 s", "21 ns"],

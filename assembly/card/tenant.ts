@@ -68,6 +68,7 @@ import {
   UP_POSTED,
   UP_READ,
   bufferFits,
+  completionsFit,
   finishRead,
   issueRead,
   portFull,
@@ -303,6 +304,7 @@ function request(side: u32, n: Tenant, c: Channel, kind: u32, t: u64): u32 {
     const headers = (((<u32>address) & (n.rcb - 1)) + bytes + n.rcb - 1) / n.rcb;
     if (tagsFree(side, R_TENANT) == 0) return W_TAGS;
     if (!bufferFits(side, R_TENANT, bytes, headers)) return W_COMPLETION_BUFFER;
+    if (!completionsFit(side, R_TENANT, address, bytes)) return W_COMPLETION_BUFFER;
     if (portFull(side, UP_READ + R_TENANT)) return W_PCIE;
     const at = operation(n, c.current);
     store<u32>(at, load<u32>(at, 8) + 1, 8);

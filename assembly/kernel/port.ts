@@ -17,6 +17,9 @@ import {
   PORT_READ,
   PORT_TRANSLATE,
   R_ATS,
+  S_PCIE_COMBINE_ABOVE,
+  S_PCIE_MPS,
+  S_PCIE_RCB,
   TAGS_MAX,
   T_ANSWER,
   T_PUT,
@@ -38,6 +41,7 @@ import {
 import { push } from "./fifo";
 import { reserve } from "./memory";
 import { filled, postedGone, postedPut, setFilled, setPostedPut, wireFree } from "./order";
+import { p32 } from "./params";
 import { currentUnit, now, wake } from "./schedule";
 import { broken } from "./stats";
 import { NEVER } from "./time";
@@ -244,13 +248,15 @@ export function take(q: Port, index: u32): void {
   }
 }
 
-//  tag record, 24 bytes:       | issued u64 | cookie u32 | bytes u32 | headers u32 | in use u32 |
-//  requester record, 48 bytes: | tag list | first tag | tags | free | buffer bytes | buffer headers |
-//  answers | buffer in all, bytes and headers | next | in turn |
-const TAG = memory.data(49152, 16);
-const REQUESTER = memory.data(480, 16); // 2 sides * (REQUESTERS + 1) * 48
+//  tag record, 32 bytes:       | issued u64 | cookie u32 | bytes u32 | headers u32 | in use u32 |
+//  completions u32 | - |
+//  requester record, 64 bytes: | tag list | first tag | tags | free | buffer bytes | buffer headers |
+//  answers | buffer in all, bytes and headers | next ring | rings | completions free and in all |
+//  next tag of each ring: in the place of the tag list
+const TAG = memory.data(65536, 16);
+const REQUESTER = memory.data(640, 16); // 2 sides * (REQUESTERS + 1) * 64
 
-if (TAGS_MAX * 48 != 49152) ERROR("tags");
+if (TAGS_MAX * 64 != 65536) ERROR("tags");
 
 
 @unmanaged
@@ -260,6 +266,7 @@ class Tag {
   bytes: u32;
   headers: u32;
   used: u32;
+  completions: u32;
 }
 
 
@@ -274,20 +281,22 @@ class Requester {
   answers: u32;
   bytesAll: u32;
   headersAll: u32;
-  next: u32; // tag that is taken next, of tags that are taken in turn
-  inTurn: u32;
+  next: u32; // ring that is asked first
+  rings: u32; // of tags that are taken in turn; 0: any free tag is taken
+  completions: u32;
+  completionsAll: u32; // 0: there is no limit
 }
 
 // @ts-ignore: decorator
 @inline
 function requester(side: u32, r: u32): Requester {
-  return changetype<Requester>(REQUESTER + (side * (REQUESTERS + 1) + r) * 48);
+  return changetype<Requester>(REQUESTER + ((side * (REQUESTERS + 1) + r) << 6));
 }
 
 // @ts-ignore: decorator
 @inline
 function tag(side: u32, index: u32): Tag {
-  return changetype<Tag>(TAG + (side * TAGS_MAX + index) * 24);
+  return changetype<Tag>(TAG + ((side * TAGS_MAX + index) << 5));
 }
 
 /** Gives a requester its tags [first, first + tags), completion buffer and queue of answers. */
@@ -310,24 +319,75 @@ export function buildRequester(
   q.bytesAll = bytes;
   q.headersAll = headers;
   q.answers = answers;
-  q.next = first;
-  q.inTurn = 0;
+  q.next = 0;
+  q.rings = 0;
+  q.completions = q.completionsAll = 0;
   for (let i: u32 = 0; i < tags; i++) {
     store<u32>(q.list + (i << 2), first + tags - 1 - i);
     tag(side, first + i).used = 0;
   }
 }
 
-/** Lets a requester take its tags in turn: it waits for the next one though others are free. */
-export function takeInTurn(side: u32, r: u32): void {
-  requester(side, r).inTurn = 1;
+/**
+ * Divides the tags of a requester into rings as even as can be, of a tag or more. The next tag of a ring is taken, and none
+ * else: it is waited for though others are free. Rings are asked in turn, from the one after that which gave
+ * the last tag.
+ */
+export function takeInTurn(side: u32, r: u32, rings: u32): void {
+  const q = requester(side, r);
+  q.rings = rings < q.tags ? rings : q.tags;
+  for (let i: u32 = 0; i < q.rings; i++) store<u32>(q.list + (i << 2), ringFirst(q, i));
+}
+
+/** Lets the reads of a requester wait for so many completions at most; 0: for any number. */
+export function limitCompletions(side: u32, r: u32, most: u32): void {
+  const q = requester(side, r);
+  q.completions = q.completionsAll = most;
+}
+
+/** First tag of a ring; of the ring after the last, the end of the tags. */
+// @ts-ignore: decorator
+@inline
+function ringFirst(q: Requester, ring: u32): u32 {
+  return q.first + (ring * q.tags) / q.rings;
+}
+
+/** The ring that gives the next tag; as many as there are when each waits for its own. */
+function givingRing(side: u32, q: Requester): u32 {
+  for (let i: u32 = 0; i < q.rings; i++) {
+    const ring = (q.next + i) % q.rings;
+    if (tag(side, load<u32>(q.list + (ring << 2))).used == 0) return ring;
+  }
+  return q.rings;
+}
+
+function takeFromRing(side: u32, q: Requester): u32 {
+  const ring = givingRing(side, q);
+  const at = q.list + (ring << 2);
+  const index = load<u32>(at);
+  store<u32>(at, index + 1 == ringFirst(q, ring + 1) ? ringFirst(q, ring) : index + 1);
+  q.next = (ring + 1) % q.rings;
+  q.free--;
+  return index;
+}
+
+/** Completions that host memory answers a read with: cut at multiples of RCB, or of MPS when it combines. */
+function completionsOf(side: u32, address: u64, bytes: u32): u32 {
+  const unit = bytes <= p32(side, S_PCIE_COMBINE_ABOVE) ? p32(side, S_PCIE_RCB) : p32(side, S_PCIE_MPS);
+  return ((<u32>address & (unit - 1)) + bytes + unit - 1) / unit;
+}
+
+/** True when a read's completions are within the requester's limit. */
+export function completionsFit(side: u32, r: u32, address: u64, bytes: u32): bool {
+  const q = requester(side, r);
+  return q.completionsAll == 0 || q.completions >= completionsOf(side, address, bytes);
 }
 
 // @ts-ignore: decorator
 @inline
 export function tagsFree(side: u32, r: u32): u32 {
   const q = requester(side, r);
-  return q.inTurn != 0 && tag(side, q.next).used != 0 ? 0 : q.free;
+  return q.rings != 0 && givingRing(side, q) == q.rings ? 0 : q.free;
 }
 
 /** True when the completions of a read fit the requester's share of the completion buffer. */
@@ -352,11 +412,7 @@ export function issueRead(
 ): void {
   const q = requester(side, r);
   assert(q.free != 0, "no tag");
-  let index = load<u32>(q.list + (--q.free << 2));
-  if (q.inTurn != 0) {
-    index = q.next;
-    q.next = index + 1 == q.first + q.tags ? q.first : index + 1;
-  }
+  const index = q.rings != 0 ? takeFromRing(side, q) : load<u32>(q.list + (--q.free << 2));
   const t = tag(side, index);
   if (t.used != 0) broken(I_TAG_IN_USE, index, t.cookie, now);
   t.used = 1;
@@ -368,6 +424,11 @@ export function issueRead(
   if (q.headers < headers) broken(I_CREDITS, headers, q.headers, now);
   q.bytes -= bytes;
   q.headers -= headers;
+  if (q.completionsAll != 0) {
+    t.completions = completionsOf(side, address, bytes);
+    if (q.completions < t.completions) broken(I_CREDITS, t.completions, q.completions, now);
+    q.completions -= t.completions;
+  }
   put(side, r == R_ATS ? UP_TRANSLATE : UP_READ + r, address, bytes, index, r, ready);
 }
 
@@ -409,7 +470,9 @@ export function finishRead(side: u32, r: u32, index: u32): u32 {
   t.used = 0;
   q.bytes += t.bytes;
   q.headers += t.headers;
-  store<u32>(q.list + (q.free++ << 2), index);
+  if (q.completionsAll != 0) q.completions += t.completions;
+  if (q.rings == 0) store<u32>(q.list + (q.free << 2), index);
+  q.free++;
   return t.cookie;
 }
 
@@ -419,6 +482,7 @@ export function requestersOut(side: u32): u32 {
   for (let r: u32 = 0; r <= REQUESTERS; r++) {
     const q = requester(side, r);
     n += q.tags - q.free + (q.bytesAll - q.bytes) + (q.headersAll - q.headers);
+    n += q.completionsAll - q.completions;
   }
   for (let i: u32 = 0; i < PORTS; i++) n += port(side, i).count;
   return n + untagged(side);

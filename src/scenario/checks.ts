@@ -57,6 +57,7 @@ export function checkSide(side: { host: Values; card: Values }, problems: Proble
  * eighth), of translations, of data.
  */
 function checkReads(host: Values, card: Values, mrrs: number, ats: boolean, problems: Problems): void {
+  const mps = Math.min(host.whole("pcie.mps"), card.whole("pcie.mps"));
   const rcb = host.whole("pcie.rcb");
   const batchBytes = card.whole("dma.descriptorBatch") * card.whole("dma.descriptorBytes");
   const batches = card.word("dma.ring") === "host" ? card.whole("dma.prefetchBatches") : 0;
@@ -77,6 +78,14 @@ function checkReads(host: Values, card: Values, mrrs: number, ats: boolean, prob
     const what = `are too few in an eighth for one read or the descriptors; write at least ${headers}`;
     problems.add(pathOf(card.path, "pcie.completionHeaders"), what);
   }
+  // a read that does not begin at a boundary is answered in one more
+  const combined = Math.min(mrrs, host.whole("pcie.combineAbove"));
+  const [most, least] = [card.whole("engine.completions"), Math.max(combined / rcb, mrrs / mps) + 1];
+  if (most !== 0 && most < least)
+    problems.add(
+      pathOf(card.path, "engine.completions"),
+      `are too few for one read; write 0 or at least ${least}`,
+    );
 }
 
 /** Keys that say how a trace is played, with the values that change nothing. */

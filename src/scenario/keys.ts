@@ -148,10 +148,17 @@ export const CARD_KEYS: KeyTable = {
     max: 1e-3,
     text: "other I/O: from a tag to its request on the link",
   },
-  "engine.tagOrder": {
-    measure: "choice",
-    values: ["any", "in-turn"],
-    text: "other I/O: the tag a read takes: whichever is free, or the next, which it waits for",
+  "engine.tagRings": {
+    measure: "count",
+    min: 0,
+    max: 8,
+    text: "other I/O: rings of tags, each taken in turn, the next waited for; 0: whichever tag is free",
+  },
+  "engine.completions": {
+    measure: "count",
+    min: 0,
+    max: 65536,
+    text: "other I/O: completions that reads wait for at most, as the host cuts them; 0: any number",
   },
   "engine.copyPerKiB": {
     measure: "time",

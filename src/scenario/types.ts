@@ -174,8 +174,10 @@ export interface ResolvedCard {
     startTicks: number;
     /** From a tag to its request on the link. */
     tagHoldTicks: number;
-    /** Which tag a read takes: any that is free, or the next. */
-    tagOrder: "any" | "in-turn";
+    /** Rings of tags that are taken in turn; 0: a read takes any that is free. */
+    tagRings: number;
+    /** Completions that reads wait for at most; 0: any number. */
+    completions: number;
     /** From the last answer to the end of a read, a KiB of it. */
     copyTicksPerKib: number;
     /** Between two requests, and between two writing operations. */

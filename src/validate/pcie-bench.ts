@@ -93,12 +93,13 @@ function isCalibration(system: string, op: string, size: number): boolean {
   return system === CALIBRATED && CALIBRATIONS[op]!.includes(size);
 }
 
-/** Windows from which the numbers of an IOMMU were derived, of each host its own, and the order of tags. */
+/** Windows from which the numbers of an IOMMU, the order of tags and the completions were derived. */
 function isIommuCalibration(system: string, op: string, size: number, window: number): boolean {
   const widest = window === 64 * 2 ** 20;
   if (system === `${CALIBRATED}-iommu`) return (op === "read" && size === 64) || (widest && size <= 256);
   const inTurn = op === "read" && size <= 128 && window === 512 * 2 ** 10;
-  return inTurn || (widest && (op === "write" || size <= 256));
+  const completions = op === "read" && size === 256 && window === 2 ** 20;
+  return inTurn || completions || (widest && (op === "write" || size <= 256));
 }
 
 /** Bandwidth by size, and the median error of each system. */

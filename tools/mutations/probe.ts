@@ -154,8 +154,14 @@ const CORE: readonly [file: string, name: string, find: string, replace: string]
   [
     "kernel/port",
     "tags in turn are not waited for",
-    "return q.inTurn != 0 && tag(side, q.next).used != 0 ? 0 : q.free;",
-    "return q.free;",
+    "if (tag(side, load<u32>(q.list + (ring << 2))).used == 0) return ring;",
+    "if (q.free != 0) return ring;",
+  ],
+  [
+    "kernel/port",
+    "completions that reads wait for are cut at RCB always",
+    "bytes <= p32(side, S_PCIE_COMBINE_ABOVE) ? p32(side, S_PCIE_RCB) : p32(side, S_PCIE_MPS)",
+    "p32(side, S_PCIE_RCB)",
   ],
   ["card/tenant", "a tag is on the link at once", "t + p(side, S_TEN_TAG) + byte", "t + byte"],
   ["card/tenant", "a read's copy takes no time", "ended(side, n, at, t + copy)", "ended(side, n, at, t)"],

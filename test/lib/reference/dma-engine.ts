@@ -50,6 +50,7 @@ interface Read {
   readonly tag: number;
   readonly bytes: number;
   readonly headers: number;
+  readonly completions: number;
 }
 
 const channel = (): Channel => ({
@@ -76,9 +77,10 @@ export class Engine {
   readonly #openWrites = new Set<number>();
   readonly #events: { at: number; order: number }[] = [];
   readonly ended: Ended[] = [];
-  /** Tags that are out, and the one that is next when they are taken in turn. */
+  /** Tags that are out; rings of tags that are taken in turn, the ring that is asked first at the front. */
   readonly #tagsOut = new Set<number>();
-  #nextTag = 0;
+  #rings: number[][];
+  #completionsLeft: number;
   #bufferBytes: number;
   #bufferHeaders: number;
   #anyOperationAt = 0;
@@ -96,6 +98,12 @@ export class Engine {
     this.#until = until;
     this.#bufferBytes = eighths * Math.floor(p[abi.S_PCIE_CPL_BYTES]! / 8);
     this.#bufferHeaders = eighths * Math.floor(p[abi.S_PCIE_CPL_HEADERS]! / 8);
+    this.#completionsLeft = p[abi.S_TEN_COMPLETIONS] === 0 ? Infinity : p[abi.S_TEN_COMPLETIONS]!;
+    // ring i begins at tag floor(i T / R)
+    const tags = [...Array(p[abi.S_TEN_TAGS]!).keys()];
+    const rings = Math.min(p[abi.S_TEN_TAG_RINGS]!, tags.length);
+    const firsts = Array.from({ length: rings + 1 }, (_, i) => Math.floor((i * tags.length) / rings));
+    this.#rings = firsts.slice(0, rings).map((first, i) => tags.slice(first, firsts[i + 1]));
     for (let worker = 0; worker < p[abi.S_TEN_DEPTH]!; worker++) {
       const writes = p[abi.S_TEN_KIND] === abi.TENANT_BOTH ? worker % 2 === 1 : !this.#only("read");
       this.#channels[writes ? "write" : "read"].waiting.push(0);
@@ -146,11 +154,12 @@ export class Engine {
   }
 
   #answered(order: number, at: number): void {
-    const { operation, tag, bytes, headers } = this.#reads.get(order)!;
+    const { operation, tag, bytes, headers, completions } = this.#reads.get(order)!;
     this.#reads.delete(order);
     this.#tagsOut.delete(tag);
     this.#bufferBytes += bytes;
     this.#bufferHeaders += headers;
+    this.#completionsLeft += completions;
     operation.openReads--;
     if (operation.openReads > 0 || operation.requestedBytes < this.#p[abi.S_TEN_BYTES]!) return;
     const [num, den] = [this.#p[abi.S_TEN_COPY_NUM]!, this.#p[abi.S_TEN_COPY_DEN]!];
@@ -222,25 +231,38 @@ export class Engine {
     const rcb = p[abi.S_PCIE_RCB]!;
     const headers = Math.ceil(((address % rcb) + bytes) / rcb);
     const tag = this.#freeTag();
+    // the root complex cuts long reads at MPS, others at RCB
+    const cut = p[bytes > p[abi.S_PCIE_COMBINE_ABOVE]! ? abi.S_PCIE_MPS : abi.S_PCIE_RCB]!;
+    const completions = Math.ceil(((address % cut) + bytes) / cut);
+    if (this.#completionsLeft < completions) return false;
     if (tag === undefined || this.#bufferBytes < bytes || this.#bufferHeaders < headers) return false;
     if (this.#link.waiting(READ_PORT) === PORT_DEPTH) return false;
     this.#tagsOut.add(tag);
-    this.#nextTag = (tag + 1) % p[abi.S_TEN_TAGS]!;
+    this.#turn(tag);
+    this.#completionsLeft -= completions;
     this.#bufferBytes -= bytes;
     this.#bufferHeaders -= headers;
     operation.openReads++;
     const readyAt = t + p[abi.S_TEN_TAG]! + p[abi.S_PCIE_TICKS_PER_BYTE]!;
     const order = this.#put({ port: READ_PORT, bytes, address, readyAt });
-    this.#reads.set(order, { operation, tag, bytes, headers });
+    this.#reads.set(order, { operation, tag, bytes, headers, completions });
     this.#channels.read.nextRequestAt = t + p[abi.S_TEN_ISSUE]!;
     return true;
   }
 
-  /** The tag of the next read, if it may have one: of those in turn there is one candidate only. */
+  /** The tag of the next read, if it may have one: of a ring its first, and none else. */
   #freeTag(): number | undefined {
     const tags = [...Array(this.#p[abi.S_TEN_TAGS]!).keys()];
-    const candidates = this.#p[abi.S_TEN_IN_TURN] === 1 ? [this.#nextTag] : tags;
+    const candidates = this.#rings.length > 0 ? this.#rings.map((ring) => ring[0]!) : tags;
     return candidates.find((one) => !this.#tagsOut.has(one));
+  }
+
+  /** A ring that has given a tag puts it last, and the rings after it are asked first. */
+  #turn(tag: number): void {
+    const at = this.#rings.findIndex((ring) => ring[0] === tag);
+    if (at < 0) return;
+    this.#rings[at]!.push(this.#rings[at]!.shift()!);
+    this.#rings = [...this.#rings.slice(at + 1), ...this.#rings.slice(0, at + 1)];
   }
 
   #writes(c: Channel, address: number, bytes: number, last: boolean, t: number): boolean {

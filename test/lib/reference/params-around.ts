@@ -75,7 +75,8 @@ export function around(p: Put, scenario: object, side: number, card: Preset): vo
   p(abi.S_TEN_TAGS, whole(of("tags", 8)));
   p(abi.S_TEN_COPY_DEN, 1024);
   p(abi.S_TEN_BURST, whole(card("engine.burst")));
-  p(abi.S_TEN_IN_TURN, card("engine.tagOrder") === "in-turn" ? 1 : 0);
+  p(abi.S_TEN_TAG_RINGS, whole(card("engine.tagRings")));
+  p(abi.S_TEN_COMPLETIONS, whole(card("engine.completions")));
   putAll(p, card, ticks, [
     [abi.S_TEN_START, "engine.start"],
     [abi.S_TEN_ISSUE, "engine.issue"],
