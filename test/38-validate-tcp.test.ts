@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// `dpusim validate tcp`: TCP of the external channel against recordings of Linux.
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { published } from "../src/validate/published.ts";
+import { suite } from "../src/validate/tcp.ts";
+
+test("every recording of Linux is within its tolerance", () => {
+  const points = [...suite.points()];
+  for (const { id, within, simulated, expected } of points)
+    assert.ok(within, `${id}: ${simulated}, not ${expected}`);
+  // a goodput for every bulk transfer, a time for every other
+  const count = (start: RegExp): number => points.filter(({ id }) => start.test(id)).length;
+  assert.is(count(/^steady-\d/), published("tcp-steady").length);
+  assert.is(count(/^transfer-\d/), published("tcp-transfer").length);
+});
+
+test.run();
