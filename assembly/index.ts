@@ -59,3 +59,4 @@ export {
 } from "./codec/lz4hw";
 export { gcmOpen, gcmSeal, gcmSetKey } from "./codec/gcm";
 export { crc32 } from "./codec/crc";
+export { xbzrleDecode, xbzrleEncode } from "./codec/xbzrle";

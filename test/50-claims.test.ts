@@ -13,6 +13,7 @@ import {
 } from "./lib/claims/around.ts";
 import { chainRun, checkChain, ENGINE } from "./lib/claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./lib/claims/codec.ts";
+import { checkDeltas } from "./lib/claims/delta.ts";
 import * as runs from "./lib/claims/runs.ts";
 import { checkBounds, checkFlippedBit, checkRepeatedNumber, checkSource } from "./lib/claims/spoil.ts";
 import { checkHashes, checkLists, checkStream } from "./lib/claims/traces.ts";
@@ -32,6 +33,7 @@ codec("CRC-32", checkCrc);
 codec("AES-GCM and OpenSSL", checkGcm);
 codec("the hardware encoder and the slow one", checkHardwareLz4);
 codec("software LZ4, lz4js and spoilt blocks", checkSoftwareLz4);
+codec("XBZRLE and the slow one", checkDeltas);
 codec.run();
 
 const traces = suite("trace files");

@@ -5,6 +5,7 @@ import type { Mutation } from "./mutate.ts";
 import { around } from "./mutations/around.ts";
 import { card } from "./mutations/card.ts";
 import { codec } from "./mutations/codec.ts";
+import { delta } from "./mutations/delta.ts";
 import { failures } from "./mutations/failures.ts";
 import { harness } from "./mutations/harness.ts";
 import { host } from "./mutations/host.ts";
@@ -31,6 +32,7 @@ export const mutations: readonly Mutation[] = [
   lossy,
   kernel,
   codec,
+  delta,
 ]
   .flat()
   .map(([test, file, name, find, replace, caughtBy]) => ({

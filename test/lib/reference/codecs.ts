@@ -132,6 +132,31 @@ export class Codecs {
     return out;
   }
 
+  /** xbzrleEncode: the delta, null when it takes more than `cap`. */
+  encodeDelta(old: Uint8Array, page: Uint8Array, cap = page.length, misalign = 0): Uint8Array | null {
+    const before = this.place(old.length, old, misalign);
+    const from = this.place(page.length, page, misalign);
+    const to = this.place(cap, null, misalign);
+    let delta: Uint8Array | null = null;
+    this.guarded("xbzrleEncode", [before, from], () => {
+      const bytes = this.number("xbzrleEncode", before, from, page.length, to, cap);
+      if (bytes !== -1) delta = this.core.u8.slice(to, to + bytes);
+    });
+    return delta;
+  }
+
+  /** xbzrleDecode on a copy of `old`: the page, null for a delta it refuses. */
+  decodeDelta(delta: Uint8Array, old: Uint8Array, misalign = 0): Uint8Array | null {
+    const from = this.place(delta.length, delta, misalign);
+    const to = this.place(old.length, old, misalign);
+    let page: Uint8Array | null = null;
+    this.guarded("xbzrleDecode", [from], () => {
+      const end = this.number("xbzrleDecode", from, delta.length, to, old.length);
+      if (end !== -1) page = this.core.u8.slice(to, to + old.length);
+    });
+    return page;
+  }
+
   /** gcmSetKey: false for a context or a key length that there is not. */
   setKey(context: number, key: Uint8Array, bits = 8 * key.length): boolean {
     const at = this.place(key.length, key, 0);

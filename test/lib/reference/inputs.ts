@@ -99,6 +99,20 @@ export function anyContents(draws: Draws, length: number): Uint8Array {
   return draws.oneOf(Object.values(KINDS))(draws, length);
 }
 
+/** A page and what some writes have made of it. */
+export function writtenPage(draws: Draws, length: number): [Uint8Array, Uint8Array] {
+  const old = anyContents(draws, length);
+  const page = old.slice();
+  const most = draws.oneOf([1, 2, 9, 200]);
+  for (let writes = draws.between(0, draws.oneOf([1, 4, 60, 400])); writes > 0; writes--) {
+    const count = Math.min(length, draws.between(1, most));
+    const at = draws.oneOf([0, length - count, draws.between(0, length - count)]);
+    // some writes write what is there
+    if (draws.between(0, 4) > 0) page.set(draws.bytes(count), at);
+  }
+  return [old, page];
+}
+
 /** Every 4 KiB body in the shipped recording of Redis: its initial image, then all epochs. */
 export function recordedPages(): Uint8Array[] {
   const path = new URL("../../../sim/traces/host-redis-small.mdt", import.meta.url).pathname;
