@@ -121,6 +121,10 @@ export const G_NET_RETRIES: u32 = 69; // timeouts in a row after which a connect
 export const G_CORRUPT_AT: u32 = 70; // from when on a page record is spoilt; not before NEVER: none is
 export const G_RESET_AT: u32 = 71; // when the destination's card is reset, 0: never
 export const G_ATTEMPT: u32 = 72; // attempts at the migration before this one: each has keys of its own
+// deltas of pages
+export const G_DELTA_SETS: u32 = 118; // pages that the cache of the source card holds, a power of two; 0: off
+export const G_DELTA_CYCLES: u32 = 119; // clocks that a page takes the engine for
+export const G_DELTA_MOST: u32 = 120; // bytes of the largest delta that is sent
 export const G_COUNT: u32 = 128;
 
 // congestion control: none is a path without loss that nobody backs off from
@@ -325,6 +329,7 @@ export const U_FRONTEND: u32 = 18;
 export const U_GUEST: u32 = 19;
 export const U_TENANT: u32 = 20;
 export const UNITS: u32 = 21;
+export const U_DELTA: u32 = 23; // in the timeline alone: it is stepped with the compressor
 
 // --- why run() came back ---
 export const STOP_UNTIL: u32 = 0;
@@ -364,6 +369,7 @@ export const I_SEQUENCE: u32 = 13;
 export const I_TLP_RULES: u32 = 14;
 export const I_DECODES: u32 = 15;
 export const I_ONE_GUEST: u32 = 24;
+export const I_DELTA_BASE: u32 = 31;
 
 // --- queues of one side, in the order a page meets them ---
 export const Q_DOORBELL: u32 = 0; // host rang: message slot -> vsock
@@ -392,6 +398,7 @@ export const Q_OWN: u32 = 22; // records the firmware makes itself -> control
 export const Q_READ: u32 = 23; // + READ_QUEUES_MAX
 export const Q_TENANT_ANSWER: u32 = 31;
 export const Q_TENANT_LANDED: u32 = 32;
+export const Q_DELTA: u32 = 39;
 export const QUEUES: u32 = 40;
 
 // landings of posted writes
@@ -456,7 +463,8 @@ export const A_LZ: u32 = 32; // + ENGINES_MAX
 export const A_SEAL: u32 = 48;
 export const A_OPEN: u32 = 64;
 export const A_UNLZ: u32 = 80;
-export const ACCOUNTS: u32 = 96;
+export const A_DELTA: u32 = 98;
+export const ACCOUNTS: u32 = 99;
 
 // --- accounting states: where a unit's time goes ---
 export const BUSY: u32 = 0;
@@ -537,6 +545,14 @@ export const C_INTERRUPTS_SAVED: u32 = 55;
 export const C_FALSE_DIRTY: u32 = 64;
 export const C_LOG_FULL: u32 = 65;
 export const C_LOG_ENTRIES: u32 = 66;
+// deltas: at the source what the cache had, at the destination what was written
+export const C_DELTA_HITS: u32 = 104;
+export const C_DELTA_MISSES: u32 = 105;
+export const C_DELTA_OVERFLOWS: u32 = 106;
+export const C_DELTA_SAME: u32 = 107;
+export const C_DELTA_BYTES: u32 = 108;
+export const C_DELTA_RUNS: u32 = 109;
+export const C_DELTA_PLACED: u32 = 110;
 export const COUNTERS: u32 = 128;
 
 // --- histograms of one side (ticks) ---

@@ -3,6 +3,7 @@
 import {
   G_ATTEMPT,
   A_CORE,
+  A_DELTA,
   A_DESC,
   A_DOWN,
   A_FRAMER,
@@ -31,6 +32,7 @@ import {
   LAND_USED,
   MESSAGE_SLOTS,
   Q_ADDRESS,
+  Q_DELTA,
   Q_DESC_ANSWER,
   Q_DOORBELL,
   Q_EVENT,
@@ -149,6 +151,7 @@ import { buildFrontend } from "./host/frontend";
 import { TRANSLATION_BYTES, buildAtc } from "./kernel/atc";
 import { READ_RECORDS, buildCompletions, completing } from "./kernel/completion";
 import { NOBODY, buildFifo, queue } from "./kernel/fifo";
+import { deltas } from "./kernel/pages";
 import { g32, p, p32 } from "./kernel/params";
 import {
   DOWN_COMPLETION,
@@ -222,6 +225,7 @@ export function wireQueues(side: u32): void {
   buildFifo(side, Q_READ_ANSWER, 1024, U_READ);
   buildFifo(side, Q_ZERO, 64, U_ZERO);
   buildFifo(side, Q_LZ, 32, U_COMPRESS);
+  if (deltas && side == 0) buildFifo(side, Q_DELTA, 32, U_COMPRESS);
   buildFifo(side, Q_RECORD, 64, U_CONTROL);
   buildFifo(side, Q_OWN, 64, U_CONTROL);
   buildFifo(side, Q_SEAL, 32, U_SEAL);
@@ -348,6 +352,7 @@ export function buildUnits(side: u32): void {
     openAccount(side, A_DESC, STARVED);
     openAccount(side, A_READ, STARVED);
     openAccount(side, A_ZERO, STARVED);
+    if (deltas) openAccount(side, A_DELTA, STARVED);
   } else {
     openAccount(side, A_PLACE, STARVED);
   }

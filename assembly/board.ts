@@ -4,6 +4,7 @@
 import {
   CONTENT_SIZED,
   G_CONTENT,
+  G_DELTA_SETS,
   G_DEVICE_BYTES,
   G_NET_PROPAGATION,
   G_NET_WINDOW,
@@ -63,6 +64,7 @@ import { stepCompressor, stepDecompressor } from "./card/compressor";
 import { dispatch, retire, retiredArgument, retiredCount, retiredQueue } from "./card/control";
 import { buildCrypto, stepOpen, stepSeal } from "./card/crypto";
 import { stepDescriptors, stepRead } from "./card/dma";
+import { buildDelta, stepDelta } from "./card/delta";
 import { receiving, stepFramer, stepReceive } from "./card/framer";
 import { landPages, stepPlacer } from "./card/placer";
 import { stepScanner } from "./card/scanner";
@@ -81,7 +83,16 @@ import { buildJobs, jobsOut } from "./kernel/jobs";
 import { logReset, logged, note } from "./kernel/log";
 import { arenaReset, arenaTop } from "./kernel/memory";
 import { TO_CARD, buildMessages, freeMessage, messagesOut } from "./kernel/message";
-import { ABSENT, buildPages, devicePlace, deviceState, firstBehind, placedVersion } from "./kernel/pages";
+import { buildDram } from "./kernel/dram";
+import {
+  ABSENT,
+  buildPages,
+  deltas,
+  devicePlace,
+  deviceState,
+  firstBehind,
+  placedVersion,
+} from "./kernel/pages";
 import { g, g32, p, p32 } from "./kernel/params";
 import { resetAt } from "./kernel/path";
 import { poolsLeft, poolsReset } from "./kernel/pool";
@@ -150,11 +161,13 @@ export function build(): u32 {
   clock = 0;
   draining = false;
   wasReset = false;
-  const bodies = g32(G_CONTENT) != CONTENT_SIZED;
+  const bodies = g32(G_CONTENT) != CONTENT_SIZED || g32(G_DELTA_SETS) != 0;
   if (!buildPages() || !buildTracker() || !buildGuest(bodies)) return BUILD_MEMORY;
   buildMessages(bodies && g32(G_PAGES_OVER_VSOCK) != 0);
   if (!buildNet()) return BUILD_MEMORY;
   buildFirmware(handshakeTicks());
+  buildDram();
+  if (!buildDelta()) return BUILD_MEMORY;
   buildCrypto();
   buildNumbers();
   buildKeys();
@@ -307,6 +320,7 @@ function stepUnit(side: u32, u: u32, t: u64): void {
       break;
     case U_COMPRESS:
       stepCompressor(side, t);
+      if (deltas && side == 0) stepDelta(side, t);
       break;
     case U_ZERO:
       stepZero(side, t);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Feeds a guest's memory and writes into the core: initial image, then events into one ring a vCPU. */
 import * as abi from "../assembly/abi.ts";
+import { type Carrying, isOneOf, keptEvery } from "./carried.ts";
 import type { Core } from "./core.ts";
 import type { WordOf } from "./given-sizes.ts";
 import { ringEvents } from "./params.ts";
@@ -20,8 +21,7 @@ export function vcpuOf(pfn: number, vcpus: number): number {
 }
 
 /** What a feeder needs to know of a scenario. */
-export interface FedScenario {
-  readonly content: ResolvedScenario["content"];
+export interface FedScenario extends Carrying {
   readonly guest: Pick<ResolvedScenario["guest"], "vcpus">;
 }
 
@@ -59,12 +59,12 @@ class Words {
 export class Feeder {
   readonly #core: Core;
   readonly #stream: GuestStream;
-  readonly #scenario: FedScenario;
   readonly #lanes: Lane[];
   readonly #words: Words;
   readonly #ring: number;
   readonly #sized: boolean;
-  readonly #carried: boolean;
+  /** One page in so many has its bytes at the source. */
+  readonly #kept: number;
   #fed = 0n;
   #ended = false;
   /** Page versions given with recorded contents, and with stand-ins. */
@@ -82,23 +82,20 @@ export class Feeder {
   ) {
     this.#core = core;
     this.#stream = stream;
-    this.#scenario = scenario;
     this.#ring = ringEvents(scenario);
     this.#sized = scenario.content.mode !== "full";
-    this.#carried = scenario.content.mode !== "sized";
+    this.#kept = keptEvery(scenario);
     this.#words = new Words(stream, wordOf);
     this.#lanes = Array.from({ length: scenario.guest.vcpus }, () => ({ batches: [], pending: 0 }));
   }
 
-  /** True when the bytes of a page are carried. */
+  /** True when the source has the bytes of a page. */
   carries(pfn: number): boolean {
-    const { mode, sampleEvery } = this.#scenario.content;
-    return mode === "full" || (mode === "sampled" && pfn % sampleEvery === 0);
+    return isOneOf(this.#kept, pfn);
   }
 
   /** Writes the initial image. */
   loadImage(): void {
-    const every = this.#scenario.content.mode === "full" ? 1 : this.#scenario.content.sampleEvery;
     const words = this.#core.address("sourceWordsAt") >>> 2;
     const image = this.#core.address("sourceImageAt");
     for (const block of this.#stream.initial()) {
@@ -108,8 +105,8 @@ export class Feeder {
         if (block.flags[i]! & EventFlag.estimated) this.estimated++;
         else this.captured++;
         if (this.#sized) this.#core.u32[words + pfn] = this.#words.of(id, () => block.content(i));
-        if (this.#carried && id !== 0 && this.carries(pfn)) {
-          this.#core.u8.set(block.content(i), image + Math.floor(pfn / every) * abi.PAGE_BYTES);
+        if (id !== 0 && this.carries(pfn)) {
+          this.#core.u8.set(block.content(i), image + Math.floor(pfn / this.#kept) * abi.PAGE_BYTES);
         }
       }
     }

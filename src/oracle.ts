@@ -4,6 +4,7 @@
  * the source had come when it was suspended. Nothing of the migration's own books is used.
  */
 import * as abi from "../assembly/abi.ts";
+import { carriedEvery, isOneOf, keptEvery } from "./carried.ts";
 import type { Core } from "./core.ts";
 import { vcpuOf } from "./feeder.ts";
 import type { ResolvedScenario } from "./scenario/types.ts";
@@ -22,11 +23,6 @@ const ABSENT = 0xffffffff;
 /** Which memory is compared: the destination's, or (after a failure) the source's own. */
 export type Subject = "destination" | "source";
 
-function carried(scenario: ResolvedScenario, pfn: number): boolean {
-  const { mode, sampleEvery } = scenario.content;
-  return mode === "full" || (mode === "sampled" && pfn % sampleEvery === 0);
-}
-
 /**
  * Replays a fresh stream up to the writes that the source's vCPUs executed; compares versions, and bytes
  * where carried.
@@ -39,12 +35,12 @@ export function compare(
 ): Comparison {
   const { pages } = stream;
   const vcpus = scenario.guest.vcpus;
-  const every = scenario.content.mode === "full" ? 1 : scenario.content.sampleEvery;
-  const bytes = scenario.content.mode === "sized" ? 0 : Math.ceil(pages / every) * abi.PAGE_BYTES;
+  const every = subject === "source" ? keptEvery(scenario) : carriedEvery(scenario);
+  const bytes = every === 0 ? 0 : Math.ceil(pages / every) * abi.PAGE_BYTES;
   const image = new Uint8Array(bytes);
   const versions = new Uint32Array(pages);
   const place = (pfn: number, body: Uint8Array | null): void => {
-    if (!carried(scenario, pfn)) return;
+    if (!isOneOf(every, pfn)) return;
     const at = Math.floor(pfn / every) * abi.PAGE_BYTES;
     if (body === null) image.fill(0, at, at + abi.PAGE_BYTES);
     else image.set(body, at);
@@ -74,7 +70,7 @@ export function compare(
       if (id !== KEEP_CONTENT && bytes > 0) place(pfn, id === 0 ? null : batch.content(i));
     }
   }
-  return difference(core, versions, image, scenario, subject);
+  return difference(core, versions, image, every, subject);
 }
 
 /** Compares a page word by word. */
@@ -87,20 +83,19 @@ function difference(
   core: Core,
   versions: Uint32Array,
   image: Uint8Array,
-  scenario: ResolvedScenario,
+  every: number,
   subject: Subject,
 ): Comparison {
   const destination = subject === "destination";
   const held = core.address(destination ? "placedVersionsAt" : "sourceVersionsAt") >>> 2;
   const bodies = core.address(destination ? "placedImageAt" : "sourceImageAt");
-  const every = scenario.content.mode === "full" ? 1 : scenario.content.sampleEvery;
   const expected = new Uint32Array(image.buffer, image.byteOffset, image.length >>> 2);
   let different = 0;
   let first: number | null = null;
   for (let pfn = 0; pfn < versions.length; pfn++) {
     const version = core.u32[held + pfn]!;
     let same = version === versions[pfn] && version !== ABSENT;
-    if (same && carried(scenario, pfn)) {
+    if (same && isOneOf(every, pfn)) {
       const at = Math.floor(pfn / every) * abi.PAGE_BYTES;
       same = equalPages(core.u32, (bodies + at) >>> 2, expected, at >>> 2);
     }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** From a resolved scenario to the parameter block of the core: one line a parameter. */
 import * as abi from "../assembly/abi.ts";
+import { type Carrying, keptEvery } from "./carried.ts";
 import type { Core } from "./core.ts";
+import { setDelta } from "./params-delta.ts";
 import { downOf, setFaults } from "./params-faults.ts";
 import {
   type Put,
@@ -50,8 +52,8 @@ export const IP_TCP_BYTES = 52;
 const FRAMES_SPARE = 64;
 
 /** Events a vCPU's ring holds: fewer where bodies lie beside them. */
-export function ringEvents(scenario: Pick<ResolvedScenario, "content">): number {
-  return scenario.content.mode === "sized" ? 8192 : 512;
+export function ringEvents(scenario: Carrying): number {
+  return keptEvery(scenario) === 0 ? 8192 : 512;
 }
 
 type Crypto = ResolvedSide["card"]["crypto"];
@@ -230,6 +232,7 @@ export function setParams(core: Core, s: ResolvedScenario, pages: number, quantu
   g.set(abi.G_DEVICE_BYTES, s.guest.deviceStateBytes);
   g.set(abi.G_START_AT, BigInt(s.migration.startAtTicks));
   setTracker(g, s);
+  setDelta(g, s);
   g.set(abi.G_ADDRESSES, ADDRESSES[s.internal.addresses]);
   g.set(abi.G_PAGES_OVER_VSOCK, s.internal.pages === "vsock" ? 1 : 0);
   g.set(abi.G_COMPRESS, s.compress.engine === "off" ? 0 : 1);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The guest's writes that a scenario asks for: from an open trace, or generated. */
 import type { ResolvedScenario } from "./scenario/types.ts";
+import { GuestRefused } from "./trace/errors.ts";
 import type { GuestStream } from "./trace/events.ts";
 import type { MdtTrace } from "./trace/mdt-reader.ts";
 import { generatedStream } from "./trace/stream-generate.ts";
@@ -30,6 +31,8 @@ export function guestStream(scenario: ResolvedScenario, trace: MdtTrace | null):
     return generatedStream(workload, seed);
   }
   if (trace === null) throw new RangeError("the scenario plays a trace, and none is open");
+  if (scenario.delta !== "off" && trace.contents !== "complete")
+    throw new GuestRefused("delta", "needs the bytes of every version, and the trace has not; write off");
   const [numerator, denominator] = guest.speed;
   const { tile, atEnd, mix, mixGiven } = guest;
   return traceStream(trace, { tile, speed: { numerator, denominator }, seed, atEnd, mix, mixGiven });

@@ -85,8 +85,6 @@ test("bad sets are refused", () => {
 
 /** Key, its inert default, a value of a later version, and what to write where that is more. */
 const LATER_VALUES: [key: string, inert: string, later: string, write?: string][] = [
-  ["delta", "off", "xbzrle"],
-  ["delta", "off", "{ xbzrle: { cache: 64 MiB } }"],
   ["firmware", "built-in", "./policy.ts"],
   ["placement", "huawei", "goggin", "huawei or qemu"],
   ["placement", "huawei", "{ compress: card }", "huawei or qemu"],

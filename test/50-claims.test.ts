@@ -13,7 +13,7 @@ import {
 } from "./lib/claims/around.ts";
 import { chainRun, checkChain, ENGINE } from "./lib/claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./lib/claims/codec.ts";
-import { checkDeltas } from "./lib/claims/delta.ts";
+import { checkDeltaRuns, checkDeltas } from "./lib/claims/delta.ts";
 import * as runs from "./lib/claims/runs.ts";
 import { checkBounds, checkFlippedBit, checkRepeatedNumber, checkSource } from "./lib/claims/spoil.ts";
 import { checkHashes, checkLists, checkStream } from "./lib/claims/traces.ts";
@@ -54,6 +54,7 @@ whole("what memory serves is charged up to the end", runs.checkServed);
 whole("all pages are there when the guest resumes", runs.checkResume);
 whole("faults stall the vCPU that wrote", runs.checkStalls);
 whole("a torn page is the version that it says", runs.checkVersions);
+whole("deltas of pages, from a large cache and a small one", checkDeltaRuns);
 whole.run();
 
 const spoilt = suite("negative controls");

@@ -58,7 +58,7 @@ import { completing, descriptorDone } from "../kernel/completion";
 import { fetchAnswered, fetchTaken } from "../kernel/fetch";
 import { hold, length, pop, pushHeld, queue, ready, lacks } from "../kernel/fifo";
 import { CARRIED, Job, job, onItsWay, slotAt, slotsShort, takeSlot } from "../kernel/jobs";
-import { carries, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
+import { keeps, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
 import { p32 } from "../kernel/params";
 import {
   UP_POSTED,
@@ -241,7 +241,7 @@ function complete(side: u32, tag: u32, t: u64): void {
   if (j.version != j.firstVersion) count(side, C_READ_TORN, 1);
   // a version that was written after the mark was cleared has set the mark again
   if (j.version != j.firstVersion && !isDirty(j.pfn)) broken(I_CLEARED_BEFORE_READ, j.pfn, j.version, t);
-  if (carries(j.pfn)) {
+  if (keeps(j.pfn)) {
     j.flags |= CARRIED;
     memory.copy(slotAt(side, j.slotIn), sourcePage(j.pfn), PAGE_BYTES);
   }

@@ -27,8 +27,6 @@ import {
   RECORD_HEADER_BYTES,
   RECORD_TAG_BYTES,
   STARVED,
-  S_DRAM_DEN,
-  S_DRAM_NUM,
   S_SRAM_SLOTS,
   T_APPEND,
   T_STAGE,
@@ -39,6 +37,7 @@ import {
   W_SRAM,
   W_WINDOW,
 } from "../abi";
+import { dramDone } from "../kernel/dram";
 import { head, hold, pop, pushHeld, queue, ready, lacks } from "../kernel/fifo";
 import {
   CARRIED,
@@ -58,7 +57,7 @@ import {
   takeJob,
   takeSlot,
 } from "../kernel/jobs";
-import { g, g32, p, p32 } from "../kernel/params";
+import { g, g32, p32 } from "../kernel/params";
 import { receiveNumber, tagAt, writeHeader } from "../kernel/record";
 import { wake } from "../kernel/schedule";
 import { count, enter, sample } from "../kernel/stats";
@@ -78,7 +77,7 @@ import {
   tableFits,
   takeOut,
 } from "../kernel/stream";
-import { edgeAfter, edgeAt, spanTicks } from "../kernel/time";
+import { edgeAfter, edgeAt } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 import { linkClosed, recordDropped, spoilsFrom, spoiltOne } from "../kernel/trouble";
 
@@ -111,7 +110,7 @@ function tagBytes(): u32 {
 }
 
 function copyDone(side: u32, t: u64, bytes: u32): u64 {
-  const at = edgeAt(side * 2, t + spanTicks(2 * bytes, p(side, S_DRAM_NUM), p(side, S_DRAM_DEN)));
+  const at = edgeAt(side * 2, dramDone(side, t, 2 * bytes));
   const next = edgeAfter(side * 2, t, 1);
   return at > next ? at : next;
 }
@@ -185,6 +184,7 @@ function finishFrame(side: u32, f: Copier, t: u64): void {
   r.kind = j.kind;
   r.bytes = j.bytes;
   r.flags = j.flags;
+  r.base = j.firstVersion;
   r.round = j.round;
   const spoils = t >= spoilsFrom && side == 0 && (j.kind == JOB_PAGE || j.kind == JOB_ZERO);
   if (spoils) r.flags |= SPOILT;
@@ -251,6 +251,7 @@ function begin(side: u32, f: Copier, s: Stream, link: u32, t: u64): void {
   j.word = r.word;
   j.bytes = r.bytes;
   j.flags = r.flags;
+  j.firstVersion = r.base;
   j.round = r.round;
   j.started = t;
   j.link = 1;

@@ -9,6 +9,10 @@
 // How long: write k of a page may go k x `writeIssue` clocks after the first; the next page begins 4096 / MPS
 //   x `writeIssue` clocks after this one, when a queue is free. SRAM is free, and the page counts as placed
 //   for the firmware, when the last write has been handed to the link: writes keep their order.
+// A delta (XBZRLE) holds the new bytes, so nothing is read: each of its runs is a write of its own, from the
+//   word of 4 bytes in which it begins to the end of the one in which it ends, with byte enables. A run goes
+//   when the port has room, the next ceil(n / MPS) x `writeIssue` clocks later; an empty delta needs no
+//   write. A delta is of the version placed last, or an invariant is broken.
 // With `dma.completionEvery`: a completion record (kernel/completion) is put one clock after the last write
 //   of a page that makes one due has been handed to the link, behind it, in the descriptors' posted port,
 //   where a page begins only with room for two: the firmware puts the last one of a round.
@@ -16,11 +20,15 @@
 import {
   A_PLACE,
   BUSY,
+  C_DELTA_PLACED,
+  C_DELTA_RUNS,
   C_PLACED_PAGES,
   C_PLACED_SKIPPED,
   C_PLACED_ZERO,
   H_PLACE,
   I_CONSERVED,
+  I_DECODES,
+  I_DELTA_BASE,
   I_NO_OLDER_COPY,
   I_TAG,
   LAND_PAGE,
@@ -39,12 +47,14 @@ import {
   U_PLACE,
   W_PCIE,
 } from "../abi";
+import { nextRun, runBytes, runStart, xbzrleDecode } from "../codec/xbzrle";
 import { addressOf } from "../kernel/address";
 import { completing, writeDone } from "../kernel/completion";
 import { addSeries } from "../kernel/log";
 import { head, pop, queue, ready } from "../kernel/fifo";
 import {
   CARRIED,
+  DELTA,
   JOB_DEVICE,
   JOB_ZERO,
   Job,
@@ -61,7 +71,7 @@ import { p32 } from "../kernel/params";
 import { UP_POSTED, portFull, portLacks, put } from "../kernel/port";
 import { placedAdd } from "../kernel/progress";
 import { wake } from "../kernel/schedule";
-import { broken, count, enter, sample } from "../kernel/stats";
+import { broken, count, enter, evaluates, sample } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 
@@ -74,25 +84,35 @@ class Writer {
   busy: u32;
   writes: u32; // of a page
   issue: u32;
+  at: u32; // of a delta: where its next run stands, and the bytes of the page that are passed
+  passed: u32;
 }
 
-const WRITERS = memory.data(64, 16);
+/** What a writer is busy with: a page, a delta of which runs are left. */
+const PAGE: u32 = 1;
+const RUNS: u32 = 2;
+
+const WRITERS = memory.data(96, 16);
 
 // @ts-ignore: decorator
 @inline
 function writer(side: u32): Writer {
-  return changetype<Writer>(WRITERS + (side << 5));
+  return changetype<Writer>(WRITERS + side * 48);
 }
 
 export function buildPlacer(side: u32): void {
   const w = writer(side);
-  memory.fill(changetype<usize>(w), 0, 32);
+  memory.fill(changetype<usize>(w), 0, 48);
   w.writes = PAGE_BYTES / p32(side, S_PCIE_MPS);
   w.issue = p32(side, S_WRITE_ISSUE);
 }
 
 export function stepPlacer(side: u32, t: u64): void {
   const w = writer(side);
+  if (w.busy == RUNS) {
+    stepRuns(side, w, t);
+    return;
+  }
   if (w.busy != 0) {
     if (t < w.handed) {
       wake(side, U_PLACE, w.handed);
@@ -112,16 +132,26 @@ export function stepPlacer(side: u32, t: u64): void {
   const j = job(side, index);
   if ((j.flags & SPOILT) != 0) broken(I_TAG, j.pfn, j.nonce, t);
   const fresh = j.kind == JOB_ZERO && placedVersion(j.pfn) == ABSENT;
-  if (j.kind == JOB_DEVICE || fresh) {
+  const same = (j.flags & DELTA) != 0 && j.bytes == 0;
+  if (j.kind == JOB_DEVICE || fresh || same) {
     pop(queue(side, Q_PLACE));
     pass(side, index, j, t);
     w.next = edgeAfter(side * 2, t, 1);
   } else if (portFull(side, UP_POSTED + R_DATA) || recordLacks(side)) {
     enter(side, A_PLACE, W_PCIE, t);
     return;
+  } else if ((j.flags & DELTA) != 0) {
+    w.index = pop(queue(side, Q_PLACE));
+    w.busy = RUNS;
+    w.next = t;
+    w.at = 0;
+    w.passed = 0;
+    if (isDefined(TIMELINE)) onItsWay(P_PLACED, side, j, t, w.index, 1);
+    stepRuns(side, w, t);
+    return;
   } else {
     w.index = pop(queue(side, Q_PLACE));
-    w.busy = 1;
+    w.busy = PAGE;
     w.handed = edgeAfter(side * 2, t, (w.writes - 1) * w.issue);
     w.next = edgeAfter(side * 2, t, w.writes * w.issue);
     if (isDefined(TIMELINE)) onItsWay(P_PLACED, side, j, t, w.index, w.writes);
@@ -133,17 +163,54 @@ export function stepPlacer(side: u32, t: u64): void {
   wake(side, U_PLACE, w.busy != 0 ? w.handed : w.next);
 }
 
+/** Puts the next run of a delta; the page is handed to the link with its last one. */
+function stepRuns(side: u32, w: Writer, t: u64): void {
+  if (t < w.next) {
+    wake(side, U_PLACE, w.next);
+    return;
+  }
+  if (portFull(side, UP_POSTED + R_DATA)) {
+    enter(side, A_PLACE, W_PCIE, t);
+    return;
+  }
+  const j = job(side, w.index);
+  const at = nextRun(slotAt(side, j.slotIn), j.bytes, w.at, w.passed, PAGE_BYTES);
+  evaluates(I_DECODES);
+  if (at == 0) {
+    broken(I_DECODES, j.pfn, w.at, t);
+    return;
+  }
+  const last = at == j.bytes;
+  const from = runStart & ~3;
+  const n = ((runStart + runBytes + 3) & ~3) - from;
+  const writes = (n + p32(side, S_PCIE_MPS) - 1) / p32(side, S_PCIE_MPS);
+  const next = edgeAfter(side * 2, t, 1);
+  const landing = last ? LAND_PAGE : 0;
+  put(side, UP_POSTED + R_DATA, addressOf(j.pfn) + from, n, last ? w.index : 0, landing, next);
+  count(side, C_DELTA_RUNS, 1);
+  w.at = at;
+  w.passed = runStart + runBytes;
+  w.next = edgeAfter(side * 2, t, writes * w.issue);
+  if (last) {
+    w.busy = PAGE;
+    w.handed = edgeAfter(side * 2, t, (writes - 1) * w.issue);
+    if (w.handed == t) leave(side, w, t);
+  }
+  enter(side, A_PLACE, BUSY, t);
+  wake(side, U_PLACE, w.busy == PAGE ? w.handed : w.next);
+}
+
 /** Whether there is no room for the page's completion record and one at the end of the round. */
 function recordLacks(side: u32): bool {
   return completing(side) && portLacks(side, UP_POSTED + R_DESC, 2);
 }
 
-/** Device state, and zero pages that fresh memory holds already, need no write: one a clock. */
+/** Device state, zero pages that fresh memory holds already and empty deltas need no write: one a clock. */
 function pass(side: u32, index: u32, j: Job, t: u64): void {
-  if (j.kind == JOB_ZERO) {
+  if (j.kind != JOB_DEVICE) {
     setVersion(side, j, t);
     if (isDefined(TIMELINE)) onItsWay(P_PLACED, side, j, t, index, 0);
-    count(side, C_PLACED_SKIPPED, 1);
+    if (j.kind == JOB_ZERO) count(side, C_PLACED_SKIPPED, 1);
   } else {
     memory.copy(devicePlace() + j.pfn, slotAt(side, j.slotIn), j.bytes);
   }
@@ -158,6 +225,8 @@ function leave(side: u32, w: Writer, t: u64): void {
   w.busy = 0;
   if (carries(j.pfn)) {
     if (j.kind == JOB_ZERO) memory.fill(placedPage(j.pfn), 0, PAGE_BYTES);
+    else if ((j.flags & DELTA) != 0)
+      xbzrleDecode(slotAt(side, j.slotIn), j.bytes, placedPage(j.pfn), PAGE_BYTES);
     else if ((j.flags & CARRIED) != 0) memory.copy(placedPage(j.pfn), slotAt(side, j.slotIn), PAGE_BYTES);
     else broken(I_CONSERVED, j.pfn, j.flags, t);
   }
@@ -183,6 +252,11 @@ export function landPages(side: u32, t: u64): void {
 function setVersion(side: u32, j: Job, t: u64): void {
   const was = placedVersion(j.pfn);
   if (was != ABSENT && was > j.version) broken(I_NO_OLDER_COPY, j.version, was, t);
+  if ((j.flags & DELTA) != 0) {
+    evaluates(I_DELTA_BASE);
+    if (was != j.firstVersion) broken(I_DELTA_BASE, was, j.firstVersion, t);
+    count(side, C_DELTA_PLACED, 1);
+  }
   setPlaced(j.pfn, j.version);
   count(side, j.kind == JOB_ZERO ? C_PLACED_ZERO : C_PLACED_PAGES, 1);
   addSeries(SERIES_PLACED, t, 1);

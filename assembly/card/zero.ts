@@ -2,7 +2,7 @@
 // Zero filter: finds pages of 4096 zero bytes, which travel as a header alone.
 //
 // In and out: whole pages from Q_ZERO; zero pages to Q_RECORD (their SRAM is freed), others to Q_LZ, or to
-//   Q_RECORD when nothing compresses.
+//   Q_RECORD when nothing compresses; with deltas all to Q_DELTA.
 // How long: ceil(4096 / bytesPerCycle) clocks a page, one page at a time; the page may be seen one clock
 //   later.
 // Leaves out: early exit at the first byte that is not zero (a pipeline reads on).
@@ -15,6 +15,7 @@ import {
   G_COMPRESS,
   PAGE_BYTES,
   P_SORTED,
+  Q_DELTA,
   Q_LZ,
   Q_RECORD,
   Q_ZERO,
@@ -26,7 +27,7 @@ import {
 } from "../abi";
 import { pop, push, queue, ready, lacks } from "../kernel/fifo";
 import { JOB_DEVICE, JOB_ZERO, Job, NO_SLOT, freeSlot, job, onItsWay, slotAt } from "../kernel/jobs";
-import { sizedByWord } from "../kernel/pages";
+import { deltas, sizedByWord } from "../kernel/pages";
 import { g32, p32 } from "../kernel/params";
 import { wake } from "../kernel/schedule";
 import { count, enter } from "../kernel/stats";
@@ -83,7 +84,7 @@ export function stepZero(side: u32, t: u64): void {
 function finish(side: u32, f: Filter, t: u64): bool {
   const j = job(side, f.index);
   const zero = j.kind != JOB_DEVICE && isZero(side, j);
-  const to = queue(side, zero || g32(G_COMPRESS) == 0 ? Q_RECORD : Q_LZ);
+  const to = queue(side, deltas ? Q_DELTA : zero || g32(G_COMPRESS) == 0 ? Q_RECORD : Q_LZ);
   if (lacks(to, 1)) return false;
   if (zero) {
     j.kind = JOB_ZERO;

@@ -80,7 +80,7 @@ import {
   message,
   takeMessage,
 } from "../kernel/message";
-import { carries, deviceState } from "../kernel/pages";
+import { keeps, deviceState } from "../kernel/pages";
 import { g, g32, p32 } from "../kernel/params";
 import {
   UP_POSTED,
@@ -265,7 +265,7 @@ function takeData(side: u32, q: Virtqueue, m: Message, pages: u32, t: u64): void
       j.word = load<u32>(at, 8);
       j.round = m.b;
       if (isDefined(TIMELINE)) onItsWay(P_FOUND, side, j, t, index, 1);
-      if (carries(j.pfn)) {
+      if (keeps(j.pfn)) {
         j.flags = CARRIED;
         memory.copy(slotAt(side, j.slotIn), bodyOf(q.slot) + i * PAGE_BYTES, PAGE_BYTES);
       }

@@ -133,7 +133,7 @@ import {
   freeMessage,
   message,
 } from "../kernel/message";
-import { carries, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
+import { keeps, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
 import { g, g32, p } from "../kernel/params";
 import { wake } from "../kernel/schedule";
 import { broken, count, counted, enter, evaluates } from "../kernel/stats";
@@ -305,7 +305,7 @@ function sendPages(side: u32, f: Frontend, t: u64): bool {
     store<u32>(at, pfn);
     store<u32>(at, sourceVersion(pfn), 4);
     store<u32>(at, sourceWord(pfn), 8);
-    if (carries(pfn)) memory.copy(bodyOf(f.slot) + i * PAGE_BYTES, sourcePage(pfn), PAGE_BYTES);
+    if (keeps(pfn)) memory.copy(bodyOf(f.slot) + i * PAGE_BYTES, sourcePage(pfn), PAGE_BYTES);
   }
   f.left -= n;
   m.a = n;

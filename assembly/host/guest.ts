@@ -44,7 +44,7 @@ import { heldBack, logWrite, logging } from "../kernel/dirty-log";
 import { grouped, openGroup, writtenInGroup } from "../kernel/group";
 import { addSeries } from "../kernel/log";
 import { reserve } from "../kernel/memory";
-import { carries, newVersion, setWord, sourcePage, sourceVersion } from "../kernel/pages";
+import { keeps, newVersion, setWord, sourcePage, sourceVersion } from "../kernel/pages";
 import { g32, p } from "../kernel/params";
 import { setDue, wake } from "../kernel/schedule";
 import { count, enter } from "../kernel/stats";
@@ -161,7 +161,7 @@ function write(v: u32, t: u64): void {
   newVersion(pfn);
   if ((flags & EVENT_SAME) == 0) {
     setWord(pfn, load<u32>(e, 12));
-    if (carries(pfn)) {
+    if (keeps(pfn)) {
       if ((flags & EVENT_ZERO) != 0) memory.fill(sourcePage(pfn), 0, PAGE_BYTES);
       else
         memory.copy(

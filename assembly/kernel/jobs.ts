@@ -34,7 +34,7 @@ export class Job {
   slotIn: u32; // SRAM slot with the page
   slotOut: u32; // SRAM slot with the coded page
   round: u32;
-  firstVersion: u32; // when the first request was issued
+  firstVersion: u32; // when the first request was issued; of a delta, the version that it is of
   issued: u16; // bytes requested so far
   link: u16; // 1 for a record that was received
   flags: u32; // bit 0 coded, bit 1 carries bytes, bit 2 of the final round
@@ -54,6 +54,7 @@ export const CODED: u32 = 1;
 export const CARRIED: u32 = 2;
 export const FINAL: u32 = 4;
 export const SPOILT: u32 = 8; // on the link: its tag does not fit
+export const DELTA: u32 = 256; // what is carried is a delta
 
 if (offsetof<Job>() != 64) ERROR("job record is not 64 bytes");
 

@@ -5,6 +5,7 @@ import {
   CONTENT_FULL,
   CONTENT_SIZED,
   G_CONTENT,
+  G_DELTA_SETS,
   G_DEVICE_BYTES,
   G_PAGES,
   G_SAMPLE_EVERY,
@@ -19,6 +20,9 @@ export const ABSENT: u32 = 0xffffffff;
 let pages: u32 = 0;
 let mode: u32 = 0;
 let every: u32 = 1;
+let sourceEvery: u32 = 1;
+/** True when deltas of pages are sent: the source then has the bytes of all of its pages. */
+export let deltas: bool = false;
 let sourceVersions: usize = 0;
 let sourceWords: usize = 0;
 let sourceImage: usize = 0;
@@ -32,11 +36,13 @@ export function buildPages(): bool {
   pages = g32(G_PAGES);
   mode = g32(G_CONTENT);
   every = mode == CONTENT_FULL ? 1 : g32(G_SAMPLE_EVERY);
+  deltas = g32(G_DELTA_SETS) != 0;
+  sourceEvery = deltas ? 1 : every;
   const carried: u64 = mode == CONTENT_SIZED ? 0 : (<u64>pages + every - 1) / every;
   sourceVersions = reserve(<u64>pages * 4);
   sourceWords = reserve(mode == CONTENT_FULL ? 64 : <u64>pages * 4);
   placedVersions = reserve(<u64>pages * 4);
-  sourceImage = reserve(carried * PAGE_BYTES + 64);
+  sourceImage = reserve((deltas ? <u64>pages : carried) * PAGE_BYTES + 64);
   placedImage = reserve(carried * PAGE_BYTES + 64);
   deviceSource = reserve(<u64>g32(G_DEVICE_BYTES) + PAGE_BYTES);
   devicePlaced = reserve(<u64>g32(G_DEVICE_BYTES) + PAGE_BYTES);
@@ -51,6 +57,13 @@ export function buildPages(): bool {
 export function carries(pfn: u32): bool {
   if (mode == CONTENT_SIZED) return false;
   return mode == CONTENT_FULL || pfn % every == 0;
+}
+
+/** True when the source has the bytes of a page. */
+// @ts-ignore: decorator
+@inline
+export function keeps(pfn: u32): bool {
+  return deltas || carries(pfn);
 }
 
 /** True when sizes come from content words, not from the encoder at run time. */
@@ -87,7 +100,7 @@ export function setWord(pfn: u32, word: u32): void {
 // @ts-ignore: decorator
 @inline
 export function sourcePage(pfn: u32): usize {
-  return sourceImage + <usize>(pfn / every) * PAGE_BYTES;
+  return sourceImage + <usize>(pfn / sourceEvery) * PAGE_BYTES;
 }
 
 // @ts-ignore: decorator

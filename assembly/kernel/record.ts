@@ -10,7 +10,7 @@
 //
 //   numbers of a stream, 16 bytes: | last given u64 | lowest not received u64 |
 import { I_SEQUENCE, JOBS_MAX, PAGE_BYTES, RECORD_TAG_BYTES } from "../abi";
-import { CODED, JOB_DEVICE, Job } from "./jobs";
+import { CODED, DELTA, JOB_DEVICE, Job } from "./jobs";
 import { reserve } from "./memory";
 import { broken, evaluates } from "./stats";
 
@@ -106,7 +106,7 @@ export function writeHeader(j: Job): usize {
   store<u32>(HEADER, j.pfn);
   store<u32>(HEADER, <u32>j.nonce, 4);
   store<u16>(HEADER, <u16>(j.bytes & (PAGE_BYTES * 2 - 1)), 8);
-  store<u8>(HEADER, (j.flags & CODED) != 0 ? <u8>1 : <u8>0, 10);
+  store<u8>(HEADER, (j.flags & CODED) != 0 ? <u8>1 : (j.flags & DELTA) != 0 ? <u8>2 : <u8>0, 10);
   store<u8>(HEADER, <u8>j.kind, 11);
   store<u32>(HEADER, j.version, 12);
   return HEADER;

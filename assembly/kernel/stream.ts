@@ -4,7 +4,7 @@
 // the framer has appended them until the receiver has taken them out. What the far side does is known to the
 // sender only through what comes back on the wire.
 //
-//   record, 48 bytes: | end u64 | nonce u64 | pfn | version | word | kind | bytes | flags | round | - |
+//   record, 48 bytes: | end u64 | nonce u64 | pfn | version | word | kind | bytes | flags | round | base |
 import { G_NET_TLS, RECORD_HEADER_BYTES } from "../abi";
 import { reserve } from "./memory";
 import { g32 } from "./params";
@@ -49,7 +49,7 @@ export class Record {
   bytes: u32;
   flags: u32;
   round: u32;
-  spare: u32;
+  base: u32; // version that a delta is of
 }
 
 const STREAMS = memory.data(1024, 16);

@@ -39,6 +39,7 @@ export const ACCOUNTS: readonly AccountSpec[] = [
   },
   { at: abi.A_READ, count: 1, name: "card.dma.read", text: "DMA read engine" },
   { at: abi.A_ZERO, count: 1, name: "card.zero", text: "zero filter" },
+  { at: abi.A_DELTA, count: 1, name: "card.delta", text: "delta engine" },
   { at: abi.A_LZ, count: abi.ENGINES_MAX, name: "card.compressor", text: "a compressor engine" },
   { at: abi.A_SEAL, count: abi.ENGINES_MAX, name: "card.crypto.seal", text: "an encrypting AES-GCM engine" },
   { at: abi.A_FRAMER, count: 1, name: "card.framer", text: "copies records into the send buffer" },

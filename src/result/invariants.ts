@@ -20,6 +20,7 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   [abi.I_TLP_RULES]: "tlp-rules",
   [abi.I_DECODES]: "coded-page-decodes",
   [abi.I_ONE_GUEST]: "one-guest-runs",
+  [abi.I_DELTA_BASE]: "delta-base-is-placed",
 };
 
 /** Checked by the harness: memory at the source after a migration that did not complete. */

@@ -94,6 +94,13 @@ const COUNTERS: readonly Spec[] = [
   ),
   row("card.dma.completions", abi.C_COMPLETIONS, "records", BOTH, "completion records of DMA descriptors"),
   row("card.zero.pages", abi.C_ZERO_PAGES, "pages", SOURCE, "all-zero pages, sent as a header alone"),
+  row("card.delta.hits", abi.C_DELTA_HITS, "pages", SOURCE, "pages of which the cache had a copy"),
+  row("card.delta.misses", abi.C_DELTA_MISSES, "pages", SOURCE, "pages of which it had none"),
+  row("card.delta.overflows", abi.C_DELTA_OVERFLOWS, "pages", SOURCE, "hits whose delta was too large"),
+  row("card.delta.unchanged", abi.C_DELTA_SAME, "pages", SOURCE, "hits in which nothing had changed"),
+  row("card.delta.bytes", abi.C_DELTA_BYTES, "B", SOURCE, "deltas that were sent in place of pages"),
+  row("card.delta.placed", abi.C_DELTA_PLACED, "pages", DESTINATION, "deltas that have been placed"),
+  row("card.delta.writes", abi.C_DELTA_RUNS, "writes", DESTINATION, "runs of bytes that they wrote"),
   row(
     "card.compressor.pages",
     abi.C_LZ_PAGES,

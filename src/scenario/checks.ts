@@ -240,7 +240,7 @@ export function checkLoad(contention: string | number, host: Values, problems: P
 
 /** The window: carried bytes lie in rings of a send buffer and a receive window, each below 2 GiB. */
 export function checkWindow(scenario: Scenario, destination: Values, problems: Problems): void {
-  if (scenario.content === "sized") return;
+  if (scenario.content === "sized" && scenario.delta === "off") return;
   const { window } = scenario.link;
   const bytes =
     window === undefined
@@ -248,7 +248,8 @@ export function checkWindow(scenario: Scenario, destination: Values, problems: P
       : Number(parseQuantity(window, "bytes").num);
   if (bytes <= CARRIED_WINDOW_MAX) return;
   const path = window === undefined ? pathOf(destination.path, "tcp.receiveWindow") : ["link", "window"];
-  problems.add(path, `is above 1023 MiB, the limit of content ${scenario.content}; use content sized`);
+  const right = scenario.content === "sized" ? "use delta off" : "use content sized";
+  problems.add(path, `is above 1023 MiB, the limit of content ${scenario.content}; ${right}`);
 }
 
 /** The source's compressor: what one of its keys leaves of another's range. */

@@ -15,6 +15,7 @@ import {
   checkWindow,
   convert,
 } from "./checks.ts";
+import { fillDelta } from "./delta.ts";
 import { checkEngine, namedCompressor, namedEngine, ownCompressor } from "./encoders.ts";
 import { checkFaults, checkSilence, fillFaults, fillSilence } from "./faults.ts";
 import {
@@ -292,7 +293,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
     ...fillSoftware(name, source.host, destination.host),
     tracker: fillTracker(scenario.tracker),
     compress: { engine: scenario.compress === "off" ? "off" : scenario.compress.engine },
-    delta: "off",
+    delta: fillDelta(scenario.delta),
     encrypt: fillEncrypt(scenario),
     link: filledLink,
     migration: fillMigration(scenario),

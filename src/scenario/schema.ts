@@ -6,6 +6,7 @@
 import * as z from "zod";
 import { ROUNDS_MAX, STREAMS_MAX } from "../../assembly/abi.ts";
 import { tenantSchema } from "./around.ts";
+import { deltaSchema } from "./delta.ts";
 import { faultSchema } from "./faults.ts";
 import { emptyList, field, overrideFields, supported } from "./fields.ts";
 import { CARD_KEYS, HOST_KEYS, type KeySpec, LINK_KEYS, REFUSED_KEYS } from "./keys.ts";
@@ -327,7 +328,7 @@ export const scenarioSchema = z.strictObject({
   ).default("huawei"),
   tracker: trackerSchema.prefault({}),
   compress: compress.prefault({}),
-  delta: supported(["off"], "any", "delta coding").default("off"),
+  delta: deltaSchema.default("off"),
   encrypt: encrypt.prefault({}),
   link: link.prefault({}),
   migration: migration.prefault({}),

@@ -72,6 +72,7 @@ function checkParts(scenario: Scenario, problems: Problems): void {
   need(plain, ["compress"], "is not done by placement: qemu; write compress: off");
   const open = encrypt === "off" || encrypt.cipher === "off";
   need(open, ["encrypt"], "is not done by placement: qemu; write encrypt: off");
+  need(scenario.delta === "off", ["delta"], "is not done by placement: qemu; write delta: off");
   const bits = tracker.kind === "write-protect" || tracker.kind === "bitmap";
   need(bits, ["tracker", "kind"], "is not known to placement: qemu; write write-protect, or bitmap");
   need(tracker.group === 1, ["tracker", "group"], "is not known to placement: qemu; write 1");

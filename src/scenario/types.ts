@@ -6,7 +6,9 @@
  * are pairs. It holds no path and no name, so that its hash says what was simulated, not where the file lay.
  * A tick is 2^-10 ps; a second is 1 024 000 000 000 000 ticks.
  */
+
 import type { Placement } from "./presets.ts";
+import type { ResolvedDelta } from "./types-delta.ts";
 import type { ResolvedLink } from "./types-link.ts";
 import type { ResolvedSoftware } from "./types-software.ts";
 import type { ResolvedTracker } from "./types-tracker.ts";
@@ -357,7 +359,7 @@ export interface ResolvedScenario {
   tracker: ResolvedTracker;
   /** `lz4-hw` is the card's own, another name that of a compressor preset. */
   compress: { engine: string };
-  delta: "off";
+  delta: "off" | ResolvedDelta;
   encrypt: {
     cipher: "aes-128-gcm" | "aes-256-gcm" | "off";
     /** 128, 256, or 0 when off. */

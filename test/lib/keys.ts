@@ -135,12 +135,18 @@ export const KEYS: Readonly<Record<string, Other>> = {
   seed: "2",
 };
 
+const DELTA = "delta={ xbzrle: {} }";
+
 /** Of a guest that plays a trace. */
 export const TRACE_KEYS: Readonly<Record<string, Other>> = {
   "guest.trace": "example.mdt",
   "guest.atEnd": ["fail", "guest.speed=400000"],
   "guest.tile": "2",
   "guest.speed": "40000",
+  delta: "{ xbzrle: {} }",
+  "delta.xbzrle.cache": ["256 KiB", DELTA],
+  "delta.xbzrle.width": ["1 B/cycle", DELTA],
+  "delta.xbzrle.most": ["64", DELTA],
   "guest.mix": "(of a trace without bodies, which none of the shipped is: test/12-trace-sampled)",
 };
 

@@ -14,7 +14,7 @@ import {
 } from "./claims/around.ts";
 import { chainRun, checkChain, ENGINE } from "./claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./claims/codec.ts";
-import { checkDeltas } from "./claims/delta.ts";
+import { checkDeltaRuns, checkDeltas } from "./claims/delta.ts";
 import {
   checkCorrupt,
   checkGivenUp,
@@ -46,7 +46,7 @@ import { checkWire, WIRE_RUNS } from "./claims/wire.ts";
 /** What is checked, cheapest first; `runs` are whole migrations. */
 const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   codec: [checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4],
-  delta: [checkDeltas],
+  delta: [checkDeltas, checkDeltaRuns],
   traces: [checkHashes, checkStream, checkLists],
   params: [checkParams],
   probe: [

@@ -27,4 +27,20 @@ export const delta: readonly Row[] = [
     "  if (next + runBytes > bytes) return 0;",
     "xbzrleDecode: damage",
   ],
+  [
+    "delta",
+    "card/delta",
+    "another page in the same set is taken for this one",
+    "  return load<u32>(setOf(pfn)) == pfn + 1;",
+    "  return load<u32>(setOf(pfn)) != 0;",
+    "delta-base-is-placed",
+  ],
+  [
+    "delta",
+    "card/delta",
+    "a page of zeros leaves its old copy in the cache",
+    "  if (j.kind == JOB_ZERO && found(j.pfn)) store<u32>(setOf(j.pfn), 0);",
+    "  if (j.kind == JOB_DEVICE && found(j.pfn)) store<u32>(setOf(j.pfn), 0);",
+    "delta-base-is-placed",
+  ],
 ];

@@ -172,6 +172,8 @@ export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
       ...["logExit=3 us", "logEntry=7 ns"].map((set) => `source.host.tracker.${set}`),
     ],
   ],
+  ["deltas", [...["cache=5 MiB", "width=24 B/cycle", "most=1000"].map((set) => `delta.xbzrle.${set}`)]],
+  ["deltas, as they are by default", ["delta={ xbzrle: {} }"]],
   ["page modification logging", ["tracker.kind=pml"]],
   ["pages in groups, by a counter", ["tracker.group=8", "tracker.groups=counter"]],
   ["interrupts that are held", ["internal.interrupts={ every: 7 us }"]],

@@ -319,6 +319,13 @@ function runParams(p: Put, scenario: object): void {
   p(abi.G_INTERRUPT_AFTER, held === "each" ? 1 : whole(writtenAt(held, "after") ?? 32));
   p(abi.G_PAGES_OVER_VSOCK, which(["dma", "vsock"], "internal.pages"));
   p(abi.G_COMPRESS, switched(scenario, "compress", "engine", "lz4-hw") === "off" ? 0 : 1);
+  const stage = writtenAt(of("delta", {}), "xbzrle");
+  const xbzrle = (key: string, otherwise: unknown): unknown => writtenAt(stage, key) ?? otherwise;
+  // a power of two of pages, and as many clocks as begin on a page
+  const pages = whole(xbzrle("cache", "64 MiB")) / 4096;
+  p(abi.G_DELTA_SETS, stage === undefined ? 0 : 1 << (31 - Math.clz32(pages)));
+  p(abi.G_DELTA_CYCLES, stage === undefined ? 0 : Math.ceil(4096 / whole(xbzrle("width", "32 B/cycle"))));
+  p(abi.G_DELTA_MOST, stage === undefined ? 0 : whole(xbzrle("most", 4096)));
   p(abi.G_DOWNTIME_LIMIT, ticks(of("migration.downtimeLimit", "300 ms")));
   p(abi.G_ROUNDS_MAX, whole(of("migration.maxRounds", 30)));
   const timeout = of("migration.timeout", "none");
