@@ -633,7 +633,19 @@ export const QP_LINK_DEN: u32 = 14;
 export const QP_SOCKET_BYTES: u32 = 15; // that the socket takes beyond what is on the wire
 export const QP_UNWRITTEN: u32 = 16; // pages that the log shows dirty although nobody writes them
 export const QP_CONVERGE: u32 = 17; // 1: auto-converge
+// XBZRLE: pages of its cache, a power of two, 0 for none; of 65,536 hits so many do not fit; a delta's bytes
+export const QP_XBZRLE_SLOTS: u32 = 18;
+export const QP_XBZRLE_OVERFLOW: u32 = 19;
+export const QP_XBZRLE_BYTES: u32 = 20;
+export const QP_XBZRLE_TICKS: u32 = 21; // of the thread, to encode a page
+// multifd: channels, 0 for none; of the thread a page queued; of a channel a page with contents, a zero page
+export const QP_CHANNELS: u32 = 22;
+export const QP_QUEUE: u32 = 23;
+export const QP_CHANNEL_NORMAL: u32 = 24;
+export const QP_CHANNEL_ZERO: u32 = 25;
+export const QP_ROM_BYTES: u32 = 26; // size of a ROM's page that is not zero
 export const QP_COUNT: u32 = 32;
+export const QP_CHANNELS_MAX: u32 = 64;
 
 // what the thread reads out, u64 each
 export const QR_TRANSFERRED: u32 = 0;
@@ -649,6 +661,13 @@ export const QR_WORKED: u32 = 9; // ticks of a core
 export const QR_PENDING: u32 = 10; // pages
 export const QR_THRESHOLD: u32 = 11; // bytes
 export const QR_THROTTLE: u32 = 12; // per cent that vCPUs are to stand still
+export const QR_XBZRLE_PAGES: u32 = 13; // hits
+export const QR_XBZRLE_BYTES: u32 = 14;
+export const QR_XBZRLE_MISSES: u32 = 15;
+export const QR_XBZRLE_OVERFLOWS: u32 = 16;
+export const QR_XBZRLE_SAME: u32 = 17; // hits that were not sent
+export const QR_MULTIFD_BYTES: u32 = 18;
+export const QR_CHANNEL_WORKED: u32 = 19; // ticks of cores, all channels
 export const QR_COUNT: u32 = 32;
 
 // series: adaptive windows, doubled when the table is full

@@ -14,7 +14,7 @@ export {
 } from "./board";
 export { buildPcieProbe, closePcieProbe, probeLatencies, probeMarks, runPcieProbe } from "./board-pcie";
 export { buildSoftware, runSoftware } from "./board-qemu";
-export { qemuParams, qemuReading } from "./host/qemu";
+export { qemuParams, qemuReading } from "./kernel/qemu-stream";
 export { setJitter } from "./kernel/root";
 export { handshakeTicks } from "./board-net";
 export { buildLink, linkReading, runLink } from "./board-link";

@@ -29,6 +29,7 @@ import {
   softwareResult,
   startSoftware,
 } from "./software.ts";
+import { PLAIN } from "./software-features.ts";
 
 const TICKS_PER_MS = 1_000_000n * BigInt(abi.TICKS_PER_NS);
 const TICKS_PER_SECOND = 1000n * TICKS_PER_MS;
@@ -81,6 +82,7 @@ export function softwareOf(s: ResolvedScenario, own: ResolvedSoftware, pages: nu
     autoConverge: false,
     ticksPerByte: ticksPerStreamByte(s.link),
     socketBytes: own.socketBytes,
+    ...PLAIN,
   };
 }
 

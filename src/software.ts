@@ -6,12 +6,14 @@
 import * as abi from "../assembly/abi.ts";
 import type { Core } from "./core.ts";
 import { Feeder } from "./feeder.ts";
+import type { WordOf } from "./given-sizes.ts";
 import { ringEvents } from "./params.ts";
 import type { Ratio } from "./scenario/types.ts";
+import { type FeatureCounts, type Features, featureCounts, setFeatures } from "./software-features.ts";
 import type { GuestStream } from "./trace/events.ts";
 
 /** What the thread is told, in the units of QEMU's parameters, and what its work costs. */
-export interface SoftwareMigration {
+export interface SoftwareMigration extends Features {
   /** Trace time at which it begins. */
   readonly startAtTicks: bigint;
   /** `max-bandwidth` in bytes a second. */
@@ -57,7 +59,7 @@ export interface SoftwareRound {
 }
 
 /** What came of it. */
-export interface SoftwareResult {
+export interface SoftwareResult extends FeatureCounts {
   /** False when the time given was over before. */
   readonly complete: boolean;
   readonly transferredBytes: number;
@@ -89,7 +91,7 @@ const RECORDED: SoftwareGuest = { vcpus: 1, wall: true, tracker: abi.TRACKER_BIT
 
 /** QEMU's windows of the rate limit are a tenth of a second (XFER_LIMIT_RATIO). */
 const WINDOWS_PER_SECOND = 10;
-/** Content word of any page that is not zero: the thread does not compress. */
+/** Content word of any page that is not zero where nothing compresses. */
 const RAW_WORD = abi.PAGE_BYTES;
 const SERIES_TICKS = 1_024_000_000;
 
@@ -114,6 +116,7 @@ function setSoftware(core: Core, m: SoftwareMigration): void {
   put(abi.QP_LINK_NUM, m.ticksPerByte?.[0] ?? 0);
   put(abi.QP_LINK_DEN, m.ticksPerByte?.[1] ?? 1);
   put(abi.QP_SOCKET_BYTES, m.socketBytes);
+  setFeatures(m, put);
 }
 
 function roundsOf(core: Core, syncs: number): SoftwareRound[] {
@@ -149,6 +152,7 @@ export function softwareResult(core: Core, m: SoftwareMigration, complete: boole
     downtimeTicks: read(abi.QR_ENDED) - read(abi.QR_SUSPENDED),
     totalTicks: read(abi.QR_ENDED) - m.startAtTicks,
     workedTicks: read(abi.QR_WORKED),
+    ...featureCounts(read),
     rounds: roundsOf(core, syncs),
   };
 }
@@ -162,6 +166,7 @@ export function startSoftware(
   stream: GuestStream,
   m: SoftwareMigration,
   given: SoftwareGuest = RECORDED,
+  wordOf: WordOf = () => RAW_WORD,
 ): Feeder {
   const content = { mode: "sized", sampleEvery: 1 } as const;
   const params: [number, number | bigint][] = [
@@ -181,7 +186,7 @@ export function startSoftware(
   core.setSideParam(0, abi.S_HOST_FAULT, given.faultTicks);
   setSoftware(core, m);
   if (Number(core.fn("buildSoftware")()) !== 0) throw new Error("the guest does not fit in 4 GiB of memory");
-  const feeder = new Feeder(core, stream, { content, guest: given }, () => RAW_WORD);
+  const feeder = new Feeder(core, stream, { content, guest: given }, wordOf);
   feeder.loadImage();
   feeder.feed();
   return feeder;
@@ -201,6 +206,7 @@ export function advanceSoftware(core: Core, feeder: Feeder, until: bigint): numb
 /**
  * Migrates a guest that plays `stream` at its recorded times.
  * @param limitTicks how long is simulated at most
+ * @param wordOf content word of a body, where channels compress
  * @throws Error when the guest does not fit in 4 GiB or an invariant of the core breaks
  */
 export function migrateInSoftware(
@@ -208,8 +214,9 @@ export function migrateInSoftware(
   stream: GuestStream,
   m: SoftwareMigration,
   limitTicks: bigint,
+  wordOf?: WordOf,
 ): SoftwareResult {
-  const feeder = startSoftware(core, stream, m);
+  const feeder = startSoftware(core, stream, m, RECORDED, wordOf);
   const stop = advanceSoftware(core, feeder, m.startAtTicks + limitTicks);
   if (stop === abi.STOP_DONE || stop === abi.STOP_UNTIL)
     return softwareResult(core, m, stop === abi.STOP_DONE);

@@ -4,6 +4,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Core, coreModule } from "../src/core.ts";
 import { migrateInSoftware, type SoftwareMigration, type SoftwareResult } from "../src/software.ts";
+import { PLAIN } from "../src/software-features.ts";
 import { checkThread, guestOf } from "./lib/claims/qemu.ts";
 import type { Write } from "./lib/reference/qemu.ts";
 
@@ -34,6 +35,7 @@ const BASE: SoftwareMigration = {
   autoConverge: false,
   ticksPerByte: null,
   socketBytes: 0,
+  ...PLAIN,
 };
 
 test("the thread on random guests is the reference's, to the tick, on both schedulers", () =>

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { isGood, resultSchema, resultTable } from "../src/index.ts";
+import { PLAIN } from "../src/software-features.ts";
 import { type GuestStream, KEEP_CONTENT } from "../src/trace/events.ts";
 import { dpusim } from "./lib/cli.ts";
 import { generated, inputOf, migrate } from "./lib/migrate.ts";
@@ -105,6 +106,7 @@ function expected(c: Case, stream: GuestStream) {
     autoConverge: false,
     ticksPerByte: [byte * FULL[0], FULL[1]] as [number, number],
     socketBytes: c.socket * 1024,
+    ...PLAIN,
   };
   const told = new ReferenceThread(m, zeros, writes).run(2000n * BigInt(MS))!;
   assert.ok(told !== null, "the reference ends");

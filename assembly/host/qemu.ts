@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The migration thread of QEMU 10: pre-copy in software, over one connection.
+// The migration thread of QEMU 10: pre-copy in software, over one connection or multifd's channels.
 //
 // Models: migration_thread() and ram_save_iterate(). Windows of 100 ms by a clock of whole milliseconds; in
-//   each the thread sends until more than `max-bandwidth` / 10 has left its buffer, then waits for the window
-//   to end. The buffer is given to the socket every 32 normal pages (64 vectors, two a page), every 32 KiB of
-//   headers and at the end of an iteration: so much more than the limit leaves in a window. The scan goes
-//   round the blocks and is not begun anew by a synchronisation. A page is zero or not when it is looked at.
+//   each the thread sends until more than `max-bandwidth` / 10 has left, then waits for the window to end.
+//   The buffer (kernel/qemu-stream) gives 32 pages away at once: so much more than the limit leaves in a
+//   window. The scan goes round the blocks and is not begun anew by a synchronisation.
 // In and out: the guest's dirty marks (QEMU's dirty log), read and cleared at each synchronisation; versions
-//   of pages placed at the destination; the log of rounds, and a reading (QR_ constants).
+//   of pages placed at the destination; the log of rounds, and a reading (QR_ constants). What becomes of a
+//   page is in kernel/qemu-pages.
 // How long: a page `normal` or `zero`; a synchronisation `sync`; a wait ends `wake` late. A window's end sets
 //     threshold = downtime-limit x bytes that left in it / its ms
 //   and pending < threshold, asked whenever a window or an iteration begins, makes it synchronise; if it is
@@ -15,41 +15,29 @@
 //   that is left sent without limit, then device state (`device`). At the limit of no dirty pages a migration
 //   takes zero pages x `zero` + windows x (100 ms + up to `wake`), windows = bytes / (limit rounded up to
 //   32 pages). Bytes: 4104 a normal page, 9 a zero page, 18 an iteration.
-//   A connection of finite rate takes bytes one after another; the thread is blocked while more than
-//   `socket` bytes wait.
 //   `unwritten` pages are found dirty at each synchronisation though no write is known of them, 100 ms after
 //   the one before, or so many of them as the time between is of that: a dirty log in software marks pages
 //   that are not written. They stand at the beginning of the ROMs.
 //   Auto-converge says by how much vCPUs are to stand still; a guest at recorded times has done so already.
-// Leaves out: auto-converge's synchronisations every 5 s, names of blocks in the stream, other threads of the
-//   host, TCP's congestion control, the time that the kernel needs to write-protect pages again, huge pages,
-//   dirty bits of ROMs.
-// Numbers: QEMU 10.0 migration/migration.c, ram.c, qemu-file.c; costs of pages from a recorded send order
-//   (docs/model.md section 16).
+// Leaves out: auto-converge's synchronisations every 5 s, other threads of the host, the time that the kernel
+//   needs to write-protect pages again, huge pages, dirty bits of ROMs.
+// Numbers: QEMU 10.0 migration/migration.c, ram.c; costs of pages from a recorded send order (docs/model.md
+//   section 16).
 import {
-  G_PAGES,
   I_DESTINATION_EQUALS_SOURCE,
   PAGE_BYTES,
   QP_CONVERGE,
-  QP_COUNT,
   QP_DEVICE,
   QP_DEVICE_BYTES,
   QP_DOWNTIME_MS,
-  QP_LINK_DEN,
-  QP_LINK_NUM,
-  QP_NORMAL,
-  QP_ROM_NORMAL,
   QP_ROM_PAGES,
   QP_SETUP,
-  QP_SOCKET_BYTES,
   QP_START_AT,
   QP_STOP,
   QP_SYNC,
   QP_UNWRITTEN,
   QP_WAKE,
   QP_WINDOW_BYTES,
-  QP_ZERO,
-  QR_COUNT,
   QR_DOWNTIME,
   QR_ENDED,
   QR_NORMAL,
@@ -61,7 +49,6 @@ import {
   QR_THRESHOLD,
   QR_THROTTLE,
   QR_TRANSFERRED,
-  QR_WORKED,
   QR_ZERO,
   RL_END,
   RL_NEW_DIRTY,
@@ -73,28 +60,44 @@ import {
   ROUNDS_MAX,
   TICKS_PER_NS,
   U_FRONTEND,
-  WORD_ZERO,
 } from "../abi";
-import { addMarks, addPage, buildBitmap, pending, takeNext } from "../kernel/bitmap";
+import { addMarks, addPage, buildBitmap, pending } from "../kernel/bitmap";
 import { setGuestRuns, startTracking } from "../kernel/dirty";
 import { noteRound } from "../kernel/log";
-import { ABSENT, firstBehind, placedVersion, setPlaced, sourceVersion, sourceWord } from "../kernel/pages";
-import { g32 } from "../kernel/params";
+import { ABSENT, firstBehind, placedVersion, sourceVersion } from "../kernel/pages";
 import { wake } from "../kernel/schedule";
 import { broken, evaluates } from "../kernel/stats";
 import { buildThrottle, throttleAfter } from "../kernel/throttle";
-import { NEVER, spanTicks } from "../kernel/time";
-
-const PARAMS = memory.data(256, 16);
-const READING = memory.data(256, 16);
-if (QP_COUNT * 8 != 256 || QR_COUNT * 8 != 256) ERROR("blocks of QEMU's thread");
+import { NEVER } from "../kernel/time";
+import { buildCache } from "../kernel/qemu-cache";
+import { buildContent, pages } from "../kernel/qemu-content";
+import {
+  buildChannels,
+  channelsHold,
+  drain,
+  greet,
+  overChannels,
+  settle,
+  written,
+} from "../kernel/qemu-multifd";
+import { buildSending, held, NONE, sendHeld, sendPage, skipped } from "../kernel/qemu-pages";
+import {
+  buildStream,
+  bytes,
+  flush,
+  flushBeside,
+  left,
+  put,
+  q,
+  read,
+  tell,
+  wireIsFree,
+  work,
+} from "../kernel/qemu-stream";
 
 const MS: u64 = <u64>TICKS_PER_NS * 1000000;
 const WINDOW_MS: u64 = 100; // BUFFER_DELAY
 const WAIT_MS: u64 = 50; // MAX_WAIT, looked at every 64 pages
-const BUFFER_PAGES: u32 = 32; // 64 vectors, two a page
-const BUFFER_BYTES: u32 = 32768; // IO_BUF_SIZE
-const HEADER: u32 = 8;
 const ITERATION: u64 = 18; // section header, end mark, footer
 
 // what the thread does next
@@ -108,17 +111,13 @@ const STOPPING: u32 = 6;
 const LAST: u32 = 7;
 const DEVICE: u32 = 8;
 const DONE: u32 = 9;
+const BEGUN: u32 = 10;
+const EMPTY: u32 = 11;
 
 let state: u32 = START;
 let dueAt: u64 = 0;
-let pages: u32 = 0;
-let bytes: u64 = 0; // written by the thread
-let left: u64 = 0; // of them given to the socket
-let bufferPages: u32 = 0;
-let bufferBytes: u32 = 0;
-let wireFree: u64 = 0;
 let windowMs: u64 = 0; // when the window began
-let windowLeft: u64 = 0; // `left` then
+let windowLeft: u64 = 0; // what had left then
 let threshold: u64 = 0;
 let iterationAt: u64 = 0;
 let sent: u32 = 0; // pages of the iteration
@@ -128,42 +127,13 @@ let roundNormal: u64 = 0;
 let roundZero: u64 = 0;
 let roundBytes: u64 = 0;
 
-/** Address of the parameters, u64 each. */
-export function qemuParams(): usize {
-  return PARAMS;
-}
-
-/** Address of the reading, u64 each. */
-export function qemuReading(): usize {
-  return READING;
-}
-
-// @ts-ignore: decorator
-@inline
-function q(index: u32): u64 {
-  return load<u64>(PARAMS + (index << 3));
-}
-
-// @ts-ignore: decorator
-@inline
-function read(index: u32): u64 {
-  return load<u64>(READING + (index << 3));
-}
-
-// @ts-ignore: decorator
-@inline
-function tell(index: u32, value: u64): void {
-  store<u64>(READING + (index << 3), value);
-}
-
 /** Lays the thread out; every page is dirty. False when memory does not hold it. */
 export function buildQemu(): bool {
-  memory.fill(READING, 0, 256);
-  pages = g32(G_PAGES);
-  if (!buildBitmap(pages + <u32>q(QP_ROM_PAGES))) return false;
-  bytes = left = 0;
-  bufferPages = bufferBytes = 0;
-  wireFree = 0;
+  buildStream();
+  buildContent();
+  buildChannels();
+  buildSending();
+  if (!buildBitmap(pages + <u32>q(QP_ROM_PAGES)) || !buildCache()) return false;
   windowMs = windowLeft = 0;
   threshold = 0;
   round = 0;
@@ -187,16 +157,12 @@ export function stepQemu(t: u64): void {
   if (state != DONE) wake(0, U_FRONTEND, dueAt);
 }
 
-/** The end of what takes `ticks` of a core from t on. */
-// @ts-ignore: decorator
-@inline
-function work(t: u64, ticks: u64): u64 {
-  tell(QR_WORKED, read(QR_WORKED) + ticks);
-  return t + ticks;
-}
-
 /** Does what is to be done at t; returns when the next thing is. */
 function act(t: u64): u64 {
+  if (overChannels()) {
+    const at = channelsHold(t);
+    if (at > t) return at;
+  }
   switch (state) {
     case START:
       startTracking();
@@ -204,6 +170,11 @@ function act(t: u64): u64 {
       return work(t, q(QP_SETUP));
     case TRACKING:
       return begin(t);
+    case BEGUN:
+      windowMs = t / MS;
+      windowLeft = gone(t);
+      state = LOOP;
+      return t;
     case LOOP:
       return loop(t);
     case SYNCED:
@@ -219,6 +190,8 @@ function act(t: u64): u64 {
       return work(t, q(QP_SYNC));
     case LAST:
       return sendLast(t);
+    case EMPTY:
+      return sendDevice(t);
     default:
       return end(t);
   }
@@ -228,15 +201,24 @@ function act(t: u64): u64 {
 function begin(t: u64): u64 {
   tell(QR_SETUP_DONE, t);
   synchronise(t);
-  windowMs = t / MS;
-  state = LOOP;
+  greet();
+  drain();
+  state = BEGUN;
   return t;
+}
+
+/** Bytes that count towards max-bandwidth at t. */
+// @ts-ignore: decorator
+@inline
+function gone(t: u64): u64 {
+  if (overChannels()) settle(t);
+  return left + written;
 }
 
 // @ts-ignore: decorator
 @inline
-function exceeded(): bool {
-  return left - windowLeft > q(QP_WINDOW_BYTES);
+function exceeded(t: u64): bool {
+  return gone(t) - windowLeft > q(QP_WINDOW_BYTES);
 }
 
 // @ts-ignore: decorator
@@ -247,7 +229,7 @@ function nearEnd(): bool {
 
 /** The thread's loop: an iteration, or a wait until the window ends. */
 function loop(t: u64): u64 {
-  if (exceeded()) return limit(t);
+  if (exceeded(t)) return limit(t);
   if (nearEnd()) {
     synchronise(t);
     state = SYNCED;
@@ -267,27 +249,38 @@ function iterate(t: u64): u64 {
 
 /** The next page of the iteration; after its last the window is looked at. */
 function sendOn(t: u64): u64 {
-  const late = sent != 0 && ((sent - 1) & 63) == 0 && (t - iterationAt) / MS > WAIT_MS;
-  if (!late && !exceeded() && pending != 0) {
+  if (held != NONE) {
     sent++;
-    return sendPage(t);
+    return sendHeld(t, held);
   }
-  bytes += ITERATION;
+  const late = sent != 0 && ((sent - 1) & 63) == 0 && (t - iterationAt) / MS > WAIT_MS;
+  if (!late && !exceeded(t)) {
+    if (pending != 0) {
+      const next = sendPage(t, false);
+      if (!skipped) sent++;
+      return next;
+    }
+    // the search for another page has come to the end of the blocks
+    drain();
+  }
+  put(ITERATION);
   state = WINDOW;
-  return flush(t);
+  if (!overChannels()) return flush(t);
+  flushBeside();
+  return t;
 }
 
 /** Ends the window when its time is over; waits for that when its bytes are spent. */
 function limit(t: u64): u64 {
   const nowMs = t / MS;
   if (nowMs >= windowMs + WINDOW_MS) {
-    threshold = ((left - windowLeft) * q(QP_DOWNTIME_MS)) / (nowMs - windowMs);
+    threshold = ((gone(t) - windowLeft) * q(QP_DOWNTIME_MS)) / (nowMs - windowMs);
     tell(QR_THRESHOLD, threshold);
-    windowLeft = left;
+    windowLeft = left + written;
     windowMs = nowMs;
   }
   state = LOOP;
-  if (!exceeded()) return t;
+  if (!exceeded(t)) return t;
   return t + (windowMs + WINDOW_MS - nowMs) * MS + q(QP_WAKE);
 }
 
@@ -298,64 +291,36 @@ function stopGuest(t: u64): u64 {
   return t + q(QP_STOP);
 }
 
-/** Sends what is left, then device state. */
+/** Sends what is left. */
 function sendLast(t: u64): u64 {
-  if (pending != 0) return sendPage(t);
-  bytes += ITERATION;
+  if (held != NONE) return sendHeld(t, held);
+  if (pending != 0) return sendPage(t, true);
+  drain();
+  state = EMPTY;
+  return t;
+}
+
+/** All pages are sent: device state is. */
+function sendDevice(t: u64): u64 {
+  if (overChannels()) settle(t);
+  put(ITERATION);
   tell(QR_DOWNTIME, bytes - read(QR_PRECOPY));
-  bytes += q(QP_DEVICE_BYTES);
+  put(q(QP_DEVICE_BYTES));
   closeRound(t);
   flush(t);
   state = DEVICE;
   // the last byte has to arrive
-  return work(wireFree > t ? wireFree : t, q(QP_DEVICE));
+  return work(max(wireIsFree(), t), q(QP_DEVICE));
 }
 
 function end(t: u64): u64 {
-  tell(QR_TRANSFERRED, bytes);
+  tell(QR_TRANSFERRED, bytes + written);
   tell(QR_ENDED, t);
   state = DONE;
   evaluates(I_DESTINATION_EQUALS_SOURCE);
   const behind = firstBehind();
   if (behind != ABSENT) broken(I_DESTINATION_EQUALS_SOURCE, placedVersion(behind), sourceVersion(behind), t);
   return NEVER;
-}
-
-// --- pages ---
-
-/** Sends the next page at t; returns when the thread may go on. */
-function sendPage(t: u64): u64 {
-  const index = takeNext();
-  tell(QR_PENDING, pending);
-  if (index < pages) setPlaced(index, sourceVersion(index));
-  const zero = index < pages ? sourceWord(index) == WORD_ZERO : index - pages >= <u32>q(QP_ROM_NORMAL);
-  if (zero) return sendZero(t);
-  tell(QR_NORMAL, read(QR_NORMAL) + 1);
-  bytes += HEADER + PAGE_BYTES;
-  bufferBytes += HEADER;
-  bufferPages++;
-  const done = work(t, q(QP_NORMAL));
-  return bufferPages == BUFFER_PAGES || bufferBytes >= BUFFER_BYTES ? flush(done) : done;
-}
-
-function sendZero(t: u64): u64 {
-  tell(QR_ZERO, read(QR_ZERO) + 1);
-  bytes += HEADER + 1;
-  bufferBytes += HEADER + 1;
-  const done = work(t, q(QP_ZERO));
-  return bufferBytes >= BUFFER_BYTES ? flush(done) : done;
-}
-
-/** Gives the buffer to the socket at t; returns when it has taken it. */
-function flush(t: u64): u64 {
-  const num = q(QP_LINK_NUM);
-  const given = bytes - left;
-  left = bytes;
-  bufferPages = bufferBytes = 0;
-  if (num == 0) return t;
-  wireFree = (wireFree > t ? wireFree : t) + spanTicks(given, num, q(QP_LINK_DEN));
-  const kept = spanTicks(q(QP_SOCKET_BYTES), num, q(QP_LINK_DEN));
-  return wireFree > t + kept ? wireFree - kept : t;
 }
 
 // --- the bitmap ---
@@ -365,8 +330,10 @@ function synchronise(t: u64): void {
   let fresh = addMarks(pages);
   if (round != 0) fresh += markUnwritten(t - syncedAt);
   syncedAt = t;
-  if (round == 0) buildThrottle(t / MS, left);
-  else if (q(QP_CONVERGE) != 0) tell(QR_THROTTLE, throttleAfter(read(QR_THROTTLE), t / MS, left, fresh));
+  if (round == 0) buildThrottle(t / MS, left + written);
+  else if (q(QP_CONVERGE) != 0) {
+    tell(QR_THROTTLE, throttleAfter(read(QR_THROTTLE), t / MS, left + written, fresh));
+  }
   if (round != 0) closeRound(t);
   if (round != 0 && round <= ROUNDS_MAX) noteRound(round - 1, RL_NEW_DIRTY, fresh);
   if (round < ROUNDS_MAX) noteRound(round, RL_START, t);
@@ -390,9 +357,9 @@ function closeRound(t: u64): void {
   noteRound(round - 1, RL_END, t);
   noteRound(round - 1, RL_NORMAL, read(QR_NORMAL) - roundNormal);
   noteRound(round - 1, RL_ZERO, read(QR_ZERO) - roundZero);
-  noteRound(round - 1, RL_WIRE, bytes - roundBytes);
+  noteRound(round - 1, RL_WIRE, bytes + written - roundBytes);
   noteRound(round - 1, RL_THROTTLE, read(QR_THROTTLE));
   roundNormal = read(QR_NORMAL);
   roundZero = read(QR_ZERO);
-  roundBytes = bytes;
+  roundBytes = bytes + written;
 }

@@ -20,7 +20,13 @@ const RUN = z.object({
   iterations: count,
   transferred_bytes: count.positive(),
   total_ram_bytes: count.positive(),
+  multifd_bytes: count.default(0),
   per_iteration: z.array(z.object({ iter: count, dur_s: z.number() })),
+  /** What XBZRLE told of itself. */
+  xbzrle: z
+    .object({ pages: count, bytes: count, overflow: count, "cache-miss": count })
+    .nullable()
+    .default(null),
   /** Time in s and per cent of each change that was seen. */
   throttle_events: z.array(z.tuple([z.number(), z.number().nullable()])).default([]),
   trace_file: z.string().optional(),
@@ -43,8 +49,15 @@ export class TruthError extends Error {
 }
 
 /** Capabilities and parameters that the model has. */
-const CAPABILITIES: readonly string[] = ["auto-converge"];
-const PARAMETERS: readonly string[] = ["downtime-limit"];
+const CAPABILITIES: readonly string[] = ["auto-converge", "xbzrle", "multifd"];
+const PARAMETERS: readonly string[] = [
+  "downtime-limit",
+  "xbzrle-cache-size",
+  "multifd-channels",
+  "multifd-compression",
+];
+/** Of multifd; not qatzip, qpl, uadk. */
+const COMPRESSIONS: readonly string[] = ["none", "zlib", "zstd"];
 /** The loop is that of QEMU 8 and later. */
 const OLDEST = 8;
 
@@ -56,6 +69,8 @@ function unfit(run: RecordedRun, folder: string): string | null {
   if (capability !== undefined) return `${capability} is not modelled`;
   const parameter = Object.keys(run.params).find((name) => !PARAMETERS.includes(name));
   if (parameter !== undefined) return `${parameter} is not modelled`;
+  const by = String(run.params["multifd-compression"] ?? "none");
+  if (!COMPRESSIONS.includes(by)) return `multifd-compression ${by} is not modelled`;
   if (run.trace_file === undefined) return "it has no trace";
   return existsSync(join(folder, run.trace_file)) ? null : `${run.trace_file} is not beside the file`;
 }

@@ -2,15 +2,19 @@
 /** QEMU's migration thread on the core's board beside the slow reference, on random guests. */
 import { Core, coreModule } from "../../../src/core.ts";
 import { migrateInSoftware, type SoftwareMigration, type SoftwareResult } from "../../../src/software.ts";
+import { type Features, PLAIN } from "../../../src/software-features.ts";
 import type { GuestBatch, GuestStream } from "../../../src/trace/events.ts";
 import { generator, seeds } from "../random.ts";
-import { ReferenceThread, type Told, type Write } from "../reference/qemu.ts";
+import { ReferenceThread, type Write } from "../reference/qemu.ts";
 import { claim, same } from "./expect.ts";
 
 const US = 1_024_000_000;
 const MS = 1000 * US;
 const MIB = 2 ** 20;
 const LIMIT = 20n * 1000n * BigInt(MS);
+
+/** What of capabilities must happen often. */
+const EACH = ["xbzrleMisses", "xbzrleOverflows", "xbzrleSame", "xbzrleBytes", "multifdBytes"] as const;
 
 /** A guest of given pages and writes, in batches of `each`. */
 export function guestOf(zeros: readonly boolean[], writes: readonly Write[], each: number): GuestStream {
@@ -57,6 +61,22 @@ interface Case {
   m: { -readonly [key in keyof SoftwareMigration]: SoftwareMigration[key] };
   zeros: boolean[];
   writes: Write[];
+  /** What channels make of a page with contents. */
+  pageBytes: number;
+}
+
+/** A capability of every third guest, and what it costs. */
+function randomFeatures(seed: number, r: () => number): Features {
+  const upTo = (n: number): number => Math.floor(r() * (n + 1));
+  if (seed % 3 === 0) return PLAIN;
+  if (seed % 3 === 1) {
+    const cachePages = 2 ** upTo(12);
+    const [overflowOf65536, deltaBytes] = [upTo(65_536), upTo(4000)];
+    return { ...PLAIN, xbzrle: { cachePages, overflowOf65536, deltaBytes, encodeTicks: upTo(4 * US) } };
+  }
+  const [channels, romBytes] = [1 + upTo(r() < 0.3 ? 63 : 3), upTo(5000)];
+  const [normalTicks, zeroTicks] = [upTo(r() < 0.3 ? 300 * US : 9 * US), upTo(2 * US)];
+  return { ...PLAIN, multifd: { channels, queueTicks: upTo(3 * US), normalTicks, zeroTicks, romBytes } };
 }
 
 /** A guest that dirties for 8 s as much as is sent, or nearly. */
@@ -69,7 +89,8 @@ function busyCase(seed: number): Case {
   m.maxBandwidthBytes = Math.floor((2 + 3 * r()) * MIB);
   m.downtimeLimitMs = 1 + Math.floor(r() * 100);
   m.normalTicks = Math.floor(r() * 20 * US);
-  return { m: { ...m, startAtTicks: 0n, autoConverge: seed % 4 !== 0, ticksPerByte: null }, zeros, writes };
+  const own = { startAtTicks: 0n, autoConverge: seed % 4 !== 0, ticksPerByte: null };
+  return { m: { ...m, ...own }, zeros, writes, pageBytes: 4096 };
 }
 
 /** A random guest: from one page up, some of it zero, writes by chance or one after another. */
@@ -103,13 +124,16 @@ function randomCase(seed: number): Case {
     autoConverge: r() < 0.7,
     ticksPerByte: r() < 0.5 ? null : rate,
     socketBytes: upTo(1_000_000),
+    ...randomFeatures(seed, r),
   };
   m.romNormalPages = Math.min(m.romPages, m.romNormalPages);
   m.unwrittenPages = Math.min(m.romPages, m.unwrittenPages);
-  return { m, zeros, writes };
+  return { m, zeros, writes, pageBytes: 1 + upTo(8190) };
 }
 
-function agree(got: SoftwareResult, want: Told, m: SoftwareMigration, what: string): void {
+function agree(got: SoftwareResult, thread: ReferenceThread, m: SoftwareMigration, what: string): void {
+  const want = thread.told;
+  const { cache, channels } = thread;
   const ended = m.startAtTicks + got.totalTicks;
   const rows: readonly [string, unknown, unknown][] = [
     ["transferred", got.transferredBytes, want.transferred],
@@ -129,6 +153,13 @@ function agree(got: SoftwareResult, want: Told, m: SoftwareMigration, what: stri
         .join(),
       want.throttle.slice(1, 1024).join(),
     ],
+    ["xbzrle pages", got.xbzrlePages, cache?.told().pages ?? 0],
+    ["xbzrle bytes", got.xbzrleBytes, cache?.told().bytes ?? 0],
+    ["xbzrle misses", got.xbzrleMisses, cache?.counts.miss ?? 0],
+    ["xbzrle overflows", got.xbzrleOverflows, cache?.counts.overflow ?? 0],
+    ["xbzrle same", got.xbzrleSame, cache?.counts.same ?? 0],
+    ["multifd bytes", got.multifdBytes, channels?.written(want.endedAt) ?? 0],
+    ["channels worked", got.channelTicks, channels?.worked ?? 0n],
     ["when", got.rounds.map(({ startTicks }) => startTicks).join(), want.syncAt.slice(0, 1024).join()],
     [
       "new",
@@ -149,16 +180,19 @@ export function checkThread(count = 40): void {
   let several = 0;
   let connected = 0;
   let throttled = 0;
+  const found = new Map(EACH.map((name) => [name, 0]));
   for (const seed of seeds(count)) {
-    const { m, zeros, writes } = seed % 7 === 0 ? busyCase(seed) : randomCase(seed);
+    const { m, zeros, writes, pageBytes } = seed % 7 === 0 ? busyCase(seed) : randomCase(seed);
     const what = `configuration ${seed}`;
-    const want = new ReferenceThread(m, zeros, writes).run(LIMIT);
+    const thread = new ReferenceThread(m, zeros, writes, pageBytes);
+    const want = thread.run(LIMIT);
     const stream = guestOf(zeros, writes, 1 + (seed % 700));
-    const got = migrateInSoftware(seed % 3 === 0 ? naive : lean, stream, m, LIMIT);
+    const got = migrateInSoftware(seed % 5 === 0 ? naive : lean, stream, m, LIMIT, () => pageBytes);
     const inTime = want !== null && want.endedAt <= m.startAtTicks + LIMIT;
     same(`qemu thread: ${what}: ends`, got.complete, inTime);
     if (want === null || !inTime) continue;
-    agree(got, want, m, what);
+    agree(got, thread, m, what);
+    for (const name of found.keys()) if (got[name] > 0) found.set(name, found.get(name)! + 1);
     if (want.syncs > 3) several++;
     if (m.ticksPerByte !== null) connected++;
     if (want.throttle.some((percent) => percent > 0)) throttled++;
@@ -166,5 +200,7 @@ export function checkThread(count = 40): void {
   if (process.env.DPUSIM_RUNS !== undefined) return;
   claim("qemu thread: several rounds", several > count / 8, several, `above ${count / 8}`);
   claim("qemu thread: connections", connected > count / 8, connected, `above ${count / 8}`);
+  for (const [name, times] of found)
+    claim(`qemu thread: ${name}`, times > count / 20, times, `${count / 20}`);
   claim("qemu thread: throttles", throttled > 1, throttled, "above 1");
 }

@@ -2,6 +2,7 @@
 // QEMU's migration thread, slow and obvious, from docs/model.md section 16: one page after another, a set of
 // dirty pages, a list of the guest's writes.
 import type { SoftwareMigration } from "../../../src/software.ts";
+import { ReferenceCache, ReferenceChannels } from "./qemu-features.ts";
 
 /** A write of the guest: when, which page, and whether the page holds zeros afterwards. */
 export interface Write {
@@ -60,10 +61,23 @@ export class ReferenceThread {
   private headers = 0;
   private vectors = 0;
   private wireFreeAt = 0n;
+  private readonly versions: number[];
+  readonly cache: ReferenceCache | null;
+  readonly channels: ReferenceChannels | null;
+  private encodes = false;
+  private before = -1;
   private period = { sinceMs: 0n, given: 0, pages: 0, high: 0 };
 
-  /** @param zeros which pages of the guest hold zeros at time 0 */
-  constructor(m: SoftwareMigration, zeros: readonly boolean[], writes: readonly Write[]) {
+  /**
+   * @param zeros which pages of the guest hold zeros at time 0
+   * @param pageBytes what channels make of a page with contents
+   */
+  constructor(
+    m: SoftwareMigration,
+    zeros: readonly boolean[],
+    writes: readonly Write[],
+    pageBytes: number = 4096,
+  ) {
     this.m = m;
     this.writes = writes;
     const rom = Array.from({ length: m.romPages }, (_, i) => i >= m.romNormalPages);
@@ -71,6 +85,14 @@ export class ReferenceThread {
     this.all = this.zeros.length;
     this.toSend = new Set(this.zeros.keys());
     this.now = m.startAtTicks;
+    this.versions = this.zeros.map(() => 0);
+    this.cache = m.xbzrle === null ? null : new ReferenceCache(m.xbzrle);
+    const around = {
+      isZero: (pfn: number) => this.zeros[pfn]!,
+      sizeOf: (pfn: number) => (pfn < zeros.length ? pageBytes : m.multifd!.romBytes),
+      carry: (at: bigint, bytes: number) => this.carry(at, BigInt(bytes)),
+    };
+    this.channels = m.multifd === null ? null : new ReferenceChannels(m.multifd, around);
   }
 
   /** Lets the guest do what it does before `until`. */
@@ -78,6 +100,7 @@ export class ReferenceThread {
     for (; this.next < this.writes.length && this.writes[this.next]!.at < until; this.next++) {
       const { pfn, zero } = this.writes[this.next]!;
       this.zeros[pfn] = zero;
+      this.versions[pfn]!++;
       if (this.logging) this.log.add(pfn);
     }
   }
@@ -108,54 +131,104 @@ export class ReferenceThread {
   private throttled(ms: bigint, fresh: number): number {
     const before = this.told.throttle.at(-1);
     if (before === undefined) {
-      this.period = { sinceMs: ms, given: 0, pages: 0, high: 0 };
+      this.period = { sinceMs: ms, given: this.gone(), pages: 0, high: 0 };
       return 0;
     }
     const { sinceMs, given, high } = this.period;
     const pages = this.period.pages + fresh;
     this.period.pages = pages;
     if (ms - sinceMs <= 1000n) return before;
-    const isHigh = pages * 4096 > Math.floor((this.given - given) / 2);
+    const isHigh = pages * 4096 > Math.floor((this.gone() - given) / 2);
     const count = isHigh ? high + 1 : high;
-    this.period = { sinceMs: ms, given: this.given, pages: 0, high: count % 2 };
+    this.period = { sinceMs: ms, given: this.gone(), pages: 0, high: count % 2 };
     if (!this.m.autoConverge || !isHigh || count < 2) return before;
     return before === 0 ? 20 : Math.min(99, before + 10);
   }
 
-  private flush(): void {
-    const bytes = BigInt(this.written - this.given);
-    this.given = this.written;
-    this.headers = 0;
-    this.vectors = 0;
-    if (this.m.ticksPerByte === null) return;
-    const [num, den] = this.m.ticksPerByte.map(BigInt) as [bigint, bigint];
-    const span = (n: bigint): bigint => (n * num + den - 1n) / den;
-    if (this.wireFreeAt < this.now) this.wireFreeAt = this.now;
-    this.wireFreeAt += span(bytes);
-    const room = this.wireFreeAt - span(BigInt(this.m.socketBytes));
-    if (room > this.now) this.now = room;
+  /** Bytes that have left by now. */
+  private gone(): number {
+    return this.given + (this.channels?.written(this.now) ?? 0);
   }
 
-  private page(): void {
+  private flush(kept: number = 0): void {
+    const bytes = BigInt(this.written - kept - this.given);
+    this.given = this.written - kept;
+    this.headers = kept;
+    this.vectors = 0;
+    this.now = this.carry(this.now, bytes);
+  }
+
+  /** When the connection has taken bytes that it is given at `at`. */
+  private carry(at: bigint, bytes: bigint): bigint {
+    if (this.m.ticksPerByte === null) return at;
+    const [num, den] = this.m.ticksPerByte.map(BigInt) as [bigint, bigint];
+    const span = (n: bigint): bigint => (n * num + den - 1n) / den;
+    if (this.wireFreeAt < at) this.wireFreeAt = at;
+    this.wireFreeAt += span(bytes);
+    const room = this.wireFreeAt - span(BigInt(this.m.socketBytes));
+    return room > at ? room : at;
+  }
+
+  private drain(): void {
+    if (this.channels !== null) this.now = this.channels.wait(this.now, (at) => this.guest(at));
+  }
+
+  /** The next page; false when it is one that need not be sent. */
+  private page(last: boolean): boolean {
     this.guest(this.now);
     let pfn = this.scanFrom;
     while (!this.toSend.has(pfn)) pfn = (pfn + 1) % this.all;
     this.toSend.delete(pfn);
     this.scanFrom = (pfn + 1) % this.all;
+    if (pfn <= this.before) {
+      this.encodes = this.cache !== null;
+      this.drain();
+    }
+    this.before = pfn;
+    if (this.channels !== null) {
+      this.work(this.m.multifd!.queueTicks);
+      this.now = this.channels.take(this.now, pfn, (at) => this.guest(at));
+      return true;
+    }
     const zero = this.zeros[pfn]!;
+    const round = this.told.syncs;
+    if (this.encodes && zero) this.cache!.keep(pfn, this.versions[pfn]!, round);
+    if (!this.encodes || zero) {
+      this.whole(zero, false);
+      return true;
+    }
+    const what = this.cache!.encode(pfn, this.versions[pfn]!, round, last);
+    const { encodeTicks, deltaBytes } = this.m.xbzrle!;
+    if (what !== "miss") this.work(encodeTicks);
+    if (what === "miss" || what === "overflow") this.whole(false, !last);
+    if (what === "delta") this.copied(8 + 3 + deltaBytes);
+    return what !== "same";
+  }
+
+  /** Header, and one byte or the page; a page is a vector of its own and so is what stands before it. */
+  private whole(zero: boolean, copied: boolean): void {
     if (zero) this.told.zero++;
     else this.told.normal++;
-    // header, and one byte or the page; a page is a vector of its own and so is what stands before it
+    this.work(zero ? this.m.zeroTicks : this.m.normalTicks);
+    if (copied) {
+      this.copied(8 + 4096);
+      return;
+    }
     this.written += zero ? 9 : 8 + 4096;
     this.headers += zero ? 9 : 8;
     this.vectors += zero ? 0 : 2;
-    this.work(zero ? this.m.zeroTicks : this.m.normalTicks);
     if (this.vectors === 64 || this.headers >= 32768) this.flush();
+  }
+
+  private copied(bytes: number): void {
+    this.written += bytes;
+    this.headers += bytes;
+    if (this.headers >= 32768) this.flush(this.headers - 32768);
   }
 
   /** Runs to the end; null when it is not there `limitTicks` after the start. */
   run(limitTicks: bigint): Told | null {
-    const { m, told } = this;
+    const { m } = this;
     const limit = Math.floor(m.maxBandwidthBytes / 10);
     let threshold = 0n;
     this.guest(this.now);
@@ -163,9 +236,10 @@ export class ReferenceThread {
     this.work(m.setupTicks);
     this.guest(this.now);
     this.sync();
+    this.drain();
     let windowFrom = this.now / MS;
-    let windowGiven = 0;
-    const spent = (): boolean => this.given - windowGiven > limit;
+    let windowGiven = this.gone();
+    const spent = (): boolean => this.gone() - windowGiven > limit;
     const near = (): boolean => BigInt(this.toSend.size) * 4096n < threshold;
     for (;;) {
       if (this.now > m.startAtTicks + limitTicks) return null;
@@ -177,21 +251,30 @@ export class ReferenceThread {
         }
         if (this.toSend.size === 0 || near()) break;
         const began = this.now;
-        for (let i = 0; !spent() && this.toSend.size > 0; i++) {
-          this.page();
-          if (i % 64 === 0 && (this.now - began) / MS > 50n) break;
+        let late = false;
+        for (let i = 0; !late && !spent() && this.toSend.size > 0; ) {
+          if (this.page(false)) i++;
+          late = i % 64 === 1 && (this.now - began) / MS > 50n;
         }
+        if (!late && !spent()) this.drain();
         this.written += 18;
-        this.flush();
+        if (this.channels === null) this.flush();
+        else this.given = this.written;
       }
       const ms = this.now / MS;
       if (ms - windowFrom >= 100n) {
-        threshold = (BigInt(this.given - windowGiven) * BigInt(m.downtimeLimitMs)) / (ms - windowFrom);
+        threshold = (BigInt(this.gone() - windowGiven) * BigInt(m.downtimeLimitMs)) / (ms - windowFrom);
         windowFrom = ms;
-        windowGiven = this.given;
+        windowGiven = this.gone();
       }
       if (spent()) this.now += (windowFrom + 100n - ms) * MS + BigInt(m.wakeTicks);
     }
+    return this.finish();
+  }
+
+  /** The guest is stopped: what is left, and device state. */
+  private finish(): Told {
+    const { m, told } = this;
     told.suspendedAt = this.now;
     told.precopy = this.written;
     this.now += BigInt(m.stopTicks);
@@ -199,14 +282,17 @@ export class ReferenceThread {
     this.next = this.writes.length;
     this.sync();
     this.work(m.syncTicks);
-    while (this.toSend.size > 0) this.page();
+    while (this.toSend.size > 0) this.page(true);
+    this.drain();
     this.written += 18;
     told.downtimeBytes = this.written - told.precopy;
     this.written += m.deviceBytes;
     this.flush();
     if (this.now < this.wireFreeAt) this.now = this.wireFreeAt;
     this.work(m.deviceTicks);
-    told.transferred = this.written;
+    told.transferred = this.written + (this.channels?.written(this.now) ?? 0);
+    told.normal += this.channels?.normal ?? 0;
+    told.zero += this.channels?.zero ?? 0;
     told.endedAt = this.now;
     return told;
   }
