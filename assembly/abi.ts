@@ -297,7 +297,21 @@ export const S_LZ_ENCODER: u32 = 144; // what gives the sizes: ENCODER_*
 export const S_LZ_SPAN_NUM: u32 = 145; // ticks of an engine's own clock, or of a byte where a rate is all
 export const S_LZ_SPAN_DEN: u32 = 146; // 0: the engine has the card's clock
 export const S_LZ_JOB_MIN: u32 = 147; // bytes of the shortest job that the engine takes
+// stages of pages that a placement puts on cores of the card or of the host
+export const S_CORE_STAGES: u32 = 173; // STAGE_ bits of those on the card's cores
+export const S_CORE_JOB: u32 = 174; // cycles of a job of any of them
+export const S_CORE_ZERO: u32 = 175; // and for each KiB: looked at by the zero filter
+export const S_CORE_LZ: u32 = 176; // of a page that is coded
+export const S_CORE_LZ_RAW: u32 = 177; // of one that stays raw
+export const S_CORE_GCM: u32 = 178; // of header and payload of a record
+export const S_CORE_UNLZ: u32 = 179; // that decoding makes
 export const S_COUNT: u32 = 208;
+export const STAGE_ZERO: u32 = 1;
+export const STAGE_COMPRESS: u32 = 2;
+export const STAGE_CRYPT: u32 = 4; // sealing and opening
+export const STAGE_DECOMPRESS: u32 = 8;
+/** Bytes that the zero filter in software has looked at when it finds one that is not zero. */
+export const ZERO_GLANCE: u32 = 64;
 export const TENANT_OFF: u32 = 0;
 export const TENANT_READ: u32 = 1;
 export const TENANT_WRITE: u32 = 2;
@@ -440,6 +454,12 @@ export const F_ROUND_END: u32 = 2;
 export const F_PAGE_RECORD: u32 = 3;
 export const F_DESCRIPTORS: u32 = 4;
 export const F_ADDRESSES: u32 = 5;
+export const F_STAGE: u32 = 10; // from here on stages of pages
+export const F_STAGE_ZERO: u32 = 10;
+export const F_STAGE_COMPRESS: u32 = 11;
+export const F_STAGE_SEAL: u32 = 12;
+export const F_STAGE_OPEN: u32 = 13;
+export const F_STAGE_UNLZ: u32 = 14;
 
 // --- accounting slots of one side: every engine, core and wire direction on its own ---
 export const A_GUEST: u32 = 0;
@@ -553,6 +573,11 @@ export const C_DELTA_SAME: u32 = 107;
 export const C_DELTA_BYTES: u32 = 108;
 export const C_DELTA_RUNS: u32 = 109;
 export const C_DELTA_PLACED: u32 = 110;
+// ticks that cores of the card or the host worked at stages of pages
+export const C_STAGE_ZERO: u32 = 90;
+export const C_STAGE_COMPRESS: u32 = 91;
+export const C_STAGE_CRYPT: u32 = 92;
+export const C_STAGE_DECOMPRESS: u32 = 93;
 export const COUNTERS: u32 = 128;
 
 // --- histograms of one side (ticks) ---

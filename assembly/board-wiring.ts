@@ -68,6 +68,7 @@ import {
   S_ATS_ENTRIES,
   S_ATS_REQUESTS,
   S_CORES,
+  S_CORE_STAGES,
   S_DESC_PREFETCH,
   S_GCM_ENGINES,
   S_LZ_BAIL,
@@ -98,6 +99,11 @@ import {
   S_PCIE_TICKS_PER_BYTE,
   S_UNLZ_ENGINES,
   S_WRITE_QUEUES,
+  S_ZERO_CYCLES,
+  STAGE_COMPRESS,
+  STAGE_CRYPT,
+  STAGE_DECOMPRESS,
+  STAGE_ZERO,
   S_TEN_KIND,
   S_TEN_COMPLETIONS,
   S_TEN_TAGS,
@@ -211,6 +217,11 @@ export function buildKeys(): void {
   }
 }
 
+/** Who does a stage: the unit that is made for it, or the cores. */
+function worker(side: u32, stage: u32, unit: u32): u32 {
+  return (p32(side, S_CORE_STAGES) & stage) != 0 ? U_CONTROL : unit;
+}
+
 export function wireQueues(side: u32): void {
   buildFifo(side, Q_DOORBELL, 128, U_VSOCK);
   buildFifo(side, Q_VSOCK_ANSWER, 1024, U_VSOCK);
@@ -223,15 +234,15 @@ export function wireQueues(side: u32): void {
   buildFifo(side, Q_DESC_ANSWER, 1024, U_DESC);
   for (let q: u32 = 0; q < READ_QUEUES_MAX; q++) buildFifo(side, Q_READ + q, 64, U_READ);
   buildFifo(side, Q_READ_ANSWER, 1024, U_READ);
-  buildFifo(side, Q_ZERO, 64, U_ZERO);
-  buildFifo(side, Q_LZ, 32, U_COMPRESS);
+  buildFifo(side, Q_ZERO, 64, worker(side, STAGE_ZERO, U_ZERO));
+  buildFifo(side, Q_LZ, 32, worker(side, STAGE_COMPRESS, U_COMPRESS));
   if (deltas && side == 0) buildFifo(side, Q_DELTA, 32, U_COMPRESS);
   buildFifo(side, Q_RECORD, 64, U_CONTROL);
   buildFifo(side, Q_OWN, 64, U_CONTROL);
-  buildFifo(side, Q_SEAL, 32, U_SEAL);
+  buildFifo(side, Q_SEAL, 32, worker(side, STAGE_CRYPT, U_SEAL));
   buildFifo(side, Q_FRAME, 32, U_FRAMER);
-  buildFifo(side, Q_OPEN, 32, U_OPEN);
-  buildFifo(side, Q_UNLZ, 32, U_UNLZ);
+  buildFifo(side, Q_OPEN, 32, worker(side, STAGE_CRYPT, U_OPEN));
+  buildFifo(side, Q_UNLZ, 32, worker(side, STAGE_DECOMPRESS, U_UNLZ));
   buildFifo(side, Q_PLACE, 32, U_PLACE);
   buildFifo(side, Q_LANDED, 4096, U_MEMORY);
   buildFifo(side, Q_MSIX, 64, U_FRONTEND);
@@ -351,7 +362,7 @@ export function buildUnits(side: u32): void {
     openAccount(side, A_SCANNER, STARVED);
     openAccount(side, A_DESC, STARVED);
     openAccount(side, A_READ, STARVED);
-    openAccount(side, A_ZERO, STARVED);
+    if (p32(side, S_ZERO_CYCLES) != 0) openAccount(side, A_ZERO, STARVED);
     if (deltas) openAccount(side, A_DELTA, STARVED);
   } else {
     openAccount(side, A_PLACE, STARVED);

@@ -3,6 +3,7 @@
 // what one makes another do is decided here and in board-wiring.ts.
 import {
   CONTENT_SIZED,
+  F_STAGE,
   G_CONTENT,
   G_DELTA_SETS,
   G_DEVICE_BYTES,
@@ -34,6 +35,7 @@ import {
   STOP_UNTIL,
   S_CARD_DEN,
   S_CARD_NUM,
+  S_CORE_STAGES,
   S_CTL_DEN,
   S_CTL_NUM,
   S_SRAM_SLOTS,
@@ -120,6 +122,7 @@ import { timelineReset } from "./kernel/timeline";
 import { buildTrouble, linkClosed, recordsDropped } from "./kernel/trouble";
 import { buildTracker } from "./kernel/tracker";
 import { DOWN, UP, waysOut } from "./kernel/way";
+import { beginStages, endStage } from "./board-cores";
 import { buildNet, handshakeTicks, linkLost, shutLink, stepRx, stepTx, unacknowledged } from "./board-net";
 import { buildEncoder, buildKeys, wireQueues, wirePorts, buildUnits } from "./board-wiring";
 
@@ -369,11 +372,13 @@ function stepUnit(side: u32, u: u32, t: u64): void {
 function stepControl(side: u32, t: u64): void {
   let handler = retire(side, t);
   while (handler != 0) {
-    onHandler(side, handler, retiredArgument, retiredCount, retiredQueue, t);
+    if (handler >= F_STAGE) endStage(side, handler, retiredArgument, retiredQueue, t);
+    else onHandler(side, handler, retiredArgument, retiredCount, retiredQueue, t);
     handler = retire(side, t);
   }
   poll(side, t);
   dispatch(side, t);
+  if (p32(side, S_CORE_STAGES) != 0) beginStages(side, t);
 }
 
 /** Posted writes that have landed in host memory. */

@@ -17,6 +17,7 @@ import {
   setLink,
   setMemory,
 } from "./params-pcie.ts";
+import { setStages } from "./params-stages.ts";
 import type { Ratio, ResolvedScenario, ResolvedSide, ResolvedTenant } from "./scenario/types.ts";
 import type { ResolvedPause } from "./scenario/types-link.ts";
 
@@ -307,6 +308,7 @@ function setSide(core: Core, index: number, side: ResolvedSide, s: ResolvedScena
   setHost(p, pair, side, s.internal.jitter === "on");
   setEngines(p, side, s);
   setLz(p, side);
+  setStages(p, side, s, index);
   const control = side.card.control;
   p(abi.S_CORES, control.cores);
   p(abi.S_CTL_ADDRESS, control.addressBatchCycles);

@@ -87,7 +87,6 @@ test("bad sets are refused", () => {
 const LATER_VALUES: [key: string, inert: string, later: string, write?: string][] = [
   ["firmware", "built-in", "./policy.ts"],
   ["placement", "huawei", "goggin", "huawei or qemu"],
-  ["placement", "huawei", "{ compress: card }", "huawei or qemu"],
   ["guest.devices", "[]", "[vf]"],
   ["migration.throttle", "off", "auto-converge"],
   ["migration.algorithm", "precopy", "postcopy"],

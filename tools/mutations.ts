@@ -13,6 +13,7 @@ import { kernel } from "./mutations/kernel.ts";
 import { link } from "./mutations/link.ts";
 import { lossy } from "./mutations/lossy.ts";
 import { pcie } from "./mutations/pcie.ts";
+import { placement } from "./mutations/placement.ts";
 import { probe } from "./mutations/probe.ts";
 import { traces } from "./mutations/traces.ts";
 import { trackers } from "./mutations/trackers.ts";
@@ -28,6 +29,7 @@ export const mutations: readonly Mutation[] = [
   pcie,
   probe,
   card,
+  placement,
   link,
   lossy,
   kernel,

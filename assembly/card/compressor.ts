@@ -95,11 +95,7 @@ export function stepCompressor(side: u32, t: u64): void {
     }
     const index = engineJob(side, POOL_LZ, e);
     const j = job(side, index);
-    // one of the two slots is no longer needed
-    const spare = (j.flags & CODED) != 0 ? j.slotIn : j.slotOut;
-    if ((j.flags & CODED) != 0) j.slotIn = NO_SLOT;
-    else j.slotOut = NO_SLOT;
-    freeSlot(side, spare);
+    coded(side, j);
     engineFree(side, POOL_LZ, e);
     const out = edgeAfter(clock, engineDone(side, POOL_LZ, e), p32(side, S_LZ_FILL));
     const next = edgeAfter(clock, t, 1);
@@ -135,8 +131,16 @@ function freeAt(side: u32, clock: u32, t: u64, span: u32): u64 {
   return end > next ? end : next;
 }
 
+/** A page has been coded: one of its two slots is no longer needed. */
+export function coded(side: u32, j: Job): void {
+  const spare = (j.flags & CODED) != 0 ? j.slotIn : j.slotOut;
+  if ((j.flags & CODED) != 0) j.slotIn = NO_SLOT;
+  else j.slotOut = NO_SLOT;
+  freeSlot(side, spare);
+}
+
 /** Codes a page into a slot of its own; returns the clocks, or bytes, that the engine is taken for. */
-function compress(side: u32, j: Job): u32 {
+export function compress(side: u32, j: Job): u32 {
   j.slotOut = takeSlot(side);
   let size: u32 = 0;
   let cycles: u32 = 0;
@@ -178,9 +182,7 @@ export function stepDecompressor(side: u32, t: u64): void {
     }
     const index = engineJob(side, POOL_UNLZ, e);
     const j = job(side, index);
-    freeSlot(side, j.slotIn);
-    j.slotIn = j.slotOut;
-    j.slotOut = NO_SLOT;
+    decoded(side, j);
     engineFree(side, POOL_UNLZ, e);
     push(queue(side, Q_PLACE), index, edgeAfter(clock, t, 1));
   }
@@ -204,8 +206,15 @@ export function stepDecompressor(side: u32, t: u64): void {
   }
 }
 
+/** A record has been decoded: the slot that it came in is no longer needed. */
+export function decoded(side: u32, j: Job): void {
+  freeSlot(side, j.slotIn);
+  j.slotIn = j.slotOut;
+  j.slotOut = NO_SLOT;
+}
+
 /** Decodes a record into a slot of its own; returns the bytes it becomes. */
-function decompress(side: u32, j: Job, t: u64): u32 {
+export function decompress(side: u32, j: Job, t: u64): u32 {
   j.slotOut = takeSlot(side);
   let out: u32 = PAGE_BYTES;
   if ((j.flags & CARRIED) != 0) {

@@ -8,14 +8,14 @@
 // How long, in cycles of the control clock: interrupt I; round end E; page record R; descriptor batch D for
 //   up to `descriptorBatch` pages; address batch A + B for each page of it. A handler begins at a clock edge.
 // Order: round ends and messages, then page records, descriptors, addresses; a handler is not begun unless
-//   what it will produce has room.
+//   what it will produce has room. Behind all of them come stages of pages that a placement puts here
+//   (board-cores).
 // Leaves out: caches of the cores, interrupt nesting, polling loops.
 // Numbers: card preset `control.*`.
 import {
   A_CORE,
   BLOCKED,
   BUSY,
-  C_HANDLERS,
   F_ADDRESSES,
   F_DESCRIPTORS,
   F_INTERRUPT,
@@ -47,31 +47,21 @@ import {
   S_DESC_BATCH,
   S_DESC_RING_ON_HOST,
   S_READ_QUEUES,
-  T_STAGE,
   U_CONTROL,
 } from "../abi";
+import { buildCores, occupy, running } from "../kernel/cores";
 import { EVENT_MESSAGE, head, hold, pop, queue, ready, readyCount, lacks } from "../kernel/fifo";
 import { CODED, JOB_DEVICE, JOB_PAGE, JOB_ZERO, Job, job } from "../kernel/jobs";
 import { ON_CARD, message } from "../kernel/message";
 import { g32, p32 } from "../kernel/params";
-import { POOL_CORES, engineBusy, engineDone, engineFree, engineJob, engineStart } from "../kernel/pool";
+import { POOL_CORES, engineBusy, engineDone, engineFree, engineJob } from "../kernel/pool";
 import { wake } from "../kernel/schedule";
-import { count, enter } from "../kernel/stats";
-import { edgeAfter } from "../kernel/time";
-import { happened } from "../kernel/timeline";
+import { enter } from "../kernel/stats";
 
-//  what a core runs: | handler u32 | count u32 | queue u32 | - |
-const RUNNING = memory.data(512, 16);
 const TURN = memory.data(8, 8);
 
-// @ts-ignore: decorator
-@inline
-function running(side: u32, core: u32): usize {
-  return RUNNING + ((side * 16 + core) << 4);
-}
-
 export function buildControl(side: u32): void {
-  memory.fill(RUNNING + side * 256, 0, 256);
+  buildCores(side);
   store<u32>(TURN + (side << 2), 0);
 }
 
@@ -128,16 +118,7 @@ export function dispatch(side: u32, t: u64): void {
 }
 
 function start(side: u32, core: u32, handler: u32, argument: u32, n: u32, q: u32, cycles: u32, t: u64): u32 {
-  const at = running(side, core);
-  store<u32>(at, handler);
-  store<u32>(at, n, 4);
-  store<u32>(at, q, 8);
-  const done = edgeAfter(side * 2 + 1, t, cycles);
-  engineStart(side, POOL_CORES, core, argument, done);
-  if (isDefined(TIMELINE)) happened(T_STAGE, side, U_CONTROL, t, argument, done, handler);
-  enter(side, A_CORE + core, BUSY, t);
-  count(side, C_HANDLERS, 1);
-  wake(side, U_CONTROL, done);
+  occupy(side, core, handler, argument, n, q, cycles, t);
   return BUSY;
 }
 

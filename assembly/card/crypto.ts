@@ -195,6 +195,13 @@ function seal(side: u32, index: u32, j: Job, link: u32, k: Key, t: u64): void {
   );
 }
 
+/** Seals a record in software, with keys that stay expanded. */
+export function sealRecord(side: u32, index: u32, t: u64): void {
+  const j = job(side, index);
+  const link = linkOf(j.kind);
+  seal(side, index, j, link, key(side, true, link), t);
+}
+
 /** The 96-bit IV of a record: salt of the key, then the record's number. */
 function ivOf(context: u32, j: Job): usize {
   store<u32>(IV, context);
@@ -218,7 +225,7 @@ export function stepOpen(side: u32, t: u64): void {
       refuse(side, index, j, t);
       continue;
     }
-    const to = queue(side, behind(j));
+    const to = queue(side, behindOpen(j));
     if (lacks(to, 1)) {
       enter(side, A_OPEN + e, BLOCKED, t);
       continue;
@@ -249,15 +256,21 @@ export function stepOpen(side: u32, t: u64): void {
   }
 }
 
+/** Opens a record in software. */
+export function openRecord(side: u32, index: u32, t: u64): void {
+  const j = job(side, index);
+  open(side, index, j, linkOf(j.kind), t);
+}
+
 /** The tag does not fit: nobody behind sees the record, the firmware is told. */
-function refuse(side: u32, index: u32, j: Job, t: u64): void {
+export function refuse(side: u32, index: u32, j: Job, t: u64): void {
   if (j.slotIn != NO_SLOT) freeSlot(side, j.slotIn);
   freeJob(side, index);
   report(side, REASON_TAG, t);
 }
 
 /** The queue behind decryption. */
-function behind(j: Job): u32 {
+export function behindOpen(j: Job): u32 {
   if (j.kind == JOB_PAGE || j.kind == JOB_DEVICE) return (j.flags & CODED) != 0 ? Q_UNLZ : Q_PLACE;
   return j.kind == JOB_ZERO ? Q_PLACE : Q_EVENT;
 }

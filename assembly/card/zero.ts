@@ -55,6 +55,8 @@ export function buildZero(side: u32): void {
 }
 
 export function stepZero(side: u32, t: u64): void {
+  // the cores do it (board-cores)
+  if (p32(side, S_ZERO_CYCLES) == 0) return;
   const f = filter(side);
   if (f.busy != 0) {
     if (t < f.done) {
@@ -83,9 +85,26 @@ export function stepZero(side: u32, t: u64): void {
 /** Passes the page on; false when there is no room behind. */
 function finish(side: u32, f: Filter, t: u64): bool {
   const j = job(side, f.index);
-  const zero = j.kind != JOB_DEVICE && isZero(side, j);
-  const to = queue(side, deltas ? Q_DELTA : zero || g32(G_COMPRESS) == 0 ? Q_RECORD : Q_LZ);
+  const zero = sortsOut(side, j);
+  const to = queue(side, behindFilter(zero));
   if (lacks(to, 1)) return false;
+  sorted(side, j, zero, t);
+  push(to, f.index, edgeAfter(side * 2, t, 1));
+  return true;
+}
+
+/** The queue behind the filter. */
+export function behindFilter(zero: bool): u32 {
+  return deltas ? Q_DELTA : zero || g32(G_COMPRESS) == 0 ? Q_RECORD : Q_LZ;
+}
+
+/** Whether the filter sorts the job out. */
+export function sortsOut(side: u32, j: Job): bool {
+  return j.kind != JOB_DEVICE && isZero(side, j);
+}
+
+/** The job has been looked at: a zero page goes on without its bytes. */
+export function sorted(side: u32, j: Job, zero: bool, t: u64): void {
   if (zero) {
     j.kind = JOB_ZERO;
     j.bytes = 0;
@@ -94,8 +113,6 @@ function finish(side: u32, f: Filter, t: u64): bool {
     count(side, C_ZERO_PAGES, 1);
   }
   if (isDefined(TIMELINE)) onItsWay(P_SORTED, side, j, t, zero ? 1 : 0, 0);
-  push(to, f.index, edgeAfter(side * 2, t, 1));
-  return true;
 }
 
 function isZero(side: u32, j: Job): bool {

@@ -91,6 +91,13 @@ export function hold(f: u32, n: u32): void {
   assert(q.count + q.reserved <= q.cap, "queue over-reserved");
 }
 
+/** Gives back a reserved entry that nothing will fill. */
+export function unhold(f: u32): void {
+  const q = record(f);
+  q.reserved--;
+  if (q.waiting != 0 && room(q) >= q.wanted) wakeWaiting(q);
+}
+
 /** Appends; the consumer sees it from `ready` on. */
 export function push(f: u32, job: u32, ready: u64): void {
   const q = record(f);

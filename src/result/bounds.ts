@@ -17,6 +17,7 @@ import {
   segmentBytes,
 } from "../params.ts";
 import type { Ratio, ResolvedScenario, ResolvedSide } from "../scenario/types.ts";
+import { cryptOnCores, decodeOnCores, encodeOnCores, onCores } from "./bounds-cores.ts";
 import type { Reading } from "./reading.ts";
 
 /** Bounds in ticks; null where the run has no such stage. */
@@ -135,10 +136,13 @@ function compressBound(reading: Reading, s: ResolvedScenario, completed: boolean
   const window = (lz.setupCycles + Math.ceil(abi.PAGE_BYTES / lz.pws)) * clock;
   const taken = lz.rated === null || lz.rated.minJobBytes <= abi.PAGE_BYTES;
   const job = lz.rated === null ? window : taken ? abi.PAGE_BYTES * value(lz.rated.ticksPerByte) : 0;
-  const encode = Math.ceil(jobs / Math.max(1, lz.engines)) * job;
+  const encode = onCores(s, "compress")
+    ? encodeOnCores(reading, s)
+    : Math.ceil(jobs / Math.max(1, lz.engines)) * job;
   if (!completed) return encode;
   const unlz = destination.card.decompressor;
   const coded = Math.max(0, jobs - counted(reading, 0, abi.C_LZ_RAW));
+  if (onCores(s, "decompress")) return Math.max(encode, decodeOnCores(s, coded));
   const one = unlz.setupCycles + Math.ceil(abi.PAGE_BYTES / unlz.bytesPerCycle);
   const decode = Math.ceil(coded / Math.max(1, unlz.engines)) * one * value(destination.card.ticksPerCycle);
   return Math.max(encode, decode);
@@ -162,6 +166,10 @@ function encryptBound(reading: Reading, s: ResolvedScenario, completed: boolean)
     // what the engines have certainly taken in: the records framed, less those that may still be under way
     const framed = sent - sentRecords * (RECORD_BYTES + abi.RECORD_TAG_BYTES);
     const bytes = completed ? Math.max(0, framed - crypto.engines * abi.PAGE_BYTES) : 0;
+    if (onCores(s, index === 0 ? "encrypt" : "decrypt")) {
+      bound = Math.max(bound, cryptOnCores(s, side, all, completed ? framed : 0));
+      continue;
+    }
     const { rounds } = s.encrypt;
     const rest = gcmRestCycles(rounds, crypto);
     const words = records * (Math.ceil(128 / crypto.bitsPerCycle) + 1) + (8 * bytes) / crypto.bitsPerCycle;

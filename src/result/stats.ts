@@ -121,6 +121,10 @@ const COUNTERS: readonly Spec[] = [
   row("card.crypto.sealed", abi.C_RECORDS_SEALED, "records", BOTH, "records encrypted"),
   row("card.crypto.opened", abi.C_RECORDS_OPENED, "records", BOTH, "records authenticated and decrypted"),
   row("card.crypto.keyMisses", abi.C_KEY_MISSES, "loads", BOTH, "keys that were in no slot"),
+  row("stages.zeroNs", abi.C_STAGE_ZERO, "ns", SOURCE, "cores that looked for zero pages in software"),
+  row("stages.compressNs", abi.C_STAGE_COMPRESS, "ns", SOURCE, "cores that compressed in software"),
+  row("stages.cryptNs", abi.C_STAGE_CRYPT, "ns", BOTH, "cores that sealed and opened in software"),
+  row("stages.decompressNs", abi.C_STAGE_DECOMPRESS, "ns", DESTINATION, "cores that decoded in software"),
   row(
     "link.recordBytes.state",
     abi.C_RECORD_BYTES_A,

@@ -2,6 +2,7 @@
 /** Checks that concern several keys at once, or a key and its preset. Each adds its problems and returns. */
 import { ticksPerByte, type Values } from "./fill.ts";
 import { TAGS_MAX } from "./keys.ts";
+import { type Movable, placeOf } from "./placement.ts";
 import type { Problems } from "./problems.ts";
 import { DEFAULT_BUFFER, OWN_ENGINE, SAMPLE_EVERY, type Scenario } from "./schema.ts";
 import type { Path } from "./source.ts";
@@ -282,13 +283,14 @@ export function checkCrypto(
   destination: Values,
   problems: Problems,
 ): void {
-  const need = (key: string, card: Values, engines: string, side: string): void => {
-    if (card.whole(engines) > 0) return;
+  const need = (key: string, card: Values, engines: string, side: string, stage: Movable): void => {
+    if (card.whole(engines) > 0 || placeOf(scenario.placement, stage) !== "card") return;
     problems.add([key], `the ${side} card has no engine for it (${engines} is 0); write ${key}: off`);
   };
   if (scenario.compress !== "off" && scenario.compress.engine !== "off") {
-    if (scenario.compress.engine === OWN_ENGINE) need("compress", source, "compressor.engines", "source");
-    need("compress", destination, "decompressor.engines", "destination");
+    if (scenario.compress.engine === OWN_ENGINE)
+      need("compress", source, "compressor.engines", "source", "compress");
+    need("compress", destination, "decompressor.engines", "destination", "decompress");
   }
   for (const card of [source, destination]) {
     const bits = card.whole("crypto.bitsPerCycle");
@@ -297,7 +299,7 @@ export function checkCrypto(
     problems.add(pathOf(card.path, "crypto.cyclesPerRound"), what);
   }
   if (scenario.encrypt !== "off" && scenario.encrypt.cipher !== "off") {
-    need("encrypt", source, "crypto.engines", "source");
-    need("encrypt", destination, "crypto.engines", "destination");
+    need("encrypt", source, "crypto.engines", "source", "encrypt");
+    need("encrypt", destination, "crypto.engines", "destination", "decrypt");
   }
 }

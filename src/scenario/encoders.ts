@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The encoders of a run: those of the card, or those of a compressor preset in their place. */
-import { FORMATS, ticksPerByte, ticksPerCycle, Values } from "./fill.ts";
+import { ticksPerByte, ticksPerCycle, Values } from "./fill.ts";
+import { takesFormat } from "./placement.ts";
 import { loadPreset, presetNameProblem } from "./presets.ts";
 import type { Problems } from "./problems.ts";
 import { OWN_ENGINE, type Scenario } from "./schema.ts";
@@ -100,7 +101,7 @@ export function checkEngine(
   const format = engine.word<RecordFormat>("format");
   const takes = destination.word("decompressor.formats");
   const path = ["compress", "engine"];
-  if (!FORMATS[takes]!.includes(format)) {
+  if (!takesFormat(scenario, destination, format)) {
     problems.add(path, `${engine.preset} makes ${format}, and the destination card takes ${takes} alone`);
   }
   const modelled = ["lz4-hw", "lz4-sw"].includes(engine.word("algorithm"));

@@ -4,6 +4,7 @@ import { dimensionOf, exactOf } from "./fields.ts";
 import { KEY_TABLES, TAGS_MAX } from "./keys.ts";
 import { loadPreset, type Preset } from "./presets.ts";
 import type { Path } from "./source.ts";
+import { fillStages } from "./stage-keys.ts";
 import type {
   Ratio,
   RecordFormat,
@@ -305,6 +306,7 @@ export function fillCard(values: Values, compressor: ResolvedCard["compressor"])
       keyLoadCycles: values.whole("crypto.keyLoad"),
     },
     control: fillControl(values),
+    stages: fillStages(values),
     dram: { ticksPerByte: values.perByte("dram.bandwidth") },
     tcp: { receiveWindowBytes: values.whole("tcp.receiveWindow") },
     port: { ticksPerByte: values.perByte("port.rate") },

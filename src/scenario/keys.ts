@@ -8,6 +8,7 @@
 import { COMPRESSOR_KEYS, cipherKeys } from "./engine-keys.ts";
 import { MEMORY_KEYS } from "./memory-keys.ts";
 import { SOFTWARE_KEYS } from "./software-keys.ts";
+import { STAGE_KEYS } from "./stage-keys.ts";
 import type { Dimension } from "./units.ts";
 
 /** The kinds of preset files, and the folder of each below sim/. */
@@ -287,6 +288,7 @@ export const CARD_KEYS: KeyTable = {
   "control.pageRecordCycles": cycles("handler of one page record"),
   "control.roundEndCycles": cycles("handler of the end of a round"),
   "control.interruptCycles": cycles("entry and exit of an interrupt"),
+  ...STAGE_KEYS,
   "dram.bandwidth": { measure: "rate", min: 1e9, max: 1e14, text: "bandwidth of the card's DRAM" },
   "tcp.receiveWindow": { measure: "bytes", min: 65536, max: 2 ** 30, text: "receive window per connection" },
   "port.rate": { measure: "rate", min: 1e6, max: 1e12, text: "rate of the network port" },

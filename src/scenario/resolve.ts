@@ -34,7 +34,8 @@ import { LINK_KEYS } from "./keys.ts";
 import { applyOverrides, type Override, parseSet } from "./overrides.ts";
 import { findFile } from "./paths.ts";
 import { checkPause, fillPause } from "./pause.ts";
-import { loadPlacement, loadPreset, presetNameProblem } from "./presets.ts";
+import { checkStages, fillPlacement } from "./placement.ts";
+import { loadPreset, presetNameProblem } from "./presets.ts";
 import { Problems, valueAt } from "./problems.ts";
 import {
   DEFAULT_CARD,
@@ -268,6 +269,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkWindow(scenario, destination.card, problems);
   checkTracker(scenario.tracker, problems);
   checkPlacement(scenario, problems);
+  checkStages(scenario, engine, problems);
   checkTenant(scenario.tenant, problems);
   const { congestion, transport } = scenario.link;
   const recovers = congestion !== "none" || transport === "udp";
@@ -283,14 +285,14 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkTenantTags(scenario.tenant, sides, scenario.internal.ats, problems);
   checkPause(filledLink, problems);
   problems.done();
-  const { name, stages } = loadPlacement(scenario.placement);
+  const placement = fillPlacement(scenario.placement);
   return {
     schema: "dpusim.scenario/1",
     guest: fillGuest(scenario),
     sides,
     internal: fillInternal(scenario),
-    placement: { name, stages },
-    ...fillSoftware(name, source.host, destination.host),
+    placement,
+    ...fillSoftware(placement.name, source.host, destination.host),
     tracker: fillTracker(scenario.tracker),
     compress: { engine: scenario.compress === "off" ? "off" : scenario.compress.engine },
     delta: fillDelta(scenario.delta),

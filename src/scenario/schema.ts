@@ -11,6 +11,7 @@ import { faultSchema } from "./faults.ts";
 import { emptyList, field, overrideFields, supported } from "./fields.ts";
 import { CARD_KEYS, HOST_KEYS, type KeySpec, LINK_KEYS, REFUSED_KEYS } from "./keys.ts";
 import { pauseSchema } from "./pause.ts";
+import { placementSchema } from "./placement.ts";
 import { trackerSchema } from "./tracker.ts";
 import { parseDecimal, printable, show, toRatio, UnitError } from "./units.ts";
 
@@ -321,11 +322,7 @@ export const scenarioSchema = z.strictObject({
   source: sideSchema.prefault({}),
   destination: sideSchema.prefault({}),
   internal: internal.prefault({}),
-  placement: supported(
-    ["huawei", "qemu"],
-    ["goggin", "reuther", "tarasuk-levin", "wilson", "nelson"],
-    "which part runs each stage",
-  ).default("huawei"),
+  placement: placementSchema.default("huawei"),
   tracker: trackerSchema.prefault({}),
   compress: compress.prefault({}),
   delta: deltaSchema.default("off"),

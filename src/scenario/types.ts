@@ -10,6 +10,7 @@
 import type { Placement } from "./presets.ts";
 import type { ResolvedDelta } from "./types-delta.ts";
 import type { ResolvedLink } from "./types-link.ts";
+import type { ResolvedStages } from "./types-placement.ts";
 import type { ResolvedSoftware } from "./types-software.ts";
 import type { ResolvedTracker } from "./types-tracker.ts";
 
@@ -263,6 +264,8 @@ export interface ResolvedCard {
     roundEndCycles: number;
     interruptCycles: number;
   };
+  /** What stages of pages cost its cores. */
+  stages: ResolvedStages;
   dram: { ticksPerByte: Ratio };
   tcp: { receiveWindowBytes: number };
   port: { ticksPerByte: Ratio };

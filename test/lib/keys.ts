@@ -56,7 +56,12 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "internal.interrupts.after": ["1", HELD],
   "internal.ecrc": "on",
   "internal.bitErrorRate": "1e-6",
-  placement: "(qemu takes other keys; test/45-software.test.ts)",
+  placement: "{ zero: card-core }",
+  "placement.zero": "card-core",
+  "placement.compress": ["card-core", "compress.engine=lz4-sw"],
+  "placement.encrypt": "card-core",
+  "placement.decrypt": "card-core",
+  "placement.decompress": "card-core",
   tenant: "{ op: read, workers: 8 }",
   "tenant.side": ["source", TENANT],
   "tenant.op": ["write", TENANT],
@@ -165,6 +170,10 @@ const SELDOM = "(the destination reads too seldom)";
 const LONG_WALKS = ["SIDE.host.iommu.walk=5 us"] as const;
 const JITTER = "internal.jitter=on";
 const CONTENTION = "internal.contention=on";
+
+const ON_CORES =
+  "placement={ zero: card-core, encrypt: card-core, decrypt: card-core, decompress: card-core }";
+const CODED_ON_CORES = ["placement={ compress: card-core }", "compress.engine=lz4-sw"] as const;
 
 /** What differs from side to side. */
 export type SideOther = Readonly<Record<"source" | "destination", Other>>;
@@ -310,6 +319,12 @@ export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
   "card.control.pageRecordCycles": "500 cycles",
   "card.control.roundEndCycles": "5000 cycles",
   "card.control.interruptCycles": "5000 cycles",
+  "card.stages.job": ["900 cycles", ON_CORES],
+  "card.stages.zeroPerKiB": { source: ["900 cycles", ON_CORES], destination: SOURCE_ONLY },
+  "card.stages.lz4PerKiB": { source: ["900 cycles", ...CODED_ON_CORES], destination: SOURCE_ONLY },
+  "card.stages.lz4RawPerKiB": { source: ["9000 cycles", ...CODED_ON_CORES], destination: SOURCE_ONLY },
+  "card.stages.unlz4PerKiB": { source: DESTINATION_ONLY, destination: ["900 cycles", ON_CORES] },
+  "card.stages.gcmPerKiB": ["900 cycles", ON_CORES],
   "card.dram.bandwidth": "10 Gbit/s",
   "card.tcp.receiveWindow": { source: DESTINATION_ONLY, destination: ["64 KiB", "link.rtt=200 us"] },
   "card.port.rate": "(a limit of link.rate)",

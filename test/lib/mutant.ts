@@ -27,6 +27,7 @@ import {
 } from "./claims/failures.ts";
 import { checkTransfers } from "./claims/lossy.ts";
 import { checkParams } from "./claims/params.ts";
+import { checkStages } from "./claims/placement.ts";
 import {
   checkProbeParams,
   checkRandomProbes,
@@ -102,6 +103,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
     () => checkRetry(SEALED_RETRY),
   ],
   spoil: [checkFlippedBit, checkRepeatedNumber, checkSource, checkBounds],
+  placement: [checkStages],
   qemu: [checkThread],
 };
 

@@ -16,6 +16,7 @@ import {
   ticks,
   whole,
 } from "./params-pcie.ts";
+import { stageParams } from "./params-stages.ts";
 import {
   type Exact,
   engineOf,
@@ -364,6 +365,7 @@ export function deriveParams(text: string, sets: readonly string[]): Params {
     encoder(p, cards[i]!);
     const engine = engineOf(scenario);
     if (i === 0 && engine !== null) namedEncoder(p, engine);
+    stageParams(p, scenario, i, cards[i]!, rounds);
     return block;
   }) as [number[], number[]];
   return { global, sides, jitter: jitter as [number[], number[]] };

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stages of pages on cores of cards and hosts.
+import type { Row } from "./row.ts";
+
+export const placement: readonly Row[] = [
+  [
+    "placement",
+    "board-cores",
+    "placement: a record that is decoded on a core keeps the slot that it came in",
+    "    decoded(side, j);\n",
+    "",
+    "invariant everything-home",
+  ],
+  [
+    "placement",
+    "board-cores",
+    "placement: a core seals the header for nothing and the page twice",
+    "  const bytes = RECORD_HEADER_BYTES + job(side, index).bytes;\n  return work(side, core, F_STAGE_SEAL",
+    "  const bytes = 2 * job(side, index).bytes;\n  return work(side, core, F_STAGE_SEAL",
+    "the work of sealing",
+  ],
+  [
+    "placement",
+    "board-cores",
+    "placement: a core looks at the whole of every page",
+    "j.kind == JOB_DEVICE ? 0 : ZERO_GLANCE",
+    "j.kind == JOB_DEVICE ? 0 : PAGE_BYTES",
+    "the work of the zero filter",
+  ],
+  [
+    "placement",
+    "board-cores",
+    "placement: the place behind a zero filter in software is not reserved",
+    "  hold(queue(side, to), 1);\n  const index = pop(queue(side, Q_ZERO));",
+    "  const index = pop(queue(side, Q_ZERO));",
+    "invariant everything-home, or an assertion",
+  ],
+];
