@@ -125,6 +125,13 @@ export const G_ATTEMPT: u32 = 72; // attempts at the migration before this one: 
 export const G_DELTA_SETS: u32 = 118; // pages that the cache of the source card holds, a power of two; 0: off
 export const G_DELTA_CYCLES: u32 = 119; // clocks that a page takes the engine for
 export const G_DELTA_MOST: u32 = 120; // bytes of the largest delta that is sent
+// a control processor that restarts; records that are spoilt and asked for again; a tracker to be started
+export const G_RESTART_AT: u32 = 108; // + side; not before NEVER when it does not
+export const G_RESTART_FOR: u32 = 110; // + side
+export const G_RESTART_LOST: u32 = 112; // a bit a side: what its RAM held is lost
+export const G_ASK_AGAIN: u32 = 113; // records that the destination asks for again at most, 0: none
+export const G_CORRUPT_RECORDS: u32 = 114; // page records that are spoilt in a row
+export const G_TRACKER_START: u32 = 115; // ticks before a tracker that is not resident is there
 export const G_COUNT: u32 = 128;
 
 // congestion control: none is a path without loss that nobody backs off from
@@ -305,6 +312,11 @@ export const S_CORE_LZ: u32 = 176; // of a page that is coded
 export const S_CORE_LZ_RAW: u32 = 177; // of one that stays raw
 export const S_CORE_GCM: u32 = 178; // of header and payload of a record
 export const S_CORE_UNLZ: u32 = 179; // that decoding makes
+// engines that fail: the source's encoders and sealing engines, the destination's decoders and opening ones
+export const S_CODEC_FAIL_AT: u32 = 190; // not before NEVER when none does
+export const S_CODEC_FAIL_ENGINES: u32 = 191;
+export const S_CIPHER_FAIL_AT: u32 = 192;
+export const S_CIPHER_FAIL_ENGINES: u32 = 193;
 export const S_COUNT: u32 = 208;
 export const STAGE_ZERO: u32 = 1;
 export const STAGE_COMPRESS: u32 = 2;
@@ -365,6 +377,10 @@ export const REASON_CANCELLED: u32 = 10;
 export const REASON_UNANSWERED: u32 = 11;
 export const REASON_SILENCE: u32 = 12;
 export const REASON_TAG: u32 = 13;
+export const REASON_RESTART: u32 = 14; // the source's card has forgotten the migration
+export const REASON_RESTART_THERE: u32 = 15; // the destination's has
+export const REASON_ENGINES: u32 = 16; // no engine of the source's card is left to seal a record
+export const REASON_ENGINES_THERE: u32 = 17; // none of the destination's to open or decode one
 
 // --- invariants (model.md section 7) ---
 export const I_DESTINATION_EQUALS_SOURCE: u32 = 1;
@@ -578,6 +594,10 @@ export const C_STAGE_ZERO: u32 = 90;
 export const C_STAGE_COMPRESS: u32 = 91;
 export const C_STAGE_CRYPT: u32 = 92;
 export const C_STAGE_DECOMPRESS: u32 = 93;
+export const C_REDONE: u32 = 98; // jobs and handlers begun again
+export const C_ENGINE_PASSED: u32 = 99; // pages that went raw past encoders that had all failed
+export const C_ENGINE_DROPPED: u32 = 100; // records that met engines that had all failed
+export const C_ASKED_AGAIN: u32 = 101;
 export const COUNTERS: u32 = 128;
 
 // --- histograms of one side (ticks) ---

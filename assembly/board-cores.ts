@@ -67,7 +67,7 @@ import { coded, compress, decoded, decompress } from "./card/compressor";
 import { behindOpen, openRecord, refuse, sealRecord } from "./card/crypto";
 import { behindFilter, sorted, sortsOut } from "./card/zero";
 import { occupy } from "./kernel/cores";
-import { head, hold, lacks, pop, pushHeld, queue, ready, unhold } from "./kernel/fifo";
+import { head, hold, lacks, letGo, pop, pushHeld, queue, ready } from "./kernel/fifo";
 import { CODED, JOB_DEVICE, SPOILT, job, onItsWay, slotsShort } from "./kernel/jobs";
 import { p32 } from "./kernel/params";
 import { POOL_CORES, engineBusy } from "./kernel/pool";
@@ -200,7 +200,7 @@ export function endStage(side: u32, handler: u32, index: u32, to: u32, t: u64): 
   const at = edgeAt(side * 2, t + 1);
   if (handler == F_STAGE_OPEN) {
     if ((j.flags & SPOILT) != 0) {
-      unhold(queue(side, to));
+      letGo(queue(side, to), 1);
       refuse(side, index, j, t);
       return;
     }

@@ -63,7 +63,7 @@ import {
   U_ZERO,
 } from "./abi";
 import { stepCompressor, stepDecompressor } from "./card/compressor";
-import { dispatch, retire, retiredArgument, retiredCount, retiredQueue } from "./card/control";
+import { dispatch, isDown, retire, retiredArgument, retiredCount, retiredQueue } from "./card/control";
 import { buildCrypto, stepOpen, stepSeal } from "./card/crypto";
 import { stepDescriptors, stepRead } from "./card/dma";
 import { buildDelta, stepDelta } from "./card/delta";
@@ -97,6 +97,10 @@ import {
 } from "./kernel/pages";
 import { g, g32, p, p32 } from "./kernel/params";
 import { resetAt } from "./kernel/path";
+import { buildFailing } from "./kernel/failing";
+import { buildSealed } from "./kernel/sealed";
+import { buildRestart, restarting } from "./kernel/restart";
+import { buildAgain } from "./kernel/again";
 import { poolsLeft, poolsReset } from "./kernel/pool";
 import { orderReset } from "./kernel/order";
 import { requestersOut } from "./kernel/port";
@@ -192,7 +196,11 @@ export function build(): u32 {
     buildUnits(side);
     if (!buildTenant(side)) return BUILD_MEMORY;
     startTenant(side);
+    buildRestart(side);
   }
+  buildFailing();
+  buildSealed();
+  if (!buildAgain()) return BUILD_MEMORY;
   wake(0, U_FRONTEND, 0);
   wake(0, U_GUEST, 0);
   if (stream(0, LINK_A).bytes == 0 || (bodies && stream(0, LINK_B).bytes == 0)) return BUILD_MEMORY;
@@ -376,6 +384,7 @@ function stepControl(side: u32, t: u64): void {
     else onHandler(side, handler, retiredArgument, retiredCount, retiredQueue, t);
     handler = retire(side, t);
   }
+  if (restarting && isDown(side, t)) return;
   poll(side, t);
   dispatch(side, t);
   if (p32(side, S_CORE_STAGES) != 0) beginStages(side, t);
@@ -477,7 +486,10 @@ export function notHome(): u32 {
     recordsWrittenOff = records + recordsDropped - (wasReset ? receiving(1) : 0);
     bytesWrittenOff = bytes;
     n += numbersOut() - recordsWrittenOff;
-  } else n += records + numbersOut() + bytes;
+  } else {
+    recordsWrittenOff = recordsDropped;
+    n += records + numbersOut() - recordsDropped + bytes;
+  }
   // a round that failed is not told of to its end
   n += completionsOpen(0) + (logged(L_STATUS) == STATUS_COMPLETED ? completionsOpen(1) : 0);
   if (n != 0) broken(I_CONSERVED, n, 0, clock);

@@ -6,7 +6,8 @@
  */
 import type { Core } from "./core-instance.ts";
 import type { Attempt, Result } from "./result/schema.ts";
-import type { ResolvedFault, ResolvedScenario } from "./scenario/types.ts";
+import type { ResolvedScenario } from "./scenario/types.ts";
+import type { ResolvedFault } from "./scenario/types-faults.ts";
 
 /** Checked by the harness: no two attempts have sealed with one key. */
 export const KEYS_ONCE = "attempt-has-own-keys";

@@ -4,7 +4,7 @@ import * as abi from "../assembly/abi.ts";
 import { type Carrying, keptEvery } from "./carried.ts";
 import type { Core } from "./core.ts";
 import { setDelta } from "./params-delta.ts";
-import { downOf, setFaults } from "./params-faults.ts";
+import { downOf, setFailing, setFaults } from "./params-faults.ts";
 import {
   type Put,
   putRatio,
@@ -216,6 +216,7 @@ function setTracker(g: Map<number, number | bigint>, { tracker }: ResolvedScenar
   g.set(abi.G_TRACKER_GROUP, tracker.group);
   g.set(abi.G_TRACKER_RULE, GROUPS[tracker.groups]);
   g.set(abi.G_TRACKER_LOG, tracker.logEntries);
+  g.set(abi.G_TRACKER_START, BigInt(tracker.startTicks ?? 0));
 }
 
 /** Writes the parameter block. */
@@ -294,6 +295,7 @@ function setSide(core: Core, index: number, side: ResolvedSide, s: ResolvedScena
   const relaxed = relaxedOrdering === "on";
   setLink(p, side.pcie, dll, { bitErrorRate, ecrc: ecrc === "on", relaxed, down: downOf(s, index) });
   setTenant(p, side, s.tenant, index);
+  setFailing(p, s, index);
   p(abi.S_PCIE_TAGS_VSOCK, kept.vsock);
   p(abi.S_PCIE_TAGS_DESC, kept.descriptors);
   setIommu(p, side.host, s.internal.iommu);

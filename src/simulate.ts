@@ -162,8 +162,8 @@ function examine(input: SimulateInput, feeder: Feeder, ended: Ended, outcome: Ou
   const notHome = ended.stop === abi.STOP_DONE ? core.notHome() : null;
   const comparison = compare(core, stream.fork(), scenario, completed ? "destination" : "source");
   const equal = completed ? deviceStateEqual(core, scenario) : null;
-  const lost = notHome !== null && Number(core.global("linkClosed")) !== 0;
   const records = Number(core.global("recordsWrittenOff"));
+  const lost = notHome !== null && (Number(core.global("linkClosed")) !== 0 || records !== 0);
   const [linkBytes, inCard] = ["bytesWrittenOff", "cardWrittenOff"].map((name) => Number(core.global(name)));
   const writtenOff = lost ? { records, linkBytes: linkBytes!, inCard: inCard! } : null;
   return { broken, comparison, deviceStateEqual: equal, notHome, writtenOff, captured, estimated };

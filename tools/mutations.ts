@@ -6,6 +6,7 @@ import { around } from "./mutations/around.ts";
 import { card } from "./mutations/card.ts";
 import { codec } from "./mutations/codec.ts";
 import { delta } from "./mutations/delta.ts";
+import { failing } from "./mutations/failing.ts";
 import { failures } from "./mutations/failures.ts";
 import { harness } from "./mutations/harness.ts";
 import { host } from "./mutations/host.ts";
@@ -23,6 +24,7 @@ export const mutations: readonly Mutation[] = [
   traces,
   around,
   failures,
+  failing,
   harness,
   host,
   trackers,

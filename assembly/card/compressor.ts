@@ -18,9 +18,11 @@ import {
   A_UNLZ,
   BLOCKED,
   BUSY,
+  C_ENGINE_PASSED,
   C_LZ_BYTES_OUT,
   C_LZ_PAGES,
   C_LZ_RAW,
+  G_DEVICE_BYTES,
   I_DECODES,
   PAGE_BYTES,
   P_CODED,
@@ -49,6 +51,16 @@ import {
 } from "../abi";
 import { encodeJob, encodeSpan } from "../codec/encoder";
 import { lz4Decompress } from "../codec/lz4";
+import {
+  dropRecord,
+  expectFailure,
+  failedBy,
+  failing,
+  keepForAgain,
+  strikes,
+  takeForAgain,
+  waitsForAgain,
+} from "../kernel/failing";
 import { pop, push, queue, ready, lacks } from "../kernel/fifo";
 import {
   CARRIED,
@@ -64,7 +76,7 @@ import {
   takeSlot,
 } from "../kernel/jobs";
 import { sizedByWord } from "../kernel/pages";
-import { p, p32 } from "../kernel/params";
+import { g32, p, p32 } from "../kernel/params";
 import {
   POOL_LZ,
   POOL_UNLZ,
@@ -85,6 +97,15 @@ import { happened } from "../kernel/timeline";
 export function stepCompressor(side: u32, t: u64): void {
   const n = p32(side, S_LZ_ENGINES);
   const clock = side * 2;
+  let first: u32 = 0;
+  if (failing) {
+    first = failedBy(side, POOL_LZ, t);
+    if (strikes(side, POOL_LZ, t)) encodingFails(side, min(first, n), t);
+    if (first >= n) {
+      passBy(side, t);
+      return;
+    }
+  }
   let over = finished(side, POOL_LZ, n, U_COMPRESS, t);
   while (over != 0) {
     const e = firstFinished(side, POOL_LZ, over);
@@ -102,14 +123,15 @@ export function stepCompressor(side: u32, t: u64): void {
     if (isDefined(TIMELINE)) onItsWay(P_OUT, side, j, out > next ? out : next, U_COMPRESS, 0);
     push(queue(side, Q_RECORD), index, out > next ? out : next);
   }
-  for (let e: u32 = 0; e < n; e++) {
+  for (let e = first; e < n; e++) {
     if (engineBusy(side, POOL_LZ, e)) continue;
-    if (!ready(queue(side, Q_LZ), t)) {
+    const again = failing && waitsForAgain(side, POOL_LZ);
+    if (!again && !ready(queue(side, Q_LZ), t)) {
       enter(side, A_LZ + e, STARVED, t);
     } else if (slotsShort(side, 1)) {
       enter(side, A_LZ + e, W_SRAM, t);
     } else {
-      const index = pop(queue(side, Q_LZ));
+      const index = again ? takeForAgain(POOL_LZ) : pop(queue(side, Q_LZ));
       const cycles = compress(side, job(side, index)) + p32(side, S_LZ_SETUP);
       const done = freeAt(side, clock, t, cycles);
       engineStart(side, POOL_LZ, e, index, done);
@@ -120,6 +142,39 @@ export function stepCompressor(side: u32, t: u64): void {
       wake(side, U_COMPRESS, done);
     }
   }
+  if (failing) expectFailure(side, POOL_LZ, n, U_COMPRESS, Q_LZ, t);
+}
+
+/** Encoders 0 to n - 1 fail: the raw page is still in its slot, what they made of it is given up. */
+function encodingFails(side: u32, n: u32, t: u64): void {
+  for (let e: u32 = 0; e < n; e++) {
+    enter(side, A_LZ + e, STARVED, t);
+    if (!engineBusy(side, POOL_LZ, e)) continue;
+    engineFree(side, POOL_LZ, e);
+    const index = engineJob(side, POOL_LZ, e);
+    const j = job(side, index);
+    freeSlot(side, j.slotOut);
+    j.slotOut = NO_SLOT;
+    count(side, C_LZ_PAGES, 0 - 1);
+    if ((j.flags & CODED) == 0) count(side, C_LZ_RAW, 0 - 1);
+    count(side, C_LZ_BYTES_OUT, 0 - <u64>j.bytes);
+    j.bytes = j.kind == JOB_DEVICE ? min(PAGE_BYTES, g32(G_DEVICE_BYTES) - j.pfn) : PAGE_BYTES;
+    j.flags &= ~CODED;
+    keepForAgain(side, POOL_LZ, index);
+  }
+}
+
+/** No encoder is left: pages go raw, one a clock. */
+function passBy(side: u32, t: u64): void {
+  const again = waitsForAgain(side, POOL_LZ);
+  if (!again && !ready(queue(side, Q_LZ), t)) return;
+  if (lacks(queue(side, Q_RECORD), 1)) return;
+  const next = edgeAfter(side * 2, t, 1);
+  const index = again ? takeForAgain(POOL_LZ) : pop(queue(side, Q_LZ));
+  count(side, C_ENGINE_PASSED, 1);
+  if (isDefined(TIMELINE)) onItsWay(P_OUT, side, job(side, index), next, U_COMPRESS, 0);
+  push(queue(side, Q_RECORD), index, next);
+  wake(side, U_COMPRESS, next);
 }
 
 /** The clock edge of the card at which an engine that is taken at t for so many clocks or bytes is free. */
@@ -172,6 +227,15 @@ export function compress(side: u32, j: Job): u32 {
 export function stepDecompressor(side: u32, t: u64): void {
   const n = p32(side, S_UNLZ_ENGINES);
   const clock = side * 2;
+  let first: u32 = 0;
+  if (failing) {
+    first = failedBy(side, POOL_UNLZ, t);
+    if (strikes(side, POOL_UNLZ, t)) decodingFails(side, min(first, n), t);
+    if (first >= n) {
+      noDecoder(side, t);
+      return;
+    }
+  }
   let over = finished(side, POOL_UNLZ, n, U_UNLZ, t);
   while (over != 0) {
     const e = firstFinished(side, POOL_UNLZ, over);
@@ -186,14 +250,15 @@ export function stepDecompressor(side: u32, t: u64): void {
     engineFree(side, POOL_UNLZ, e);
     push(queue(side, Q_PLACE), index, edgeAfter(clock, t, 1));
   }
-  for (let e: u32 = 0; e < n; e++) {
+  for (let e = first; e < n; e++) {
     if (engineBusy(side, POOL_UNLZ, e)) continue;
-    if (!ready(queue(side, Q_UNLZ), t)) {
+    const again = failing && waitsForAgain(side, POOL_UNLZ);
+    if (!again && !ready(queue(side, Q_UNLZ), t)) {
       enter(side, A_UNLZ + e, STARVED, t);
     } else if (slotsShort(side, 1)) {
       enter(side, A_UNLZ + e, W_SRAM, t);
     } else {
-      const index = pop(queue(side, Q_UNLZ));
+      const index = again ? takeForAgain(POOL_UNLZ) : pop(queue(side, Q_UNLZ));
       const out = decompress(side, job(side, index), t);
       const bytes = p32(side, S_UNLZ_BYTES);
       const done = edgeAfter(clock, t, p32(side, S_UNLZ_SETUP) + (out + bytes - 1) / bytes);
@@ -204,6 +269,31 @@ export function stepDecompressor(side: u32, t: u64): void {
       wake(side, U_UNLZ, done);
     }
   }
+  if (failing) expectFailure(side, POOL_UNLZ, n, U_UNLZ, Q_UNLZ, t);
+}
+
+/** Decoders 0 to n - 1 fail: the record is still in its slot. */
+function decodingFails(side: u32, n: u32, t: u64): void {
+  for (let e: u32 = 0; e < n; e++) {
+    enter(side, A_UNLZ + e, STARVED, t);
+    if (!engineBusy(side, POOL_UNLZ, e)) continue;
+    engineFree(side, POOL_UNLZ, e);
+    const index = engineJob(side, POOL_UNLZ, e);
+    const j = job(side, index);
+    freeSlot(side, j.slotOut);
+    j.slotOut = NO_SLOT;
+    j.bytes = j.wait;
+    j.flags |= CODED;
+    keepForAgain(side, POOL_UNLZ, index);
+  }
+}
+
+/** No decoder is left: coded records are dropped, one an edge. */
+function noDecoder(side: u32, t: u64): void {
+  const again = waitsForAgain(side, POOL_UNLZ);
+  if (!again && !ready(queue(side, Q_UNLZ), t)) return;
+  dropRecord(side, POOL_UNLZ, again ? takeForAgain(POOL_UNLZ) : pop(queue(side, Q_UNLZ)), t);
+  wake(side, U_UNLZ, edgeAfter(side * 2, t, 1));
 }
 
 /** A record has been decoded: the slot that it came in is no longer needed. */
@@ -216,6 +306,7 @@ export function decoded(side: u32, j: Job): void {
 /** Decodes a record into a slot of its own; returns the bytes it becomes. */
 export function decompress(side: u32, j: Job, t: u64): u32 {
   j.slotOut = takeSlot(side);
+  j.wait = j.bytes;
   let out: u32 = PAGE_BYTES;
   if ((j.flags & CARRIED) != 0) {
     evaluates(I_DECODES);

@@ -16,6 +16,7 @@ import {
   A_CORE,
   BLOCKED,
   BUSY,
+  C_REDONE,
   F_ADDRESSES,
   F_DESCRIPTORS,
   F_INTERRUPT,
@@ -47,6 +48,7 @@ import {
   S_DESC_BATCH,
   S_DESC_RING_ON_HOST,
   S_READ_QUEUES,
+  T_STAGE,
   U_CONTROL,
 } from "../abi";
 import { buildCores, occupy, running } from "../kernel/cores";
@@ -54,9 +56,12 @@ import { EVENT_MESSAGE, head, hold, pop, queue, ready, readyCount, lacks } from 
 import { CODED, JOB_DEVICE, JOB_PAGE, JOB_ZERO, Job, job } from "../kernel/jobs";
 import { ON_CARD, message } from "../kernel/message";
 import { g32, p32 } from "../kernel/params";
-import { POOL_CORES, engineBusy, engineDone, engineFree, engineJob } from "../kernel/pool";
+import { POOL_CORES, engineBusy, engineDone, engineFree, engineJob, engineStart } from "../kernel/pool";
+import { restartAt, upAt } from "../kernel/restart";
 import { wake } from "../kernel/schedule";
-import { enter } from "../kernel/stats";
+import { count, enter, enterUntil } from "../kernel/stats";
+import { edgeAfter } from "../kernel/time";
+import { happened } from "../kernel/timeline";
 
 const TURN = memory.data(8, 8);
 
@@ -115,6 +120,30 @@ export function dispatch(side: u32, t: u64): void {
     idle = blocked ? BLOCKED : STARVED;
     enter(side, A_CORE + c, idle, t);
   }
+}
+
+/** Whether the processor is down at t; what its cores ran when it went down begins anew when it is up. */
+export function isDown(side: u32, t: u64): bool {
+  const state = restartAt(side, t);
+  if (state == 0) return false;
+  if (state == 2) return true;
+  const up = upAt(side);
+  const n = p32(side, S_CORES);
+  for (let c: u32 = 0; c < n; c++) {
+    if (!engineBusy(side, POOL_CORES, c)) {
+      enter(side, A_CORE + c, BLOCKED, t);
+      continue;
+    }
+    const at = running(side, c);
+    const done = edgeAfter(side * 2 + 1, up, load<u32>(at, 12));
+    engineStart(side, POOL_CORES, c, engineJob(side, POOL_CORES, c), done);
+    count(side, C_REDONE, 1);
+    if (isDefined(TIMELINE))
+      happened(T_STAGE, side, U_CONTROL, up, engineJob(side, POOL_CORES, c), done, load<u32>(at));
+    enterUntil(side, A_CORE + c, BLOCKED, t, up, BUSY);
+    wake(side, U_CONTROL, done);
+  }
+  return true;
 }
 
 function start(side: u32, core: u32, handler: u32, argument: u32, n: u32, q: u32, cycles: u32, t: u64): u32 {

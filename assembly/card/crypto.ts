@@ -50,7 +50,18 @@ import {
   U_SEAL,
 } from "../abi";
 import { gcmOpen, gcmSeal } from "../codec/gcm";
-import { hold, pop, push, pushHeld, queue, ready, lacks } from "../kernel/fifo";
+import { asks } from "../kernel/again";
+import {
+  dropRecord,
+  expectFailure,
+  failedBy,
+  failing,
+  keepForAgain,
+  strikes,
+  takeForAgain,
+  waitsForAgain,
+} from "../kernel/failing";
+import { hold, letGo, pop, push, pushHeld, queue, ready, lacks } from "../kernel/fifo";
 import {
   CARRIED,
   CODED,
@@ -83,7 +94,8 @@ import { wake } from "../kernel/schedule";
 import { broken, count, enter, evaluates, sample } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
-import { report } from "../kernel/trouble";
+import { rememberSealed, repeated, sameTag, takeSealed } from "../kernel/sealed";
+import { recordDropped, report } from "../kernel/trouble";
 
 //  key record, 16 bytes: | highest nonce used u64 | slot (1 + number, 0 none) u32 | last use u32 |
 @unmanaged
@@ -131,6 +143,15 @@ export function stepSeal(side: u32, t: u64): void {
   const n = p32(side, S_GCM_ENGINES);
   const clock = side * 2;
   const admits = p32(side, S_GCM_ADMIT) != 0;
+  let first: u32 = 0;
+  if (failing) {
+    first = failedBy(side, POOL_SEAL, t);
+    if (strikes(side, POOL_SEAL, t)) sealingFails(side, min(first, n), admits, t);
+    if (first >= n) {
+      nobodyLeft(side, POOL_SEAL, Q_SEAL, U_SEAL, t);
+      return;
+    }
+  }
   let over = finished(side, POOL_SEAL, n, U_SEAL, t);
   while (over != 0) {
     const e = firstFinished(side, POOL_SEAL, over);
@@ -147,9 +168,10 @@ export function stepSeal(side: u32, t: u64): void {
     if (admits) pushHeld(queue(side, Q_FRAME), index, out > next ? out : next);
     else push(queue(side, Q_FRAME), index, out > next ? out : next);
   }
-  for (let e: u32 = 0; e < n; e++) {
+  for (let e = first; e < n; e++) {
     if (engineBusy(side, POOL_SEAL, e)) continue;
-    if (!ready(queue(side, Q_SEAL), t)) {
+    const again = failing && waitsForAgain(side, POOL_SEAL);
+    if (!again && !ready(queue(side, Q_SEAL), t)) {
       enter(side, A_SEAL + e, STARVED, t);
       continue;
     }
@@ -160,24 +182,25 @@ export function stepSeal(side: u32, t: u64): void {
       }
       hold(queue(side, Q_FRAME), 1);
     }
-    const index = pop(queue(side, Q_SEAL));
+    const index = again ? takeSealed() : pop(queue(side, Q_SEAL));
     const j = job(side, index);
     const link = linkOf(j.kind);
     const k = key(side, true, link);
     const done = edgeAfter(clock, t, cycles(side, j, k));
-    seal(side, index, j, link, k, t);
+    seal(side, index, j, link, k, again, t);
     engineStart(side, POOL_SEAL, e, index, done);
     if (isDefined(TIMELINE)) happened(T_STAGE, side, U_SEAL, t, j.pfn, done, j.kind);
     if (isDefined(TIMELINE)) onItsWay(P_SEALED, side, j, t, j.nonce, 0);
     enter(side, A_SEAL + e, BUSY, t);
     wake(side, U_SEAL, done);
   }
+  if (failing) expectFailure(side, POOL_SEAL, n, U_SEAL, Q_SEAL, t);
 }
 
-function seal(side: u32, index: u32, j: Job, link: u32, k: Key, t: u64): void {
+function seal(side: u32, index: u32, j: Job, link: u32, k: Key, again: bool, t: u64): void {
   evaluates(I_NONCE);
-  if (j.nonce <= k.used) broken(I_NONCE, j.nonce, k.used, t);
-  k.used = j.nonce;
+  if (again ? j.nonce != repeated() : j.nonce <= k.used) broken(I_NONCE, j.nonce, k.used, t);
+  if (!again) k.used = j.nonce;
   count(side, C_RECORDS_SEALED, 1);
   if ((j.flags & CARRIED) == 0) return;
   const slot = (j.flags & CODED) != 0 ? j.slotOut : j.slotIn;
@@ -193,13 +216,14 @@ function seal(side: u32, index: u32, j: Job, link: u32, k: Key, t: u64): void {
     j.bytes,
     tagAt(side, index),
   );
+  if (again && !sameTag(tagAt(side, index))) broken(I_NONCE, j.nonce, k.used, t);
 }
 
 /** Seals a record in software, with keys that stay expanded. */
 export function sealRecord(side: u32, index: u32, t: u64): void {
   const j = job(side, index);
   const link = linkOf(j.kind);
-  seal(side, index, j, link, key(side, true, link), t);
+  seal(side, index, j, link, key(side, true, link), false, t);
 }
 
 /** The 96-bit IV of a record: salt of the key, then the record's number. */
@@ -214,6 +238,15 @@ function ivOf(context: u32, j: Job): usize {
 export function stepOpen(side: u32, t: u64): void {
   const n = p32(side, S_GCM_ENGINES);
   const clock = side * 2;
+  let first: u32 = 0;
+  if (failing) {
+    first = failedBy(side, POOL_OPEN, t);
+    if (strikes(side, POOL_OPEN, t)) openingFails(side, min(first, n), t);
+    if (first >= n) {
+      nobodyLeft(side, POOL_OPEN, Q_OPEN, U_OPEN, t);
+      return;
+    }
+  }
   let over = finished(side, POOL_OPEN, n, U_OPEN, t);
   while (over != 0) {
     const e = firstFinished(side, POOL_OPEN, over);
@@ -237,13 +270,14 @@ export function stepOpen(side: u32, t: u64): void {
     if (isDefined(TIMELINE)) onItsWay(P_OUT, side, job(side, index), out > next ? out : next, U_OPEN, 0);
     push(to, index, out > next ? out : next);
   }
-  for (let e: u32 = 0; e < n; e++) {
+  for (let e = first; e < n; e++) {
     if (engineBusy(side, POOL_OPEN, e)) continue;
-    if (!ready(queue(side, Q_OPEN), t)) {
+    const again = failing && waitsForAgain(side, POOL_OPEN);
+    if (!again && !ready(queue(side, Q_OPEN), t)) {
       enter(side, A_OPEN + e, STARVED, t);
       continue;
     }
-    const index = pop(queue(side, Q_OPEN));
+    const index = again ? takeForAgain(POOL_OPEN) : pop(queue(side, Q_OPEN));
     const j = job(side, index);
     const link = linkOf(j.kind);
     const k = key(side, false, link);
@@ -254,6 +288,62 @@ export function stepOpen(side: u32, t: u64): void {
     enter(side, A_OPEN + e, BUSY, t);
     wake(side, U_OPEN, done);
   }
+  if (failing) expectFailure(side, POOL_OPEN, n, U_OPEN, Q_OPEN, t);
+}
+
+// --- engines that fail ---
+
+/** Sealing engines 0 to n - 1 fail: SRAM has their records as they were until they leave. */
+function sealingFails(side: u32, n: u32, admits: bool, t: u64): void {
+  for (let e: u32 = 0; e < n; e++) {
+    enter(side, A_SEAL + e, STARVED, t);
+    if (!engineBusy(side, POOL_SEAL, e)) continue;
+    engineFree(side, POOL_SEAL, e);
+    if (admits) letGo(queue(side, Q_FRAME), 1);
+    const index = engineJob(side, POOL_SEAL, e);
+    const j = job(side, index);
+    count(side, C_RECORDS_SEALED, 0 - 1);
+    rememberSealed(j.nonce, tagAt(side, index));
+    keepForAgain(side, POOL_SEAL, index);
+    if ((j.flags & CARRIED) == 0) continue;
+    evaluates(I_TAG);
+    const slot = (j.flags & CODED) != 0 ? j.slotOut : j.slotIn;
+    const at = slot == NO_SLOT ? <usize>0 : slotAt(side, slot);
+    const context = side * 2 + linkOf(j.kind);
+    const tag = tagAt(side, index);
+    const iv = ivOf(context, j);
+    if (!gcmOpen(context, iv, writeHeader(j), RECORD_HEADER_BYTES, at, at, j.bytes, tag))
+      broken(I_TAG, j.pfn, j.nonce, t);
+  }
+}
+
+/** Opening engines 0 to n - 1 fail: SRAM has their records as they arrived until they leave. */
+function openingFails(side: u32, n: u32, t: u64): void {
+  for (let e: u32 = 0; e < n; e++) {
+    enter(side, A_OPEN + e, STARVED, t);
+    if (!engineBusy(side, POOL_OPEN, e)) continue;
+    engineFree(side, POOL_OPEN, e);
+    const index = engineJob(side, POOL_OPEN, e);
+    const j = job(side, index);
+    count(side, C_RECORDS_OPENED, 0 - 1);
+    keepForAgain(side, POOL_OPEN, index);
+    // what does not fit its tag has not been touched
+    if ((j.flags & CARRIED) == 0 || (j.flags & SPOILT) != 0) continue;
+    const at = j.slotIn == NO_SLOT ? <usize>0 : slotAt(side, j.slotIn);
+    const context = (1 - side) * 2 + linkOf(j.kind);
+    const tag = tagAt(side, index);
+    gcmSeal(context, ivOf(context, j), writeHeader(j), RECORD_HEADER_BYTES, at, at, j.bytes, tag);
+  }
+}
+
+/** No engine is left: what comes is dropped, one record an edge. */
+function nobodyLeft(side: u32, pool: u32, q: u32, unit: u32, t: u64): void {
+  const again = waitsForAgain(side, pool);
+  if (!again && !ready(queue(side, q), t)) return;
+  dropRecord(side, pool, again ? takeForAgain(pool) : pop(queue(side, q)), t);
+  // a record that was numbered and does not go is written off
+  if (pool == POOL_SEAL) recordDropped();
+  wake(side, unit, edgeAfter(side * 2, t, 1));
 }
 
 /** Opens a record in software. */
@@ -265,8 +355,8 @@ export function openRecord(side: u32, index: u32, t: u64): void {
 /** The tag does not fit: nobody behind sees the record, the firmware is told. */
 export function refuse(side: u32, index: u32, j: Job, t: u64): void {
   if (j.slotIn != NO_SLOT) freeSlot(side, j.slotIn);
+  if (!asks(side, j, t)) report(side, REASON_TAG, t);
   freeJob(side, index);
-  report(side, REASON_TAG, t);
 }
 
 /** The queue behind decryption. */

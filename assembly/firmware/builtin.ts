@@ -35,6 +35,7 @@ import {
   P_POSTED,
   Q_EVENT,
   Q_FETCH,
+  Q_FOUND,
   Q_OWN,
   Q_PENDING,
   Q_READ,
@@ -51,12 +52,14 @@ import {
   U_CONTROL,
 } from "../abi";
 import { DESCRIPTORS_AT } from "../kernel/address";
+import { asking, askedFor, nextAsked, nextRead, remember, toAsk, toRead } from "../kernel/again";
 import { batchBegun, completing, writesEnd } from "../kernel/completion";
 import { EVENT_MESSAGE, EVENT_ROUND, push, pushHeld, queue, lacks } from "../kernel/fifo";
 import {
   CARRIED,
   FINAL,
   JOB_ABORT,
+  JOB_AGAIN,
   JOB_PLACED,
   JOB_RESUMED,
   JOB_ROUND_END,
@@ -76,6 +79,7 @@ import { path } from "../kernel/path";
 import { UP_POSTED, issueRead, put } from "../kernel/port";
 import { Progress, progress } from "../kernel/progress";
 import { giveNumber } from "../kernel/record";
+import { forgotten, restarting } from "../kernel/restart";
 import { wake } from "../kernel/schedule";
 import { booksClosed, counted } from "../kernel/stats";
 import { edgeAt } from "../kernel/time";
@@ -118,7 +122,10 @@ export function onHandler(side: u32, handler: u32, argument: u32, n: u32, q: u32
 /** A record is made, or one received is sent on its way. */
 function onRecord(side: u32, index: u32, q: u32, t: u64): void {
   const j = job(side, index);
-  if (j.link == 0) giveNumber(side, j);
+  if (j.link == 0) {
+    giveNumber(side, j);
+    if (asking && side == 0) remember(j);
+  }
   pushHeld(queue(side, q), index, next(side, t));
 }
 
@@ -214,6 +221,8 @@ function onRoundEnd(side: u32, argument: u32, t: u64): void {
     watching = false;
   } else if (j.kind == JOB_ABORT) {
     report(side, j.pfn, t);
+  } else if (j.kind == JOB_AGAIN && !askedFor(j.pfn)) {
+    report(side, REASON_TAG, t);
   }
   if (j.slotIn != NO_SLOT) freeSlot(side, j.slotIn);
   freeJob(side, argument);
@@ -265,8 +274,15 @@ function tellTrouble(side: u32, t: u64): void {
     m.a = reason;
     if (logged(L_FOUND) == 0) note(L_FOUND, t);
     watching = false;
-  } else if (reason == REASON_TAG) own(side, JOB_ABORT, reason, 0, 0, t);
+  } else if (reason >= REASON_TAG) own(side, JOB_ABORT, reason, 0, 0, t);
   troubleTold(side);
+}
+
+/** What has been asked for again: by the destination, and of the source, as far as there is room. */
+function goAgain(side: u32, t: u64): void {
+  while (side == 1 && toAsk() && !lacks(queue(side, Q_OWN), 1)) own(side, JOB_AGAIN, nextAsked(), 0, 0, t);
+  while (side == 0 && toRead() && !lacks(queue(side, Q_FOUND), 1))
+    push(queue(side, Q_FOUND), nextRead(side), next(side, t));
 }
 
 /**
@@ -276,6 +292,8 @@ export function poll(side: u32, t: u64): void {
   const q = progress(side);
   if (watching && side == 0) watch(t);
   if (troubled) tellTrouble(side, t);
+  if (asking) goAgain(side, t);
+  if (restarting && forgotten(side)) return;
   if (
     (q.flags & ROUND_HERE) != 0 &&
     (q.flags & ROUND_ANSWERING) == 0 &&

@@ -31,6 +31,7 @@ import {
   G_ROUNDS_MAX,
   G_START_AT,
   G_TIMEOUT,
+  G_TRACKER_START,
   I_ONE_GUEST,
   L_REASON,
   L_PENDING_PAGES,
@@ -112,6 +113,7 @@ import {
   UNANSWERED,
   COLLECTING,
   FORCED,
+  STARTING,
   Frontend,
   frontend,
   work,
@@ -210,7 +212,7 @@ function begin(side: u32, f: Frontend, t: u64): bool {
     note(L_STARTED, t);
     return send(side, f, M_START, WAIT_READY, t) != NO_MESSAGE;
   }
-  if (f.next == TRACK) return work(f, WORKING, COLLECT, track(side, t));
+  if (f.next == TRACK) return bringIn(f, t) || work(f, WORKING, COLLECT, track(side, t));
   if (f.next == COLLECT) return collect(side, f, t);
   if (f.next == ROUND_END) return roundEnd(side, f, t);
   if (f.next == SUSPEND) {
@@ -226,6 +228,13 @@ function begin(side: u32, f: Frontend, t: u64): bool {
 }
 
 // --- the source ---
+
+/** A tracker that is not resident is started first, and nothing is tracked until it is there. */
+function bringIn(f: Frontend, t: u64): bool {
+  if (g(G_TRACKER_START) == 0 || (f.flags & STARTING) != 0) return false;
+  f.flags |= STARTING;
+  return work(f, WORKING, TRACK, t + g(G_TRACKER_START));
+}
 
 /** Starts the tracker: every page is protected, one flush. */
 function track(side: u32, t: u64): u64 {

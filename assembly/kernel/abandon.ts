@@ -23,6 +23,7 @@ import {
   L_TOO_LATE,
   M_ADDRESSES,
   M_PAGES,
+  REASON_RESTART,
   STATUS_FAILED,
   S_HOST_RESUME,
   U_GUEST,
@@ -55,6 +56,8 @@ export function breaksOff(f: Frontend, t: u64): bool {
  */
 export function stranded(f: Frontend, status: u32, reason: u32, t: u64): bool {
   if (status != STATUS_FAILED || f.next != WAIT_DONE || logged(L_ENDED) != 0) return false;
+  // its card has handed everything over, and will hear of the destination's guest as ever
+  if (reason == REASON_RESTART) return false;
   f.next = ENDED;
   note(L_STATUS, STATUS_FAILED);
   note(L_REASON, reason);

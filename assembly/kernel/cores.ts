@@ -8,7 +8,7 @@ import { count, enter } from "./stats";
 import { edgeAfter } from "./time";
 import { happened } from "./timeline";
 
-//  what a core runs: | handler u32 | count u32 | queue u32 | - |
+//  what a core runs: | handler u32 | count u32 | queue u32 | cycles u32 |
 const RUNNING = memory.data(512, 16);
 
 /** What the core runs: its handler, and behind it the count and the queue that it was begun with. */
@@ -37,6 +37,7 @@ export function occupy(
   store<u32>(at, handler);
   store<u32>(at, n, 4);
   store<u32>(at, q, 8);
+  store<u32>(at, cycles, 12);
   const done = edgeAfter(side * 2 + 1, t, cycles);
   engineStart(side, POOL_CORES, core, argument, done);
   if (isDefined(TIMELINE)) happened(T_STAGE, side, U_CONTROL, t, argument, done, handler);

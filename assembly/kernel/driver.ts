@@ -45,6 +45,7 @@ export const WORKING: u32 = 3; // goes to `then` at the end
 export const CARD_READY: u32 = 1; // the handshake is done
 export const UNANSWERED: u32 = 2; // the end of a round has been told, and its placement is awaited
 export const COLLECTING: u32 = 4; // a round has begun, and its end has not been told
+export const STARTING: u32 = 16; // a tracker that is not resident has been started
 export const FORCED: u32 = 8; // the time is up, the guest is suspended as soon as may be
 
 /** A store to the doorbell leaves the core after this. */

@@ -91,10 +91,10 @@ export function hold(f: u32, n: u32): void {
   assert(q.count + q.reserved <= q.cap, "queue over-reserved");
 }
 
-/** Gives back a reserved entry that nothing will fill. */
-export function unhold(f: u32): void {
+/** Gives up n entries that were reserved. */
+export function letGo(f: u32, n: u32): void {
   const q = record(f);
-  q.reserved--;
+  q.reserved -= n;
   if (q.waiting != 0 && room(q) >= q.wanted) wakeWaiting(q);
 }
 

@@ -14,6 +14,7 @@ export const JOB_ROUND_END: u32 = 4;
 export const JOB_PLACED: u32 = 5;
 export const JOB_RESUMED: u32 = 6;
 export const JOB_ABORT: u32 = 7; // the destination's card cannot go on: `pfn` says why
+export const JOB_AGAIN: u32 = 20; // it asks for the record of number `pfn` again
 
 /** No SRAM slot. */
 export const NO_SLOT: u32 = 0xffffffff;
@@ -30,7 +31,7 @@ export class Job {
   word: u32; // content word
   kind: u32;
   bytes: u32; // payload of the record as it stands: 4096 before compression
-  wait: u32; // requests not yet complete
+  wait: u32; // requests not yet complete; of a record that is decoded, its bytes
   slotIn: u32; // SRAM slot with the page
   slotOut: u32; // SRAM slot with the coded page
   round: u32;

@@ -2,8 +2,8 @@
 // What goes wrong on a card, as its firmware hears of it: the first reason stands until it has been told of.
 // After the books of a migration that failed have closed, the link is closed: what is on it then, and what is
 // still to go on it, is written off by name (docs/model.md section 17).
-import { G_CORRUPT_AT, U_CONTROL } from "../abi";
-import { g } from "./params";
+import { G_CORRUPT_AT, G_CORRUPT_RECORDS, U_CONTROL } from "../abi";
+import { g, g32 } from "./params";
 import { wake } from "./schedule";
 
 // reason of each side, a word each: 0 when there is none
@@ -15,7 +15,8 @@ export let troubled: bool = false;
 export let linkClosed: bool = false;
 /** From when on the next page record is spoilt on the link. */
 export let spoilsFrom: u64 = 0;
-/** Records that met a closed link. */
+let spoilsLeft: u32 = 0;
+/** Records that met a closed link, or a card without an engine to seal them. */
 export let recordsDropped: u32 = 0;
 
 export function buildTrouble(): void {
@@ -24,6 +25,7 @@ export function buildTrouble(): void {
   linkClosed = false;
   recordsDropped = 0;
   spoilsFrom = g(G_CORRUPT_AT);
+  spoilsLeft = g32(G_CORRUPT_RECORDS);
 }
 
 /** Something is wrong on a side's card at t: its firmware is told, unless it knows of something before. */
@@ -45,9 +47,9 @@ export function troubleTold(side: u32): void {
   troubled = load<u64>(REASON) != 0;
 }
 
-/** A record has been spoilt: the only one. */
+/** A record has been spoilt, the last of so many or not. */
 export function spoiltOne(): void {
-  spoilsFrom = u64.MAX_VALUE;
+  if (--spoilsLeft == 0) spoilsFrom = u64.MAX_VALUE;
 }
 
 export function closeLink(): void {

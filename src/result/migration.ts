@@ -19,6 +19,10 @@ const REASONS: Readonly<Record<number, string>> = {
   [abi.REASON_CANCELLED]: "it was cancelled",
   [abi.REASON_UNANSWERED]:
     "the link was given up, for what was sent again went unanswered too often (link.retries)",
+  [abi.REASON_RESTART]: "the source's card restarted and had forgotten the migration",
+  [abi.REASON_RESTART_THERE]: "the destination's card restarted and had forgotten the migration",
+  [abi.REASON_ENGINES]: "no engine of the source's card was left to encrypt a record",
+  [abi.REASON_ENGINES_THERE]: "no engine of the destination's card was left to decrypt or decode a record",
   [abi.REASON_TAG]: "a record did not authenticate at the destination",
   [abi.REASON_SILENCE]: "the other card was not heard for too long (migration.silence)",
 };

@@ -4,6 +4,7 @@ import * as z from "zod";
 import { PAGE_BYTES } from "../../assembly/abi.ts";
 import { exactOf, field } from "./fields.ts";
 import type { KeySpec } from "./keys.ts";
+import type { Problems } from "./problems.ts";
 import type { ResolvedDelta } from "./types-delta.ts";
 import { show } from "./units.ts";
 
@@ -45,6 +46,24 @@ export const deltaSchema = z.union([z.literal("off"), z.strictObject({ xbzrle })
 });
 
 type Delta = z.output<typeof deltaSchema>;
+
+/** A page that is begun again or asked for again is no longer what the cache says the destination has. */
+export function checkDelta(
+  delta: Delta,
+  faults: readonly { what: string }[],
+  askAgain: boolean,
+  problems: Problems,
+): void {
+  if (delta === "off") return;
+  if (askAgain)
+    problems.add(
+      ["migration", "onTagFailure"],
+      "cannot stand beside a delta engine; write abort, or delta: off",
+    );
+  for (const [index, { what }] of faults.entries())
+    if (what === "firmware-restart" || what === "engine-fails")
+      problems.add(["faults", String(index), "what"], "cannot stand beside a delta engine; write delta: off");
+}
 
 /** The resolved stage. */
 export function fillDelta(delta: Delta): "off" | ResolvedDelta {

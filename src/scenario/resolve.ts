@@ -15,9 +15,9 @@ import {
   checkWindow,
   convert,
 } from "./checks.ts";
-import { fillDelta } from "./delta.ts";
+import { checkDelta, fillDelta } from "./delta.ts";
 import { checkEngine, namedCompressor, namedEngine, ownCompressor } from "./encoders.ts";
-import { checkFaults, checkSilence, fillFaults, fillSilence } from "./faults.ts";
+import { checkBreaks, checkFailing, fillAskAgain, fillFaults, fillSilence } from "./faults.ts";
 import {
   type FramingKeys,
   fillCard,
@@ -34,7 +34,7 @@ import { LINK_KEYS } from "./keys.ts";
 import { applyOverrides, type Override, parseSet } from "./overrides.ts";
 import { findFile } from "./paths.ts";
 import { checkPause, fillPause } from "./pause.ts";
-import { checkStages, fillPlacement } from "./placement.ts";
+import { checkStages, fillPlacement, placeOf } from "./placement.ts";
 import { loadPreset, presetNameProblem } from "./presets.ts";
 import { Problems, valueAt } from "./problems.ts";
 import {
@@ -224,6 +224,7 @@ function fillMigration(scenario: Scenario): ResolvedScenario["migration"] {
     retries: migration.retries as number,
     retryAfterTicks: ticks(migration.retryAfter),
     silenceTicks: fillSilence(migration.silence, scenario.faults),
+    ...fillAskAgain(migration),
     throttle: "off",
     startAtTicks: ticks(migration.startAt),
   };
@@ -270,12 +271,12 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkTracker(scenario.tracker, problems);
   checkPlacement(scenario, problems);
   checkStages(scenario, engine, problems);
+  checkDelta(scenario.delta, scenario.faults, scenario.migration.onTagFailure === "ask-again", problems);
   checkTenant(scenario.tenant, problems);
   const { congestion, transport } = scenario.link;
   const recovers = congestion !== "none" || transport === "udp";
   const sealed = scenario.encrypt !== "off" && scenario.encrypt.cipher !== "off";
-  checkFaults(scenario.faults, { recovers, sealed }, problems);
-  checkSilence(scenario.migration.silence, scenario.faults, recovers, problems);
+  checkBreaks(scenario, { recovers, sealed }, problems);
   checkCrypto(scenario, source.card, destination.card, problems);
   convert(link, problems);
   problems.done();
@@ -284,6 +285,10 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   const filledLink = fillLink(scenario, link, sides.destination);
   checkTenantTags(scenario.tenant, sides, scenario.internal.ats, problems);
   checkPause(filledLink, problems);
+  const onCard = (stage: "compress" | "encrypt" | "decrypt" | "decompress"): boolean =>
+    (stage.endsWith("compress") ? scenario.compress !== "off" : sealed) &&
+    placeOf(scenario.placement, stage) === "card";
+  checkFailing(scenario.faults, sides, onCard, problems);
   problems.done();
   const placement = fillPlacement(scenario.placement);
   return {

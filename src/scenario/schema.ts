@@ -7,7 +7,7 @@ import * as z from "zod";
 import { ROUNDS_MAX, STREAMS_MAX } from "../../assembly/abi.ts";
 import { tenantSchema } from "./around.ts";
 import { deltaSchema } from "./delta.ts";
-import { faultSchema } from "./faults.ts";
+import { faultSchema, tagFailureFields } from "./faults.ts";
 import { emptyList, field, overrideFields, supported } from "./fields.ts";
 import { CARD_KEYS, HOST_KEYS, type KeySpec, LINK_KEYS, REFUSED_KEYS } from "./keys.ts";
 import { pauseSchema } from "./pause.ts";
@@ -310,6 +310,7 @@ const migration = z.strictObject({
     max: TIME_MAX,
     text: "longest time without a frame of the other card; default: 30 s when a fault has no end, else none",
   }).optional(),
+  ...tagFailureFields,
   throttle: supported(["off"], "any", "slowing of the guest's writes").default("off"),
   startAt: time(TIME_MAX, "guest time at which the migration starts").default("0 s"),
 });

@@ -2,6 +2,7 @@
 /** How dirty pages are found: the keys of a tracker, and what does not fit. */
 import * as z from "zod";
 import { GROUP_MAX, PML_ENTRIES, RING_ENTRIES_MAX } from "../../assembly/abi.ts";
+import { ticks } from "./around.ts";
 import { field, supported } from "./fields.ts";
 import type { Problems } from "./problems.ts";
 import type { ResolvedTracker } from "./types-tracker.ts";
@@ -24,7 +25,21 @@ export const trackerSchema = z.strictObject({
     text: "size of a group: always the most, by how often it was sent again, or by writable pages below",
   }).default("static"),
   ring: field({ ...RING, text: "entries of a vCPU's dirty ring" }).default(DEFAULT_RING),
+  start: field({
+    measure: "choice",
+    values: ["resident", "on-demand"],
+    text: "resident, or started by the migration: a bare-metal server",
+  }).default("resident"),
+  startLatency: field({
+    measure: "time",
+    min: 1e-9,
+    max: 600,
+    text: "until a tracker that is started on demand is there; default: 1 s, assumed",
+  }).optional(),
 });
+
+/** Assumed: a small hypervisor is loaded and takes the server over. */
+const START_LATENCY = "1 s";
 
 type Tracker = z.output<typeof trackerSchema>;
 
@@ -36,15 +51,18 @@ export function checkTracker(tracker: Tracker, problems: Problems): void {
     problems.add(["tracker", "groups"], "has no effect on single pages; write a group of 2 to 512", "key");
   if (tracker.kind !== "dirty-ring" && tracker.ring !== DEFAULT_RING)
     problems.add(["tracker", "ring"], "has no effect here; write kind: dirty-ring, or remove it", "key");
+  if (tracker.start !== "on-demand" && tracker.startLatency !== undefined)
+    problems.add(["tracker", "startLatency"], "has no effect here; write start: on-demand too", "key");
 }
 
 /** The resolved tracker. */
-export function fillTracker({ kind, group, groups, ring }: Tracker): ResolvedTracker {
+export function fillTracker({ kind, group, groups, ring, start, startLatency }: Tracker): ResolvedTracker {
   const entries = kind === "pml" ? PML_ENTRIES : kind === "dirty-ring" ? Number(ring) : 0;
   return {
     kind,
     group: Number(group),
     groups: groups as ResolvedTracker["groups"],
     logEntries: entries,
+    ...(start === "on-demand" ? { startTicks: ticks(startLatency ?? START_LATENCY) } : {}),
   };
 }

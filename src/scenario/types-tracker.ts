@@ -9,4 +9,6 @@ export interface ResolvedTracker {
   groups: "static" | "counter" | "contiguity";
   /** Entries of a vCPU's log of dirty pages; 0 where pages are not logged. */
   logEntries: number;
+  /** Until a tracker that is started on demand is there; absent where it is resident. */
+  startTicks?: string;
 }

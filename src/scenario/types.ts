@@ -9,6 +9,7 @@
 
 import type { Placement } from "./presets.ts";
 import type { ResolvedDelta } from "./types-delta.ts";
+import type { ResolvedFault } from "./types-faults.ts";
 import type { ResolvedLink } from "./types-link.ts";
 import type { ResolvedStages } from "./types-placement.ts";
 import type { ResolvedSoftware } from "./types-software.ts";
@@ -326,16 +327,6 @@ export type ResolvedTenant =
       tags: number;
     };
 
-/** What breaks. */
-export interface ResolvedFault {
-  atTicks: string;
-  what: "link-down" | "pcie-down" | "cancel" | "corrupt" | "reset";
-  /** How long; null where that has no meaning. */
-  forTicks: string | null;
-  /** Whose; null where that has no meaning. */
-  side: "source" | "destination" | null;
-}
-
 export interface ResolvedScenario {
   schema: "dpusim.scenario/1";
   guest: ResolvedGuest;
@@ -386,6 +377,8 @@ export interface ResolvedScenario {
     retryAfterTicks: string;
     /** Longest time without a frame of the other card, decimal ticks; null: any. */
     silenceTicks: string | null;
+    /** Records that may be asked for again; absent where a tag that does not fit ends the migration. */
+    askAgain?: number;
     throttle: "off";
     /** Guest time of the start in decimal ticks. */
     startAtTicks: string;

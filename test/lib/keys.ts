@@ -16,6 +16,7 @@ const BROKEN = [
   "migration.silence=100 us",
   "faults=[{ at: 2.1 ms, what: link-down }]",
 ] as const;
+const SPOILT = ["faults=[{ at: 2.1 ms, what: corrupt, records: 2 }]"] as const;
 const PAUSE = "link.pause={ low: 20 kB }";
 /** Hits and misses of writes stand side by side. */
 const SMALL_IOTLB = ["destination.host.iommu.entries=4", "destination.host.iommu.walk=9 us"] as const;
@@ -73,6 +74,8 @@ export const KEYS: Readonly<Record<string, Other>> = {
   faults: "[{ at: 2.05 ms, what: pcie-down, for: 1 ms, side: source }]",
   "link.transport": "udp",
   "tracker.kind": "bitmap",
+  "tracker.start": "on-demand",
+  "tracker.startLatency": ["2 ms", "tracker.start=on-demand"],
   "tracker.ring": ["64", "tracker.kind=dirty-ring", ...BUSY],
   "tracker.group": ["8", ...BUSY],
   "tracker.groups": ["contiguity", "tracker.group=8", ...BUSY],
@@ -134,6 +137,8 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "migration.startAt": "2.01 ms",
   "migration.silence": ["1 us", LOSSY],
   "migration.retries": ["1", ...BROKEN],
+  "migration.onTagFailure": ["ask-again", ...SPOILT],
+  "migration.tagRetries": ["1", "migration.onTagFailure=ask-again", ...SPOILT],
   "migration.retryAfter": ["2 ms", "migration.retries=1", ...BROKEN],
   content: "(what is carried changes no time: full, sized and sampled give one fingerprint)",
   sampleEvery: "(as content)",

@@ -15,6 +15,7 @@ import {
 import { chainRun, checkChain, ENGINE } from "./claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./claims/codec.ts";
 import { checkDeltaRuns, checkDeltas } from "./claims/delta.ts";
+import * as failing from "./claims/failing.ts";
 import {
   checkCorrupt,
   checkGivenUp,
@@ -38,7 +39,7 @@ import {
 } from "./claims/probe.ts";
 import { checkThread } from "./claims/qemu.ts";
 import * as runs from "./claims/runs.ts";
-import { checkSeals } from "./claims/seal.ts";
+import { checkSeals, checkStoppedSeals } from "./claims/seal.ts";
 import { checkBounds, checkFlippedBit, checkRepeatedNumber, checkSource } from "./claims/spoil.ts";
 import { checkHashes, checkLists, checkStream } from "./claims/traces.ts";
 import { checkGroups, checkLogs } from "./claims/trackers.ts";
@@ -101,6 +102,14 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
     () => checkCorrupt("sized"),
     checkReset,
     () => checkRetry(SEALED_RETRY),
+  ],
+  failing: [
+    () => failing.checkCipherFails("seal", "full"),
+    () => failing.checkRestart(1),
+    () => failing.checkAskedAgain("full"),
+    failing.checkOnDemand,
+    () => failing.checkDecoderFails(),
+    checkStoppedSeals,
   ],
   spoil: [checkFlippedBit, checkRepeatedNumber, checkSource, checkBounds],
   placement: [checkStages],

@@ -36,11 +36,23 @@ export function sameParams(what: string, sets: string[], others = sets): void {
 }
 
 const PCIE_DOWN = "{at: 300 us, what: pcie-down, for: 2 ms, side: destination}";
+const ENGINES = "{at: 7 us, what: engine-fails, unit: seal, engines: 2}";
+const ENGINE_THERE = "{at: 1 s, what: engine-fails, unit: decompressor}";
+const RESTART = "{at: 3 us, what: firmware-restart, side: destination, for: 9 ns, ram: lost}";
+const SPOILT = "{at: 1 us, what: corrupt, records: 5}";
 const LINK_DOWN = "{at: 1 ms, what: link-down, for: 3 us}";
 
 /** Values that are given, one group a row: each is converted in another way. */
 export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
   ["defaults", []],
+  [
+    "engines that fail, restarts, records asked for again, a tracker on demand",
+    [
+      `faults=[${ENGINES}, ${ENGINE_THERE}, ${RESTART}, ${SPOILT}]`,
+      "migration.onTagFailure=ask-again",
+      "tracker.start=on-demand",
+    ],
+  ],
   ["hosts of Gen5", ["source.host=gen5-host", "destination.host=gen5-host", "link.preset=ethernet-400g"]],
   [
     "a host that is less than its card",

@@ -55,14 +55,18 @@ function sets(m: GcmMachine): string[] {
   });
 }
 
+const TEXT =
+  "schema: dpusim.scenario/1\nguest: { generate: { memory: 1 MiB, rate: 0 /s, workingSet: 1 MiB } }\n";
+
+function setsOf(machine: GcmMachine): string[] {
+  const cipher = machine.rounds === 10 ? "aes-128-gcm" : "aes-256-gcm";
+  return [...sets(machine), "source.card.clock=468.75 MHz", `encrypt.cipher=${cipher}`];
+}
+
 /** One machine under every load, on a clock that is no whole number of ticks. */
 export function sameSeals(what: string, change: Partial<GcmMachine>, core = new Core(coreModule())): void {
   const machine = { ...BASE, ...change };
-  const cipher = machine.rounds === 10 ? "aes-128-gcm" : "aes-256-gcm";
-  const text =
-    "schema: dpusim.scenario/1\nguest: { generate: { memory: 1 MiB, rate: 0 /s, workingSet: 1 MiB } }\n";
-  const clock = "source.card.clock=468.75 MHz";
-  const scenario = resolveText(text, { sets: [...sets(machine), clock, `encrypt.cipher=${cipher}`] });
+  const scenario = resolveText(TEXT, { sets: setsOf(machine) });
   for (const [payloadBytes, lookEvery] of LOADS) {
     const load = { records: 150, payloadBytes, lookEvery };
     const found = probeSeal(core, scenario, load);
@@ -70,6 +74,33 @@ export function sameSeals(what: string, change: Partial<GcmMachine>, core = new 
     const where = `seal: ${what}, ${payloadBytes} bytes, a look in ${lookEvery}`;
     same(`${where}: when`, found.seenAtClocks.join(), expected.seenAtClocks.join());
     same(`${where}: begun`, found.begunRecords, expected.begunRecords);
+  }
+}
+
+/** Engines that stop in the middle of a record, on machines of several. */
+export function checkStoppedSeals(): void {
+  const core = new Core(coreModule());
+  for (const [what, change] of SEAL_ROWS) {
+    const machine = { ...BASE, ...change, engines: 3 };
+    for (const [ns, engines] of [
+      [0, 1],
+      [1500, 1],
+      [2117, 2],
+      [10_007, 2],
+    ] as const) {
+      const faults = JSON.stringify([{ at: `${ns} ns`, what: "engine-fails", unit: "seal", engines }]);
+      const scenario = resolveText(TEXT, { sets: [...setsOf(machine), `faults=${faults}`] });
+      // edge k lies at ceil(k / clock)
+      const atClock = Math.ceil((ns * 468.75) / 1000);
+      for (const [payloadBytes, lookEvery] of LOADS) {
+        const load = { records: 150, payloadBytes, lookEvery };
+        const found = probeSeal(core, scenario, load);
+        const expected = sealSlowly(machine, load, { atClock, engines });
+        const where = `seal, ${engines} stop at ${ns} ns: ${what}, ${payloadBytes} B, a look in ${lookEvery}`;
+        same(`${where}: when`, found.seenAtClocks.join(), expected.seenAtClocks.join());
+        same(`${where}: begun`, found.begunRecords, expected.begunRecords);
+      }
+    }
   }
 }
 

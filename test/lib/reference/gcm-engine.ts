@@ -45,10 +45,17 @@ function phases(m: GcmMachine, payloadBytes: number, loads: boolean): { taken: n
   return { taken: taken + rest, after: Math.max(0, drain - rest) };
 }
 
+/** The first engines stop at a clock; what they held is begun again by the others, before anything else. */
+export interface StoppedEngines {
+  readonly atClock: number;
+  readonly engines: number;
+}
+
 /** The clocks at which `records` are taken away, and how many had been begun by then. */
 export function sealSlowly(
   m: GcmMachine,
   { records, payloadBytes, lookEvery }: { records: number; payloadBytes: number; lookEvery: number },
+  stopped: StoppedEngines | null = null,
 ): { seenAtClocks: number[]; begunRecords: number } {
   const engines: Engine[] = Array.from({ length: m.engines }, () => ({ left: -1, doneAt: -1 }));
   const queue: number[] = [];
@@ -64,6 +71,10 @@ export function sealSlowly(
     }
     for (const engine of engines) {
       if (engine.left > 0 && --engine.left === 0) engine.doneAt = clock;
+    }
+    if (clock === stopped?.atClock) {
+      const gone = engines.splice(0, stopped.engines);
+      begunRecords -= gone.filter(({ left }) => left >= 0).length;
     }
     // done first, gone first
     const done = engines.filter(({ left }) => left === 0).sort((a, b) => a.doneAt - b.doneAt);

@@ -17,6 +17,10 @@ interface Fault {
   for?: unknown;
   what: string;
   side?: string;
+  unit?: string;
+  engines?: number;
+  ram?: string;
+  records?: number;
 }
 
 /** Times of the fault of a kind, 0 without. */
@@ -51,6 +55,34 @@ export function linkFault(p: Put, scenario: object): void {
   const silence = writtenAt(scenario, "migration.silence") ?? (endless ? "30 s" : "none");
   p(abi.G_SILENCE, silence === "none" ? 0 : ticks(silence));
   p(abi.G_NET_RETRIES, whole(writtenAt(scenario, "link.retries") ?? 15));
+  p(abi.G_CORRUPT_RECORDS, faults.find(({ what }) => what === "corrupt")?.records ?? 1);
+  const again = writtenAt(scenario, "migration.onTagFailure") === "ask-again";
+  p(abi.G_ASK_AGAIN, again ? whole(writtenAt(scenario, "migration.tagRetries") ?? 3) : 0);
+  const restart = (side: string): Fault | undefined =>
+    faults.find((one) => one.what === "firmware-restart" && one.side === side);
+  for (const [index, side] of SIDES.entries()) {
+    const fault = restart(side);
+    p(abi.G_RESTART_AT + index, fault === undefined ? NEVER : ticks(fault.at));
+    p(abi.G_RESTART_FOR + index, fault === undefined ? 0 : ticks(fault.for));
+  }
+  const [here, there] = SIDES.map((side) => (restart(side)?.ram === "lost" ? 1 : 0));
+  p(abi.G_RESTART_LOST, here! + 2 * there!);
+  const onDemand = writtenAt(scenario, "tracker.start") === "on-demand";
+  p(abi.G_TRACKER_START, onDemand ? ticks(writtenAt(scenario, "tracker.startLatency") ?? "1 s") : 0);
+}
+
+/** Engines of a side that stop. */
+function stopping(p: Put, scenario: object, side: number): void {
+  const faults = (writtenAt(scenario, "faults") ?? []) as Fault[];
+  const units = [
+    ["compressor", "seal"],
+    ["decompressor", "open"],
+  ][side]!;
+  for (const [i, at] of [abi.S_CODEC_FAIL_AT, abi.S_CIPHER_FAIL_AT].entries()) {
+    const fault = faults.find((one) => one.what === "engine-fails" && one.unit === units[i]);
+    p(at, fault === undefined ? NEVER : ticks(fault.at));
+    p(at + 1, fault === undefined ? 0 : (fault.engines ?? 1));
+  }
 }
 
 /** Of a side: spoilt packets, its PCIe link that goes down, and other I/O of its card. */
@@ -59,6 +91,7 @@ export function around(p: Put, scenario: object, side: number, card: Preset): vo
   const rate = Number(writtenAt(scenario, "internal.bitErrorRate") ?? 0);
   p(abi.S_PCIE_ERRORS, Math.round(8 * rate * 2 ** 48));
   faultParams(p, scenario, "pcie-down", SIDES[side], abi.S_PCIE_DOWN_AT);
+  stopping(p, scenario, side);
   const of = (key: string, otherwise: unknown): unknown => writtenAt(scenario, `tenant.${key}`) ?? otherwise;
   const where = of("side", "both");
   const off = (writtenAt(scenario, "tenant") ?? "off") === "off";

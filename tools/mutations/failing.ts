@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Engines that fail, control processors that restart, records asked for again.
+import type { Row } from "./row.ts";
+
+export const failing: readonly Row[] = [
+  [
+    "failing",
+    "card/crypto",
+    "failing: a record is sealed again as its engine left it",
+    "    if (!gcmOpen(context, iv, writeHeader(j), RECORD_HEADER_BYTES, at, at, j.bytes, tag))\n      broken",
+    "    if (iv == 0)\n      broken",
+    "invariant nonce-used-once",
+  ],
+  [
+    "failing",
+    "kernel/failing",
+    "failing: an engine fails when its job is done",
+    "  return side == sideOf(pool) && t >= f.at ? f.engines : 0;",
+    "  return side == sideOf(pool) && t > f.at + 2000000 ? f.engines : 0;",
+    "pages and when",
+  ],
+  [
+    "failing",
+    "card/compressor",
+    "failing: a decoder begins with what another left",
+    "    j.bytes = j.wait;\n",
+    "",
+    "decompressor",
+  ],
+  [
+    "failing",
+    "card/control",
+    "failing: a handler goes on where the restart cut it",
+    "edgeAfter(side * 2 + 1, up, load<u32>(at, 12));",
+    "edgeAfter(side * 2 + 1, up, load<u32>(at, 12) / 2);",
+    "with all its cycles",
+  ],
+  [
+    "failing",
+    "kernel/again",
+    "failing: a zero page asked for again counts twice in its round",
+    "  progress(side).roundZero += load<u32>(at, 12);",
+    "  progress(side).roundZero += 0;",
+    "of the round",
+  ],
+  [
+    "failing",
+    "host/frontend",
+    "failing: a tracker on demand is there at once",
+    "t + g(G_TRACKER_START));",
+    "t + 1);",
+    "setup",
+  ],
+];
