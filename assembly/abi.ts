@@ -354,7 +354,8 @@ export const U_RECEIVE: u32 = 17;
 export const U_FRONTEND: u32 = 18;
 export const U_GUEST: u32 = 19;
 export const U_TENANT: u32 = 20;
-export const UNITS: u32 = 21;
+export const U_FUNCTION: u32 = 21;
+export const UNITS: u32 = 22;
 export const U_DELTA: u32 = 23; // in the timeline alone: it is stepped with the compressor
 
 // --- why run() came back ---
@@ -398,6 +399,8 @@ export const I_JOBS: u32 = 12;
 export const I_SEQUENCE: u32 = 13;
 export const I_TLP_RULES: u32 = 14;
 export const I_DECODES: u32 = 15;
+export const I_SLOT_EXAMINED: u32 = 16;
+export const I_DEVICE_RECORDED: u32 = 17;
 export const I_ONE_GUEST: u32 = 24;
 export const I_DELTA_BASE: u32 = 31;
 
@@ -429,6 +432,8 @@ export const Q_READ: u32 = 23; // + READ_QUEUES_MAX
 export const Q_TENANT_ANSWER: u32 = 31;
 export const Q_TENANT_LANDED: u32 = 32;
 export const Q_DELTA: u32 = 39;
+export const Q_DEVICE_LANDED: u32 = 33; // data and records of devices that have landed
+export const Q_RELEASED: u32 = 34; // slots of their ring that have been examined
 export const QUEUES: u32 = 40;
 
 // landings of posted writes
@@ -436,6 +441,7 @@ export const LAND_PAGE: u32 = 1;
 export const LAND_MSIX: u32 = 2;
 export const LAND_USED: u32 = 3;
 export const LAND_TENANT: u32 = 4;
+export const LAND_DEVICE: u32 = 5;
 
 // ports of a side's bus: a requester r posts at PORT_POSTED + r and reads at PORT_READ + r
 export const PORT_POSTED: u32 = 0;
@@ -499,6 +505,7 @@ export const A_LZ: u32 = 32; // + ENGINES_MAX
 export const A_SEAL: u32 = 48;
 export const A_OPEN: u32 = 64;
 export const A_UNLZ: u32 = 80;
+export const A_FUNCTION: u32 = 96;
 export const A_DELTA: u32 = 98;
 export const ACCOUNTS: u32 = 99;
 
@@ -519,6 +526,7 @@ export const W_RATE_CAP: u32 = 13;
 export const W_PCIE: u32 = 14;
 export const W_ACK: u32 = 15;
 export const W_PAUSE: u32 = 16;
+export const W_SLOTS: u32 = 17;
 export const STATES: u32 = 20;
 export const ACCOUNT_BYTES: u32 = 192; // 16, the sums, 16
 
@@ -581,6 +589,13 @@ export const C_INTERRUPTS_SAVED: u32 = 55;
 export const C_FALSE_DIRTY: u32 = 64;
 export const C_LOG_FULL: u32 = 65;
 export const C_LOG_ENTRIES: u32 = 66;
+export const C_DEVICE_WRITES: u32 = 67;
+export const C_DEVICE_RECORDS: u32 = 68;
+export const C_DEVICE_RING_HIGH: u32 = 69; // most slots in use
+export const C_DEVICE_STALL: u32 = 70;
+export const C_DEVICE_OVERFLOWS: u32 = 71; // writes that found the ring full
+export const C_DEVICE_RECORD_BYTES: u32 = 72; // on the wire
+export const C_DEVICE_EXAMINED: u32 = 73;
 // deltas: at the source what the cache had, at the destination what was written
 export const C_DELTA_HITS: u32 = 104;
 export const C_DELTA_MISSES: u32 = 105;
@@ -627,6 +642,9 @@ export const L_PRECOPY_BYTES: u32 = 12; // of page records appended when the gue
 export const L_BROKEN_OFF: u32 = 16; // when the source broke off
 export const L_TOO_LATE: u32 = 17; // when it had a reason to, and everything had been handed over
 export const L_FOUND: u32 = 18; // when the source's card found the failure
+export const L_QUIESCED: u32 = 20; // when the last write of a device had landed before the stop
+export const L_QUIESCING: u32 = 21; // when devices were told to begin none
+export const L_RECORDING: u32 = 22; // when devices were told to record
 export const L_COUNT: u32 = 48;
 
 // a round in the log, u64 each
@@ -737,6 +755,7 @@ export const T_ARRIVE: u32 = 9;
 export const T_STAGE: u32 = 10; // which unit; t start; a page number; b end, c kind of job
 export const T_PAGE: u32 = 11; // which step (P_ constants); t; a page number; b, c by step
 export const T_SPOILT: u32 = 12; // which port; t start; a bytes on the wire of a TLP that arrives spoilt
+export const T_DEVICE: u32 = 13; // which step (V_ constants); t; a page; b, c by step
 export const T_RECORD_BYTES: u32 = 32;
 
 // --- steps of a page on its way (T_PAGE) ---
@@ -755,3 +774,48 @@ export const P_SEALED: u32 = 12; // b record number
 export const P_FRAMED: u32 = 13; // b position in the stream, c bytes
 export const P_RECEIVED: u32 = 14; // b job, c record number
 export const P_PLACED: u32 = 15; // t start; b job, c writes: 0 when fresh memory holds the page already
+
+// --- devices that write guest memory, and what sees them ---
+export const G_DEVICES: u32 = 57;
+export const G_DEVICE_TRACKER: u32 = 58; // DEVICES_ constants
+export const G_RECORD_SLOTS: u32 = 59;
+export const G_RECORD_BYTES: u32 = 63;
+export const G_RECORD_ORDER: u32 = 64; // RECORD_ constants
+export const G_RECORD_FULL: u32 = 65; // FULL_ constants
+export const G_RECORD_POLL: u32 = 66; // ticks from an examination to the next, 0: at collections alone
+export const G_TRACKER_LATE: u32 = 80; // 1: marks are cleared when their pages have been read (unsafe)
+export const S_HOST_EXAMINE: u32 = 138; // ticks of an examination of the ring
+export const S_HOST_RECORD: u32 = 139; // and of a record
+export const S_HOST_IOMMU_ENTRY: u32 = 140; // reading an entry of the IOMMU's page table
+export const S_HOST_IOMMU_CLEAR: u32 = 141; // clearing one that is dirty
+export const S_HOST_IOTLB_FLUSH: u32 = 142;
+export const DEVICES_MAX: u32 = 8;
+export const DEVICES_UNSEEN: u32 = 0;
+export const DEVICES_RING: u32 = 1;
+export const DEVICES_IOMMU: u32 = 2;
+export const RECORD_AFTER: u32 = 0; // behind the data
+export const RECORD_BEFORE: u32 = 1; // before it; its slot is kept until the write is complete
+export const RECORD_BEFORE_FREED: u32 = 2; // before it; an examination frees its slot (unsafe)
+export const FULL_STALL: u32 = 0;
+export const FULL_OVERFLOW: u32 = 1;
+export const FULL_SPILL: u32 = 2;
+// parameters of a device, u64 each
+export const D_GAP_NUM: u32 = 0; // ticks between two writes at least
+export const D_GAP_DEN: u32 = 1;
+export const D_BYTES: u32 = 2;
+export const D_FIRST: u32 = 3; // page of its buffers, and how many they are
+export const D_PAGES: u32 = 4;
+export const D_RANDOM: u32 = 5;
+export const D_SEED: u32 = 6;
+export const D_OUT: u32 = 7; // writes under way at most
+export const D_FETCH: u32 = 8; // ticks from a write's scheduling to its data
+export const D_COUNT: u32 = 16;
+export const DEVICE_WRITES_MAX: u32 = 64; // of a device, under way
+// steps of a device's write (T_DEVICE)
+export const V_TAKEN: u32 = 1; // b number of the device's write, c device
+export const V_PUT: u32 = 2; // its data is put: b and c as above, and of the next three
+export const V_LANDED: u32 = 3;
+export const V_RECORDED: u32 = 4; // a record is put: b its index
+export const V_SEEN: u32 = 5; // what was written beside the data has landed: c + 256, or + 512 behind it
+export const V_EXAMINED: u32 = 6; // a records or bits, b index of the first, c of the first that is kept
+export const V_FREED: u32 = 7; // the card knows: b index of the first slot kept

@@ -8,6 +8,7 @@ import {
   A_DOWN,
   A_FRAMER,
   A_FRONTEND,
+  A_FUNCTION,
   A_GUEST,
   A_LZ,
   A_MEMORY_READ,
@@ -25,7 +26,10 @@ import {
   A_VSOCK,
   A_ZERO,
   G_COMPRESS,
+  DEVICE_WRITES_MAX,
+  G_DEVICES,
   G_ENCRYPT_BITS,
+  LAND_DEVICE,
   LAND_MSIX,
   LAND_PAGE,
   LAND_TENANT,
@@ -34,6 +38,7 @@ import {
   Q_ADDRESS,
   Q_DELTA,
   Q_DESC_ANSWER,
+  Q_DEVICE_LANDED,
   Q_DOORBELL,
   Q_EVENT,
   Q_FETCH,
@@ -49,6 +54,7 @@ import {
   Q_READ,
   Q_READ_ANSWER,
   Q_RECORD,
+  Q_RELEASED,
   Q_SCAN,
   Q_SEAL,
   Q_TENANT_ANSWER,
@@ -119,6 +125,7 @@ import {
   U_DOWN,
   U_FRAMER,
   U_FRONTEND,
+  U_FUNCTION,
   U_GUEST,
   U_MEMORY,
   U_NET_RX,
@@ -157,8 +164,9 @@ import { buildFrontend } from "./host/frontend";
 import { TRANSLATION_BYTES, buildAtc } from "./kernel/atc";
 import { READ_RECORDS, buildCompletions, completing } from "./kernel/completion";
 import { NOBODY, buildFifo, queue } from "./kernel/fifo";
+import { LAND_RELEASE } from "./kernel/device-ring";
 import { deltas } from "./kernel/pages";
-import { g32, p, p32 } from "./kernel/params";
+import { g, g32, p, p32 } from "./kernel/params";
 import {
   DOWN_COMPLETION,
   DOWN_POSTED,
@@ -249,6 +257,9 @@ export function wireQueues(side: u32): void {
   buildFifo(side, Q_USED, 128, U_MEMORY);
   buildFifo(side, Q_TO_HOST, MESSAGE_SLOTS, U_VSOCK);
   wireTenant(side);
+  if (side != 0 || g32(G_DEVICES) == 0) return;
+  buildFifo(0, Q_DEVICE_LANDED, 2048, U_MEMORY);
+  buildFifo(0, Q_RELEASED, 128, U_FUNCTION);
 }
 
 /** Queues of the card's other I/O. */
@@ -272,7 +283,8 @@ export function wirePorts(side: u32): bool {
   buildPort(side, UP_READ + R_DESC, 512, U_UP);
   buildPort(side, UP_READ + R_TENANT, TLP_QUEUE_DEPTH, U_UP);
   buildPort(side, UP_TRANSLATE, 64, U_UP);
-  buildPort(side, DOWN_POSTED, 64, U_DOWN);
+  const devices = side == 0 && g32(G_DEVICES) != 0;
+  buildPort(side, DOWN_POSTED, devices ? 128 : 64, U_DOWN);
   buildPort(side, DOWN_COMPLETION, TAGS_MAX, U_DOWN);
   // tags and completion buffer: VSOCK, descriptors and other I/O have their own, what is left is the data's;
   // on a probe's board all is the other I/O's
@@ -300,6 +312,8 @@ export function wirePorts(side: u32): bool {
   setLanding(side, UP, LAND_USED, queue(side, Q_USED));
   setLanding(side, UP, LAND_TENANT, queue(side, Q_TENANT_LANDED));
   setLanding(side, DOWN, 1, queue(side, Q_DOORBELL));
+  setLanding(side, UP, LAND_DEVICE, queue(side, Q_DEVICE_LANDED));
+  setLanding(side, DOWN, LAND_RELEASE, queue(side, Q_RELEASED));
   return buildMemory(side);
 }
 
@@ -313,7 +327,8 @@ function untranslated(side: u32): u64 {
   if (credits < <u64>CREDITS_ENDLESS) return credits;
   const other = p32(side, S_TEN_KIND) == TENANT_OFF ? 0 : p(side, S_TEN_DEPTH);
   const records: u64 = completing(side) ? READ_RECORDS : 0;
-  return p(side, S_SRAM_SLOTS) + records + other * (p(side, S_TEN_BYTES) / PAGE_BYTES + 2);
+  const devices: u64 = side == 0 ? g(G_DEVICES) * 3 * DEVICE_WRITES_MAX : 0;
+  return p(side, S_SRAM_SLOTS) + records + devices + other * (p(side, S_TEN_BYTES) / PAGE_BYTES + 2);
 }
 
 /** The servers of host memory; a request takes 24 bytes of the wire at least, and is then a flight away. */
@@ -349,6 +364,7 @@ export function buildUnits(side: u32): void {
   buildProgress(side, U_CONTROL);
   if (p32(side, S_TEN_KIND) != TENANT_OFF) openAccount(side, A_TENANT, STARVED);
   if (side == 0) openAccount(side, A_GUEST, STARVED);
+  if (side == 0 && g32(G_DEVICES) != 0) openAccount(side, A_FUNCTION, STARVED);
   openAccount(side, A_FRONTEND, STARVED);
   openAccount(side, A_VSOCK, STARVED);
   openAccount(side, A_MEMORY_READ, STARVED);
@@ -386,6 +402,7 @@ function clocked(u: u32): bool {
     u != U_MEMORY &&
     u != U_FRONTEND &&
     u != U_TENANT &&
+    u != U_FUNCTION &&
     u != U_GUEST
   );
 }

@@ -46,6 +46,7 @@ import {
   U_DOWN,
   U_FRAMER,
   U_FRONTEND,
+  U_FUNCTION,
   U_GUEST,
   U_MEMORY,
   U_NET_RX,
@@ -67,6 +68,7 @@ import { dispatch, isDown, retire, retiredArgument, retiredCount, retiredQueue }
 import { buildCrypto, stepOpen, stepSeal } from "./card/crypto";
 import { stepDescriptors, stepRead } from "./card/dma";
 import { buildDelta, stepDelta } from "./card/delta";
+import { landFunctions, startFunctions, stepFunctions } from "./card/functions";
 import { receiving, stepFramer, stepReceive } from "./card/framer";
 import { landPages, stepPlacer } from "./card/placer";
 import { stepScanner } from "./card/scanner";
@@ -78,6 +80,7 @@ import { buildFirmware, onHandler, poll } from "./firmware/builtin";
 import { endedAt, handledAt, stepFrontend } from "./host/frontend";
 import { buildGuest, stepGuest, wantsInput } from "./host/guest";
 import { guestRuns, setGuestRuns } from "./kernel/dirty";
+import { devices, quiesceDevices, writesOut } from "./kernel/device-writes";
 import { completionsOpen } from "./kernel/completion";
 import { fetchesReset } from "./kernel/fetch";
 import { fifosLeft, fifosReset, pop, queue, ready } from "./kernel/fifo";
@@ -201,6 +204,7 @@ export function build(): u32 {
   buildFailing();
   buildSealed();
   if (!buildAgain()) return BUILD_MEMORY;
+  startFunctions();
   wake(0, U_FRONTEND, 0);
   wake(0, U_GUEST, 0);
   if (stream(0, LINK_A).bytes == 0 || (bodies && stream(0, LINK_B).bytes == 0)) return BUILD_MEMORY;
@@ -312,6 +316,7 @@ function runNaive(side: u32, to: u64): void {
 function step(side: u32, u: u32, t: u64): void {
   if (u == U_GUEST) stepGuest(t);
   else if (u == U_TENANT) stepTenant(side, t);
+  else if (u == U_FUNCTION) stepFunctions(side, t);
   else stepUnit(side, u, t);
 }
 
@@ -393,6 +398,7 @@ function stepControl(side: u32, t: u64): void {
 /** Posted writes that have landed in host memory. */
 function stepMemory(side: u32, t: u64): void {
   landPages(side, t);
+  if (devices != 0 && side == 0) landFunctions(t);
   while (ready(queue(side, Q_USED), t)) {
     freeMessage(side, TO_CARD, pop(queue(side, Q_USED)));
     wake(side, U_FRONTEND, t);
@@ -443,6 +449,7 @@ function finish(): void {
   setGuestRuns(false);
   stopTenant(0);
   stopTenant(1);
+  quiesceDevices(endAt);
   draining = true;
   if (logged(L_STATUS) == STATUS_FAILED || linkLost(endAt)) shutLink();
 }
@@ -479,6 +486,7 @@ export function notHome(): u32 {
     if (side == 1 && wasReset) cardWrittenOff = all;
     else n += all;
   }
+  n += writesOut;
   const records = streamsLeft();
   const bytes = <u32>(unacknowledged(0) + unacknowledged(1));
   if (linkClosed) {

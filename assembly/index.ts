@@ -15,6 +15,7 @@ export {
 export { buildPcieProbe, closePcieProbe, probeLatencies, probeMarks, runPcieProbe } from "./board-pcie";
 export { buildSoftware, runSoftware } from "./board-qemu";
 export { qemuParams, qemuReading } from "./kernel/qemu-stream";
+export { deviceParams, devicesAt } from "./kernel/device-writes";
 export { setJitter } from "./kernel/root";
 export { handshakeTicks } from "./board-net";
 export { buildLink, linkReading, runLink } from "./board-link";

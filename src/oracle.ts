@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * What the destination must hold when the guest resumes: the trace replayed anew, as far as each vCPU of
- * the source had come when it was suspended. Nothing of the migration's own books is used.
+ * the source had come when it was suspended, and the writes of each device that have landed. Nothing of the
+ * migration's own books is used.
  */
 import * as abi from "../assembly/abi.ts";
 import { carriedEvery, isOneOf, keptEvery } from "./carried.ts";
 import type { Core } from "./core.ts";
 import { vcpuOf } from "./feeder.ts";
+import { deviceWrites } from "./params-devices.ts";
 import type { ResolvedScenario } from "./scenario/types.ts";
 import { type GuestStream, KEEP_CONTENT } from "./trace/events.ts";
 
@@ -69,6 +71,10 @@ export function compare(
       const id = batch.contentIds[i]!;
       if (id !== KEEP_CONTENT && bytes > 0) place(pfn, id === 0 ? null : batch.content(i));
     }
+  }
+  for (const [index, device] of (scenario.guest.devices ?? []).entries()) {
+    const landed = Number(core.u64(core.address("devicesAt") + index * 128 + 32));
+    for (const pfn of deviceWrites(device, index, scenario.seed, landed)) versions[pfn]!++;
   }
   return difference(core, versions, image, every, subject);
 }

@@ -4,6 +4,7 @@ import * as abi from "../assembly/abi.ts";
 import { type Carrying, keptEvery } from "./carried.ts";
 import type { Core } from "./core.ts";
 import { setDelta } from "./params-delta.ts";
+import { setDeviceCosts, setDevices } from "./params-devices.ts";
 import { downOf, setFailing, setFaults } from "./params-faults.ts";
 import {
   type Put,
@@ -211,7 +212,9 @@ function setPath(g: Map<number, number | bigint>, s: ResolvedScenario, quantumTi
 }
 
 /** How dirty pages are found. */
-function setTracker(g: Map<number, number | bigint>, { tracker }: ResolvedScenario): void {
+function setTracker(core: Core, g: Map<number, number | bigint>, s: ResolvedScenario): void {
+  const { tracker } = s;
+  setDevices(core, g, s);
   g.set(abi.G_TRACKER, TRACKERS[tracker.kind]);
   g.set(abi.G_TRACKER_GROUP, tracker.group);
   g.set(abi.G_TRACKER_RULE, GROUPS[tracker.groups]);
@@ -233,7 +236,7 @@ export function setParams(core: Core, s: ResolvedScenario, pages: number, quantu
   g.set(abi.G_RING_EVENTS, ringEvents(s));
   g.set(abi.G_DEVICE_BYTES, s.guest.deviceStateBytes);
   g.set(abi.G_START_AT, BigInt(s.migration.startAtTicks));
-  setTracker(g, s);
+  setTracker(core, g, s);
   setDelta(g, s);
   g.set(abi.G_ADDRESSES, ADDRESSES[s.internal.addresses]);
   g.set(abi.G_PAGES_OVER_VSOCK, s.internal.pages === "vsock" ? 1 : 0);
@@ -334,6 +337,7 @@ function setHost(p: Put, pair: (key: number, r: Ratio) => void, side: ResolvedSi
   p(abi.S_HOST_TLB_FLUSH, host.tracker.tlbFlushTicks);
   p(abi.S_HOST_LOG_EXIT, host.tracker.logExitTicks);
   p(abi.S_HOST_LOG_ENTRY, host.tracker.logEntryTicks);
+  setDeviceCosts(p, host);
   p(abi.S_HOST_MESSAGE, host.vsock.messageCostTicks);
   pair(abi.S_HOST_COPY_NUM, host.memory.copyTicksPerByte);
   p(abi.S_HOST_INTERRUPT, host.frontend.interruptTicks);

@@ -11,6 +11,7 @@ import { Feeder } from "./feeder.ts";
 import { wordsOf } from "./given-sizes.ts";
 import { compare } from "./oracle.ts";
 import { setParams } from "./params.ts";
+import { refuseDevices } from "./params-devices.ts";
 import { invariantName } from "./result/invariants.ts";
 import { type Findings, isSound, makeResult } from "./result/make.ts";
 import { loggedOutcome, type Outcome } from "./result/migration.ts";
@@ -52,6 +53,7 @@ function longest(scenario: ResolvedScenario, pages: number): bigint {
 }
 
 function refuse(scenario: ResolvedScenario, pages: number): void {
+  refuseDevices(scenario, pages);
   if (scenario.content.mode === "full" && pages > FULL_PAGES_MAX) {
     const mib = (n: number): number => Math.ceil((n * abi.PAGE_BYTES) / 2 ** 20);
     throw new RunRefused(

@@ -76,6 +76,7 @@ import { wake } from "../kernel/schedule";
 import { broken, count, enter, enterUntil, sample } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
+import { clearsLate, readsCleared } from "../kernel/dirty";
 import { isDirty } from "../kernel/tracker";
 
 const NONE: u32 = 0xffffffff;
@@ -234,6 +235,7 @@ function complete(side: u32, tag: u32, t: u64): void {
     descriptorDone(side, <u32>j.nonce, UP_POSTED + R_DATA, t, edgeAfter(side * 2, t, 1));
     j.nonce = 0;
   }
+  if (clearsLate) readsCleared(j.pfn);
   j.version = sourceVersion(j.pfn);
   j.word = sourceWord(j.pfn);
   j.bytes = PAGE_BYTES;

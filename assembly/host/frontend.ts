@@ -81,16 +81,10 @@ import {
 } from "../abi";
 import { breaksOff, brokenOff, cancelAt, goesOn, stranded, unsend } from "../kernel/abandon";
 import { addressBytes, firstPages, takePage } from "../kernel/batch";
-import {
-  batchCount,
-  dirtyCount,
-  guestBack,
-  guestRuns,
-  holdUp,
-  marksSet,
-  setGuestRuns,
-} from "../kernel/dirty";
-import { bringInLogs, broughtInAt, emptyLogs } from "../kernel/dirty-log";
+import { checkLearnt, examineAt, learnOfDevices, seesDevices } from "../kernel/device-ring";
+import { devicesGoOn, quiesceDevices, writesOut } from "../kernel/device-writes";
+import { guestBack, guestRuns, holdUp, setGuestRuns } from "../kernel/dirty";
+import { emptyLogs } from "../kernel/dirty-log";
 import {
   WAIT_START,
   WAIT_READY,
@@ -119,6 +113,7 @@ import {
   work,
   send,
   doorbell,
+  examines,
   copyTicks,
   pagesLeft,
   pagesOf,
@@ -141,7 +136,17 @@ import { wake } from "../kernel/schedule";
 import { broken, count, counted, enter, evaluates } from "../kernel/stats";
 import { productAtMost } from "../kernel/time";
 import { happenedInBatch } from "../kernel/timeline";
-import { cleanTicks, collectBatch, restoreBatch, startTracking } from "../kernel/tracker";
+import {
+  batchCount,
+  bringIn,
+  cleanTicks,
+  collectBatch,
+  dirtyCount,
+  inAt,
+  marksSet,
+  restoreBatch,
+  startTracking,
+} from "../kernel/tracker";
 
 /** Pages that fit one message: each with its 8-byte address. */
 const PAGES_PER_MESSAGE: u32 = 15;
@@ -167,6 +172,7 @@ export function stepFrontend(side: u32, t: u64): void {
   if (side == 0 && t >= cancelAt()) breakOff(f, STATUS_CANCELLED, REASON_CANCELLED, t);
   advance(side, f, t);
   if (hasDeadline(side, f)) wake(side, U_FRONTEND, deadline());
+  if (side == 0 && examines(f) && examineAt > t) wake(0, U_FRONTEND, examineAt);
   if (side == 0 && t < cancelAt() && f.next != ENDED) wake(0, U_FRONTEND, cancelAt());
 }
 
@@ -191,8 +197,9 @@ function advance(side: u32, f: Frontend, t: u64): void {
 
 /** Begins what comes next; false when there is nothing to do at t. */
 function begin(side: u32, f: Frontend, t: u64): bool {
-  if (f.next == SUSPEND && f.final != 0) suspended(side, f, t);
-  if (side == 0 && broughtInAt > t) return work(f, WORKING, f.next, broughtInAt);
+  if (f.next == SUSPEND && f.final != 0 && writesOut == 0) suspended(side, f, t);
+  if (side == 0 && seesDevices && examines(f) && t >= examineAt) learnOfDevices(t, max<u64>(t, inAt()));
+  if (side == 0 && inAt() > t) return work(f, WORKING, f.next, inAt());
   const more = load<u32>(MORE + (side << 2));
   if (more != 0 || ready(queue(side, Q_MSIX), t)) {
     // one interrupt may tell of several messages: what follows the first costs its copy alone
@@ -212,11 +219,12 @@ function begin(side: u32, f: Frontend, t: u64): bool {
     note(L_STARTED, t);
     return send(side, f, M_START, WAIT_READY, t) != NO_MESSAGE;
   }
-  if (f.next == TRACK) return bringIn(f, t) || work(f, WORKING, COLLECT, track(side, t));
+  if (f.next == TRACK) return startTracker(f, t) || work(f, WORKING, COLLECT, track(side, t));
   if (f.next == COLLECT) return collect(side, f, t);
   if (f.next == ROUND_END) return roundEnd(side, f, t);
-  if (f.next == SUSPEND) {
+  if (f.next == SUSPEND && f.final == 0) {
     f.final = 1;
+    quiesceDevices(t);
     return work(f, WORKING, SUSPEND, t + p(side, S_HOST_SUSPEND));
   }
   if (f.next == LAST) return last(side, f, t);
@@ -230,7 +238,7 @@ function begin(side: u32, f: Frontend, t: u64): bool {
 // --- the source ---
 
 /** A tracker that is not resident is started first, and nothing is tracked until it is there. */
-function bringIn(f: Frontend, t: u64): bool {
+function startTracker(f: Frontend, t: u64): bool {
   if (g(G_TRACKER_START) == 0 || (f.flags & STARTING) != 0) return false;
   f.flags |= STARTING;
   return work(f, WORKING, TRACK, t + g(G_TRACKER_START));
@@ -238,7 +246,7 @@ function bringIn(f: Frontend, t: u64): bool {
 
 /** Starts the tracker: every page is protected, one flush. */
 function track(side: u32, t: u64): u64 {
-  startTracking();
+  startTracking(t);
   holdUp(p(side, S_HOST_TLB_FLUSH));
   return t + g(G_PAGES) * p(side, S_HOST_PROTECT_PAGE) + p(side, S_HOST_TLB_FLUSH);
 }
@@ -335,11 +343,15 @@ function roundEnd(side: u32, f: Frontend, t: u64): bool {
   return true;
 }
 
-/** The vCPUs and devices stop at the end of `suspend`; what is dirty then is the last round. */
+/**
+ * The vCPUs stop at the end of `suspend`, when devices, which begin no write from its beginning on, have
+ * none under way; what is dirty then is the last round.
+ */
 function suspended(side: u32, f: Frontend, t: u64): void {
   setGuestRuns(false);
   note(L_SUSPENDED, t);
-  bringInLogs(t);
+  bringIn(t);
+  if (seesDevices) checkLearnt(t);
   note(L_PRECOPY_BYTES, counted(side, C_RECORD_BYTES_B));
   f.next = LAST;
 }
@@ -382,7 +394,7 @@ function device(side: u32, f: Frontend, t: u64): bool {
 function roundDone(f: Frontend, m: Message, t: u64): void {
   const r = f.round - 1;
   f.flags &= ~UNANSWERED;
-  bringInLogs(t);
+  bringIn(t);
   noteRound(r, RL_END, t);
   noteRound(r, RL_NORMAL, m.a);
   noteRound(r, RL_ZERO, m.b);
@@ -447,7 +459,10 @@ function timeUp(f: Frontend, t: u64): void {
 function breakOff(f: Frontend, status: u32, reason: u32, t: u64): void {
   if (breaksOff(f, t)) {
     drop(f, t);
-    if (brokenOff(f, status, reason, t)) endedAt = t;
+    if (brokenOff(f, status, reason, t)) {
+      devicesGoOn(t);
+      endedAt = t;
+    }
   } else if (stranded(f, status, reason, t)) endedAt = t;
 }
 

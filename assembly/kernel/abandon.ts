@@ -29,6 +29,7 @@ import {
   U_GUEST,
 } from "../abi";
 import { guestGoesOn, guestRuns } from "./dirty";
+import { devicesGoOn } from "./device-writes";
 import { BACK, ENDED, Frontend, WAIT_DONE, WAIT_START, WORKING, pagesLeft, work } from "./driver";
 import { logged, note } from "./log";
 import { Message, bitsOf } from "./message";
@@ -84,6 +85,7 @@ export function goesOn(f: Frontend, t: u64): bool {
   }
   f.next = ENDED;
   guestGoesOn(t - logged(L_SUSPENDED));
+  devicesGoOn(t);
   note(L_RESUMED, t);
   wake(0, U_GUEST, t);
   return false;

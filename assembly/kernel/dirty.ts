@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The dirty bits of the source guest and its write protection: one bit a page each. A tracker's kind says
 // what setting and clearing them costs; that is charged by who sets (guest) and who clears (front-end).
-import { BATCH_PAGES, G_PAGES, I_CLEARED_BEFORE_READ } from "../abi";
+import { BATCH_PAGES, G_PAGES, G_TRACKER_LATE, I_CLEARED_BEFORE_READ } from "../abi";
 import { reserve } from "./memory";
 import { g32 } from "./params";
 import { now } from "./schedule";
@@ -11,6 +11,9 @@ let bits: usize = 0;
 let tracking: bool = false;
 let dirtyPages: u32 = 0;
 let everDirty: u64 = 0;
+/** True where marks are cleared when their pages have been read: the unsafe order. */
+export let clearsLate: bool = false;
+let told: usize = 0; // marks that have been taken and stand
 /** True while the source guest runs. */
 export let guestRuns: bool = true;
 /** True when the guest was stopped and goes on at the source. */
@@ -44,7 +47,9 @@ export function buildDirty(): bool {
   guestRuns = true;
   guestBack = false;
   heldUp = 0;
-  return bits != 0;
+  clearsLate = g32(G_TRACKER_LATE) != 0;
+  if (clearsLate) told = reserve(((pages + BATCH_PAGES - 1) / BATCH_PAGES) * (BATCH_PAGES / 8));
+  return bits != 0 && (!clearsLate || told != 0);
 }
 
 /** Starts tracking with every page clean and, where the tracker protects, protected. */
@@ -129,12 +134,42 @@ export function restorePage(pfn: u32): void {
   dirtyPages++;
 }
 
+/** The marks of a batch. */
+export function marksAt(batch: u32): usize {
+  return bits + <usize>batch * (BATCH_PAGES / 8);
+}
+
 /** Marked pages of a batch. */
 export function batchCount(batch: u32): u32 {
   const at = bits + <usize>batch * (BATCH_PAGES / 8);
   let n: u32 = 0;
   for (let i: u32 = 0; i < BATCH_PAGES / 8; i += 8) n += <u32>popcnt(load<u64>(at + i));
   return n;
+}
+
+/** Reads the marks of a batch and lets them stand, as clearToldMarks() has it; how many there were. */
+export function copyBatch(batch: u32, to: usize): u32 {
+  const at = <usize>batch * (BATCH_PAGES / 8);
+  memory.copy(to, bits + at, BATCH_PAGES / 8);
+  memory.copy(told + at, bits + at, BATCH_PAGES / 8);
+  return batchCount(batch);
+}
+
+/** Clears the marks that were taken, and those that were set meanwhile with them. */
+export function clearToldMarks(): void {
+  for (let i: u32 = 0; i < g32(G_PAGES); i += 64) {
+    const at = bits + ((<usize>i) >> 3);
+    const gone = load<u64>(told + ((<usize>i) >> 3));
+    dirtyPages -= <u32>popcnt(load<u64>(at) & gone);
+    store<u64>(at, load<u64>(at) & ~gone);
+    store<u64>(told + ((<usize>i) >> 3), 0);
+  }
+}
+
+/** A page is being read: its mark must not stand from before. */
+export function readsCleared(pfn: u32): void {
+  const word = load<u32>(told + (((<usize>pfn) >> 5) << 2));
+  if ((word & ((<u32>1) << (pfn & 31))) != 0) broken(I_CLEARED_BEFORE_READ, pfn, 0, now);
 }
 
 /** Reads and clears the marks of a batch in one instant: copies them to `to`; returns how many there were. */

@@ -13,12 +13,13 @@ import {
   S_HOST_MESSAGE,
   TICKS_PER_NS,
 } from "../abi";
-import { batchCount, dirtyCount } from "./dirty";
+import { examineAt } from "./device-ring";
 import { Message, NO_MESSAGE, TO_CARD, message, takeMessage } from "./message";
 import { g32, p } from "./params";
 import { DOWN_POSTED, put } from "./port";
 import { enter } from "./stats";
-import { spanTicks } from "./time";
+import { NEVER, spanTicks } from "./time";
+import { batchCount, dirtyCount } from "./tracker";
 
 // what comes next
 export const WAIT_START: u32 = 0;
@@ -79,6 +80,13 @@ if (offsetof<Frontend>() != 64) ERROR("front-end record");
 @inline
 export function frontend(side: u32): Frontend {
   return changetype<Frontend>(FRONTENDS + (side << 6));
+}
+
+/** Whether the records of devices are examined by the clock. */
+// @ts-ignore: decorator
+@inline
+export function examines(f: Frontend): bool {
+  return examineAt != NEVER && f.final == 0 && f.next != ENDED;
 }
 
 /** Begins something that is done at a time; `then` comes next. */

@@ -1,34 +1,89 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tracker as the front-end sees it, whatever its kind: it is started, its marks are taken batch by batch
 // in one instant, and marks that were taken for nothing are given back. What a write costs the guest is
-// charged by host/guest, what taking costs the host by host/frontend.
-import { C_FALSE_DIRTY, G_TRACKER, S_HOST_PROTECT_PAGE, S_HOST_TLB_FLUSH, TRACKER_DIRTY_RING } from "../abi";
+// charged by host/guest, what taking costs the host by host/frontend. Where the guest has devices, what is
+// dirty is what the CPU's tracker or theirs (kernel/device-ring) says.
+import {
+  BATCH_PAGES,
+  C_FALSE_DIRTY,
+  G_PAGES,
+  G_TRACKER,
+  S_HOST_PROTECT_PAGE,
+  S_HOST_TLB_FLUSH,
+  TRACKER_DIRTY_RING,
+} from "../abi";
+import {
+  buildDeviceRing,
+  deviceMarks,
+  deviceMarksOf,
+  isDeviceDirty,
+  learnOfDevices,
+  learntAt,
+  seesDevices,
+  startRecording,
+} from "./device-ring";
 import * as dirty from "./dirty";
-import { buildLogs, collectLogged, isLogged, logging } from "./dirty-log";
+import { bringInLogs, broughtInAt, buildLogs, collectLogged, isLogged, logging } from "./dirty-log";
 import { buildGroups, collectGroups, grouped, restoreGroups, writtenInGroup } from "./group";
 import { g32, p } from "./params";
 import { count } from "./stats";
 
 /** Lays the tracker out; false when there is no room. */
 export function buildTracker(): bool {
-  return dirty.buildDirty() && buildGroups() && buildLogs();
+  return dirty.buildDirty() && buildGroups() && buildLogs() && buildDeviceRing();
 }
 
-export function startTracking(): void {
+export function startTracking(t: u64): void {
   dirty.startTracking();
+  startRecording(t);
 }
 
-/** Takes the marks of a batch, to `to`, to send its pages, `again` or not; how many there were. */
+/** Everything that logs, records and bits tell of at t is marked. */
+export function bringIn(t: u64): void {
+  if (dirty.clearsLate) dirty.clearToldMarks();
+  bringInLogs(t);
+  learnOfDevices(t, max<u64>(t, broughtInAt));
+}
+
+/** When the front-end is done with what has been brought in. */
+// @ts-ignore: decorator
+@inline
+export function inAt(): u64 {
+  return max<u64>(broughtInAt, learntAt);
+}
+
+/** Marked pages of a batch. */
+export function batchCount(batch: u32): u32 {
+  const n = dirty.batchCount(batch);
+  return seesDevices ? n + deviceMarksOf(batch, dirty.marksAt(batch), false) : n;
+}
+
+/** Marked pages; with logs more until they have been brought in. */
+export function dirtyCount(): u32 {
+  let n = dirty.dirtyCount();
+  if (!seesDevices) return n;
+  for (let batch: u32 = 0; batch * BATCH_PAGES < g32(G_PAGES); batch++)
+    n += deviceMarksOf(batch, dirty.marksAt(batch), false);
+  return n;
+}
+
+/** Marks set since tracking began. */
+export function marksSet(): u64 {
+  return seesDevices ? dirty.marksSet() + deviceMarks() : dirty.marksSet();
+}
+
+/** Takes the marks of a batch, to `to`, to send its pages, `again` or not; how many the CPU's were. */
 export function collectBatch(batch: u32, to: usize, again: bool = false): u32 {
-  const n = dirty.collectBatch(batch, to);
+  const n = dirty.clearsLate ? dirty.copyBatch(batch, to) : dirty.collectBatch(batch, to);
   if (grouped) count(0, C_FALSE_DIRTY, collectGroups(batch, to, again));
   if (logging) collectLogged(batch, to);
+  if (seesDevices) deviceMarksOf(batch, to, true);
   return n;
 }
 
 /** Whether a write of the page since it was last taken is known, or will be. */
 export function isDirty(pfn: u32): bool {
-  return dirty.isDirty(pfn) || (logging && isLogged(pfn));
+  return dirty.isDirty(pfn) || (logging && isLogged(pfn)) || (seesDevices && isDeviceDirty(pfn));
 }
 
 /**

@@ -22,6 +22,7 @@ export const ACCOUNTS: readonly AccountSpec[] = [
   { at: abi.A_UP, count: 1, name: "pcie.up", text: "PCIe wire from card to host" },
   { at: abi.A_DOWN, count: 1, name: "pcie.down", text: "PCIe wire from host to card" },
   { at: abi.A_TENANT, count: 1, name: "card.tenant", text: "DMA engine of other I/O" },
+  { at: abi.A_FUNCTION, count: 1, name: "card.functions", text: "virtual functions that write guest memory" },
   { at: abi.A_MEMORY_READ, count: 1, name: "host.memory.read", text: "host memory serving reads over PCIe" },
   {
     at: abi.A_MEMORY_WRITE,
@@ -65,6 +66,7 @@ export const CAUSES: Readonly<Record<number, string>> = {
   [abi.W_PCIE]: "pcie",
   [abi.W_ACK]: "ack",
   [abi.W_PAUSE]: "pause",
+  [abi.W_SLOTS]: "slots",
 };
 
 /** A unit of a run and its ticks by accounting state. */

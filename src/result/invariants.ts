@@ -19,6 +19,8 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   [abi.I_SEQUENCE]: "records-in-sequence",
   [abi.I_TLP_RULES]: "tlp-rules",
   [abi.I_DECODES]: "coded-page-decodes",
+  [abi.I_SLOT_EXAMINED]: "record-slot-examined",
+  [abi.I_DEVICE_RECORDED]: "device-writes-known",
   [abi.I_ONE_GUEST]: "one-guest-runs",
   [abi.I_DELTA_BASE]: "delta-base-is-placed",
 };

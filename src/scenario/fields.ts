@@ -176,18 +176,6 @@ export function overrideFields(
   return fields;
 }
 
-/** A list that must be empty in this version. */
-export function emptyList(text: string): z.ZodType<unknown[]> {
-  return z
-    .custom<unknown[]>()
-    .superRefine((input, context) => {
-      if (Array.isArray(input) && input.length === 0) return;
-      const message = `${show(input)} is not supported yet in this version; write []`;
-      context.addIssue({ code: "custom", message });
-    })
-    .meta({ type: "array", items: { not: {} }, maxItems: 0, description: text });
-}
-
 /**
  * A choice of which this version supports a part. Other values are refused: those in `future` (or any, when
  * it is "any") as not supported yet, the rest as unknown.

@@ -218,6 +218,11 @@ export function fillHost(values: Values): ResolvedHost {
       tlbFlushTicks: values.ticks("tracker.tlbFlush"),
       logExitTicks: values.ticks("tracker.logExit"),
       logEntryTicks: values.ticks("tracker.logEntry"),
+      examineTicks: values.ticks("tracker.examine"),
+      recordTicks: values.ticks("tracker.record"),
+      iommuEntryCycles: values.whole("tracker.iommuEntryCycles"),
+      iommuClearTicks: values.ticks("tracker.iommuClear"),
+      iotlbFlushTicks: values.ticks("tracker.iotlbFlush"),
     },
     frontend: {
       suspendTicks: values.ticks("frontend.suspend"),

@@ -5,6 +5,7 @@
  * This table is the one place where a preset key is declared. The schema of overrides, the check of preset
  * files and the output of `dpusim presets` are made from it. Keys are dotted; in a scenario they nest.
  */
+import { DEVICE_KEYS } from "./device-keys.ts";
 import { COMPRESSOR_KEYS, cipherKeys } from "./engine-keys.ts";
 import { MEMORY_KEYS } from "./memory-keys.ts";
 import { SOFTWARE_KEYS } from "./software-keys.ts";
@@ -345,6 +346,7 @@ export const HOST_KEYS: KeyTable = {
     max: 1e-4,
     text: "one entry of such a log, moved to its mark",
   },
+  ...DEVICE_KEYS,
   "frontend.interrupt": { measure: "time", min: 0, max: 1e-3, text: "from MSI-X to the driver's handler" },
   "frontend.deviceStatePerKiB": { measure: "time", min: 0, max: 1e-3, text: "setting 1 KiB of device state" },
   "frontend.suspend": {

@@ -16,6 +16,7 @@ import {
   convert,
 } from "./checks.ts";
 import { checkDelta, fillDelta } from "./delta.ts";
+import { checkDevices, fillDevices } from "./devices.ts";
 import { checkEngine, namedCompressor, namedEngine, ownCompressor } from "./encoders.ts";
 import { checkBreaks, checkFailing, fillAskAgain, fillFaults, fillSilence } from "./faults.ts";
 import {
@@ -188,6 +189,7 @@ function fillGuest(scenario: Scenario): ResolvedGuest {
   const { guest } = scenario;
   const { generate } = guest;
   const bytes = (value: unknown): number => Number(parseQuantity(value, "bytes").num);
+  const devices = fillDevices(guest.devices);
   const rate = generate === undefined ? null : parseQuantity(generate.rate, "events");
   return {
     writes: generate === undefined ? "trace" : "generate",
@@ -208,6 +210,7 @@ function fillGuest(scenario: Scenario): ResolvedGuest {
     atEnd: guest.atEnd as ResolvedGuest["atEnd"],
     tile: guest.tile as number,
     speed: toRatio(parseDecimal(guest.speed)),
+    ...(devices === undefined ? {} : { devices }),
   };
 }
 
@@ -269,6 +272,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   for (const { host } of [source, destination]) checkLoad(scenario.internal.contention, host, problems);
   checkWindow(scenario, destination.card, problems);
   checkTracker(scenario.tracker, problems);
+  checkDevices(scenario.guest.devices, scenario.tracker, scenario.internal, problems);
   checkPlacement(scenario, problems);
   checkStages(scenario, engine, problems);
   checkDelta(scenario.delta, scenario.faults, scenario.migration.onTagFailure === "ask-again", problems);

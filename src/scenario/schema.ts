@@ -7,8 +7,9 @@ import * as z from "zod";
 import { ROUNDS_MAX, STREAMS_MAX } from "../../assembly/abi.ts";
 import { tenantSchema } from "./around.ts";
 import { deltaSchema } from "./delta.ts";
+import { devicesSchema } from "./devices.ts";
 import { faultSchema, tagFailureFields } from "./faults.ts";
-import { emptyList, field, overrideFields, supported } from "./fields.ts";
+import { field, overrideFields, supported } from "./fields.ts";
 import { CARD_KEYS, HOST_KEYS, type KeySpec, LINK_KEYS, REFUSED_KEYS } from "./keys.ts";
 import { pauseSchema } from "./pause.ts";
 import { placementSchema } from "./placement.ts";
@@ -131,7 +132,7 @@ const guest = z.strictObject({
   tile: count(1, 4096, "copies of the trace's memory side by side").default(1),
   speed: speed.default(1),
   mix: mix.optional(),
-  devices: emptyList("virtual functions of the guest").default([]),
+  devices: devicesSchema,
 });
 
 const internal = z.strictObject({

@@ -77,6 +77,10 @@ function checkParts(scenario: Scenario, problems: Problems): void {
   need(bits, ["tracker", "kind"], "is not known to placement: qemu; write write-protect, or bitmap");
   need(tracker.group === 1, ["tracker", "group"], "is not known to placement: qemu; write 1");
   need(tracker.start === "resident", ["tracker", "start"], "is not known to placement: qemu; write resident");
+  const early = tracker.order === "clear-before-read";
+  need(early, ["tracker", "order"], "is not known to placement: qemu; remove it");
+  const alone = scenario.guest.devices.length === 0;
+  need(alone, ["guest", "devices"], "are functions of a card, and placement: qemu has none; write []");
   need(scenario.content === "sized", ["content"], "carries bodies; with placement: qemu write sized");
   need(scenario.tenant === "off", ["tenant"], "is I/O of a card, and placement: qemu has none; write off");
   need(scenario.faults.length === 0, ["faults"], "are not known to placement: qemu; remove them");

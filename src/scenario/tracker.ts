@@ -3,6 +3,7 @@
 import * as z from "zod";
 import { GROUP_MAX, PML_ENTRIES, RING_ENTRIES_MAX } from "../../assembly/abi.ts";
 import { ticks } from "./around.ts";
+import { deviceTrackerFields, fillDeviceTracker } from "./devices.ts";
 import { field, supported } from "./fields.ts";
 import type { Problems } from "./problems.ts";
 import type { ResolvedTracker } from "./types-tracker.ts";
@@ -15,8 +16,8 @@ const DEFAULT_RING = 4096;
 export const trackerSchema = z.strictObject({
   kind: supported(
     ["write-protect", "bitmap", "pml", "dirty-ring"],
-    ["wilson-ring", "ring", "iommu", "device", "union"],
-    "how dirty pages are found",
+    [],
+    "how pages that the CPU writes are found",
   ).default("write-protect"),
   group: field({ ...GROUP, text: "pages that a fault makes writable at most" }).default(1),
   groups: field({
@@ -36,6 +37,12 @@ export const trackerSchema = z.strictObject({
     max: 600,
     text: "until a tracker that is started on demand is there; default: 1 s, assumed",
   }).optional(),
+  order: field({
+    measure: "choice",
+    values: ["clear-before-read", "clear-after-read"],
+    text: "marks are cleared before their pages are read, or (unsafe, to see it found) after",
+  }).default("clear-before-read"),
+  ...deviceTrackerFields,
 });
 
 /** Assumed: a small hypervisor is loaded and takes the server over. */
@@ -53,16 +60,23 @@ export function checkTracker(tracker: Tracker, problems: Problems): void {
     problems.add(["tracker", "ring"], "has no effect here; write kind: dirty-ring, or remove it", "key");
   if (tracker.start !== "on-demand" && tracker.startLatency !== undefined)
     problems.add(["tracker", "startLatency"], "has no effect here; write start: on-demand too", "key");
+  const single = (tracker.kind === "write-protect" || tracker.kind === "bitmap") && tracker.group === 1;
+  if (tracker.order !== "clear-before-read" && (!single || tracker.devices !== undefined))
+    problems.add(["tracker", "order"], "is of write-protect and bitmap alone, single pages, no devices");
 }
 
 /** The resolved tracker. */
-export function fillTracker({ kind, group, groups, ring, start, startLatency }: Tracker): ResolvedTracker {
+export function fillTracker(tracker: Tracker): ResolvedTracker {
+  const { kind, group, groups, ring, order, start, startLatency } = tracker;
   const entries = kind === "pml" ? PML_ENTRIES : kind === "dirty-ring" ? Number(ring) : 0;
+  const devices = fillDeviceTracker(tracker);
   return {
     kind,
     group: Number(group),
     groups: groups as ResolvedTracker["groups"],
     logEntries: entries,
     ...(start === "on-demand" ? { startTicks: ticks(startLatency ?? START_LATENCY) } : {}),
+    ...(order === "clear-before-read" ? {} : { order: "clear-after-read" as const }),
+    ...(devices === undefined ? {} : { devices }),
   };
 }

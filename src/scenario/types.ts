@@ -13,7 +13,7 @@ import type { ResolvedFault } from "./types-faults.ts";
 import type { ResolvedLink } from "./types-link.ts";
 import type { ResolvedStages } from "./types-placement.ts";
 import type { ResolvedSoftware } from "./types-software.ts";
-import type { ResolvedTracker } from "./types-tracker.ts";
+import type { ResolvedDevice, ResolvedTracker } from "./types-tracker.ts";
 
 /** An exact ratio num / den in lowest terms; num < 2^53, 0 < den < 2^32. */
 export type Ratio = [num: number, den: number];
@@ -113,6 +113,13 @@ export interface ResolvedHost {
     logExitTicks: number;
     /** One entry of such a log. */
     logEntryTicks: number;
+    /** An examination of the ring of device records, and of a record. */
+    examineTicks: number;
+    recordTicks: number;
+    /** Read of an entry of the IOMMU's page table, clearing its dirty bit, a flush of the IOTLB. */
+    iommuEntryCycles: number;
+    iommuClearTicks: number;
+    iotlbFlushTicks: number;
   };
   frontend: {
     /** Stopping the vCPUs and reading device state. */
@@ -309,6 +316,7 @@ export interface ResolvedGuest {
   tile: number;
   /** Factor on the trace's speed: a recorded time t is played at t / speed. */
   speed: Ratio;
+  devices?: ResolvedDevice[];
 }
 
 /** I/O of a card that is not the migration's. */

@@ -18,6 +18,12 @@ const BROKEN = [
 ] as const;
 const SPOILT = ["faults=[{ at: 2.1 ms, what: corrupt, records: 2 }]"] as const;
 const PAUSE = "link.pause={ low: 20 kB }";
+/** A device that writes half of the guest as fast as the link lets it, and what sees it. */
+const NIC = "guest.devices=[{ name: nic, writes: { rate: 1000000 /s, workingSet: 512 KiB, fetch: 5 us } }]";
+const RING = [NIC, "tracker.devices=wilson-ring", ...BUSY] as const;
+const BITS = [NIC, "tracker.devices=iommu-dirty-bits", "internal.iommu=4KiB"] as const;
+const FULL = [...RING, "tracker.records={ slots: 64, poll: none }"] as const;
+const AHEAD = [...RING, "tracker.records={ order: before-data }"] as const;
 /** Hits and misses of writes stand side by side. */
 const SMALL_IOTLB = ["destination.host.iommu.entries=4", "destination.host.iommu.walk=9 us"] as const;
 const NO_DLL = "internal.dll=none";
@@ -76,6 +82,15 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "tracker.kind": "bitmap",
   "tracker.start": "on-demand",
   "tracker.startLatency": ["2 ms", "tracker.start=on-demand"],
+  "guest.devices": ["[{ name: a, writes: { rate: 2000 /s, workingSet: 8 KiB } }]", ...RING],
+  "tracker.order": ["clear-after-read", ...BUSY],
+  "tracker.devices": ["none", ...RING],
+  "tracker.records.slots": ["128", ...FULL],
+  "tracker.records.bytes": ["64", ...RING],
+  "tracker.records.order": ["before-data", ...RING],
+  "tracker.records.release": ["examined", ...AHEAD],
+  "tracker.records.full": ["overflow", ...FULL],
+  "tracker.records.poll": ["9 us", ...RING],
   "tracker.ring": ["64", "tracker.kind=dirty-ring", ...BUSY],
   "tracker.group": ["8", ...BUSY],
   "tracker.groups": ["contiguity", "tracker.group=8", ...BUSY],
@@ -224,6 +239,11 @@ export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
   "host.tracker.tlbFlush": { source: "9 us", destination: SOURCE_ONLY },
   "host.tracker.logExit": { source: ["9 us", "tracker.kind=pml", ...BUSY], destination: SOURCE_ONLY },
   "host.tracker.logEntry": { source: ["90 ns", "tracker.kind=pml", ...BUSY], destination: SOURCE_ONLY },
+  "host.tracker.examine": { source: ["9 us", ...RING], destination: SOURCE_ONLY },
+  "host.tracker.record": { source: ["900 ns", ...RING], destination: SOURCE_ONLY },
+  "host.tracker.iommuEntryCycles": { source: ["90 cycles", ...BITS], destination: SOURCE_ONLY },
+  "host.tracker.iommuClear": { source: ["900 ns", ...BITS], destination: SOURCE_ONLY },
+  "host.tracker.iotlbFlush": { source: ["9 us", ...BITS], destination: SOURCE_ONLY },
   "host.frontend.interrupt": "9 us",
   "host.frontend.deviceStatePerKiB": { source: DESTINATION_ONLY, destination: "1 us" },
   "host.frontend.suspend": { source: "9 us", destination: SOURCE_ONLY },

@@ -42,6 +42,8 @@ const RESTART = "{at: 3 us, what: firmware-restart, side: destination, for: 9 ns
 const SPOILT = "{at: 1 us, what: corrupt, records: 5}";
 const LINK_DOWN = "{at: 1 ms, what: link-down, for: 3 us}";
 
+const SELDOM = "{ rate: 9 /s, workingSet: 4 KiB }";
+
 /** Values that are given, one group a row: each is converted in another way. */
 export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
   ["defaults", []],
@@ -187,6 +189,26 @@ export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
   ["deltas", [...["cache=5 MiB", "width=24 B/cycle", "most=1000"].map((set) => `delta.xbzrle.${set}`)]],
   ["deltas, as they are by default", ["delta={ xbzrle: {} }"]],
   ["page modification logging", ["tracker.kind=pml"]],
+  ["marks that are cleared late", ["tracker.order=clear-after-read"]],
+  [
+    "a device and a ring of its records",
+    [
+      "guest.devices=[{ name: nic, writes: { rate: 7 /s, workingSet: 8 KiB } }]",
+      "tracker.devices=wilson-ring",
+      "tracker.records={ slots: 64, bytes: 32, order: before-data, full: spill, poll: 3 us }",
+      ...["examine=77 ns", "record=3 ns"].map((set) => `source.host.tracker.${set}`),
+    ],
+  ],
+  [
+    "two devices and the IOMMU's bits",
+    [
+      `guest.devices=[${["a", "b"].map((name) => `{ name: ${name}, writes: ${SELDOM} }`)}]`,
+      ...["tracker.devices=iommu-dirty-bits", "internal.iommu=4KiB"],
+      ...["iommuEntryCycles=7 cycles", "iommuClear=3 ns", "iotlbFlush=1 us"].map(
+        (set) => `source.host.tracker.${set}`,
+      ),
+    ],
+  ],
   ["pages in groups, by a counter", ["tracker.group=8", "tracker.groups=counter"]],
   ["interrupts that are held", ["internal.interrupts={ every: 7 us }"]],
   ["two interrupts at a time", ["internal.interrupts={ after: 2 }"]],

@@ -5,6 +5,7 @@
  */
 import * as abi from "../../../assembly/abi.ts";
 import { around, linkFault } from "./params-around.ts";
+import { deviceCosts, deviceParams } from "./params-devices.ts";
 import {
   type Dll,
   jitterOf,
@@ -102,6 +103,7 @@ function hostParams(p: Put, host: Preset, jittered: boolean): void {
   p(abi.S_MEM_READ_LATENCY, Math.max(0, latency));
   const [num, den] = ticksPer(exact(host("cpu.clock")));
   p(abi.S_HOST_WORD, Math.ceil((whole(host("tracker.scanWordCycles")) * num) / den));
+  deviceCosts(p, host, [num, den]);
   pairs(p, host, [
     [abi.S_MEM_READ_NUM, "memory.bandwidth"],
     [abi.S_MEM_WRITE_NUM, "memory.bandwidth"],
@@ -345,6 +347,7 @@ export function deriveParams(text: string, sets: readonly string[]): Params {
     global[key] = value;
   };
   runParams(put, scenario);
+  deviceParams(put, scenario);
   const [keyBits, rounds] = ROUNDS[switched(scenario, "encrypt", "cipher", "aes-128-gcm")]!;
   put(abi.G_ENCRYPT_BITS, keyBits);
   linkParams(put, scenario, linkOf(scenario), cards[1]!("tcp.receiveWindow"));
