@@ -7,7 +7,7 @@ import type { WordOf } from "./given-sizes.ts";
 import { ringEvents } from "./params.ts";
 import { NEVER } from "./params-faults.ts";
 import type { ResolvedScenario } from "./scenario/types.ts";
-import { EventFlag, type GuestBatch, type GuestStream, KEEP_CONTENT } from "./trace/events.ts";
+import { EventFlag, type GuestBatch, type GuestStream, KEEP_CONTENT, recordedSize } from "./trace/events.ts";
 
 /** Events of laggard vCPUs that the harness keeps: more is refused, since it would grow without bound. */
 export const PENDING_EVENTS_MAX = 4_000_000;
@@ -36,15 +36,19 @@ class Words {
   readonly #stable: Int32Array;
   readonly #stream: GuestStream;
   readonly #wordOf: WordOf;
+  readonly #wordOfSize: (size: number) => number;
 
-  constructor(stream: GuestStream, wordOf: WordOf) {
+  constructor(stream: GuestStream, wordOf: WordOf, wordOfSize: (size: number) => number) {
     this.#wordOf = wordOf;
+    this.#wordOfSize = wordOfSize;
     this.#stream = stream;
     this.#stable = new Int32Array(stream.stableContents).fill(-1);
   }
 
   of(id: number, body: () => Uint8Array): number {
     if (id === 0) return abi.WORD_ZERO;
+    const size = recordedSize(id);
+    if (size !== null) return this.#wordOfSize(size);
     if (id >= this.#stable.length) return this.#wordOf(body());
     let word = this.#stable[id]!;
     if (word === -1) {
@@ -73,19 +77,23 @@ export class Feeder {
   /** End of the trace in ticks once it has been reached, for `atEnd: fail`. */
   endedAt: bigint | null = null;
 
-  /** @param wordOf content word of a body that is not zero; the core's compressor says it unless given */
+  /**
+   * @param wordOf content word of a body that is not zero; the core's compressor says it unless given
+   * @param wordOfSize the same of a size that is recorded
+   */
   constructor(
     core: Core,
     stream: GuestStream,
     scenario: FedScenario,
     wordOf: WordOf = (body) => core.contentWord(body),
+    wordOfSize = (size: number): number => size,
   ) {
     this.#core = core;
     this.#stream = stream;
     this.#ring = ringEvents(scenario);
     this.#sized = scenario.content.mode !== "full";
     this.#kept = keptEvery(scenario);
-    this.#words = new Words(stream, wordOf);
+    this.#words = new Words(stream, wordOf, wordOfSize);
     this.#lanes = Array.from({ length: scenario.guest.vcpus }, () => ({ batches: [], pending: 0 }));
   }
 

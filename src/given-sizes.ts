@@ -27,6 +27,25 @@ export function givenWords({ rated, bailMarginBytes }: ResolvedCard["compressor"
   };
 }
 
+/** The word of a page of so many bytes under an engine of a given rate, which is taken for what comes in. */
+export function wordOfSize({ sides }: Pick<ResolvedScenario, "sides">): (size: number) => number {
+  const { bailMarginBytes } = sides.source.card.compressor;
+  return (size) => {
+    const kept = size + bailMarginBytes > abi.PAGE_BYTES ? abi.PAGE_BYTES : size;
+    return kept | (abi.PAGE_BYTES << abi.WORD_CYCLES_SHIFT);
+  };
+}
+
+/**
+ * The compressor of which a trace's recorded sizes count: that of the run, where words are all there is and
+ * its clocks do not depend on contents. null: of none.
+ */
+export function recordedUnder(s: ResolvedScenario): string | null {
+  const { content, delta, compress, sides } = s;
+  if (content.mode !== "sized" || delta !== "off" || s.software !== undefined) return null;
+  return compress.engine === "off" || sides.source.card.compressor.rated === null ? null : compress.engine;
+}
+
 /** What gives the content words of a run, where its scenario names an engine that the core does not model. */
 export function wordsOf({ compress, sides }: ResolvedScenario): WordOf | undefined {
   return compress.engine === "off" ? undefined : (givenWords(sides.source.card.compressor) ?? undefined);

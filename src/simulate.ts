@@ -8,7 +8,7 @@ import { attemptOf, keysOf, nextScenario, withAttempts } from "./attempts.ts";
 import type { Core } from "./core.ts";
 import { fillDeviceState } from "./device-state.ts";
 import { Feeder } from "./feeder.ts";
-import { wordsOf } from "./given-sizes.ts";
+import { wordOfSize, wordsOf } from "./given-sizes.ts";
 import { compare } from "./oracle.ts";
 import { setParams } from "./params.ts";
 import { refuseDevices } from "./params-devices.ts";
@@ -81,7 +81,7 @@ function prepare(input: SimulateInput): Feeder {
     throw new RunRefused("content", `${mode} does not fit 4 GiB with ${stream.pages} pages; ${right}`);
   }
   if (built !== 0) throw new SimulatorFault(`the board was not built (${built})`);
-  const feeder = new Feeder(core, stream.fork(), scenario, wordsOf(scenario));
+  const feeder = new Feeder(core, stream.fork(), scenario, wordsOf(scenario), wordOfSize(scenario));
   feeder.loadImage();
   const at = core.address("deviceState");
   fillDeviceState(core.u8.subarray(at, at + scenario.guest.deviceStateBytes), scenario.seed);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The guest's writes that a scenario asks for: from an open trace, or generated. */
+import { recordedUnder } from "./given-sizes.ts";
 import type { ResolvedScenario } from "./scenario/types.ts";
 import { GuestRefused } from "./trace/errors.ts";
 import type { GuestStream } from "./trace/events.ts";
@@ -35,5 +36,6 @@ export function guestStream(scenario: ResolvedScenario, trace: MdtTrace | null):
     throw new GuestRefused("delta", "needs the bytes of every version, and the trace has not; write off");
   const [numerator, denominator] = guest.speed;
   const { tile, atEnd, mix, mixGiven } = guest;
-  return traceStream(trace, { tile, speed: { numerator, denominator }, seed, atEnd, mix, mixGiven });
+  const sizesOf = recordedUnder(scenario);
+  return traceStream(trace, { tile, speed: { numerator, denominator }, seed, atEnd, mix, mixGiven, sizesOf });
 }

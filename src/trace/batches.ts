@@ -2,7 +2,7 @@
 // Puts epochs' page lists into time order: seeded instants, tiles and their delays, sorting.
 import { GuestRefused } from "./errors.ts";
 import type { GuestBatch } from "./events.ts";
-import { KEEP_CONTENT } from "./events.ts";
+import { RECORDED_SIZE } from "./events.ts";
 import { begin, hash, SALT, stir } from "./hash.ts";
 
 const LIMIT_TICKS = 1n << 63n;
@@ -16,7 +16,7 @@ export interface ListedEpoch {
   readonly endTicks: bigint;
   readonly pfns: Uint32Array;
   readonly flags: Uint8Array;
-  /** Stable id, KEEP_CONTENT, or stableContents + index into `bodies`. */
+  /** Stable id, stableContents + index into `bodies`, RECORDED_SIZE + a size, or KEEP_CONTENT. */
   readonly contentIds: Uint32Array;
   readonly bodies: readonly Uint8Array[];
 }
@@ -163,7 +163,7 @@ export class BatchAssembler {
     for (let i = 0; i < pfns.length; i++) {
       const at = offsets[i]!;
       const id = contentIds[i]!;
-      const local = id >= stableContents && id !== KEEP_CONTENT ? id + shift : id;
+      const local = id >= stableContents && id < RECORDED_SIZE ? id + shift : id;
       for (let k = 0; k < tile; k++)
         sort(at + this.delays[k]!, pfns[i]! + k * pagesPerTile, flags[i]!, local);
     }
@@ -179,7 +179,7 @@ export class BatchAssembler {
     const carried = new Pending(later.count);
     for (let i = 0; i < later.count; i++) {
       let id = later.ids[i]!;
-      if (id >= stableContents && id !== KEEP_CONTENT) {
+      if (id >= stableContents && id < RECORDED_SIZE) {
         let to = moved.get(id);
         if (to === undefined) {
           to = stableContents + kept.push(bodies[id - stableContents]!) - 1;
@@ -196,7 +196,7 @@ export class BatchAssembler {
   private finish(epoch: ListedEpoch, events: Pending, bodies: readonly Uint8Array[]): GuestBatch {
     const { stableContents, stableContent } = this.options;
     return timedBatch(epoch.startTicks, epoch.endTicks, events, (id) => {
-      if (id === KEEP_CONTENT) return null;
+      if (id >= RECORDED_SIZE) return null;
       return id < stableContents ? stableContent(id) : bodies[id - stableContents]!;
     });
   }

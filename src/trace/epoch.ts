@@ -27,6 +27,8 @@ export interface Epoch {
   readonly kinds: Uint8Array;
   /** Body of each pfn of kind `body`; null if the epoch has none. */
   readonly bodies: readonly (Uint8Array | null)[] | null;
+  /** What a compressor made of each page, plus one, 0 where that is not recorded; null: of none. */
+  readonly sizes?: Uint16Array | null;
 }
 
 /** Body of the i-th page of an epoch, null unless its kind is `body`. Stays valid after the next epoch. */

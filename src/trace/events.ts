@@ -22,6 +22,17 @@ export const EventFlag = {
 /** Content id of an event that leaves its page's contents as they are. */
 export const KEEP_CONTENT = 0xffffffff;
 
+/**
+ * Content ids from here on, with a size added: the contents are unknown, and what the run's compressor makes
+ * of them is recorded.
+ */
+export const RECORDED_SIZE = 0xffff0000;
+
+/** The recorded size that an id stands for, null where it stands for something else. */
+export function recordedSize(id: number): number | null {
+  return id >= RECORDED_SIZE && id !== KEEP_CONTENT ? id - RECORDED_SIZE : null;
+}
+
 /** What the guest does after the trace has ended. `fail` ends the stream like `idle`; the run then fails. */
 export type AtEnd = "idle" | "loop" | "fail";
 

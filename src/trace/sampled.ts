@@ -4,12 +4,14 @@ import { type Epoch, Kind } from "./epoch.ts";
 import { expect } from "./errors.ts";
 import { atChunk, loadChunk, type MdtTrace } from "./mdt-reader.ts";
 import * as P from "./payload.ts";
+import { RecordedSizes } from "./recorded-sizes.ts";
 import type { SampledIndex } from "./sampled-index.ts";
 import { chunksByTime, type TimedList, timeline } from "./timeline.ts";
 
 interface Draft extends TimedList {
   readonly kinds: Uint8Array;
   bodies: (Uint8Array | null)[] | null;
+  readonly sizes: Uint16Array | null;
 }
 
 /** FREE or SAME lists in time order, handed out to the epochs that end at their time. */
@@ -57,8 +59,18 @@ function attach(draft: Draft, pfn: number, body: Uint8Array | null): void {
   draft.bodies[at] = body;
 }
 
-/** Epochs of a trace that is not complete, by time. Throws TraceError. */
-export function* sampledEpochs(trace: MdtTrace, index: SampledIndex | null): Generator<Epoch> {
+/**
+ * Epochs of a trace that is not complete, by time, with the sizes of a compressor where one is named. Throws
+ * TraceError.
+ */
+export function* sampledEpochs(
+  trace: MdtTrace,
+  index: SampledIndex | null,
+  compressor: string | null = null,
+): Generator<Epoch> {
+  const sizes = compressor === null ? null : new RecordedSizes(trace, compressor);
+  // those of the initial image
+  if (sizes !== null) for (const _ of sizes.upTo(0));
   const same = new ListFeed(trace, "SAME", Kind.same);
   const free = new ListFeed(trace, "FREE", Kind.free);
   const pages = index?.pageChunks ?? new Uint32Array(0);
@@ -71,6 +83,7 @@ export function* sampledEpochs(trace: MdtTrace, index: SampledIndex | null): Gen
       ...list,
       kinds: new Uint8Array(list.pfns.length).fill(Kind.unknown),
       bodies: null,
+      sizes: sizes?.ofEpoch(list.pfns, list.endUs) ?? null,
     };
     same.apply(draft);
     free.apply(draft);

@@ -8,7 +8,9 @@ import * as E from "./events.ts";
 import { begin, pick, SALT, stir } from "./hash.ts";
 import type { MdtTrace } from "./mdt-reader.ts";
 import { bitOf } from "./payload.ts";
+import { RecordedSizes } from "./recorded-sizes.ts";
 import { epochs, initialPages } from "./replay.ts";
+import { sampledEpochs } from "./sampled.ts";
 import { type BodyPool, drawPool, SampledIndex } from "./sampled-index.ts";
 
 const BLOCK_PAGES = 16384;
@@ -26,6 +28,8 @@ export interface TraceStreamOptions {
   readonly mix: Mix;
   /** Whether somebody asked for them: then they must be of use. */
   readonly mixGiven?: boolean;
+  /** The compressor of which recorded sizes take the place of stand-ins. */
+  readonly sizesOf?: string | null;
 }
 
 /** Bodies that stand in for ones the trace does not carry, by a hash of page and version. */
@@ -152,7 +156,14 @@ class TraceStream implements E.GuestStream {
     });
     const delay = options.tile > 1 ? BigInt(this.assembler.delayTicksMax()) : 0n;
     this.endTicks = options.atEnd === "loop" && shared.endTicks > 0n ? null : shared.endTicks + delay;
-    this.feed = epochs(trace, shared.index);
+    this.feed = this.open();
+  }
+
+  /** The epochs from the beginning. */
+  private open(): Generator<Epoch> {
+    const { trace, index, options } = this.shared;
+    if (trace.contents === "complete") return epochs(trace, index);
+    return sampledEpochs(trace, index, options.sizesOf ?? null);
   }
 
   stableContent(id: number): Uint8Array {
@@ -168,7 +179,7 @@ class TraceStream implements E.GuestStream {
     let step = this.feed.next();
     if (step.done === true && this.endTicks === null) {
       this.loopStartTicks += this.shared.endTicks;
-      this.feed = epochs(this.shared.trace, this.shared.index);
+      this.feed = this.open();
       step = this.feed.next();
     }
     if (step.done === true) return this.flush();
@@ -207,7 +218,11 @@ class TraceStream implements E.GuestStream {
     const bodies: Uint8Array[] = [];
     for (let i = 0; i < pfns.length; i++) {
       const kind = kinds[i]!;
-      if (kind === Kind.unknown) {
+      const recorded = epoch.sizes?.[i] ?? 0;
+      if (kind === Kind.unknown && recorded > 0) {
+        contentIds[i] = recorded === 1 ? ZERO_CONTENT : E.RECORDED_SIZE + recorded - 1;
+        flags[i] = recorded === 1 ? E.EventFlag.zero : 0;
+      } else if (kind === Kind.unknown) {
         const id = standIns.id(pfns[i]!, number + 1);
         contentIds[i] = id;
         flags[i] = id === ZERO_CONTENT ? E.EventFlag.estimated | E.EventFlag.zero : E.EventFlag.estimated;
@@ -239,12 +254,18 @@ class TraceStream implements E.GuestStream {
   private *estimatedInitial(): Generator<E.InitialBlock> {
     const { trace, standIns } = this.shared;
     const index = this.shared.index!;
+    const { sizesOf = null } = this.shared.options;
+    const sizes = sizesOf === null ? null : new RecordedSizes(trace, sizesOf).upTo(0);
+    let size = sizes?.next();
     const block = new BlockBuilder(trace.pages, this.stableContents, standIns);
     let next = 0;
     for (; block.firstPfn < trace.pages; block.move()) {
       for (let pfn = block.firstPfn; pfn < block.end(); pfn++) {
         const untouched = index.touchedMap !== null && !bitOf(index.touchedMap, pfn);
         block.setEstimate(pfn, untouched ? ZERO_CONTENT : standIns.id(pfn, 0));
+      }
+      for (; size?.done === false && size.value[0] < block.end(); size = sizes!.next()) {
+        block.setSize(...size.value);
       }
       for (; next < index.late.length; next++) {
         const late = index.late[next]!;
@@ -286,6 +307,11 @@ class BlockBuilder {
   setZero(pfn: number): void {
     this.ids[pfn - this.firstPfn] = ZERO_CONTENT;
     this.flags[pfn - this.firstPfn] = E.EventFlag.zero;
+  }
+
+  setSize(pfn: number, size: number): void {
+    this.ids[pfn - this.firstPfn] = size === 0 ? ZERO_CONTENT : E.RECORDED_SIZE + size;
+    this.flags[pfn - this.firstPfn] = size === 0 ? E.EventFlag.zero : 0;
   }
 
   setEstimate(pfn: number, id: number): void {
