@@ -109,6 +109,11 @@ function groupsOf(next: () => number): string[] {
   return sets.includes("tracker.group=1") ? [] : sets;
 }
 
+/** Drawn after all others. */
+const DELTAS: Choices = {
+  delta: ["off", "off", "{ xbzrle: { cache: 32 KiB } }", "{ xbzrle: { most: 900 } }"],
+};
+
 const LARGE: Choices = {
   "guest.generate.memory": ["1 MiB", "1540 KiB", "2 MiB"],
   "link.rate": ["7 Gbit/s", "25 Gbit/s", "100 Gbit/s"],
@@ -135,6 +140,7 @@ export function configuration(seed: number): string[] {
   if (isLarge(seed)) sets.push(...chosen(next, "", LARGE));
   for (const side of ["source.", "destination."]) sets.push(...chosen(next, side, LAST));
   if (sets.includes("tracker.kind=write-protect")) sets.push(...groupsOf(next));
+  sets.push(...chosen(next, "", DELTAS));
   return [...sets, `seed=${seed}`];
 }
 
