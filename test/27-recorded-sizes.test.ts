@@ -4,6 +4,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { guestStream, isGood, type Result, simulate } from "../src/index.ts";
+import { GuestRefused } from "../src/trace/errors.ts";
 import { KEEP_CONTENT, recordedSize } from "../src/trace/events.ts";
 import { openMdt } from "../src/trace/mdt-reader.ts";
 import { bytesSource } from "../src/trace/source.ts";
@@ -101,6 +102,17 @@ test("a stream has sizes for ids, in the first image, in epochs and in every til
     ],
   );
   assert.is(recordedSize(KEEP_CONTENT), null);
+});
+
+test("deltas are made of bytes: a trace without them is refused", () => {
+  const { scenario } = inputOf({ ...SIZED, delta: { xbzrle: {} } });
+  assert.throws(
+    () => guestStream(scenario, trace("lz4-sw")),
+    (fault: unknown) =>
+      fault instanceof GuestRefused &&
+      fault.key === "delta" &&
+      fault.message === "needs the bytes of every version, and the trace has not; write off",
+  );
 });
 
 test.run();
