@@ -7,6 +7,7 @@ import { card } from "./mutations/card.ts";
 import { codec } from "./mutations/codec.ts";
 import { delta } from "./mutations/delta.ts";
 import { failing } from "./mutations/failing.ts";
+import { devices } from "./mutations/devices.ts";
 import { failures } from "./mutations/failures.ts";
 import { harness } from "./mutations/harness.ts";
 import { host } from "./mutations/host.ts";
@@ -28,6 +29,7 @@ export const mutations: readonly Mutation[] = [
   harness,
   host,
   trackers,
+  devices,
   pcie,
   probe,
   card,

@@ -27,7 +27,7 @@ import { note } from "./log";
 import { g32 } from "./params";
 import { mix } from "./random";
 import { wake } from "./schedule";
-import { count } from "./stats";
+import { booksClosed, count } from "./stats";
 import { NEVER } from "./time";
 
 /** How a write will be known: not at all, by a record, the overflow flag, a bit of the bitmap, a flush. */
@@ -195,9 +195,11 @@ export function endStall(d: Device, t: u64): void {
 /** Devices begin no write from t on. */
 export function quiesceDevices(t: u64): void {
   quiesced = true;
-  if (devices != 0) note(L_QUIESCING, t);
+  if (devices == 0 || booksClosed) return;
+  note(L_QUIESCING, t);
+  wake(0, U_FUNCTION, t);
   for (let i: u32 = 0; i < devices; i++) endStall(device(i), t);
-  if (devices != 0 && writesOut == 0) note(L_QUIESCED, t);
+  if (writesOut == 0) note(L_QUIESCED, t);
 }
 
 /** They do again, as the guest goes on. */

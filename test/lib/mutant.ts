@@ -16,6 +16,7 @@ import { chainRun, checkChain, ENGINE } from "./claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./claims/codec.ts";
 import { checkDeltaRuns, checkDeltas } from "./claims/delta.ts";
 import * as failing from "./claims/failing.ts";
+import { checkRingRate, checkSeen, checkUnsafe } from "./claims/devices.ts";
 import {
   checkCorrupt,
   checkGivenUp,
@@ -83,6 +84,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
     runs.checkVersions,
   ],
   trackers: [checkGroups, checkLogs],
+  devices: [checkUnsafe, checkSeen, checkRingRate],
   around: [
     checkSpoilt,
     checkEcrc,
