@@ -67,8 +67,8 @@ export const experiment: Experiment<Line> = {
   question: "One guest with a NIC: what do trackers of its CPU and of its device cost?",
   expected:
     "Pages fault where they are protected, and there alone; a fault of 2 us holds the guest up, which then " +
-    "writes fewer pages. Trackers without faults find the same pages, within 5 %, and the stop fits the same " +
-    "limit. Each record takes 40 B of PCIe, bits take none.",
+    "writes fewer pages. Trackers without faults find the same pages, within 5 %, and the stop fits the " +
+    "same limit. Each record takes 40 B of PCIe, bits take none.",
   rows: () => TRACKERS.map(([cpu, devices]) => line(cpu, devices)),
   misses: (rows) => {
     const protects = (row: Line) => row.cpu === "write-protect" || row.cpu === "dirty-ring";
