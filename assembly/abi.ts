@@ -707,6 +707,13 @@ export const QP_QUEUE: u32 = 23;
 export const QP_CHANNEL_NORMAL: u32 = 24;
 export const QP_CHANNEL_ZERO: u32 = 25;
 export const QP_ROM_BYTES: u32 = 26; // size of a ROM's page that is not zero
+// post-copy: synchronisations after which it is asked for, 0 for never; of the destination to place a page;
+// from a fault there until the source's thread knows of it; from the source's socket to the destination
+export const QP_POSTCOPY: u32 = 27;
+export const QP_PLACE: u32 = 28;
+export const QP_REQUEST: u32 = 29;
+export const QP_FLIGHT: u32 = 30;
+export const QP_SYNCS_MAX: u32 = 31; // after which it is given up, 0 for never
 export const QP_COUNT: u32 = 32;
 export const QP_CHANNELS_MAX: u32 = 64;
 
@@ -731,6 +738,11 @@ export const QR_XBZRLE_OVERFLOWS: u32 = 16;
 export const QR_XBZRLE_SAME: u32 = 17; // hits that were not sent
 export const QR_MULTIFD_BYTES: u32 = 18;
 export const QR_CHANNEL_WORKED: u32 = 19; // ticks of cores, all channels
+export const QR_POSTCOPY: u32 = 20; // bytes of RAM after the guest went over
+export const QR_REQUESTS: u32 = 21; // of pages
+export const QR_RESUMED: u32 = 22; // when the guest went on there, before the end; 0 without post-copy
+export const QR_FAULT_TICKS: u32 = 23; // by which vCPUs waited for pages
+export const QR_GIVEN_UP: u32 = 24; // when, 0 for not
 export const QR_COUNT: u32 = 32;
 
 // series: adaptive windows, doubled when the table is full

@@ -11,13 +11,14 @@ import {
   U_FRONTEND,
   U_GUEST,
 } from "./abi";
-import { buildGuest, stepGuest, wantsInput } from "./host/guest";
+import { buildGuest, stepGuest, unprotect, vcpusAt, wantsInput } from "./host/guest";
 import { buildQemu, qemuDone, stepQemu } from "./host/qemu";
 import { buildTracker } from "./kernel/tracker";
 import { logReset } from "./kernel/log";
 import { arenaReset } from "./kernel/memory";
 import { buildPages } from "./kernel/pages";
 import { g } from "./kernel/params";
+import { buildPostcopy, guestWrote, moves } from "./kernel/qemu-postcopy";
 import {
   earliest,
   nextDue,
@@ -41,6 +42,7 @@ export function buildSoftware(): u32 {
   timelineReset();
   for (let u: u32 = 0; u < UNITS; u++) setClock(0, u, NO_CLOCK);
   if (!buildPages() || !buildTracker() || !buildGuest(false) || !buildQemu()) return 1;
+  if (!buildPostcopy(vcpusAt())) return 1;
   wake(0, U_GUEST, 0);
   return 0;
 }
@@ -58,6 +60,14 @@ export function runSoftware(until: u64): u32 {
   return STOP_INVARIANT;
 }
 
+/** Steps the guest, wherever it is. */
+function stepMoving(t: u64): void {
+  if (moves) unprotect();
+  stepGuest(t);
+  // all that it does at t, whatever it is given at once
+  if (moves && !wantsInput) guestWrote(t);
+}
+
 /** Steps what is due at t; NAIVE: both units at each visit. */
 function visit(t: u64): void {
   setNow(t);
@@ -67,10 +77,10 @@ function visit(t: u64): void {
     setCurrent(0, U_FRONTEND);
     stepQemu(t);
     setCurrent(0, U_GUEST);
-    stepGuest(t);
+    stepMoving(t);
   } else {
     for (let u = nextPresent(0); u < UNITS; u = nextPresent(0)) {
-      if (u == U_GUEST) stepGuest(t);
+      if (u == U_GUEST) stepMoving(t);
       else stepQemu(t);
     }
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Capabilities of QEMU beyond the plain thread, as the core is told of them: XBZRLE, multifd. Both stand for
- * themselves: QEMU refuses them together.
+ * Capabilities of QEMU beyond the plain thread, as the core is told of them: XBZRLE, multifd, post-copy. QEMU
+ * refuses multifd together with another.
  */
 import * as abi from "../assembly/abi.ts";
 
@@ -29,18 +29,33 @@ export interface Multifd {
   readonly romBytes: number;
 }
 
+/** `postcopy-ram`, asked for by migrate-start-postcopy. */
+export interface Postcopy {
+  /** It is asked for when a window begins after so many synchronisations. */
+  readonly afterSyncs: number;
+  /** Of the destination, to place a page. */
+  readonly placeTicks: number;
+  /** From a vCPU's fault until the source's thread knows of it. */
+  readonly requestTicks: number;
+  /** From the source's socket to the destination. */
+  readonly flightTicks: number;
+}
+
 /** Which of them are on. */
 export interface Features {
+  readonly postcopy: Postcopy | null;
+  /** Synchronisations after which a migration is given up; null: it goes on for ever, as QEMU does. */
+  readonly syncsMax: number | null;
   readonly xbzrle: Xbzrle | null;
   readonly multifd: Multifd | null;
 }
 
 /** QEMU as it is by default. */
-export const PLAIN: Features = { xbzrle: null, multifd: null };
+export const PLAIN: Features = { xbzrle: null, multifd: null, postcopy: null, syncsMax: null };
 
 /** Tells the core. */
 export function setFeatures(
-  { xbzrle, multifd }: Features,
+  { xbzrle, multifd, postcopy, syncsMax }: Features,
   put: (index: number, value: number) => void,
 ): void {
   put(abi.QP_XBZRLE_SLOTS, xbzrle?.cachePages ?? 0);
@@ -52,6 +67,11 @@ export function setFeatures(
   put(abi.QP_CHANNEL_NORMAL, multifd?.normalTicks ?? 0);
   put(abi.QP_CHANNEL_ZERO, multifd?.zeroTicks ?? 0);
   put(abi.QP_ROM_BYTES, multifd?.romBytes ?? 0);
+  put(abi.QP_POSTCOPY, postcopy?.afterSyncs ?? 0);
+  put(abi.QP_PLACE, postcopy?.placeTicks ?? 0);
+  put(abi.QP_REQUEST, postcopy?.requestTicks ?? 0);
+  put(abi.QP_FLIGHT, postcopy?.flightTicks ?? 0);
+  put(abi.QP_SYNCS_MAX, syncsMax ?? 0);
 }
 
 /** What became of pages with them, with the names of query-migrate. */
@@ -66,6 +86,12 @@ export interface FeatureCounts {
   readonly multifdBytes: number;
   /** Of cores, for all channels. */
   readonly channelTicks: bigint;
+  /** Bytes of RAM after the guest went over; pages asked for; and by how much vCPUs waited for them. */
+  readonly postcopyBytes: number;
+  readonly postcopyRequests: number;
+  readonly faultTicks: bigint;
+  /** When it was given up, null when not. */
+  readonly givenUpTicks: bigint | null;
 }
 
 export function featureCounts(read: (index: number) => bigint): FeatureCounts {
@@ -77,5 +103,9 @@ export function featureCounts(read: (index: number) => bigint): FeatureCounts {
     xbzrleBytes: Number(read(abi.QR_XBZRLE_BYTES)),
     multifdBytes: Number(read(abi.QR_MULTIFD_BYTES)),
     channelTicks: read(abi.QR_CHANNEL_WORKED),
+    postcopyBytes: Number(read(abi.QR_POSTCOPY)),
+    postcopyRequests: Number(read(abi.QR_REQUESTS)),
+    faultTicks: read(abi.QR_FAULT_TICKS),
+    givenUpTicks: read(abi.QR_GIVEN_UP) === 0n ? null : read(abi.QR_GIVEN_UP),
   };
 }

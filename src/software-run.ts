@@ -6,6 +6,7 @@
 import * as abi from "../assembly/abi.ts";
 import type { Core } from "./core.ts";
 import type { Feeder } from "./feeder.ts";
+import type { WordOf } from "./given-sizes.ts";
 import { compare } from "./oracle.ts";
 import { frameBytes, segmentBytes } from "./params.ts";
 import type { Findings } from "./result/make.ts";
@@ -20,6 +21,7 @@ import {
   SLICE_TICKS,
   TIME_MAX_TICKS,
 } from "./running.ts";
+import type { Sizes } from "./scenario/software-section.ts";
 import type { Ratio, ResolvedScenario } from "./scenario/types.ts";
 import type { ResolvedSoftware } from "./scenario/types-software.ts";
 import {
@@ -29,7 +31,7 @@ import {
   softwareResult,
   startSoftware,
 } from "./software.ts";
-import { PLAIN } from "./software-features.ts";
+import { deflateRaw } from "./trace/deflate.ts";
 
 const TICKS_PER_MS = 1_000_000n * BigInt(abi.TICKS_PER_NS);
 const TICKS_PER_SECOND = 1000n * TICKS_PER_MS;
@@ -82,7 +84,7 @@ export function softwareOf(s: ResolvedScenario, own: ResolvedSoftware, pages: nu
     autoConverge: false,
     ticksPerByte: ticksPerStreamByte(s.link),
     socketBytes: own.socketBytes,
-    ...PLAIN,
+    ...own.features,
   };
 }
 
@@ -98,11 +100,28 @@ function guestOf(s: ResolvedScenario): SoftwareGuest {
 
 function start(input: SimulateInput, m: SoftwareMigration): Feeder {
   try {
-    return startSoftware(input.core, input.stream.fork(), m, guestOf(input.scenario));
+    const wordOf = wordsOf(input.scenario.software!.sizes);
+    return startSoftware(input.core, input.stream.fork(), m, guestOf(input.scenario), wordOf);
   } catch (error) {
     if (!/does not fit/.test((error as Error).message)) throw error;
     throw new RunRefused("guest", `${(error as Error).message}; make it smaller`);
   }
+}
+
+/** Content words of pages with contents. */
+function wordsOf(sizes: Sizes): WordOf {
+  if (sizes !== "zlib") return () => sizes;
+  // what does not shrink is stored: 5 bytes more, as DEFLATE does
+  return (body) => Math.min(deflateRaw(body, 1).length, abi.PAGE_BYTES + 5);
+}
+
+/** XBZRLE's deltas are drawn, not encoded: contents that are known would be made nothing of. */
+function checkContents({ scenario }: SimulateInput, own: ResolvedSoftware, feeder: Feeder): void {
+  if (own.features.xbzrle === null || scenario.guest.writes !== "trace" || feeder.captured === 0) return;
+  throw new RunRefused(
+    "software.xbzrle",
+    "the trace carries contents, and their deltas are not encoded; play one without, or write off",
+  );
 }
 
 /** When it is broken off, and whether that is the scenario's own limit. */
@@ -124,6 +143,11 @@ function outcomeOf(stop: number): Outcome {
   if (stop === abi.STOP_DONE) return { status: "completed", reason: null };
   if (stop === abi.STOP_UNTIL) return { status: "not-converged", reason: "the time limit was reached" };
   return { status: "failed", reason: "an invariant broke" };
+}
+
+function givenUp(syncs: number): Outcome {
+  const reason = `${syncs} synchronisations were not enough, and QEMU goes on until it is cancelled`;
+  return { status: "not-converged", reason };
 }
 
 /** Memory against the replayed trace; the device state has no bytes here. */
@@ -154,6 +178,7 @@ export function* softwareSimulation(
   const { pages } = input.stream;
   const m = softwareOf(scenario, own, pages);
   const feeder = start(input, m);
+  checkContents(input, own, feeder);
   const limit = limitOf(scenario);
   const slice = input.sliceTicks ?? SLICE_TICKS;
   let until = 0n;
@@ -169,8 +194,10 @@ export function* softwareSimulation(
       "migration.timeout",
       "the run passed 2.5 h of simulated time; give a shorter timeout",
     );
-  const outcome = outcomeOf(stop);
-  const findings = examine(input, feeder, stop);
   const told = softwareResult(core, m, stop === abi.STOP_DONE);
+  const gaveUp = told.givenUpTicks !== null;
+  if (gaveUp) until = told.givenUpTicks!;
+  const outcome = gaveUp ? givenUp(told.syncs) : outcomeOf(stop);
+  const findings = examine(input, feeder, gaveUp ? abi.STOP_UNTIL : stop);
   return makeSoftwareResult({ core, scenario, own, m, told, origin, pages, outcome, findings, until });
 }

@@ -140,8 +140,9 @@ export function softwareResult(core: Core, m: SoftwareMigration, complete: boole
   const at = core.address("qemuReading");
   const read = (index: number): bigint => core.u64(at + index * 8);
   const syncs = Number(read(abi.QR_SYNCS));
+  const resumed = read(abi.QR_RESUMED);
   return {
-    complete,
+    complete: complete && read(abi.QR_GIVEN_UP) === 0n,
     transferredBytes: Number(read(abi.QR_TRANSFERRED)),
     precopyBytes: Number(read(abi.QR_PRECOPY)),
     downtimeBytes: Number(read(abi.QR_DOWNTIME)),
@@ -149,7 +150,7 @@ export function softwareResult(core: Core, m: SoftwareMigration, complete: boole
     zeroPages: Number(read(abi.QR_ZERO)),
     syncs,
     setupTicks: read(abi.QR_SETUP_DONE) - m.startAtTicks,
-    downtimeTicks: read(abi.QR_ENDED) - read(abi.QR_SUSPENDED),
+    downtimeTicks: (resumed === 0n ? read(abi.QR_ENDED) : resumed) - read(abi.QR_SUSPENDED),
     totalTicks: read(abi.QR_ENDED) - m.startAtTicks,
     workedTicks: read(abi.QR_WORKED),
     ...featureCounts(read),

@@ -30,18 +30,22 @@ import {
   QP_DEVICE,
   QP_DEVICE_BYTES,
   QP_DOWNTIME_MS,
+  QP_POSTCOPY,
   QP_ROM_PAGES,
   QP_SETUP,
   QP_START_AT,
   QP_STOP,
   QP_SYNC,
+  QP_SYNCS_MAX,
   QP_UNWRITTEN,
   QP_WAKE,
   QP_WINDOW_BYTES,
   QR_DOWNTIME,
   QR_ENDED,
+  QR_GIVEN_UP,
   QR_NORMAL,
   QR_PENDING,
+  QR_POSTCOPY,
   QR_PRECOPY,
   QR_SETUP_DONE,
   QR_SUSPENDED,
@@ -80,6 +84,7 @@ import {
   settle,
   written,
 } from "../kernel/qemu-multifd";
+import { goesOnAt, leave, move, moves, nextMove, pushLast, pushPage } from "../kernel/qemu-postcopy";
 import { buildSending, held, NONE, sendHeld, sendPage, skipped } from "../kernel/qemu-pages";
 import {
   buildStream,
@@ -113,6 +118,11 @@ const DEVICE: u32 = 8;
 const DONE: u32 = 9;
 const BEGUN: u32 = 10;
 const EMPTY: u32 = 11;
+const MOVING: u32 = 12;
+const MOVED: u32 = 13;
+const PUSHING: u32 = 14;
+const PUSHED: u32 = 15;
+const SECTION: u32 = 16;
 
 let state: u32 = START;
 let dueAt: u64 = 0;
@@ -122,7 +132,9 @@ let threshold: u64 = 0;
 let iterationAt: u64 = 0;
 let sent: u32 = 0; // pages of the iteration
 let syncedAt: u64 = 0;
+let stoppedAt: u64 = 0;
 let round: u32 = 0;
+let wanted: bool = false; // post-copy has been asked for
 let roundNormal: u64 = 0;
 let roundZero: u64 = 0;
 let roundBytes: u64 = 0;
@@ -136,6 +148,7 @@ export function buildQemu(): bool {
   if (!buildBitmap(pages + <u32>q(QP_ROM_PAGES)) || !buildCache()) return false;
   windowMs = windowLeft = 0;
   threshold = 0;
+  wanted = false;
   round = 0;
   roundNormal = roundZero = roundBytes = 0;
   state = START;
@@ -151,10 +164,11 @@ export function qemuDone(): bool {
 
 /** Steps the thread at t. */
 export function stepQemu(t: u64): void {
+  if (moves) move(t);
   while (t >= dueAt && state != DONE) {
     dueAt = act(t);
   }
-  if (state != DONE) wake(0, U_FRONTEND, dueAt);
+  if (state != DONE) wake(0, U_FRONTEND, moves ? min(dueAt, nextMove()) : dueAt);
 }
 
 /** Does what is to be done at t; returns when the next thing is. */
@@ -181,6 +195,8 @@ function act(t: u64): u64 {
       return iterate(t);
     case SENDING:
       return sendOn(t);
+    case SECTION:
+      return endSection(t);
     case WINDOW:
       return limit(t);
     case STOPPING:
@@ -192,6 +208,19 @@ function act(t: u64): u64 {
       return sendLast(t);
     case EMPTY:
       return sendDevice(t);
+    case MOVING:
+      setGuestRuns(false);
+      stoppedAt = t;
+      synchronise(t);
+      state = MOVED;
+      return work(t, q(QP_SYNC));
+    case MOVED:
+      return goOver(t);
+    case PUSHING:
+      return push(t);
+    case PUSHED:
+      closeRound(t);
+      return end(t);
     default:
       return end(t);
   }
@@ -201,7 +230,7 @@ function act(t: u64): u64 {
 function begin(t: u64): u64 {
   tell(QR_SETUP_DONE, t);
   synchronise(t);
-  greet();
+  greet(t);
   drain();
   state = BEGUN;
   return t;
@@ -231,6 +260,7 @@ function nearEnd(): bool {
 function loop(t: u64): u64 {
   if (exceeded(t)) return limit(t);
   if (nearEnd()) {
+    if (q(QP_SYNCS_MAX) != 0 && round >= <u32>q(QP_SYNCS_MAX)) return giveUp(t);
     synchronise(t);
     state = SYNCED;
     return work(t, q(QP_SYNC));
@@ -240,7 +270,8 @@ function loop(t: u64): u64 {
 
 /** An iteration begins, or the last part does. */
 function iterate(t: u64): u64 {
-  if (pending == 0 || nearEnd()) return stopGuest(t);
+  if (pending == 0 || nearEnd()) return stopGuest(t, STOPPING);
+  if (wanted) return stopGuest(t, MOVING);
   iterationAt = t;
   sent = 0;
   state = SENDING;
@@ -263,10 +294,16 @@ function sendOn(t: u64): u64 {
     // the search for another page has come to the end of the blocks
     drain();
   }
+  state = SECTION;
+  return t;
+}
+
+/** The iteration's section ends. */
+function endSection(t: u64): u64 {
   put(ITERATION);
   state = WINDOW;
   if (!overChannels()) return flush(t);
-  flushBeside();
+  flushBeside(t);
   return t;
 }
 
@@ -278,16 +315,17 @@ function limit(t: u64): u64 {
     tell(QR_THRESHOLD, threshold);
     windowLeft = left + written;
     windowMs = nowMs;
+    wanted = q(QP_POSTCOPY) != 0 && round >= <u32>q(QP_POSTCOPY);
   }
   state = LOOP;
   if (!exceeded(t)) return t;
   return t + (windowMs + WINDOW_MS - nowMs) * MS + q(QP_WAKE);
 }
 
-function stopGuest(t: u64): u64 {
+function stopGuest(t: u64, next: u32): u64 {
   tell(QR_SUSPENDED, t);
   tell(QR_PRECOPY, bytes);
-  state = STOPPING;
+  state = next;
   return t + q(QP_STOP);
 }
 
@@ -311,6 +349,32 @@ function sendDevice(t: u64): u64 {
   state = DEVICE;
   // the last byte has to arrive
   return work(max(wireIsFree(), t), q(QP_DEVICE));
+}
+
+/** The guest goes to the destination: what is still to come, and its device state. */
+function goOver(t: u64): u64 {
+  put(leave(stoppedAt) + q(QP_DEVICE_BYTES));
+  const done = flush(t);
+  goesOnAt(max(wireIsFree(), done) + q(QP_DEVICE));
+  tell(QR_POSTCOPY, bytes);
+  state = PUSHING;
+  return done;
+}
+
+/** A page more after it; then all of them are to arrive. */
+function push(t: u64): u64 {
+  if (pending != 0) return pushPage(t);
+  put(ITERATION);
+  tell(QR_POSTCOPY, bytes - read(QR_POSTCOPY));
+  state = PUSHED;
+  return pushLast(t);
+}
+
+/** So many synchronisations have not been enough. */
+function giveUp(t: u64): u64 {
+  tell(QR_GIVEN_UP, t);
+  state = DONE;
+  return NEVER;
 }
 
 function end(t: u64): u64 {

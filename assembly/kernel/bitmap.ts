@@ -53,6 +53,24 @@ export function addMarks(pages: u32): u64 {
   return fresh;
 }
 
+/** Whether a page is to be sent. */
+export function isPending(index: u32): bool {
+  return (load<u32>(bits + (((<usize>index) >> 5) << 2)) & ((<u32>1) << (index & 31))) != 0;
+}
+
+/** Takes a page out that is to be sent; the scan goes on behind it. */
+export function takePage(index: u32): void {
+  const at = bits + (((<usize>index) >> 5) << 2);
+  store<u32>(at, load<u32>(at) & ~((<u32>1) << (index & 31)));
+  cursor = index + 1 == all ? 0 : index + 1;
+  pending--;
+}
+
+/** The scan begins anew. */
+export function rewind(): void {
+  cursor = 0;
+}
+
 /** Takes the next page of the scan out; there is one. */
 export function takeNext(): u32 {
   const words = (all + 63) >> 6;

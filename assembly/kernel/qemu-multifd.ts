@@ -80,7 +80,8 @@ export function settle(t: u64): void {
 }
 
 /** The channels say who they are. */
-export function greet(): void {
+export function greet(t: u64): void {
+  for (let c: u32 = 0; c < channels; c++) sendOut(t, HELLO);
   written += channels * HELLO;
 }
 

@@ -117,10 +117,14 @@ function give(t: u64, kept: u32): u64 {
   return sendOut(t, given);
 }
 
-/** The same beside channels: the few bytes between iterations take no time of the connection. */
-export function flushBeside(): void {
-  left = bytes;
-  bufferPages = bufferBytes = 0;
+/** The same beside channels, which a connection carries as well: the thread is not held up. */
+export function flushBeside(t: u64): void {
+  give(t, 0);
+}
+
+/** Whether all has been given away. */
+export function holdsNothing(): bool {
+  return bufferPages == 0 && bufferBytes == 0;
 }
 
 /** When the last byte that was given to the connection has left. */

@@ -85,10 +85,21 @@ const migration = z.strictObject({
       "page-size": z.literal(4096),
       "precopy-bytes": bytes.nullable(),
       "downtime-bytes": bytes.nullable(),
-      "postcopy-bytes": later,
-      "postcopy-requests": later,
+      "postcopy-bytes": bytes.nullable().describe("null without post-copy"),
+      "postcopy-requests": count.nullable().describe("pages asked for; null without post-copy"),
+      "multifd-bytes": bytes.optional().describe("there with software.multifd alone"),
     })
     .describe("names of QEMU's query-migrate"),
+  "xbzrle-cache": z
+    .strictObject({
+      "cache-size": bytes,
+      bytes: bytes.describe("what the pages became that the cache had"),
+      pages: count.describe("that the cache had"),
+      "cache-miss": count,
+      overflow: count.describe("of pages, those that had changed too much"),
+    })
+    .optional()
+    .describe("there with software.xbzrle alone, names of query-migrate"),
   attempts: z
     .array(attempt)
     .nullable()

@@ -3,8 +3,9 @@
  * The result of a migration in software. What the thread tells is put where the core's log and counters of a
  * migration with cards are, so that sections and fingerprint are made in one way; what is of cards is null.
  *
- * Host cores: the source's thread works setup + synchronisations + pages, and stops the guest; the
- * destination's works pages and device state. What the kernel does for the socket on other cores is left out.
+ * Host cores: the source's thread works setup + synchronisations + pages, its channels their pages, and it
+ * stops the guest; the destination's works pages and device state. What the kernel does for the socket on
+ * other cores is left out, and what channels of the destination decompress.
  */
 import * as abi from "../../assembly/abi.ts";
 import type { Core } from "../core.ts";
@@ -43,7 +44,10 @@ export function wireBytes(link: ResolvedScenario["link"], bytes: number): number
 /** Ticks of host cores: source, destination. */
 export function hostTicks({ scenario, own, m, told, outcome }: SoftwareRun): readonly [bigint, bigint] {
   const done = outcome.status === "completed";
-  const source = told.workedTicks - (done ? BigInt(m.deviceTicks) : 0n) + (done ? BigInt(m.stopTicks) : 0n);
+  // with post-copy the source is not there when device state is set
+  const there = done && m.postcopy === null ? BigInt(m.deviceTicks) : 0n;
+  const stop = done ? BigInt(m.stopTicks) : 0n;
+  const source = told.workedTicks + told.channelTicks - there + stop;
   const loads =
     BigInt(told.normalPages) * BigInt(own.loadTicks) + BigInt(told.zeroPages) * BigInt(own.loadZeroTicks);
   const device = done ? BigInt(m.deviceTicks - Math.floor(scenario.link.rttTicks / 2)) : 0n;
@@ -57,7 +61,7 @@ function logOf(run: SoftwareRun, before: readonly bigint[]): bigint[] {
   log[abi.L_STARTED] = m.startAtTicks;
   log[abi.L_SETUP_DONE] = read(abi.QR_SETUP_DONE);
   log[abi.L_SUSPENDED] = read(abi.QR_SUSPENDED);
-  log[abi.L_RESUMED] = read(abi.QR_ENDED);
+  log[abi.L_RESUMED] = read(abi.QR_RESUMED) === 0n ? read(abi.QR_ENDED) : read(abi.QR_RESUMED);
   log[abi.L_ENDED] = read(abi.QR_ENDED);
   log[abi.L_ROUNDS] = BigInt(told.rounds.length);
   log[abi.L_PRECOPY_BYTES] = BigInt(told.precopyBytes);
@@ -126,7 +130,7 @@ function bottleneckOf({ bounds, migration }: Result, bound: Bounds): Result["bot
 
 /** Makes the result. */
 export function makeSoftwareResult(run: SoftwareRun): Result {
-  const { scenario, origin, pages, outcome, findings, told } = run;
+  const { scenario, origin, pages, outcome, findings, told, m } = run;
   const reading = readingOf(run);
   const bounds = boundsOf(run);
   const made = makeResult({ scenario, origin, pages, reading, outcome, findings, bounds });
@@ -137,12 +141,34 @@ export function makeSoftwareResult(run: SoftwareRun): Result {
     normal: told.normalPages,
     "normal-bytes": told.normalPages * abi.PAGE_BYTES,
     "dirty-sync-count": told.syncs,
+    ...(m.postcopy === null
+      ? {}
+      : {
+          "downtime-bytes": migration.ram["downtime-bytes"]! - told.postcopyBytes,
+          "postcopy-bytes": told.postcopyBytes,
+          "postcopy-requests": told.postcopyRequests,
+        }),
+    ...(m.multifd === null
+      ? {}
+      : { "downtime-bytes": told.downtimeBytes, "multifd-bytes": told.multifdBytes }),
   };
+  const cache =
+    m.xbzrle === null
+      ? {}
+      : {
+          "xbzrle-cache": {
+            "cache-size": m.xbzrle.cachePages * abi.PAGE_BYTES,
+            bytes: told.xbzrleBytes,
+            pages: told.xbzrlePages,
+            "cache-miss": told.xbzrleMisses,
+            overflow: told.xbzrleOverflows,
+          },
+        };
   const bottleneck = bottleneckOf(made, bounds);
   const wire = bottleneck.shares.find(({ unit }) => unit === "source.link.tx")!.share;
   return {
     ...made,
-    migration: { ...migration, ram },
+    migration: { ...migration, ram, ...cache },
     bottleneck,
     link: { ...link, utilization: wire, dataLinks: null },
     guest: { ...guest, slowdown: scenario.tracker.kind === "bitmap" ? null : guest.slowdown },

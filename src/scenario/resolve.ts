@@ -301,7 +301,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
     sides,
     internal: fillInternal(scenario),
     placement,
-    ...fillSoftware(placement.name, source.host, destination.host),
+    ...fillSoftware(placement.name, source.host, destination.host, scenario.software, filledLink.rttTicks),
     tracker: fillTracker(scenario.tracker),
     compress: { engine: scenario.compress === "off" ? "off" : scenario.compress.engine },
     delta: fillDelta(scenario.delta),

@@ -13,6 +13,7 @@ import { field, overrideFields, supported } from "./fields.ts";
 import { CARD_KEYS, HOST_KEYS, type KeySpec, LINK_KEYS, REFUSED_KEYS } from "./keys.ts";
 import { pauseSchema } from "./pause.ts";
 import { placementSchema } from "./placement.ts";
+import { softwareSchema } from "./software-section.ts";
 import { trackerSchema } from "./tracker.ts";
 import { parseDecimal, printable, show, toRatio, UnitError } from "./units.ts";
 
@@ -332,6 +333,7 @@ export const scenarioSchema = z.strictObject({
   link: link.prefault({}),
   migration: migration.prefault({}),
   tenant: tenantSchema.default("off"),
+  software: softwareSchema.prefault({}),
   firmware: supported(["built-in"], "any", "firmware of the cards").default("built-in"),
   faults: z.array(faultSchema).max(8).describe("what breaks and when").default([]),
   content: choice(["full", "sized", "sampled"], "which page bodies are carried").default("full"),

@@ -8,6 +8,7 @@ import { LINK_KEYS } from "./keys.ts";
 import type { Problems } from "./problems.ts";
 import { type Scenario, scenarioSchema } from "./schema.ts";
 import { SOFTWARE_KEYS } from "./software-keys.ts";
+import { checkNoSection, checkSection, fillSection, type SoftwareSection } from "./software-section.ts";
 import type { ResolvedSoftware } from "./types-software.ts";
 import { parseQuantity } from "./units.ts";
 
@@ -106,6 +107,7 @@ function checkQemu(scenario: Scenario, problems: Problems): void {
     }
   }
   checkParts(scenario, problems);
+  checkSection(scenario.software, problems);
   checkHosts(scenario, problems);
 }
 
@@ -115,6 +117,7 @@ export function checkPlacement(scenario: Scenario, problems: Problems): void {
     checkQemu(scenario, problems);
     return;
   }
+  checkNoSection(scenario.software, problems);
   for (const side of SIDES) {
     for (const key of writtenOf(scenario, side)) {
       if (SOFTWARE_KEYS[key] === undefined) continue;
@@ -129,6 +132,8 @@ export function fillSoftware(
   placement: unknown,
   source: Values,
   destination: Values,
+  section: SoftwareSection,
+  rttTicks: number,
 ): { software?: ResolvedSoftware } {
   if (placement !== "qemu") return {};
   return {
@@ -140,6 +145,7 @@ export function fillSoftware(
       setupTicks: source.ticks("qemu.setup"),
       wakeTicks: source.ticks("qemu.wake"),
       socketBytes: source.whole("qemu.socketBuffer"),
+      ...fillSection(section, rttTicks),
     },
   };
 }

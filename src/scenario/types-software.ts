@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What QEMU's threads cost, of a resolved scenario with `placement: qemu`; the rest is in `sides`. */
 
+import type { Features } from "../software-features.ts";
+import type { Sizes } from "./software-section.ts";
+
 export interface ResolvedSoftware {
   /** Of the migration thread, a page with contents and one that is all zero. */
   normalTicks: number;
@@ -11,4 +14,8 @@ export interface ResolvedSoftware {
   setupTicks: number;
   wakeTicks: number;
   socketBytes: number;
+  /** Capabilities that are on. */
+  features: Features;
+  /** Content words of pages where channels compress. */
+  sizes: Sizes;
 }

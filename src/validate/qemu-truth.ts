@@ -21,6 +21,9 @@ const RUN = z.object({
   transferred_bytes: count.positive(),
   total_ram_bytes: count.positive(),
   multifd_bytes: count.default(0),
+  precopy_bytes: count.default(0),
+  postcopy_bytes: count.default(0),
+  postcopy_requests: count.default(0),
   per_iteration: z.array(z.object({ iter: count, dur_s: z.number() })),
   /** What XBZRLE told of itself. */
   xbzrle: z
@@ -49,7 +52,7 @@ export class TruthError extends Error {
 }
 
 /** Capabilities and parameters that the model has. */
-const CAPABILITIES: readonly string[] = ["auto-converge", "xbzrle", "multifd"];
+const CAPABILITIES: readonly string[] = ["auto-converge", "xbzrle", "multifd", "postcopy-ram"];
 const PARAMETERS: readonly string[] = [
   "downtime-limit",
   "xbzrle-cache-size",

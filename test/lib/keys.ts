@@ -38,6 +38,16 @@ const BOTH_LINKS = [
 ] as const;
 const FEW_PORTS = ["SIDE.card.compressor.banks=1", "SIDE.card.compressor.ports=1"] as const;
 
+/** Of placement qemu; test/45-software-features.test.ts has another value for each. */
+const SOFTWARE_SECTION: Readonly<Record<string, string>> = Object.fromEntries(
+  [
+    ...["xbzrle", "xbzrle.cacheSize", "xbzrle.overflow", "xbzrle.delta", "xbzrle.encode"],
+    ...["multifd", "multifd.channels", "multifd.compression", "multifd.ratioPerMille", "multifd.queue"],
+    ...["multifd.page", "multifd.zeroPage"],
+    ...["postcopy", "postcopy.afterSyncs", "postcopy.place", "postcopy.fault", "maxSyncs"],
+  ].map((key) => [`software.${key}`, "(of placement qemu, test/45-software-features.test.ts)"]),
+);
+
 /** Of the generated guest of the base scenario, and everything that is not a side's. */
 export const KEYS: Readonly<Record<string, Other>> = {
   name: "(a name)",
@@ -69,6 +79,8 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "placement.encrypt": "card-core",
   "placement.decrypt": "card-core",
   "placement.decompress": "card-core",
+  placement: "(qemu takes other keys; test/45-software.test.ts)",
+  ...SOFTWARE_SECTION,
   tenant: "{ op: read, workers: 8 }",
   "tenant.side": ["source", TENANT],
   "tenant.op": ["write", TENANT],

@@ -190,6 +190,22 @@ export const host: readonly Row[] = [
   ],
   [
     "qemu",
+    "kernel/qemu-postcopy",
+    "postcopy: a page that is asked for waits its turn",
+    "const wanted = asked(t);",
+    "const wanted: u32 = 0;",
+    "qemu thread",
+  ],
+  [
+    "qemu",
+    "kernel/qemu-postcopy",
+    "postcopy: pages are placed at once",
+    "    placeFree += q(QP_PLACE);\n",
+    "",
+    "qemu thread",
+  ],
+  [
+    "qemu",
     "src/software",
     "a zero page is told to cost what another does",
     "put(abi.QP_ZERO, m.zeroTicks);",

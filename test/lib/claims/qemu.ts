@@ -2,7 +2,7 @@
 /** QEMU's migration thread on the core's board beside the slow reference, on random guests. */
 import { Core, coreModule } from "../../../src/core.ts";
 import { migrateInSoftware, type SoftwareMigration, type SoftwareResult } from "../../../src/software.ts";
-import { type Features, PLAIN } from "../../../src/software-features.ts";
+import { type FeatureCounts, type Features, PLAIN } from "../../../src/software-features.ts";
 import type { GuestBatch, GuestStream } from "../../../src/trace/events.ts";
 import { generator, seeds } from "../random.ts";
 import { ReferenceThread, type Write } from "../reference/qemu.ts";
@@ -13,8 +13,14 @@ const MS = 1000 * US;
 const MIB = 2 ** 20;
 const LIMIT = 20n * 1000n * BigInt(MS);
 
-/** What of capabilities must happen often. */
-const EACH = ["xbzrleMisses", "xbzrleOverflows", "xbzrleSame", "xbzrleBytes", "multifdBytes"] as const;
+/** What of capabilities is counted. */
+type Often = Exclude<keyof FeatureCounts, "channelTicks" | "faultTicks" | "givenUpTicks">;
+
+/** What of it must happen often. */
+const EACH = [
+  ...["xbzrleMisses", "xbzrleOverflows", "xbzrleSame", "xbzrleBytes", "multifdBytes"],
+  ...["postcopyBytes", "postcopyRequests"],
+] as readonly Often[];
 
 /** A guest of given pages and writes, in batches of `each`. */
 export function guestOf(zeros: readonly boolean[], writes: readonly Write[], each: number): GuestStream {
@@ -68,7 +74,12 @@ interface Case {
 /** A capability of every third guest, and what it costs. */
 function randomFeatures(seed: number, r: () => number): Features {
   const upTo = (n: number): number => Math.floor(r() * (n + 1));
-  if (seed % 3 === 0) return PLAIN;
+  const syncsMax = r() < 0.1 ? 1 + upTo(4) : null;
+  if (seed % 6 === 0) return { ...PLAIN, syncsMax };
+  if (seed % 6 === 3) {
+    const [afterSyncs, placeTicks, requestTicks] = [1 + upTo(1), upTo(40 * US), upTo(900 * US)];
+    return { ...PLAIN, postcopy: { afterSyncs, placeTicks, requestTicks, flightTicks: upTo(90 * US) } };
+  }
   if (seed % 3 === 1) {
     const cachePages = 2 ** upTo(12);
     const [overflowOf65536, deltaBytes] = [upTo(65_536), upTo(4000)];
@@ -89,7 +100,8 @@ function busyCase(seed: number): Case {
   m.maxBandwidthBytes = Math.floor((2 + 3 * r()) * MIB);
   m.downtimeLimitMs = 1 + Math.floor(r() * 100);
   m.normalTicks = Math.floor(r() * 20 * US);
-  const own = { startAtTicks: 0n, autoConverge: seed % 4 !== 0, ticksPerByte: null };
+  const syncsMax = seed % 2 === 0 ? 3 : null;
+  const own = { startAtTicks: 0n, autoConverge: seed % 4 !== 0, ticksPerByte: null, syncsMax };
   return { m: { ...m, ...own }, zeros, writes, pageBytes: 4096 };
 }
 
@@ -126,6 +138,11 @@ function randomCase(seed: number): Case {
     socketBytes: upTo(1_000_000),
     ...randomFeatures(seed, r),
   };
+  // post-copy begins with a window, so there must be several
+  if (m.postcopy !== null && r() < 0.8) {
+    m.maxBandwidthBytes = Math.ceil((4 * MIB * (1 + r())) / 2);
+    m.downtimeLimitMs = 1 + upTo(9);
+  }
   m.romNormalPages = Math.min(m.romPages, m.romNormalPages);
   m.unwrittenPages = Math.min(m.romPages, m.unwrittenPages);
   return { m, zeros, writes, pageBytes: 1 + upTo(8190) };
@@ -142,7 +159,9 @@ function agree(got: SoftwareResult, thread: ReferenceThread, m: SoftwareMigratio
     ["normal pages", got.normalPages, want.normal],
     ["zero pages", got.zeroPages, want.zero],
     ["synchronisations", got.syncs, want.syncs],
-    ["suspended", ended - got.downtimeTicks, want.suspendedAt],
+    ["resumed", got.downtimeTicks, want.resumedAt - want.suspendedAt],
+    ["postcopy bytes", got.postcopyBytes, want.postcopy],
+    ["requests", got.postcopyRequests, want.requests],
     ["ended", ended, want.endedAt],
     ["worked", got.workedTicks, want.worked],
     [
@@ -180,6 +199,7 @@ export function checkThread(count = 40): void {
   let several = 0;
   let connected = 0;
   let throttled = 0;
+  let givenUp = 0;
   const found = new Map(EACH.map((name) => [name, 0]));
   for (const seed of seeds(count)) {
     const { m, zeros, writes, pageBytes } = seed % 7 === 0 ? busyCase(seed) : randomCase(seed);
@@ -189,8 +209,10 @@ export function checkThread(count = 40): void {
     const stream = guestOf(zeros, writes, 1 + (seed % 700));
     const got = migrateInSoftware(seed % 5 === 0 ? naive : lean, stream, m, LIMIT, () => pageBytes);
     const inTime = want !== null && want.endedAt <= m.startAtTicks + LIMIT;
-    same(`qemu thread: ${what}: ends`, got.complete, inTime);
-    if (want === null || !inTime) continue;
+    same(`qemu thread: ${what}: ends`, got.complete || got.givenUpTicks !== null, inTime);
+    same(`qemu thread: ${what}: given up`, got.givenUpTicks, want?.givenUpAt ?? null);
+    if (got.givenUpTicks !== null) givenUp++;
+    if (want === null || !inTime || want.givenUpAt !== null) continue;
     agree(got, thread, m, what);
     for (const name of found.keys()) if (got[name] > 0) found.set(name, found.get(name)! + 1);
     if (want.syncs > 3) several++;
@@ -201,6 +223,7 @@ export function checkThread(count = 40): void {
   claim("qemu thread: several rounds", several > count / 8, several, `above ${count / 8}`);
   claim("qemu thread: connections", connected > count / 8, connected, `above ${count / 8}`);
   for (const [name, times] of found)
-    claim(`qemu thread: ${name}`, times > count / 20, times, `${count / 20}`);
+    claim(`qemu thread: ${name}`, times > count / 30, times, `above ${count / 30}`);
+  claim("qemu thread: given up", givenUp > 0, givenUp, "above 0");
   claim("qemu thread: throttles", throttled > 1, throttled, "above 1");
 }

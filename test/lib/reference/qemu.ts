@@ -3,6 +3,7 @@
 // dirty pages, a list of the guest's writes.
 import type { SoftwareMigration } from "../../../src/software.ts";
 import { ReferenceCache, ReferenceChannels } from "./qemu-features.ts";
+import { ReferenceMove, rangeBytes } from "./qemu-postcopy.ts";
 
 /** A write of the guest: when, which page, and whether the page holds zeros afterwards. */
 export interface Write {
@@ -20,6 +21,11 @@ export interface Told {
   zero: number;
   syncs: number;
   suspendedAt: bigint;
+  /** When it goes on, with post-copy before the end. */
+  resumedAt: bigint;
+  postcopy: number;
+  requests: number;
+  givenUpAt: bigint | null;
   endedAt: bigint;
   worked: bigint;
   /** When each synchronisation happened, and pages that it found newly dirty. */
@@ -40,6 +46,10 @@ export class ReferenceThread {
     zero: 0,
     syncs: 0,
     suspendedAt: 0n,
+    resumedAt: 0n,
+    postcopy: 0,
+    requests: 0,
+    givenUpAt: null,
     endedAt: 0n,
     worked: 0n,
     syncAt: [],
@@ -158,6 +168,13 @@ export class ReferenceThread {
     this.now = this.carry(this.now, bytes);
   }
 
+  /** The thread's few bytes beside channels. */
+  private beside(): void {
+    this.carry(this.now, BigInt(this.written - this.given));
+    this.given = this.written;
+    this.headers = 0;
+  }
+
   /** When the connection has taken bytes that it is given at `at`. */
   private carry(at: bigint, bytes: bigint): bigint {
     if (this.m.ticksPerByte === null) return at;
@@ -236,20 +253,27 @@ export class ReferenceThread {
     this.work(m.setupTicks);
     this.guest(this.now);
     this.sync();
+    for (let c = 0; c < (m.multifd?.channels ?? 0); c++) this.carry(this.now, 64n);
     this.drain();
     let windowFrom = this.now / MS;
     let windowGiven = this.gone();
+    let wanted = false;
     const spent = (): boolean => this.gone() - windowGiven > limit;
     const near = (): boolean => BigInt(this.toSend.size) * 4096n < threshold;
     for (;;) {
       if (this.now > m.startAtTicks + limitTicks) return null;
       if (!spent()) {
         if (near()) {
+          if (m.syncsMax !== null && this.told.syncs >= m.syncsMax) {
+            this.told.givenUpAt = this.now;
+            return this.told;
+          }
           this.guest(this.now);
           this.sync();
           this.work(m.syncTicks);
         }
-        if (this.toSend.size === 0 || near()) break;
+        if (this.toSend.size === 0 || near()) return this.finish();
+        if (wanted) return this.goOver();
         const began = this.now;
         let late = false;
         for (let i = 0; !late && !spent() && this.toSend.size > 0; ) {
@@ -259,17 +283,80 @@ export class ReferenceThread {
         if (!late && !spent()) this.drain();
         this.written += 18;
         if (this.channels === null) this.flush();
-        else this.given = this.written;
+        else this.beside();
       }
       const ms = this.now / MS;
       if (ms - windowFrom >= 100n) {
         threshold = (BigInt(this.gone() - windowGiven) * BigInt(m.downtimeLimitMs)) / (ms - windowFrom);
         windowFrom = ms;
         windowGiven = this.gone();
+        wanted = m.postcopy !== null && this.told.syncs >= m.postcopy.afterSyncs;
       }
       if (spent()) this.now += (windowFrom + 100n - ms) * MS + BigInt(m.wakeTicks);
     }
-    return this.finish();
+  }
+
+  /** The guest goes on at the destination, and its pages come after it. */
+  private goOver(): Told {
+    const { m, told } = this;
+    told.suspendedAt = this.now;
+    told.precopy = this.written;
+    this.now += BigInt(m.stopTicks);
+    this.guest(this.now);
+    this.sync();
+    this.work(m.syncTicks);
+    this.written += rangeBytes(this.toSend, this.all - m.romPages) + m.deviceBytes;
+    const move = new ReferenceMove(m.postcopy!, this.toSend, m.socketBytes);
+    this.flush();
+    told.resumedAt = (this.now > this.wireFreeAt ? this.now : this.wireFreeAt) + BigInt(m.deviceTicks);
+    told.postcopy = -this.written;
+    this.scanFrom = 0;
+    while (this.toSend.size > 0) this.push(move);
+    this.written += 18;
+    const before = this.now;
+    this.flush();
+    move.arrive(this.now, this.wireFreeAt);
+    const last = move.placeFree > before ? move.placeFree : before;
+    told.endedAt = last + BigInt(m.postcopy!.flightTicks);
+    if (told.endedAt < told.resumedAt) told.endedAt = told.resumedAt;
+    this.guestThere(told.endedAt, move);
+    told.postcopy += this.written;
+    told.transferred = this.written;
+    told.requests = move.requests;
+    return told;
+  }
+
+  /** A page after the guest: what it waits for, or the next. */
+  private push(move: ReferenceMove): void {
+    this.guestThere(this.now, move);
+    let pfn = move.asked(this.now, this.toSend) ?? this.scanFrom;
+    while (!this.toSend.has(pfn)) pfn = (pfn + 1) % this.all;
+    this.toSend.delete(pfn);
+    this.scanFrom = (pfn + 1) % this.all;
+    move.sends(pfn);
+    const given = this.given;
+    this.whole(this.zeros[pfn]!, false);
+    if (this.given > given) this.now = move.arrive(this.now, this.wireFreeAt);
+  }
+
+  /** Writes at the destination before `until`; what was due while the guest stood still is done at once. */
+  private guestThere(until: bigint, move: ReferenceMove): void {
+    const { resumedAt } = this.told;
+    const timeOf = (i: number): bigint => {
+      const at = this.writes[i]?.at ?? until;
+      return at > resumedAt ? at : resumedAt;
+    };
+    while (timeOf(this.next) < until && this.next < this.writes.length) {
+      const at = timeOf(this.next);
+      const pfns: number[] = [];
+      for (; this.next < this.writes.length && timeOf(this.next) === at; this.next++) {
+        const { pfn, zero } = this.writes[this.next]!;
+        this.zeros[pfn] = zero;
+        this.versions[pfn]!++;
+        pfns.push(pfn);
+      }
+      move.wrote(pfns, at);
+    }
   }
 
   /** The guest is stopped: what is left, and device state. */
@@ -294,6 +381,7 @@ export class ReferenceThread {
     told.normal += this.channels?.normal ?? 0;
     told.zero += this.channels?.zero ?? 0;
     told.endedAt = this.now;
+    told.resumedAt = this.now;
     return told;
   }
 }

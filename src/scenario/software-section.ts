@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * `software:`: capabilities of QEMU's migration thread with `placement: qemu`, and what they cost. The costs
+ * are assumed: queue and zeroPage are halves of qemu.zeroPage, page is the rest of qemu.normalPage and, on
+ * one core at 2.1 GHz, 9 us for zstd and 38 us for zlib (level 1, pages of a recorded guest); encode reads
+ * two pages.
+ */
+import * as z from "zod";
+import { PAGE_BYTES, QP_CHANNELS_MAX, TICKS_PER_NS } from "../../assembly/abi.ts";
+import type { Features, Multifd, Postcopy, Xbzrle } from "../software-features.ts";
+import { field } from "./fields.ts";
+import type { Problems } from "./problems.ts";
+import { parseQuantity, show, ticksOf } from "./units.ts";
+
+const time = (text: string) => field({ measure: "time", min: 0, max: 0.01, text });
+const count = (min: number, max: number, text: string) => field({ measure: "count", min, max, text });
+
+const xbzrle = z.strictObject({
+  cacheSize: field({
+    measure: "bytes",
+    min: PAGE_BYTES,
+    max: 2 ** 36,
+    powerOfTwo: true,
+    text: "xbzrle-cache-size",
+  }).default("64 MiB"),
+  overflow: count(0, 100, "per cent of changed pages that are too different and go whole").default(1),
+  delta: field({ measure: "bytes", min: 1, max: PAGE_BYTES, text: "what the others are encoded to" }).default(
+    "304 B",
+  ),
+  encode: time("of the thread, a page that the cache has").default("2 us"),
+});
+
+const multifd = z.strictObject({
+  channels: count(1, QP_CHANNELS_MAX, "multifd-channels").default(2),
+  compression: field({
+    measure: "choice",
+    values: ["none", "zlib", "zstd"],
+    text: "multifd-compression; zlib: each page by itself, DEFLATE of level 1; zstd: by ratioPerMille",
+  }).default("none"),
+  ratioPerMille: count(
+    1000,
+    100_000,
+    "of zstd: 1000 x bytes of a page with contents / what becomes of it",
+  ).optional(),
+  queue: time("of the migration thread, a page").default("200 ns"),
+  page: time(
+    "of a channel, a page with contents; default: 2 us, 11 us with zstd, 40 us with zlib",
+  ).optional(),
+  zeroPage: time("of a channel, a page that is all zero").default("200 ns"),
+});
+
+const postcopy = z.strictObject({
+  afterSyncs: count(1, 1000, "synchronisations after which it is asked for, when a window begins").default(2),
+  place: time("of the destination, to place a page").default("4 us"),
+  fault: time("from a fault to the request's leaving, and from its arrival to the thread").default("20 us"),
+});
+
+/** `off` or keys. */
+function capability<T extends z.ZodType>(keys: T, example: string) {
+  return z
+    .union([z.literal("off"), keys], {
+      error: ({ input }) => `${show(input)} is not known here; write off or ${example}`,
+    })
+    .default("off");
+}
+
+/** How many synchronisations a migration without a timeout has. */
+export const SYNCS_MAX = 200;
+
+export const softwareSchema = z.strictObject({
+  xbzrle: capability(xbzrle, "{ cacheSize: 64 MiB }"),
+  multifd: capability(multifd, "{ channels: 2 }"),
+  postcopy: capability(postcopy, "{ afterSyncs: 2 }"),
+  maxSyncs: count(1, 100_000, "synchronisations after which it is given up; QEMU never does").default(
+    SYNCS_MAX,
+  ),
+});
+
+export type SoftwareSection = z.output<typeof softwareSchema>;
+
+const ticks = (text: unknown): number => Number(ticksOf(parseQuantity(text, "time")));
+const bytes = (text: unknown): number => Number(parseQuantity(text, "bytes").num);
+const US = 1000 * TICKS_PER_NS;
+const PAGE_US: Readonly<Record<string, number>> = { none: 2, zstd: 11, zlib: 40 };
+
+/** How channels compress: `zlib`, a size for every page with contents, or not. */
+export type Sizes = "zlib" | number;
+
+export interface FilledSoftware {
+  readonly features: Features;
+  readonly sizes: Sizes;
+}
+
+/** The section in ticks. */
+export function fillSection(section: SoftwareSection, rttTicks: number): FilledSoftware {
+  const half = Math.floor(rttTicks / 2);
+  const { xbzrle: x, multifd: m, postcopy: p } = section;
+  const encoded: Xbzrle | null =
+    x === "off"
+      ? null
+      : {
+          cachePages: bytes(x.cacheSize) / PAGE_BYTES,
+          overflowOf65536: Math.round((Number(x.overflow) * 65_536) / 100),
+          deltaBytes: bytes(x.delta),
+          encodeTicks: ticks(x.encode),
+        };
+  const channels: Multifd | null =
+    m === "off"
+      ? null
+      : {
+          channels: Number(m.channels),
+          queueTicks: ticks(m.queue),
+          normalTicks: m.page === undefined ? PAGE_US[m.compression]! * US : ticks(m.page),
+          zeroTicks: ticks(m.zeroPage),
+          romBytes: PAGE_BYTES,
+        };
+  const after: Postcopy | null =
+    p === "off"
+      ? null
+      : {
+          afterSyncs: Number(p.afterSyncs),
+          placeTicks: ticks(p.place),
+          requestTicks: ticks(p.fault) + half,
+          flightTicks: half,
+        };
+  const features = {
+    xbzrle: encoded,
+    multifd: channels,
+    postcopy: after,
+    syncsMax: Number(section.maxSyncs),
+  };
+  return { features, sizes: sizesOf(m) };
+}
+
+function sizesOf(m: SoftwareSection["multifd"]): Sizes {
+  if (m === "off" || m.compression === "none") return PAGE_BYTES;
+  if (m.compression === "zlib") return "zlib";
+  return Math.round((PAGE_BYTES * 1000) / Number(m.ratioPerMille));
+}
+
+/** What QEMU refuses together, and what a key needs. */
+export function checkSection(
+  { xbzrle: x, multifd: m, postcopy: p }: SoftwareSection,
+  problems: Problems,
+): void {
+  const add = (path: readonly string[], what: string): void => problems.add(["software", ...path], what);
+  if (m === "off") return;
+  if (x !== "off") add(["xbzrle"], "is not compatible with multifd in QEMU; write off");
+  if (p !== "off") add(["postcopy"], "is not compatible with multifd in QEMU 10; write off");
+  const zstd = m.compression === "zstd";
+  if (zstd && m.ratioPerMille === undefined)
+    add(["multifd", "ratioPerMille"], "is missing: zstd's sizes are not computed; write e.g. 2400");
+  if (!zstd && m.ratioPerMille !== undefined)
+    problems.add(["software", "multifd", "ratioPerMille"], "is of compression: zstd; remove it", "key");
+}
+
+/** With cards nothing of it counts. */
+export function checkNoSection(section: SoftwareSection, problems: Problems): void {
+  const usual = softwareSchema.parse({});
+  for (const key of Object.keys(usual) as (keyof SoftwareSection)[]) {
+    if (JSON.stringify(section[key]) === JSON.stringify(usual[key])) continue;
+    const what = "has no effect where cards migrate; write placement: qemu, or remove it";
+    problems.add(["software", key], what, "key");
+  }
+}
