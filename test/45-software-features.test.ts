@@ -131,7 +131,7 @@ const KEYS: readonly (readonly [string, string | number, object])[] = [
 test("every key makes another run, on both schedulers the same and whatever the slices", () => {
   for (const [key, value, software] of KEYS) {
     // several rounds, where that counts
-    const pages = key.startsWith("multifd") ? 1500 : 8000;
+    const pages = key.startsWith("multifd") ? 3000 : 8000;
     const scenario = { ...SMALL, guest: { ...generated(pages, 40_000, MIX), vcpus: 2 }, software };
     const limit = key === "maxSyncs" ? [] : ["software.maxSyncs=30"];
     const sets = [...limit, `software.${key}=${value}`];
