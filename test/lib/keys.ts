@@ -79,7 +79,6 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "placement.encrypt": "card-core",
   "placement.decrypt": "card-core",
   "placement.decompress": "card-core",
-  placement: "(qemu takes other keys; test/45-software.test.ts)",
   ...SOFTWARE_SECTION,
   tenant: "{ op: read, workers: 8 }",
   "tenant.side": ["source", TENANT],
