@@ -364,6 +364,7 @@ export const STOP_INPUT: u32 = 1;
 export const STOP_DONE: u32 = 2;
 export const STOP_INVARIANT: u32 = 3;
 export const STOP_DEADLOCK: u32 = 4;
+export const STOP_PEER: u32 = 20; // a card alone: the script at the other end has a record
 
 // how the migration ended
 export const STATUS_RUNNING: u32 = 0;

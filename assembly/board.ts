@@ -313,7 +313,7 @@ function runNaive(side: u32, to: u64): void {
   }
 }
 
-function step(side: u32, u: u32, t: u64): void {
+export function step(side: u32, u: u32, t: u64): void {
   if (u == U_GUEST) stepGuest(t);
   else if (u == U_TENANT) stepTenant(side, t);
   else if (u == U_FUNCTION) stepFunctions(side, t);

@@ -18,6 +18,7 @@ export { qemuParams, qemuReading } from "./kernel/qemu-stream";
 export { deviceParams, devicesAt } from "./kernel/device-writes";
 export { setJitter } from "./kernel/root";
 export { handshakeTicks } from "./board-net";
+export { buildAlone, peerPut, peerRecord, peerTake, runAlone } from "./board-alone";
 export { buildLink, linkReading, runLink } from "./board-link";
 export {
   sourceImageAt,

@@ -20,6 +20,8 @@ import {
   checkAskedAgain,
   checkAskedLast,
   checkCipherFails,
+  checkClosedBehindGap,
+  checkCutHandler,
   checkDecoderFails,
   checkEnginesGone,
   checkForgotten,
@@ -71,6 +73,7 @@ test("no engine left to seal, open or decode: the migration fails, and says why"
 test("the control processor restarts with its RAM kept: late, and nothing else", () => {
   checkRestart(0);
   checkRestart(1);
+  checkCutHandler();
 });
 
 test("it restarts and has forgotten the migration: that fails when it is up again", () => {
@@ -86,6 +89,8 @@ test("records are asked for again, up to so many", () => {
   checkAskedAgain("sized");
   checkAskedLast();
 });
+
+test("a link that closes while records have overtaken each other", checkClosedBehindGap);
 
 test("another attempt completes", () => {
   for (const fault of [

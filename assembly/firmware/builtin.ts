@@ -168,6 +168,7 @@ function own(side: u32, kind: u32, word: u32, round: u32, flags: u32, t: u64): v
   const j = job(side, index);
   j.pfn = word;
   j.round = round;
+  j.version = round;
   j.flags = flags | (sizedByWord() ? 0 : CARRIED);
   push(queue(side, Q_OWN), index, next(side, t));
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The record that carries a page, a chunk of device state or a control word over a data link:
 //
-//   header, 16 bytes: | page number or offset u32 | sequence u32 | payload bytes u16 | codec u8 | kind u8 |
-//   version u32 | then the payload, then a tag of 16 bytes when it is sealed. The header is the additional
+//   header, 16 bytes: | page number, offset or count u32 | sequence u32 | payload bytes u16 | codec u8 |
+//   kind u8 | version, or round of a control record, u32 | codec: bit 0 coded, bit 1 the end of the last
+//   round; then the payload, then a tag of 16 bytes when it is sealed. The header is the additional
 //   data of the seal.
 //
 // Its number: given by the firmware that makes the record, 1, 2, 3 … on each link and way, whether the record
@@ -10,7 +11,7 @@
 //
 //   numbers of a stream, 16 bytes: | last given u64 | lowest not received u64 |
 import { I_SEQUENCE, JOBS_MAX, PAGE_BYTES, RECORD_TAG_BYTES } from "../abi";
-import { CODED, DELTA, JOB_DEVICE, Job } from "./jobs";
+import { CODED, DELTA, FINAL, JOB_DEVICE, Job } from "./jobs";
 import { reserve } from "./memory";
 import { broken, evaluates } from "./stats";
 
@@ -86,6 +87,8 @@ function fresh(s: Numbers, bits: usize, number: u64): bool {
 export function numbersOut(): u32 {
   let n: u64 = 0;
   for (let i: u32 = 0; i < 4; i++) n += numbers(i >> 1, i & 1).given - (numbers(i >> 1, i & 1).next - 1);
+  // of those above the lowest missing some have been received
+  for (let i: u32 = 0; i < 512; i += 8) n -= popcnt(load<u64>(SEEN + i));
   return <u32>n;
 }
 
@@ -106,7 +109,8 @@ export function writeHeader(j: Job): usize {
   store<u32>(HEADER, j.pfn);
   store<u32>(HEADER, <u32>j.nonce, 4);
   store<u16>(HEADER, <u16>(j.bytes & (PAGE_BYTES * 2 - 1)), 8);
-  store<u8>(HEADER, (j.flags & CODED) != 0 ? <u8>1 : (j.flags & DELTA) != 0 ? <u8>2 : <u8>0, 10);
+  const codec = ((j.flags & CODED) != 0 ? 1 : 0) | ((j.flags & FINAL) != 0 ? 2 : 0);
+  store<u8>(HEADER, <u8>(codec | ((j.flags & DELTA) != 0 ? 4 : 0)), 10);
   store<u8>(HEADER, <u8>j.kind, 11);
   store<u32>(HEADER, j.version, 12);
   return HEADER;

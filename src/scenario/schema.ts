@@ -139,7 +139,11 @@ const guest = z.strictObject({
 const internal = z.strictObject({
   transport: supported(["vsock"], [], "control messages between host and card").default("vsock"),
   pages: choice(["dma", "vsock"], "how page bodies cross PCIe").default("dma"),
-  addresses: choice(["bitmap", "list", "runs"], "form of the dirty-page addresses").default("bitmap"),
+  addresses: supported(
+    ["bitmap", "list", "runs"],
+    ["card-scans"],
+    "form of the dirty-page addresses",
+  ).default("bitmap"),
   dll: choice(["explicit", "pciebench", "ack-per-tlp", "none"], "data link layer").default("explicit"),
   iommu: choice(["off", "4KiB", "2MiB"], "address translation: its page size").default("off"),
   ats: choice(["off", "on"], "the card asks for translations itself and keeps them").default("off"),

@@ -2,6 +2,8 @@
 // The probe of `npm run mutate`: every claim about the core that DPUSIM_CORE_WASM names and the harness
 // beside this file. Exits 0 when all hold, else the last line names the claim or the invariant. The first
 // argument picks a group.
+
+import { checkAlone } from "./claims/alone.ts";
 import {
   checkCompletions,
   checkEcrc,
@@ -107,12 +109,14 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   ],
   failing: [
     () => failing.checkCipherFails("seal", "full"),
-    () => failing.checkRestart(1),
+    failing.checkCutHandler,
     () => failing.checkAskedAgain("full"),
     failing.checkOnDemand,
+    failing.checkClosedBehindGap,
     () => failing.checkDecoderFails(),
     checkStoppedSeals,
   ],
+  alone: [checkAlone],
   spoil: [checkFlippedBit, checkRepeatedNumber, checkSource, checkBounds],
   placement: [checkStages],
   qemu: [checkThread],

@@ -33,7 +33,7 @@ export const failing: readonly Row[] = [
     "failing: a handler goes on where the restart cut it",
     "edgeAfter(side * 2 + 1, up, load<u32>(at, 12));",
     "edgeAfter(side * 2 + 1, up, load<u32>(at, 12) / 2);",
-    "with all its cycles",
+    "begun anew",
   ],
   [
     "failing",
@@ -50,5 +50,29 @@ export const failing: readonly Row[] = [
     "t + g(G_TRACKER_START));",
     "t + 1);",
     "setup",
+  ],
+  [
+    "alone",
+    "firmware/builtin",
+    "alone: a control record does not say its round",
+    "  j.version = round;\n",
+    "",
+    "equal",
+  ],
+  [
+    "alone",
+    "kernel/record",
+    "alone: the header says another kind",
+    "store<u8>(HEADER, <u8>j.kind, 11);",
+    "store<u8>(HEADER, <u8>(j.kind + 1), 11);",
+    "equal",
+  ],
+  [
+    "failing",
+    "kernel/record",
+    "failing: what has overtaken a missing record is not home",
+    "i < 512; i += 8) n -=",
+    "i < 0; i += 8) n -=",
+    "invariant everything-home",
   ],
 ];

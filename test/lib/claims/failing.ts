@@ -236,6 +236,29 @@ export function checkRestart(side: 0 | 1): void {
   }
 }
 
+/**
+ * A card whose one core is always busy: a restart makes it late by its length and by what the handler that it
+ * cut had done, here nearly all of it.
+ */
+export function checkCutHandler(): void {
+  const sets = ["cores=1", "pageRecordCycles=15000 cycles"].map((set) => `source.card.control.${set}`);
+  const free = runText(TEXT, { sets });
+  const records = handlers(free, 0).filter(({ c }) => c === abi.F_PAGE_RECORD);
+  const cut = records[60]!;
+  const takes = (cut.b - cut.t) / NS;
+  const fault = {
+    at: `${Math.floor(cut.b / NS) - 100} ns`,
+    what: "firmware-restart",
+    side: "source",
+    for: "50 us",
+  };
+  const run = runText(TEXT, { sets: [...sets, faultsOf(fault)], variant: "lean" });
+  ended("a handler cut", run);
+  const [late, most] = [run, free].map(({ core }) => Number(core.logged(abi.L_ENDED)) / NS);
+  const by = late! - most! - 50_000;
+  claim("a handler cut: begun anew", by > 0.9 * takes && by < 1.1 * takes, `${by} ns`, `about ${takes} ns`);
+}
+
 /** A restart that forgets: the migration fails as soon as the firmware is up. */
 export function checkForgotten(side: "source" | "destination"): Result {
   const fault = { at: "200 us", what: "firmware-restart", side, for: "100 us", ram: "lost" };
@@ -306,6 +329,17 @@ export function checkAskedLast(): void {
   const by = again! - first! - run.scenario.link.rttTicks / NS;
   // a descriptor, a read, the engines and the wire of one page
   claim("the last record: a round trip later", by > 1000 && by < 8000, `${by} ns more`, "some microseconds");
+}
+
+/** The link closes while records have overtaken each other: those that have come are not written off. */
+export function checkClosedBehindGap(): void {
+  const guest = generated(400, 200_000, { zero: 10, text: 60, random: 30 });
+  const sets = SLOW_CIPHERS.filter((set) => !set.includes("engines"));
+  const faults = [{ at: "618 us", what: "corrupt" }];
+  const result = migrate({ guest, content: "sized", link: { transport: "udp" }, faults }, { sets });
+  unbroken("closed behind a gap", result);
+  same("closed behind a gap", result.migration.status, "failed");
+  claim("closed behind a gap: written off", result.check.writtenOff!.records > 0, 0, "some");
 }
 
 /** A tracker that is started on demand: the setup takes so much longer, the host is busy with it. */
