@@ -312,6 +312,7 @@ export const S_CORE_LZ: u32 = 176; // of a page that is coded
 export const S_CORE_LZ_RAW: u32 = 177; // of one that stays raw
 export const S_CORE_GCM: u32 = 178; // of header and payload of a record
 export const S_CORE_UNLZ: u32 = 179; // that decoding makes
+export const S_HOST_CORES: u32 = 180; // that vCPUs share with the migration; 0: there are enough
 // engines that fail: the source's encoders and sealing engines, the destination's decoders and opening ones
 export const S_CODEC_FAIL_AT: u32 = 190; // not before NEVER when none does
 export const S_CODEC_FAIL_ENGINES: u32 = 191;
@@ -610,6 +611,7 @@ export const C_STAGE_ZERO: u32 = 90;
 export const C_STAGE_COMPRESS: u32 = 91;
 export const C_STAGE_CRYPT: u32 = 92;
 export const C_STAGE_DECOMPRESS: u32 = 93;
+export const C_GUEST_CPU: u32 = 94; // ticks that vCPUs lost to the migration's work, summed over vCPUs
 export const C_REDONE: u32 = 98; // jobs and handlers begun again
 export const C_ENGINE_PASSED: u32 = 99; // pages that went raw past encoders that had all failed
 export const C_ENGINE_DROPPED: u32 = 100; // records that met engines that had all failed

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Stages of pages in software: which of them the cores of a card do, and what they cost. */
+/** Stages of pages in software: which of them the cores of a card do, and what they cost; cores of hosts. */
 import * as abi from "../assembly/abi.ts";
 import type { Put } from "./params-pcie.ts";
 import type { ResolvedScenario, ResolvedSide } from "./scenario/types.ts";
@@ -35,6 +35,7 @@ export function gcmPerKib(s: ResolvedScenario, side: ResolvedSide): number {
 export function setStages(p: Put, side: ResolvedSide, s: ResolvedScenario, index: number): void {
   const bits = coreStages(s, index);
   const { stages } = side.card;
+  p(abi.S_HOST_CORES, side.host.cpu.cores);
   p(abi.S_CORE_STAGES, bits);
   p(abi.S_CORE_JOB, stages.jobCycles);
   p(abi.S_CORE_ZERO, stages.zeroPerKibCycles);

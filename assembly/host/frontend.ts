@@ -14,7 +14,7 @@
 //   it first ends the interrupt it is handling (`interrupt`) or the message of the start (`message`).
 //   A cancel drops likewise, and a guest that is stopped goes on after `resume`; it comes too late when
 //   everything has been handed over, for then the destination resumes the guest.
-// Leaves out: scheduling of the host, other work of the driver.
+// Leaves out: scheduling of the host but for cores that vCPUs share with it (kernel/cpu), other work.
 // Numbers: host preset `frontend.*`.
 import {
   A_FRONTEND,
@@ -81,6 +81,7 @@ import {
 } from "../abi";
 import { breaksOff, brokenOff, cancelAt, goesOn, stranded, unsend } from "../kernel/abandon";
 import { addressBytes, firstPages, takePage } from "../kernel/batch";
+import { buildCpu, coreStops, coreWorks, shared } from "../kernel/cpu";
 import { checkLearnt, examineAt, learnOfDevices, seesDevices } from "../kernel/device-ring";
 import { devicesGoOn, quiesceDevices, writesOut } from "../kernel/device-writes";
 import { guestBack, guestRuns, holdUp, setGuestRuns } from "../kernel/dirty";
@@ -163,6 +164,7 @@ export function buildFrontend(side: u32): void {
   f.next = side == 0 ? WAIT_START : WAIT_DONE;
   store<u32>(MORE + (side << 2), 0);
   endedAt = 0;
+  if (side == 0) buildCpu();
 }
 
 /** Steps a front-end. */
@@ -192,6 +194,7 @@ function advance(side: u32, f: Frontend, t: u64): void {
     if (!begin(side, f, t)) return;
     enter(side, A_FRONTEND, BUSY, t);
     count(side, C_HOST_TICKS, f.done - t);
+    if (shared && side == 0) coreWorks(f.done - t);
   }
 }
 
@@ -476,6 +479,7 @@ function back(f: Frontend, t: u64): bool {
 /** Drops what is being done; pages whose marks were taken and that are not sent are dirty again. */
 function drop(f: Frontend, t: u64): void {
   if (f.doing != NOTHING) count(0, C_HOST_TICKS, 0 - (f.done - t));
+  if (shared && f.doing != NOTHING) coreStops(f.done - t, t);
   if (f.doing == HANDLING) {
     freeMessage(0, TO_HOST, f.slot);
     handledAt = t;

@@ -18,7 +18,7 @@ let told: usize = 0; // marks that have been taken and stand
 export let guestRuns: bool = true;
 /** True when the guest was stopped and goes on at the source. */
 export let guestBack: bool = false;
-/** Ticks by which all vCPUs have been held up together (TLB flushes, a stop that was broken off). */
+/** Ticks by which all vCPUs have been held up together: flushes, shared cores, a stop that was broken off. */
 export let heldUp: u64 = 0;
 
 export function setGuestRuns(runs: bool): void {
@@ -35,6 +35,11 @@ export function guestGoesOn(stoppedFor: u64): void {
 /** Holds all vCPUs up. */
 export function holdUp(ticks: u64): void {
   heldUp += ticks;
+}
+
+/** They have been held up for less than that. */
+export function giveBack(ticks: u64): void {
+  heldUp -= ticks;
 }
 
 export function buildDirty(): bool {

@@ -157,11 +157,13 @@ function guestOf(reading: Reading, s: ResolvedScenario): Result["guest"] {
   const until = reading.log[abi.L_SUSPENDED] === 0n ? end : reading.log[abi.L_SUSPENDED]!;
   const ran = Number(until - start) * s.guest.vcpus;
   const stall = counters[abi.C_STALL_TICKS]!;
+  const cores = counters[abi.C_GUEST_CPU]!;
   return {
-    slowdown: ran > 0 ? Math.round((1e6 * Number(stall)) / ran) / 1e6 : 0,
+    slowdown: ran > 0 ? Math.round((1e6 * Number(stall + cores)) / ran) / 1e6 : 0,
     writeFaults: Number(counters[abi.C_FAULTS]),
     falseDirtyPages: s.tracker.group === 1 ? null : Number(counters[abi.C_FALSE_DIRTY]),
     stallNs: nsOf(stall),
+    ...(s.sides.source.host.cpu.cores === 0 ? {} : { cpuStallNs: nsOf(cores) }),
     firstTouchNs: null,
   };
 }

@@ -186,13 +186,19 @@ const guest = z.strictObject({
     .min(0)
     .nullable()
     .describe(
-      "stalls of all vCPUs / (vCPUs x time from start to suspension); null with placement qemu and a bitmap",
+      "stalls of all vCPUs, and what they lost to shared cores, / (vCPUs x time to suspension); " +
+        "null with placement qemu and a bitmap",
     ),
   writeFaults: count,
   falseDirtyPages: count
     .nullable()
     .describe("sent again though not written; null where the tracker marks written pages alone"),
   stallNs: ns,
+  cpuStallNs: ns
+    .optional()
+    .describe(
+      "that vCPUs lost to the migration's work on shared cores, part of the slowdown; with cpu.cores",
+    ),
   firstTouchNs: later,
 });
 

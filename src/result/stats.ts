@@ -61,6 +61,7 @@ const COUNTERS: readonly Spec[] = [
     SOURCE,
     "time that vCPUs stood in write faults and for their logs, summed over vCPUs",
   ),
+  row("guest.cpuStallNs", abi.C_GUEST_CPU, "ns", SOURCE, "time that vCPUs lost to the migration's cores"),
   row("guest.logEntries", abi.C_LOG_ENTRIES, "pages", SOURCE, "pages put into logs of dirty pages"),
   row("guest.fullLogs", abi.C_LOG_FULL, "exits", SOURCE, "writes that found the log of their vCPU full"),
   row("guest.devices.writes", abi.C_DEVICE_WRITES, "writes", SOURCE, "writes of the guest's devices, landed"),

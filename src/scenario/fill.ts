@@ -184,7 +184,7 @@ export function fillPcie(host: Values, card: Values): ResolvedPcie {
 export function fillHost(values: Values): ResolvedHost {
   return {
     preset: values.preset,
-    cpu: { ticksPerCycle: values.perCycle("cpu.clock") },
+    cpu: { ticksPerCycle: values.perCycle("cpu.clock"), cores: values.whole("cpu.cores") },
     memory: {
       ticksPerByte: values.perByte("memory.bandwidth"),
       readLatencyTicks: values.ticks("memory.readLatency"),

@@ -313,6 +313,12 @@ export const HOST_KEYS: KeyTable = {
     text: "reads longer than this are completed in pieces of MPS, others in pieces of RCB",
   },
   "cpu.clock": { measure: "clock", min: 1e8, max: 1e10, text: "clock of a core" },
+  "cpu.cores": {
+    measure: "count",
+    min: 0,
+    max: 1024,
+    text: "cores that vCPUs share with the migration's work; 0 means one for each",
+  },
   ...MEMORY_KEYS,
   "memory.copyRate": { measure: "rate", min: 1e8, max: 1e13, text: "memcpy of one core" },
   "tracker.writeFault": {
@@ -380,7 +386,7 @@ export const LINK_KEYS: KeyTable = {
 /** Keys of the tables' subjects that nothing in this version depends on, and why; they are refused. */
 export const REFUSED_KEYS: Readonly<Record<"card" | "host", Readonly<Record<string, string>>>> = {
   card: { "pcie.nphCredits": "has no effect: the host never reads from the card; remove it" },
-  host: { "cpu.cores": "has no effect yet: the front-end has one core, each vCPU its own; remove it" },
+  host: {},
 };
 
 /** The tables by kind; a placement has stages instead of numbers. */

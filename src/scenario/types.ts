@@ -65,6 +65,8 @@ export interface ResolvedHost {
   cpu: {
     /** Ticks per clock cycle of a core. */
     ticksPerCycle: Ratio;
+    /** That vCPUs share with the migration's work; 0: there are enough. */
+    cores: number;
   };
   memory: {
     /** Ticks per byte at the DRAM's peak bandwidth. */

@@ -240,6 +240,7 @@ export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
   "host.iommu.walkers": ["1", IOMMU, ...LONG_WALKS, "SIDE.host.iommu.serialWalks=no"],
   "host.iommu.serialWalks": ["no", IOMMU, ...LONG_WALKS],
   "host.cpu.clock": { source: "1 GHz", destination: SOURCE_ONLY },
+  "host.cpu.cores": { source: "1", destination: SOURCE_ONLY },
   "host.memory.bandwidth": "1 Gbit/s",
   "host.memory.readLatency": "900 ns",
   "host.memory.missAdder": "300 ns",

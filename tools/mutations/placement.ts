@@ -35,4 +35,20 @@ export const placement: readonly Row[] = [
     "  const index = pop(queue(side, Q_ZERO));",
     "invariant everything-home, or an assertion",
   ],
+  [
+    "placement",
+    "kernel/cpu",
+    "placement: vCPUs lose to a core that they do not need",
+    "  return spare == 0 ? ticks / among : 0;",
+    "  return ticks / among;",
+    "what vCPUs lose",
+  ],
+  [
+    "placement",
+    "host/frontend",
+    "placement: what the front-end drops is lost to vCPUs all the same",
+    "  if (shared && f.doing != NOTHING) coreStops(f.done - t, t);\n",
+    "",
+    "what is dropped is given back",
+  ],
 ];

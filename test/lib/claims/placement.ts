@@ -71,6 +71,19 @@ export function checkStages(): void {
     same("placement: not home", Number(core.notHome()), 0);
   }
   checkWork();
+  checkLost();
+}
+
+/** One vCPU and the front-end, which is broken off: on one core all of its work is lost, on two nothing. */
+function checkLost(): void {
+  const bound = ["guest.vcpus=1", "migration={ timeout: 1 ms, onTimeout: fail }", "content=sized"];
+  const slow = "source.host.tracker.protectPage=50 us";
+  for (const cores of [1, 2]) {
+    const sets = [...bound, slow, `source.host.cpu.cores=${cores}`];
+    const { core } = runText(TEXT, { sets, variant: "lean" });
+    const worked = core.counter(0, abi.C_HOST_TICKS);
+    same(`placement: lost on ${cores} cores`, core.counter(0, abi.C_GUEST_CPU), cores === 1 ? worked : 0);
+  }
 }
 
 /** 256 pages of random bytes: each is looked at for 64 B, coded in vain, sealed with its header. */

@@ -18,7 +18,14 @@ const OF_SIDE: readonly (readonly [stage: string, bit: number, engine: number])[
 ];
 
 /** Stages on the cores of a side's card, and what each costs them. */
-export function stageParams(p: Put, scenario: object, side: number, card: Preset, rounds: number): void {
+export function stageParams(
+  p: Put,
+  scenario: object,
+  side: number,
+  [host, card]: readonly [Preset, Preset],
+  rounds: number,
+): void {
+  p(abi.S_HOST_CORES, whole(host("cpu.cores")));
   let bits = 0;
   for (const [stage, bit, engine] of OF_SIDE[side]!) {
     if (writtenAt(scenario, `placement.${stage}`) !== "card-core") continue;

@@ -368,7 +368,7 @@ export function deriveParams(text: string, sets: readonly string[]): Params {
     encoder(p, cards[i]!);
     const engine = engineOf(scenario);
     if (i === 0 && engine !== null) namedEncoder(p, engine);
-    stageParams(p, scenario, i, cards[i]!, rounds);
+    stageParams(p, scenario, i, [host, cards[i]!], rounds);
     return block;
   }) as [number[], number[]];
   return { global, sides, jitter: jitter as [number[], number[]] };
