@@ -313,6 +313,16 @@ export const S_CORE_LZ_RAW: u32 = 177; // of one that stays raw
 export const S_CORE_GCM: u32 = 178; // of header and payload of a record
 export const S_CORE_UNLZ: u32 = 179; // that decoding makes
 export const S_HOST_CORES: u32 = 180; // that vCPUs share with the migration; 0: there are enough
+// stages of pages on the source's host, before its front-end hands them over
+export const S_HOST_STAGES: u32 = 181; // STAGE_ bits
+export const S_HOST_WORKERS: u32 = 182; // cores that work at them
+export const S_HOST_JOB: u32 = 183; // cycles, as those of the card's cores
+export const S_HOST_CPU_NUM: u32 = 184; // ticks of a cycle
+export const S_HOST_CPU_DEN: u32 = 185;
+export const S_HOST_ZERO: u32 = 186;
+export const S_HOST_LZ: u32 = 187;
+export const S_HOST_LZ_RAW: u32 = 188;
+export const S_HOST_ENGINES: u32 = 189; // beside the CPU, of the rate S_LZ_SPAN_*; 0: the workers code
 // engines that fail: the source's encoders and sealing engines, the destination's decoders and opening ones
 export const S_CODEC_FAIL_AT: u32 = 190; // not before NEVER when none does
 export const S_CODEC_FAIL_ENGINES: u32 = 191;
@@ -323,6 +333,7 @@ export const STAGE_ZERO: u32 = 1;
 export const STAGE_COMPRESS: u32 = 2;
 export const STAGE_CRYPT: u32 = 4; // sealing and opening
 export const STAGE_DECOMPRESS: u32 = 8;
+export const WORKERS_MAX: u32 = 16;
 /** Bytes that the zero filter in software has looked at when it finds one that is not zero. */
 export const ZERO_GLANCE: u32 = 64;
 export const TENANT_OFF: u32 = 0;
@@ -529,6 +540,7 @@ export const W_PCIE: u32 = 14;
 export const W_ACK: u32 = 15;
 export const W_PAUSE: u32 = 16;
 export const W_SLOTS: u32 = 17;
+export const W_WORKERS: u32 = 18; // the front-end: cores of its host
 export const STATES: u32 = 20;
 export const ACCOUNT_BYTES: u32 = 192; // 16, the sums, 16
 

@@ -31,12 +31,34 @@ export function gcmPerKib(s: ResolvedScenario, side: ResolvedSide): number {
   return Math.ceil((side.card.stages.gcmPerKibCycles * s.encrypt.rounds) / AES_128_ROUNDS);
 }
 
+/** STAGE_ bits of what the source's host does. */
+function hostStages({ placement: { stages } }: ResolvedScenario): number {
+  const on = (stage: "zero" | "compress"): boolean => stages[stage].at.startsWith("host");
+  return (on("zero") ? abi.STAGE_ZERO : 0) + (on("compress") ? abi.STAGE_COMPRESS : 0);
+}
+
+function setHostStages(p: Put, { host, card }: ResolvedSide, s: ResolvedScenario): void {
+  const bits = hostStages(s);
+  const [num, den] = host.cpu.ticksPerCycle;
+  p(abi.S_HOST_STAGES, bits);
+  p(abi.S_HOST_WORKERS, s.placement.workers);
+  p(abi.S_HOST_JOB, host.stages.jobCycles);
+  p(abi.S_HOST_CPU_NUM, num);
+  p(abi.S_HOST_CPU_DEN, den);
+  p(abi.S_HOST_ZERO, host.stages.zeroPerKibCycles);
+  p(abi.S_HOST_LZ, host.stages.lz4PerKibCycles);
+  p(abi.S_HOST_LZ_RAW, host.stages.lz4RawPerKibCycles);
+  p(abi.S_HOST_ENGINES, s.placement.stages.compress.at === "host-engine" ? card.compressor.engines : 0);
+}
+
 /** Sets them; the units in whose place the cores work are not there. */
 export function setStages(p: Put, side: ResolvedSide, s: ResolvedScenario, index: number): void {
-  const bits = coreStages(s, index);
+  const cores = coreStages(s, index);
+  const bits = index === 0 ? cores | hostStages(s) : cores;
   const { stages } = side.card;
+  if (index === 0) setHostStages(p, side, s);
   p(abi.S_HOST_CORES, side.host.cpu.cores);
-  p(abi.S_CORE_STAGES, bits);
+  p(abi.S_CORE_STAGES, cores);
   p(abi.S_CORE_JOB, stages.jobCycles);
   p(abi.S_CORE_ZERO, stages.zeroPerKibCycles);
   p(abi.S_CORE_LZ, stages.lz4PerKibCycles);

@@ -24,6 +24,7 @@ import {
   C_VSOCK_BYTES,
   C_VSOCK_TO_CARD,
   C_VSOCK_TO_HOST,
+  C_ZERO_PAGES,
   G_INTERRUPT_AFTER,
   G_INTERRUPT_EVERY,
   H_MESSAGE,
@@ -34,11 +35,15 @@ import {
   M_DEVICE,
   M_PAGES,
   PAGE_BYTES,
+  P_CODED,
   P_FOUND,
+  P_OUT,
   P_READ,
+  P_SORTED,
   Q_ADDRESS,
   Q_DOORBELL,
   Q_EVENT,
+  Q_RECORD,
   Q_TO_HOST,
   Q_VSOCK_ANSWER,
   Q_ZERO,
@@ -47,7 +52,9 @@ import {
   S_PCIE_MPS,
   S_PCIE_MRRS,
   S_PCIE_RCB,
+  S_HOST_STAGES,
   S_SRAM_SLOTS,
+  U_COMPRESS,
   U_VSOCK,
   VSOCK_HEADER_BYTES,
   W_ACK,
@@ -59,8 +66,13 @@ import { VSOCK_AT } from "../kernel/address";
 import { EVENT_MESSAGE, head, hold, pop, pushHeld, queue, ready, lacks } from "../kernel/fifo";
 import {
   CARRIED,
+  CODED,
   JOB_DEVICE,
   JOB_PAGE,
+  JOB_ZERO,
+  Job,
+  NO_SLOT,
+  freeSlot,
   job,
   onItsWay,
   slotAt,
@@ -79,6 +91,7 @@ import {
   freeMessage,
   message,
   takeMessage,
+  PAGE_ENTRY,
 } from "../kernel/message";
 import { keeps, deviceState } from "../kernel/pages";
 import { g, g32, p32 } from "../kernel/params";
@@ -224,7 +237,7 @@ function fetch(side: u32, direction: u32, q: Virtqueue, t: u64): u32 {
 function findRoom(side: u32, q: Virtqueue, t: u64): u32 {
   const m = message(side, TO_CARD, q.slot);
   const pages = chunksOf(m);
-  const to = queue(side, m.kind == M_ADDRESSES ? Q_ADDRESS : pages != 0 ? Q_ZERO : Q_EVENT);
+  const to = queue(side, m.kind == M_ADDRESSES ? Q_ADDRESS : pages != 0 ? behindMessage(side) : Q_EVENT);
   const need: u32 = pages == 0 ? 1 : pages;
   if (lacks(to, need)) return BLOCKED;
   if (pages != 0 && slotsShort(side, p32(side, S_SRAM_SLOTS) / 4 + pages)) return W_SRAM;
@@ -259,7 +272,7 @@ function takeData(side: u32, q: Virtqueue, m: Message, pages: u32, t: u64): void
       j.flags = CARRIED;
       memory.copy(slotAt(side, j.slotIn), deviceState() + j.pfn, j.bytes);
     } else {
-      const at = bitsOf(m) + i * 12;
+      const at = bitsOf(m) + i * PAGE_ENTRY;
       j.pfn = load<u32>(at);
       j.version = load<u32>(at, 4);
       j.word = load<u32>(at, 8);
@@ -269,11 +282,41 @@ function takeData(side: u32, q: Virtqueue, m: Message, pages: u32, t: u64): void
         j.flags = CARRIED;
         memory.copy(slotAt(side, j.slotIn), bodyOf(q.slot) + i * PAGE_BYTES, PAGE_BYTES);
       }
+      if (p32(side, S_HOST_STAGES) != 0) takeStaged(side, j, load<u32>(at, 12));
     }
     if (i == 0) copy.d = ((<u64>pages) << 32) | index;
     else job(side, last).wait = index;
     last = index;
   }
+}
+
+/** A page that the host has looked at, and may have coded: a zero page brings no bytes. */
+function takeStaged(side: u32, j: Job, size: u32): void {
+  if (size == PAGE_BYTES) return;
+  j.bytes = size;
+  if (size == 0) {
+    j.kind = JOB_ZERO;
+    freeSlot(side, j.slotIn);
+    count(side, C_ZERO_PAGES, 1);
+  } else {
+    j.slotOut = j.slotIn;
+    j.flags |= CODED;
+  }
+  j.slotIn = NO_SLOT;
+}
+
+/** Where pages and device state that came in a message go: what the host has coded passes the engines by. */
+function behindMessage(side: u32): u32 {
+  return p32(side, S_HOST_STAGES) != 0 ? Q_RECORD : Q_ZERO;
+}
+
+/** The steps that the host has taken with a page are told of when the card has it. */
+function staged(side: u32, j: Job, t: u64, next: u64): void {
+  if (p32(side, S_HOST_STAGES) == 0) return;
+  onItsWay(P_SORTED, side, j, t, j.kind == JOB_ZERO ? 1 : 0, 0);
+  if (j.kind == JOB_ZERO) return;
+  onItsWay(P_CODED, side, j, t, j.bytes, 0);
+  onItsWay(P_OUT, side, j, next, U_COMPRESS, 0);
 }
 
 /** The message is on the card: an address batch, pages for the pipeline, or an event for the firmware. */
@@ -297,7 +340,8 @@ function deliver(side: u32, q: Virtqueue, t: u64): void {
     const then = job(side, index).wait;
     job(side, index).wait = 0;
     if (isDefined(TIMELINE)) onItsWay(P_READ, side, job(side, index), t, job(side, index).version, 0);
-    pushHeld(queue(side, Q_ZERO), index, next);
+    if (isDefined(TIMELINE)) staged(side, job(side, index), t, next);
+    pushHeld(queue(side, behindMessage(side)), index, next);
     index = then;
   }
   freeMessage(side, ON_CARD, q.copy);

@@ -19,9 +19,7 @@
 import {
   A_FRONTEND,
   BATCH_PAGES,
-  BUSY,
   C_DIRTY_COLLECTED,
-  C_HOST_TICKS,
   C_RECORD_BYTES_B,
   G_DEVICE_BYTES,
   G_DOWNTIME_LIMIT,
@@ -30,7 +28,6 @@ import {
   G_PAGES_OVER_VSOCK,
   G_ROUNDS_MAX,
   G_START_AT,
-  G_TIMEOUT,
   G_TRACKER_START,
   I_ONE_GUEST,
   L_REASON,
@@ -74,14 +71,16 @@ import {
   S_HOST_INTERRUPT,
   S_HOST_PROTECT_PAGE,
   S_HOST_RESUME,
+  S_HOST_STAGES,
   S_HOST_SUSPEND,
   S_HOST_TLB_FLUSH,
   S_HOST_WORD,
   U_FRONTEND,
 } from "../abi";
+import { handedBytes } from "../codec/handed";
 import { breaksOff, brokenOff, cancelAt, goesOn, stranded, unsend } from "../kernel/abandon";
 import { addressBytes, firstPages, takePage } from "../kernel/batch";
-import { buildCpu, coreStops, coreWorks, shared } from "../kernel/cpu";
+import { buildCpu } from "../kernel/cpu";
 import { checkLearnt, examineAt, learnOfDevices, seesDevices } from "../kernel/device-ring";
 import { devicesGoOn, quiesceDevices, writesOut } from "../kernel/device-writes";
 import { guestBack, guestRuns, holdUp, setGuestRuns } from "../kernel/dirty";
@@ -116,6 +115,8 @@ import {
   doorbell,
   examines,
   copyTicks,
+  deadline,
+  hasDeadline,
   pagesLeft,
   pagesOf,
 } from "../kernel/driver";
@@ -124,6 +125,7 @@ import { logged, note, noteRound, roundNote } from "../kernel/log";
 import {
   Message,
   NO_MESSAGE,
+  PAGE_ENTRY,
   TO_CARD,
   TO_HOST,
   bitsOf,
@@ -131,8 +133,8 @@ import {
   freeMessage,
   message,
 } from "../kernel/message";
-import { keeps, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
-import { g, g32, p } from "../kernel/params";
+import { keeps, sizedByWord, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
+import { g, g32, p, p32 } from "../kernel/params";
 import { wake } from "../kernel/schedule";
 import { broken, count, counted, enter, evaluates } from "../kernel/stats";
 import { productAtMost } from "../kernel/time";
@@ -148,6 +150,15 @@ import {
   restoreBatch,
   startTracking,
 } from "../kernel/tracker";
+import {
+  beginPages,
+  buildWorkers,
+  codesPages,
+  endPages,
+  hostDrops,
+  hostWorks,
+  workAt,
+} from "../kernel/workers";
 
 /** Pages that fit one message: each with its 8-byte address. */
 const PAGES_PER_MESSAGE: u32 = 15;
@@ -164,7 +175,10 @@ export function buildFrontend(side: u32): void {
   f.next = side == 0 ? WAIT_START : WAIT_DONE;
   store<u32>(MORE + (side << 2), 0);
   endedAt = 0;
-  if (side == 0) buildCpu();
+  if (side == 0) {
+    buildCpu();
+    buildWorkers();
+  }
 }
 
 /** Steps a front-end. */
@@ -192,9 +206,7 @@ function advance(side: u32, f: Frontend, t: u64): void {
       else f.next = f.then;
     }
     if (!begin(side, f, t)) return;
-    enter(side, A_FRONTEND, BUSY, t);
-    count(side, C_HOST_TICKS, f.done - t);
-    if (shared && side == 0) coreWorks(f.done - t);
+    hostWorks(side, t, f.done);
   }
 }
 
@@ -317,20 +329,36 @@ function sendPages(side: u32, f: Frontend, t: u64): bool {
   const m = send(side, f, M_PAGES, COLLECT, t);
   if (m == NO_MESSAGE) return false;
   const n = f.left < PAGES_PER_MESSAGE ? f.left : PAGES_PER_MESSAGE;
+  const staged = p32(side, S_HOST_STAGES) != 0;
+  const compresses = staged && codesPages();
+  let bytes: u32 = n * (8 + PAGE_BYTES);
+  if (staged) {
+    // each with its length
+    bytes = n * 12;
+    beginPages();
+  }
   let bit: u32 = 0;
   for (let i: u32 = 0; i < n; i++) {
     bit = takePage(BITS, bit);
     const pfn = (f.batch - 1) * BATCH_PAGES + bit;
-    const at = bitsOf(m) + i * 12;
+    const at = bitsOf(m) + i * PAGE_ENTRY;
     store<u32>(at, pfn);
     store<u32>(at, sourceVersion(pfn), 4);
     store<u32>(at, sourceWord(pfn), 8);
-    if (keeps(pfn)) memory.copy(bodyOf(f.slot) + i * PAGE_BYTES, sourcePage(pfn), PAGE_BYTES);
+    const from = keeps(pfn) ? sourcePage(pfn) : 0;
+    const to = bodyOf(f.slot) + i * PAGE_BYTES;
+    if (staged) {
+      const size = handedBytes(sourceWord(pfn), sizedByWord(), from, to, compresses);
+      store<u32>(at, size, 12);
+      workAt(size);
+      bytes += size;
+    } else if (from != 0) memory.copy(to, from, PAGE_BYTES);
   }
+  if (staged) f.done += endPages(t) - t;
   f.left -= n;
   m.a = n;
   m.b = f.round;
-  m.bytes = n * (8 + PAGE_BYTES);
+  m.bytes = bytes;
   f.done += copyTicks(side, m.bytes);
   return true;
 }
@@ -435,16 +463,6 @@ function giveUp(f: Frontend, reason: u32, t: u64): void {
 
 // --- the deadline ---
 
-/** A migration under way has one until its guest is being suspended. */
-function hasDeadline(side: u32, f: Frontend): bool {
-  const pending = f.next != WAIT_START && f.next != ENDED && f.final == 0 && (f.flags & FORCED) == 0;
-  return side == 0 && g(G_TIMEOUT) != 0 && pending;
-}
-
-function deadline(): u64 {
-  return logged(L_STARTED) + g(G_TIMEOUT);
-}
-
 /** The time is up: what is being done is dropped at t. */
 function timeUp(f: Frontend, t: u64): void {
   const force = g32(G_FORCE) != 0;
@@ -478,8 +496,7 @@ function back(f: Frontend, t: u64): bool {
 
 /** Drops what is being done; pages whose marks were taken and that are not sent are dirty again. */
 function drop(f: Frontend, t: u64): void {
-  if (f.doing != NOTHING) count(0, C_HOST_TICKS, 0 - (f.done - t));
-  if (shared && f.doing != NOTHING) coreStops(f.done - t, t);
+  if (f.doing != NOTHING) hostDrops(t, f.done);
   if (f.doing == HANDLING) {
     freeMessage(0, TO_HOST, f.slot);
     handledAt = t;

@@ -32,7 +32,7 @@ import { guestGoesOn, guestRuns } from "./dirty";
 import { devicesGoOn } from "./device-writes";
 import { BACK, ENDED, Frontend, WAIT_DONE, WAIT_START, WORKING, pagesLeft, work } from "./driver";
 import { logged, note } from "./log";
-import { Message, bitsOf } from "./message";
+import { Message, PAGE_ENTRY, bitsOf } from "./message";
 import { g, p } from "./params";
 import { wake } from "./schedule";
 import { count } from "./stats";
@@ -101,7 +101,7 @@ export function unsend(f: Frontend, m: Message): void {
     else restoreBatch(<u32>m.a, bitsOf(m));
   } else if (m.kind == M_PAGES) {
     n = m.a;
-    for (let i: u32 = 0; i < <u32>n; i++) restorePage(load<u32>(bitsOf(m) + i * 12));
+    for (let i: u32 = 0; i < <u32>n; i++) restorePage(load<u32>(bitsOf(m) + i * PAGE_ENTRY));
   }
   f.announced -= <u32>n;
   count(0, C_DIRTY_COLLECTED, 0 - n);

@@ -39,6 +39,25 @@ export function coreWorks(ticks: u64): void {
   count(0, C_GUEST_CPU, lost * g(G_VCPUS));
 }
 
+/** Cores of the source work for the migration from now on, each of n for so many ticks as stand at `ends`. */
+export function coresWork(ends: usize, n: u32): void {
+  if (!guestRuns) return;
+  // the integral of max(0, cores busy - spare ones): all but the longest, which have the spare ones
+  let sum: u64 = 0;
+  for (let i: u32 = 0; i < n; i++) {
+    const mine = load<u64>(ends + (i << 3));
+    let longer: u64 = 0;
+    for (let j: u32 = 0; j < n; j++) {
+      const other = load<u64>(ends + (j << 3));
+      if (other > mine || (other == mine && j < i)) longer++;
+    }
+    if (longer >= spare) sum += mine;
+  }
+  const lost = sum / among;
+  holdUp(lost);
+  count(0, C_GUEST_CPU, lost * g(G_VCPUS));
+}
+
 /** Of such work so many ticks are dropped at t. */
 export function coreStops(ticks: u64, t: u64): void {
   if (!guestRuns) return;

@@ -6,6 +6,8 @@ import {
   BATCH_PAGES,
   BLOCKED,
   G_PAGES,
+  G_TIMEOUT,
+  L_STARTED,
   MESSAGE_SLOTS,
   M_ROUND_END,
   S_HOST_COPY_DEN,
@@ -14,8 +16,9 @@ import {
   TICKS_PER_NS,
 } from "../abi";
 import { examineAt } from "./device-ring";
+import { logged } from "./log";
 import { Message, NO_MESSAGE, TO_CARD, message, takeMessage } from "./message";
-import { g32, p } from "./params";
+import { g, g32, p } from "./params";
 import { DOWN_POSTED, put } from "./port";
 import { enter } from "./stats";
 import { NEVER, spanTicks } from "./time";
@@ -135,4 +138,15 @@ export function pagesLeft(f: Frontend): u32 {
   let n = dirtyCount();
   for (let b = f.told; b < batches; b++) n += pagesOf(b) - batchCount(b);
   return n;
+}
+
+/** A migration under way has one until its guest is being suspended. */
+export function hasDeadline(side: u32, f: Frontend): bool {
+  const pending = f.next != WAIT_START && f.next != ENDED && f.final == 0 && (f.flags & FORCED) == 0;
+  return side == 0 && g(G_TIMEOUT) != 0 && pending;
+}
+
+/** When its time is up. */
+export function deadline(): u64 {
+  return logged(L_STARTED) + g(G_TIMEOUT);
 }

@@ -27,6 +27,9 @@ const BITS_OFFSET: u32 = 64;
 const MESSAGE: u32 = 320;
 if (offsetof<Message>() != 64 || BATCH_PAGES != 2048) ERROR("message");
 
+/** Of a page in a message of pages, where its bits would be: number, version, content word, bytes coded. */
+export const PAGE_ENTRY: u32 = 16;
+
 /** No message. */
 // @ts-ignore: decorator
 @lazy

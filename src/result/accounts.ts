@@ -67,6 +67,7 @@ export const CAUSES: Readonly<Record<number, string>> = {
   [abi.W_ACK]: "ack",
   [abi.W_PAUSE]: "pause",
   [abi.W_SLOTS]: "slots",
+  [abi.W_WORKERS]: "workers",
 };
 
 /** A unit of a run and its ticks by accounting state. */

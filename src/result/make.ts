@@ -168,6 +168,13 @@ function guestOf(reading: Reading, s: ResolvedScenario): Result["guest"] {
   };
 }
 
+/** What cores of a host have worked at stages of pages. */
+function hostStageTicks(reading: Reading, { placement: { stages } }: ResolvedScenario, side: number): bigint {
+  const of = (stage: "zero" | "compress", counter: number): bigint =>
+    side === 0 && stages[stage].at.startsWith("host") ? reading.counters[0]![counter]! : 0n;
+  return of("zero", abi.C_STAGE_ZERO) + of("compress", abi.C_STAGE_COMPRESS);
+}
+
 function seriesOf(reading: Reading): Result["series"] {
   const windowNs = nsOf(reading.seriesWindowTicks);
   const rate = (factor: number) => (n: number) => Math.round((n * factor * 1e9) / windowNs);
@@ -202,8 +209,10 @@ export function makeResult(input: Ingredients): Result {
   const { start, end } = span(reading);
   const bounds = input.bounds ?? boundsOf(reading, scenario, outcome.status === "completed");
   const { limit, shares } = bottleneckOf(list, end - start);
-  const seconds = (side: number): number =>
-    Math.round(nsOf(reading.counters[side]![abi.C_HOST_TICKS]!)) / 1e9;
+  const seconds = (side: number): number => {
+    const ticks = reading.counters[side]![abi.C_HOST_TICKS]! + hostStageTicks(reading, scenario, side);
+    return Math.round(nsOf(ticks)) / 1e9;
+  };
   const migration: Migration = migrationOf(reading, scenario, pages, outcome);
   return {
     schema: "dpusim.result/1",

@@ -4,7 +4,7 @@ import { dimensionOf, exactOf } from "./fields.ts";
 import { KEY_TABLES, TAGS_MAX } from "./keys.ts";
 import { loadPreset, type Preset } from "./presets.ts";
 import type { Path } from "./source.ts";
-import { fillStages } from "./stage-keys.ts";
+import { fillHostStages, fillStages } from "./stage-keys.ts";
 import type {
   Ratio,
   RecordFormat,
@@ -230,6 +230,7 @@ export function fillHost(values: Values): ResolvedHost {
       interruptTicks: values.ticks("frontend.interrupt"),
       deviceStatePerKibTicks: values.ticks("frontend.deviceStatePerKiB"),
     },
+    stages: fillHostStages(values),
     vsock: {
       messageCostTicks: values.ticks("vsock.messageCost"),
     },

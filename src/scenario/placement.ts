@@ -4,11 +4,13 @@
  * card-core }`. What does not fit is refused where it stands.
  */
 import * as z from "zod";
+import { WORKERS_MAX } from "../../assembly/abi.ts";
 import { field, supported } from "./fields.ts";
 import { FORMATS, type Values } from "./fill.ts";
-import { loadPlacement, type Placement, type StageName } from "./presets.ts";
+import { loadPlacement, type StageName } from "./presets.ts";
 import type { Problems } from "./problems.ts";
 import type { Scenario } from "./schema.ts";
+import type { ResolvedScenario } from "./types.ts";
 
 const PRESETS = ["huawei", "qemu"] as const;
 const LATER = ["goggin", "reuther", "tarasuk-levin", "wilson", "nelson"];
@@ -17,18 +19,25 @@ export const CARDS = "huawei";
 /** What software compresses with. */
 const SOFTWARE_ENGINE = "lz4-sw";
 
-const place = (text: string) => field({ measure: "choice", values: ["card", "card-core"], text });
+const place = (text: string, more: readonly string[] = []) =>
+  field({ measure: "choice", values: ["card", "card-core", ...more], text });
 
 export const placementSchema = z.union(
   [
     supported(PRESETS, LATER, "which part runs each stage"),
     z.strictObject({
       preset: supported([CARDS], [...LATER, "qemu"], "the placement that is changed").default(CARDS),
-      zero: place("who looks for zero pages, at the source").default("card"),
-      compress: place("who compresses, at the source").default("card"),
+      zero: place("who looks for zero pages, at the source", ["host"]).default("card"),
+      compress: place("who compresses, at the source", ["host", "host-engine"]).default("card"),
       encrypt: place("who seals and opens, at the source").default("card"),
       decrypt: place("who opens and seals, at the destination").default("card"),
       decompress: place("who decodes, at the destination").default("card"),
+      workers: field({
+        measure: "count",
+        min: 1,
+        max: WORKERS_MAX,
+        text: "cores of the source's host that work at the stages put there",
+      }).default(1),
     }),
   ],
   { error: (issue) => nameProblem(issue as unknown as { input: unknown; errors?: unknown }) },
@@ -61,17 +70,49 @@ export function placeOf(placement: Written, stage: Movable): string {
 }
 
 /** The preset with the stages put elsewhere. */
-export function fillPlacement(placement: Written): { name: string; stages: Placement["stages"] } {
+export function fillPlacement(placement: Written): ResolvedScenario["placement"] {
   const { name, stages } = loadPlacement(placementName(placement));
-  if (typeof placement === "string") return { name, stages };
+  if (typeof placement === "string") return { name, stages, workers: 1 };
   const moved = { ...stages };
   for (const stage of [...MOVABLE.source, ...MOVABLE.destination])
     moved[stage] = { ...stages[stage], at: placeOf(placement, stage) as "card" };
-  return { name, stages: moved };
+  return { name, stages: moved, workers: Number(placement.workers) };
+}
+
+const RATED = "is an engine of a given rate; write e.g. compress: { engine: qat-gen4 }";
+
+/** Stages on the host: the driver hands over what they have made. */
+function checkHost(scenario: Scenario, uncoded: boolean, problems: Problems): void {
+  const { placement, internal } = scenario;
+  if (typeof placement === "string") return;
+  const onHost = (stage: Movable): boolean => placeOf(placement, stage).startsWith("host");
+  const [zero, compress] = [onHost("zero"), onHost("compress")];
+  const add = (key: string, what: string): void => problems.add(["placement", key], what);
+  if (!zero && !compress) {
+    if (Number(placement.workers) !== 1) add("workers", "have nothing to do; write zero: host, or remove it");
+    return;
+  }
+  if (internal.pages !== "vsock")
+    add(zero ? "zero" : "compress", "needs a driver that hands pages over; write internal: { pages: vsock }");
+  if (compress && !zero) add("zero", "comes before compress, which the host does; write host");
+  if (zero && !compress && !uncoded) add("zero", "leaves compress to the card; write compress: off, or host");
+}
+
+/** Workers that a host has no cores for. */
+function checkWorkers(scenario: Scenario, host: Values, problems: Problems): void {
+  const { placement } = scenario;
+  const cores = host.whole("cpu.cores");
+  if (typeof placement === "string" || cores === 0 || cores >= Number(placement.workers)) return;
+  problems.add(["placement", "workers"], `are more than the source's host has cores; write at most ${cores}`);
 }
 
 /** Stages that are put elsewhere, and do not fit what else is asked for. */
-export function checkStages(scenario: Scenario, engine: Values | null, problems: Problems): void {
+export function checkStages(
+  scenario: Scenario,
+  engine: Values | null,
+  host: Values,
+  problems: Problems,
+): void {
   const { placement, compress, encrypt } = scenario;
   const off = (what: typeof compress | typeof encrypt, key: string): boolean =>
     what === "off" || (what as Readonly<Record<string, unknown>>)[key] === "off";
@@ -82,6 +123,8 @@ export function checkStages(scenario: Scenario, engine: Values | null, problems:
   for (const stage of ["zero", "compress", "decompress"] as const)
     need(stage, whole, "cannot stand beside a delta engine of the card; write card, or delta: off");
   const uncoded = off(compress, "engine");
+  checkHost(scenario, uncoded, problems);
+  checkWorkers(scenario, host, problems);
   need("compress", !uncoded, "compresses nothing with compress off; write card");
   need("decompress", !uncoded, "decodes nothing with compress off; write card");
   const unsealed = off(encrypt, "cipher");
@@ -89,7 +132,10 @@ export function checkStages(scenario: Scenario, engine: Values | null, problems:
   need("decrypt", !unsealed, "decrypts nothing with encrypt off; write card");
   if (uncoded) return;
   const name = engine?.preset;
-  need("compress", name === SOFTWARE_ENGINE, `is liblz4; write compress: { engine: ${SOFTWARE_ENGINE} }`);
+  if (placeOf(placement, "compress") === "host-engine")
+    need("compress", engine !== null && engine.word("algorithm") !== "lz4-hw", RATED);
+  else
+    need("compress", name === SOFTWARE_ENGINE, `is liblz4; write compress: { engine: ${SOFTWARE_ENGINE} }`);
   const format = engine?.word("format") ?? "lz4";
   need("decompress", format === "lz4", `decodes lz4 alone, and ${name} makes ${format}; write card`);
 }

@@ -274,7 +274,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkTracker(scenario.tracker, problems);
   checkDevices(scenario.guest.devices, scenario.tracker, scenario.internal, problems);
   checkPlacement(scenario, problems);
-  checkStages(scenario, engine, problems);
+  checkStages(scenario, engine, source.host, problems);
   checkDelta(scenario.delta, scenario.faults, scenario.migration.onTagFailure === "ask-again", problems);
   checkTenant(scenario.tenant, problems);
   const { congestion, transport } = scenario.link;

@@ -11,7 +11,7 @@ import type { Placement } from "./presets.ts";
 import type { ResolvedDelta } from "./types-delta.ts";
 import type { ResolvedFault } from "./types-faults.ts";
 import type { ResolvedLink } from "./types-link.ts";
-import type { ResolvedStages } from "./types-placement.ts";
+import type { ResolvedHostStages, ResolvedStages } from "./types-placement.ts";
 import type { ResolvedSoftware } from "./types-software.ts";
 import type { ResolvedDevice, ResolvedTracker } from "./types-tracker.ts";
 
@@ -133,6 +133,8 @@ export interface ResolvedHost {
     /** Setting 1 KiB of device state. */
     deviceStatePerKibTicks: number;
   };
+  /** What stages of pages cost its cores. */
+  stages: ResolvedHostStages;
   vsock: {
     /** Host software per message, each way. */
     messageCostTicks: number;
@@ -357,7 +359,8 @@ export interface ResolvedScenario {
     /** Probability that a bit on a PCIe link arrives wrong. */
     bitErrorRate: number;
   };
-  placement: { name: string; stages: Placement["stages"] };
+  /** `workers`: cores of the source's host that work at stages put there. */
+  placement: { name: string; stages: Placement["stages"]; workers: number };
   /** There with placement qemu alone. */
   software?: ResolvedSoftware;
   tracker: ResolvedTracker;

@@ -47,6 +47,11 @@ const SOFTWARE_SECTION: Readonly<Record<string, string>> = Object.fromEntries(
     ...["postcopy", "postcopy.afterSyncs", "postcopy.place", "postcopy.fault", "maxSyncs"],
   ].map((key) => [`software.${key}`, "(of placement qemu, test/45-software-features.test.ts)"]),
 );
+const ON_HOST = [
+  "placement={ zero: host, compress: host }",
+  "internal.pages=vsock",
+  "compress.engine=lz4-sw",
+] as const;
 
 /** Of the generated guest of the base scenario, and everything that is not a side's. */
 export const KEYS: Readonly<Record<string, Other>> = {
@@ -76,6 +81,7 @@ export const KEYS: Readonly<Record<string, Other>> = {
   placement: "{ zero: card-core }",
   "placement.zero": "card-core",
   "placement.compress": ["card-core", "compress.engine=lz4-sw"],
+  "placement.workers": ["3", ...ON_HOST],
   "placement.encrypt": "card-core",
   "placement.decrypt": "card-core",
   "placement.decompress": "card-core",
@@ -268,6 +274,10 @@ export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
   "host.qemu.setup": SOFTWARE_ONLY,
   "host.qemu.wake": SOFTWARE_ONLY,
   "host.qemu.socketBuffer": SOFTWARE_ONLY,
+  "host.stages.job": { source: ["9000 cycles", ...ON_HOST], destination: SOURCE_ONLY },
+  "host.stages.zeroPerKiB": { source: ["9000 cycles", ...ON_HOST], destination: SOURCE_ONLY },
+  "host.stages.lz4PerKiB": { source: ["90 cycles", ...ON_HOST], destination: SOURCE_ONLY },
+  "host.stages.lz4RawPerKiB": { source: ["9000 cycles", ...ON_HOST], destination: SOURCE_ONLY },
   card: "nfp6000-e5",
   "card.preset": "nfp6000-e5",
   "card.clock": "700 MHz",

@@ -29,6 +29,7 @@ import {
   checkTooLate,
   SEALED_RETRY,
 } from "./claims/failures.ts";
+import { checkWorkers } from "./claims/handed.ts";
 import { checkTransfers } from "./claims/lossy.ts";
 import { checkParams } from "./claims/params.ts";
 import { checkStages } from "./claims/placement.ts";
@@ -118,7 +119,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   ],
   alone: [checkAlone],
   spoil: [checkFlippedBit, checkRepeatedNumber, checkSource, checkBounds],
-  placement: [checkStages],
+  placement: [checkStages, checkWorkers],
   qemu: [checkThread],
 };
 

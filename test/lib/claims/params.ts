@@ -264,6 +264,25 @@ export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
       ...["tracker.protectPage=7 ns", "tracker.tlbFlush=8 us"],
     ].map((set) => `source.host.${set}`),
   ],
+  [
+    "stages of pages on cores of the cards",
+    [
+      "placement={ zero: card-core, compress: card-core, encrypt: card-core, decrypt: card-core }",
+      ...["compress.engine=lz4-sw", "encrypt.cipher=aes-256-gcm", "source.card.stages.gcmPerKiB=1537 cycles"],
+    ],
+  ],
+  [
+    "records decoded on cores, a host whose cores are counted",
+    ["placement={ decompress: card-core }", "source.host.cpu.cores=7", "destination.host.cpu.cores=3"],
+  ],
+  [
+    "pages coded by an engine beside the CPU",
+    [
+      "placement={ zero: host, compress: host-engine, workers: 3 }",
+      ...["internal.pages=vsock", "compress.engine=qat-gen4", "content=sized"],
+      ...["source.host.cpu.clock=2.7 GHz", "source.host.stages.job=11 cycles"],
+    ],
+  ],
 ];
 
 /** Every parameter for every generation, width and MPS of the PCIe link. */

@@ -30,3 +30,65 @@ export function lostTicks({ global, sides }: Params, pages: number): number {
   const had = Math.min(cores, vcpus);
   return works.reduce((sum, ticks) => sum + vcpus * Math.floor((ticks * taken) / had), 0);
 }
+
+/** What workers and engines beside the CPU make of the pages of one message. */
+export interface HandedPages {
+  /** Ticks that each worker works, and until the last page is done. */
+  busy: number[];
+  asleep: number;
+  zero: number;
+  compress: number;
+}
+
+/**
+ * The pages of a message, each of `sizes` bytes when it is handed over (0: zero, 4096: raw), in order
+ * to the worker that is free first, and on to the engine that is free first.
+ */
+export function handedPages(host: readonly number[], sizes: readonly number[]): HandedPages {
+  const ticks = (cycles: number): number =>
+    Math.ceil((cycles * host[abi.S_HOST_CPU_NUM]!) / host[abi.S_HOST_CPU_DEN]!);
+  const job = (bytes: number, key: number): number =>
+    ticks(host[abi.S_HOST_JOB]! + Math.ceil((bytes * host[key]!) / 1024));
+  const busy: number[] = new Array(host[abi.S_HOST_WORKERS]!).fill(0);
+  const engines: number[] = new Array(host[abi.S_HOST_ENGINES]!).fill(0);
+  const stages = host[abi.S_HOST_STAGES]!;
+  const found: HandedPages = { busy, asleep: 0, zero: 0, compress: 0 };
+  const free = (of: number[]): number => of.indexOf(Math.min(...of));
+  for (const size of sizes) {
+    const worker = free(busy);
+    const zero = (stages & 1) === 0 ? 0 : job(size === 0 ? 4096 : 64, abi.S_HOST_ZERO);
+    found.zero += zero;
+    busy[worker]! += zero;
+    if (size === 0 || (stages & 2) === 0) continue;
+    const raw = size === 4096 ? abi.S_HOST_LZ_RAW : abi.S_HOST_LZ;
+    const coding = engines.length > 0 ? ticks(host[abi.S_HOST_JOB]!) : job(4096, raw);
+    found.compress += coding;
+    busy[worker]! += coding;
+    if (engines.length === 0) continue;
+    const engine = free(engines);
+    const span = Math.ceil((4096 * host[abi.S_LZ_SPAN_NUM]!) / host[abi.S_LZ_SPAN_DEN]!);
+    engines[engine] = Math.max(engines[engine]!, busy[worker]!) + span;
+  }
+  found.asleep = Math.max(...busy, ...engines);
+  return found;
+}
+
+/** Work of the front-end on a message of pages once they are made: it copies them, and tells of them. */
+export function handingTicks(host: readonly number[], sizes: readonly number[]): number {
+  const bytes = sizes.reduce((sum, size) => sum + 12 + size, 0);
+  return (
+    host[abi.S_HOST_MESSAGE]! + Math.ceil((bytes * host[abi.S_HOST_COPY_NUM]!) / host[abi.S_HOST_COPY_DEN]!)
+  );
+}
+
+/** Ticks that vCPUs lose to workers, by steps: how many are busy between two ends, beyond spare cores. */
+export function lostToWorkers({ global, sides }: Params, busy: readonly number[]): number {
+  const [vcpus, cores] = [global[abi.G_VCPUS]!, sides[0][abi.S_HOST_CORES]!];
+  const ends = [0, ...busy].sort((a, b) => a - b);
+  let lost = 0;
+  for (let i = 1; i < ends.length; i++) {
+    const still = busy.filter((end) => end >= ends[i]!).length;
+    lost += (ends[i]! - ends[i - 1]!) * Math.max(0, still - Math.max(0, cores - vcpus));
+  }
+  return vcpus * Math.floor(lost / Math.min(vcpus, cores));
+}
