@@ -78,7 +78,7 @@ export const experiment: Experiment<Line> = {
   question: "Where to compress: on cores of the host, an engine beside them, cores of the card, its engines?",
   expected:
     "Cores take pages x cycles / cores at least; on the card, whose filter and firmware take the rest, 1.1 " +
-    "times that. Host cores work most and slow a guest that shares them most, an engine less, cards hardly; " +
+    "times that. Host cores work most and slow a guest that has them most, an engine less, cards hardly; " +
     "the card's engines are first.",
   rows: () => PLACES.map(line),
   misses: (rows) => {
