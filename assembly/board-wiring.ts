@@ -181,6 +181,7 @@ import {
 import { buildProgress } from "./kernel/progress";
 import { mix } from "./kernel/random";
 import { setClock } from "./kernel/schedule";
+import { residual } from "./kernel/residual";
 import { buildRoot } from "./kernel/root";
 import { buildServer } from "./kernel/server";
 import { openAccount } from "./kernel/stats";
@@ -345,7 +346,8 @@ function buildMemory(side: u32): bool {
   );
   const num = p(side, S_MEM_WRITE_NUM);
   const den = p(side, S_MEM_WRITE_DEN);
-  const writes = underWay + untranslated(side);
+  const words: u64 = residual != 0 && p32(side, S_IOMMU_SETS) != 0 ? p(side, S_SRAM_SLOTS) : 0;
+  const writes = underWay + untranslated(side) + words;
   return reads && buildServer(side * 2 + 1, num, den, 0, A_MEMORY_WRITE, writes) && buildRoot(side);
 }
 
@@ -363,7 +365,7 @@ export function buildUnits(side: u32): void {
   buildFrontend(side);
   buildProgress(side, U_CONTROL);
   if (p32(side, S_TEN_KIND) != TENANT_OFF) openAccount(side, A_TENANT, STARVED);
-  if (side == 0) openAccount(side, A_GUEST, STARVED);
+  if (side == 0 || residual != 0) openAccount(side, A_GUEST, STARVED);
   if (side == 0 && g32(G_DEVICES) != 0) openAccount(side, A_FUNCTION, STARVED);
   openAccount(side, A_FRONTEND, STARVED);
   openAccount(side, A_VSOCK, STARVED);

@@ -78,7 +78,7 @@ import { flushPcie, settlePcie, stepPcie } from "./channel/pcie";
 import { stepVsock } from "./channel/vsock";
 import { buildFirmware, onHandler, poll } from "./firmware/builtin";
 import { endedAt, handledAt, stepFrontend } from "./host/frontend";
-import { buildGuest, stepGuest, wantsInput } from "./host/guest";
+import { buildGuest, guestMoves, stepGuest, stepGuestThere, wantsInput } from "./host/guest";
 import { guestRuns, setGuestRuns } from "./kernel/dirty";
 import { devices, quiesceDevices, writesOut } from "./kernel/device-writes";
 import { completionsOpen } from "./kernel/completion";
@@ -108,6 +108,7 @@ import { poolsLeft, poolsReset } from "./kernel/pool";
 import { orderReset } from "./kernel/order";
 import { requestersOut } from "./kernel/port";
 import { progress } from "./kernel/progress";
+import { buildResidual, firstOlder, firstUnknown, residual, residualLeft } from "./kernel/residual";
 import { buildNumbers, buildRecords, numbersOut } from "./kernel/record";
 import {
   clockOf,
@@ -127,6 +128,7 @@ import { LINK_A, LINK_B, buildStream, stream, streamsLeft } from "./kernel/strea
 import { NEVER, NO_CLOCK, edgeAt, setDomain } from "./kernel/time";
 import { timelineReset } from "./kernel/timeline";
 import { buildTrouble, linkClosed, recordsDropped } from "./kernel/trouble";
+import { buildTouch, guestLeaves, justResumed, resumeSeen } from "./kernel/touch";
 import { buildTracker } from "./kernel/tracker";
 import { DOWN, UP, waysOut } from "./kernel/way";
 import { beginStages, endStage } from "./board-cores";
@@ -172,7 +174,8 @@ export function build(): u32 {
   draining = false;
   wasReset = false;
   const bodies = g32(G_CONTENT) != CONTENT_SIZED || g32(G_DELTA_SETS) != 0;
-  if (!buildPages() || !buildTracker() || !buildGuest(bodies)) return BUILD_MEMORY;
+  buildTouch();
+  if (!buildPages() || !buildTracker() || !buildResidual() || !buildGuest(bodies)) return BUILD_MEMORY;
   buildMessages(bodies && g32(G_PAGES_OVER_VSOCK) != 0);
   if (!buildNet()) return BUILD_MEMORY;
   buildFirmware(handshakeTicks());
@@ -185,7 +188,8 @@ export function build(): u32 {
   // a ring holds a send buffer and a receive window, or all there is to send; back come control records
   const most = 2 * g(G_NET_WINDOW);
   const state = g(G_DEVICE_BYTES) + (g(G_DEVICE_BYTES) >> 6);
-  const ringA = ringBytes(state < most ? state : most);
+  const asked: u64 = residual == 0 ? 0 : 524288; // a page a vCPU
+  const ringA = ringBytes((state < most ? state : most) + asked);
   const ringB = bodies ? ringBytes(most) : 0;
   for (let side: u32 = 0; side < 2; side++) {
     setDomain(side * 2, p(side, S_CARD_NUM), p(side, S_CARD_DEN));
@@ -287,7 +291,7 @@ function runTo(side: u32, to: u64): void {
     setNow(t);
     clock = t;
     for (let u = nextPresent(side); u < UNITS; u = nextPresent(side)) step(side, u, t);
-    if (side == 0 && wantsInput) break;
+    if (wantsInput) break;
   }
   setCurrent(2, UNITS);
 }
@@ -303,19 +307,21 @@ function runNaive(side: u32, to: u64): void {
     for (let u: u32 = 0; u < UNITS; u++) {
       const domain = clockOf(side, u);
       if (domain != NO_CLOCK && edgeAt(domain, t) != t) continue;
-      if (side != 0 && u == U_GUEST) continue;
+      if (side != 0 && u == U_GUEST && residual == 0) continue;
       setCurrent(side, u);
       setDue(side, u, NEVER);
       step(side, u, t);
     }
     setCurrent(side, UNITS);
-    if (side == 0 && wantsInput) return;
+    if (wantsInput) return;
   }
 }
 
 export function step(side: u32, u: u32, t: u64): void {
-  if (u == U_GUEST) stepGuest(t);
-  else if (u == U_TENANT) stepTenant(side, t);
+  if (u == U_GUEST) {
+    if (side == 0) stepGuest(t);
+    else stepGuestThere(t);
+  } else if (u == U_TENANT) stepTenant(side, t);
   else if (u == U_FUNCTION) stepFunctions(side, t);
   else stepUnit(side, u, t);
 }
@@ -410,18 +416,35 @@ function stepHost(side: u32, t: u64): void {
   stepFrontend(side, t);
   if (side == 0 && !guestRuns) wake(0, U_GUEST, t);
   if (handledAt == t) wake(side, U_CONTROL, t);
+  if (justResumed) resumedEarly(t);
   if (endedAt == 0 || (endAt != NEVER && !movedAfterAll(side, t))) return;
   note(L_ENDED, t);
   if (logged(L_STATUS) == STATUS_RUNNING) {
     note(L_STATUS, STATUS_COMPLETED);
-    note(L_RESUMED, t);
-    if (differingDevice() != 0) broken(I_DEVICE_STATE, differingDevice(), 0, t);
-    deviceOnce(t);
+    if (residual == 0) {
+      note(L_RESUMED, t);
+      deviceThere(t);
+    }
     // at this very instant, not only after the drain: the guest reads its memory now
-    const behind = firstBehind();
+    const behind = residual == 0 ? firstBehind() : firstOlder();
     if (behind != ABSENT) broken(I_DESTINATION_EQUALS_SOURCE, behind, placedVersion(behind), t);
   }
   endAt = t + g(G_NET_PROPAGATION);
+}
+
+/** The guest has resumed at t and pages are missing: each that is not as the source has it is known to be. */
+function resumedEarly(t: u64): void {
+  resumeSeen();
+  guestMoves();
+  deviceThere(t);
+  const unknown = firstUnknown();
+  if (unknown != ABSENT) broken(I_DESTINATION_EQUALS_SOURCE, unknown, placedVersion(unknown), t);
+}
+
+/** The device state is there, whole. */
+function deviceThere(t: u64): void {
+  if (differingDevice() != 0) broken(I_DEVICE_STATE, differingDevice(), 0, t);
+  deviceOnce(t);
 }
 
 /**
@@ -447,6 +470,7 @@ function finish(): void {
   settleServers(endAt);
   closeBooks(endAt);
   setGuestRuns(false);
+  guestLeaves();
   stopTenant(0);
   stopTenant(1);
   quiesceDevices(endAt);
@@ -500,6 +524,7 @@ export function notHome(): u32 {
   }
   // a round that failed is not told of to its end
   n += completionsOpen(0) + (logged(L_STATUS) == STATUS_COMPLETED ? completionsOpen(1) : 0);
+  if (logged(L_STATUS) == STATUS_COMPLETED) n += residualLeft();
   if (n != 0) broken(I_CONSERVED, n, 0, clock);
   if (logged(L_STATUS) == STATUS_COMPLETED) deviceOnce(clock);
   return n;

@@ -29,6 +29,7 @@ export {
   deviceState,
   devicePlace,
 } from "./kernel/pages";
+export { touchersAt } from "./kernel/touch";
 export { bodiesAt, eventsAt, inputGiven, vcpusAt } from "./host/guest";
 export { contentWord, scratch } from "./card/sizing";
 export { probeSeal } from "./board-probe";

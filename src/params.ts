@@ -18,6 +18,7 @@ import {
   setLink,
   setMemory,
 } from "./params-pcie.ts";
+import { setResidual } from "./params-residual.ts";
 import { setStages } from "./params-stages.ts";
 import type { Ratio, ResolvedScenario, ResolvedSide, ResolvedTenant } from "./scenario/types.ts";
 import type { ResolvedPause } from "./scenario/types-link.ts";
@@ -270,6 +271,7 @@ export function setParams(core: Core, s: ResolvedScenario, pages: number, quantu
   g.set(abi.G_QUANTUM, quantum ?? propagation);
   setPath(g, s, Number(quantum ?? propagation));
   setFaults(g, s);
+  setResidual(core, g, s);
   for (const [index, value] of g) core.setGlobalParam(index, value);
   setSide(core, 0, s.sides.source, s);
   setSide(core, 1, s.sides.destination, s);

@@ -88,9 +88,8 @@ const LATER_VALUES: [key: string, inert: string, later: string, write?: string][
   ["firmware", "built-in", "./policy.ts"],
   ["placement", "huawei", "goggin", "huawei or qemu"],
   ["migration.throttle", "off", "auto-converge"],
-  ["migration.algorithm", "precopy", "postcopy"],
-  ["migration.algorithm", "precopy", "hybrid"],
-  ["migration.residual", "before-resume", "after-resume"],
+  ["tracker.kind", "write-protect", "union", "write-protect or bitmap or pml or dirty-ring"],
+  ["tracker.kind", "bitmap", "wilson-ring", "write-protect or bitmap or pml or dirty-ring"],
   ["encrypt.decrypt", "eager", "{ demand: true }"],
 ];
 

@@ -184,7 +184,7 @@ export function stepSeal(side: u32, t: u64): void {
     }
     const index = again ? takeSealed() : pop(queue(side, Q_SEAL));
     const j = job(side, index);
-    const link = linkOf(j.kind);
+    const link = linkOf(j);
     const k = key(side, true, link);
     const done = edgeAfter(clock, t, cycles(side, j, k));
     seal(side, index, j, link, k, again, t);
@@ -222,7 +222,7 @@ function seal(side: u32, index: u32, j: Job, link: u32, k: Key, again: bool, t: 
 /** Seals a record in software, with keys that stay expanded. */
 export function sealRecord(side: u32, index: u32, t: u64): void {
   const j = job(side, index);
-  const link = linkOf(j.kind);
+  const link = linkOf(j);
   seal(side, index, j, link, key(side, true, link), false, t);
 }
 
@@ -279,7 +279,7 @@ export function stepOpen(side: u32, t: u64): void {
     }
     const index = again ? takeForAgain(POOL_OPEN) : pop(queue(side, Q_OPEN));
     const j = job(side, index);
-    const link = linkOf(j.kind);
+    const link = linkOf(j);
     const k = key(side, false, link);
     const done = edgeAfter(clock, t, cycles(side, j, k));
     open(side, index, j, link, t);
@@ -309,7 +309,7 @@ function sealingFails(side: u32, n: u32, admits: bool, t: u64): void {
     evaluates(I_TAG);
     const slot = (j.flags & CODED) != 0 ? j.slotOut : j.slotIn;
     const at = slot == NO_SLOT ? <usize>0 : slotAt(side, slot);
-    const context = side * 2 + linkOf(j.kind);
+    const context = side * 2 + linkOf(j);
     const tag = tagAt(side, index);
     const iv = ivOf(context, j);
     if (!gcmOpen(context, iv, writeHeader(j), RECORD_HEADER_BYTES, at, at, j.bytes, tag))
@@ -330,7 +330,7 @@ function openingFails(side: u32, n: u32, t: u64): void {
     // what does not fit its tag has not been touched
     if ((j.flags & CARRIED) == 0 || (j.flags & SPOILT) != 0) continue;
     const at = j.slotIn == NO_SLOT ? <usize>0 : slotAt(side, j.slotIn);
-    const context = (1 - side) * 2 + linkOf(j.kind);
+    const context = (1 - side) * 2 + linkOf(j);
     const tag = tagAt(side, index);
     gcmSeal(context, ivOf(context, j), writeHeader(j), RECORD_HEADER_BYTES, at, at, j.bytes, tag);
   }
@@ -349,7 +349,7 @@ function nobodyLeft(side: u32, pool: u32, q: u32, unit: u32, t: u64): void {
 /** Opens a record in software. */
 export function openRecord(side: u32, index: u32, t: u64): void {
   const j = job(side, index);
-  open(side, index, j, linkOf(j.kind), t);
+  open(side, index, j, linkOf(j), t);
 }
 
 /** The tag does not fit: nobody behind sees the record, the firmware is told. */

@@ -47,6 +47,7 @@ import {
   JOB_ZERO,
   Job,
   NO_SLOT,
+  RESIDUAL,
   SPOILT,
   freeJob,
   freeSlot,
@@ -58,7 +59,8 @@ import {
   takeSlot,
 } from "../kernel/jobs";
 import { g, g32, p32 } from "../kernel/params";
-import { receiveNumber, tagAt, writeHeader } from "../kernel/record";
+import { linkOf, receiveNumber, tagAt, writeHeader } from "../kernel/record";
+import { residualFramed } from "../kernel/residual";
 import { wake } from "../kernel/schedule";
 import { count, enter, sample } from "../kernel/stats";
 import {
@@ -132,7 +134,7 @@ export function stepFramer(side: u32, t: u64): void {
     return;
   }
   const j = job(side, head(queue(side, Q_FRAME)));
-  const link = j.kind == JOB_DEVICE ? LINK_A : LINK_B;
+  const link = linkOf(j);
   const s = stream(side, link);
   const total = recordBytes(j.bytes, tagBytes());
   if (g(G_NET_WINDOW) - (s.appended - s.una) < total || !tableFits(s)) {
@@ -201,6 +203,7 @@ function finishFrame(side: u32, f: Copier, t: u64): void {
   count(side, C_RECORD_BYTES_A + f.link, f.total);
   if (j.kind == JOB_DEVICE) count(side, C_DEVICE_BYTES, j.bytes);
   else if (j.started != 0) sample(side, H_PAGE_TOTAL, t - j.started);
+  if ((j.flags & RESIDUAL) != 0) residualFramed(j.flags, f.total, t);
   release(side, f.index);
   wake(side, U_NET_TX, seen);
 }

@@ -16,6 +16,9 @@
 // With `dma.completionEvery`: a completion record (kernel/completion) is put one clock after the last write
 //   of a page that makes one due has been handed to the link, behind it, in the descriptors' posted port,
 //   where a page begins only with room for two: the firmware puts the last one of a round.
+// A page that goes after the resume (kernel/residual) has landed when a word of 8 bytes behind it has, which
+//   says so to the front-end: put one clock after the page's last write, through the posted port of the
+//   descriptors.
 // Numbers: card preset `dma.*`.
 import {
   A_PLACE,
@@ -48,7 +51,7 @@ import {
   W_PCIE,
 } from "../abi";
 import { nextRun, runBytes, runStart, xbzrleDecode } from "../codec/xbzrle";
-import { addressOf } from "../kernel/address";
+import { LANDED_AT, addressOf } from "../kernel/address";
 import { completing, writeDone } from "../kernel/completion";
 import { addSeries } from "../kernel/log";
 import { head, pop, queue, ready } from "../kernel/fifo";
@@ -59,6 +62,7 @@ import {
   JOB_ZERO,
   Job,
   NO_SLOT,
+  RESIDUAL,
   SPOILT,
   freeJob,
   freeSlot,
@@ -70,6 +74,7 @@ import { ABSENT, carries, devicePlace, placedPage, placedVersion, setPlaced } fr
 import { p32 } from "../kernel/params";
 import { UP_POSTED, portFull, portLacks, put } from "../kernel/port";
 import { placedAdd } from "../kernel/progress";
+import { handOver, pageLanded, residual } from "../kernel/residual";
 import { wake } from "../kernel/schedule";
 import { broken, count, enter, evaluates, sample } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
@@ -133,7 +138,8 @@ export function stepPlacer(side: u32, t: u64): void {
   if ((j.flags & SPOILT) != 0) broken(I_TAG, j.pfn, j.nonce, t);
   const fresh = j.kind == JOB_ZERO && placedVersion(j.pfn) == ABSENT;
   const same = (j.flags & DELTA) != 0 && j.bytes == 0;
-  if (j.kind == JOB_DEVICE || fresh || same) {
+  const late = (j.flags & RESIDUAL) != 0;
+  if (j.kind == JOB_DEVICE || same || (fresh && !late)) {
     pop(queue(side, Q_PLACE));
     pass(side, index, j, t);
     w.next = edgeAfter(side * 2, t, 1);
@@ -152,11 +158,14 @@ export function stepPlacer(side: u32, t: u64): void {
   } else {
     w.index = pop(queue(side, Q_PLACE));
     w.busy = PAGE;
-    w.handed = edgeAfter(side * 2, t, (w.writes - 1) * w.issue);
-    w.next = edgeAfter(side * 2, t, w.writes * w.issue);
-    if (isDefined(TIMELINE)) onItsWay(P_PLACED, side, j, t, w.index, w.writes);
+    // of a page that fresh memory holds already, the word alone that says so is written
+    const writes = fresh ? 1 : w.writes;
+    w.handed = edgeAfter(side * 2, t, (writes - 1) * w.issue);
+    w.next = edgeAfter(side * 2, t, writes * w.issue);
+    if (isDefined(TIMELINE)) onItsWay(P_PLACED, side, j, t, w.index, fresh ? 0 : writes);
     const next = edgeAfter(side * 2, t, 1);
-    put(side, UP_POSTED + R_DATA, addressOf(j.pfn), PAGE_BYTES, w.index, LAND_PAGE, next);
+    const landing = late ? 0 : LAND_PAGE;
+    if (!fresh) put(side, UP_POSTED + R_DATA, addressOf(j.pfn), PAGE_BYTES, w.index, landing, next);
     if (w.handed == t) leave(side, w, t);
   }
   enter(side, A_PLACE, BUSY, t);
@@ -200,9 +209,10 @@ function stepRuns(side: u32, w: Writer, t: u64): void {
   wake(side, U_PLACE, w.busy == PAGE ? w.handed : w.next);
 }
 
-/** Whether there is no room for the page's completion record and one at the end of the round. */
+/** Whether there is no room for the page's completion record, one at the end of the round, and its word. */
 function recordLacks(side: u32): bool {
-  return completing(side) && portLacks(side, UP_POSTED + R_DESC, 2);
+  const n: u32 = (completing(side) ? 2 : 0) + (residual != 0 ? 1 : 0);
+  return n != 0 && portLacks(side, UP_POSTED + R_DESC, n);
 }
 
 /** Device state, zero pages that fresh memory holds already and empty deltas need no write: one a clock. */
@@ -233,6 +243,11 @@ function leave(side: u32, w: Writer, t: u64): void {
   if (j.slotIn != NO_SLOT) freeSlot(side, j.slotIn);
   j.slotIn = NO_SLOT;
   if (completing(side)) writeDone(side, UP_POSTED + R_DESC, edgeAfter(side * 2, t, 1));
+  if ((j.flags & RESIDUAL) != 0) {
+    const word = LANDED_AT + (((<u64>j.pfn) >> 6) << 3);
+    put(side, UP_POSTED + R_DESC, word, 8, w.index, LAND_PAGE, edgeAfter(side * 2, t, 1));
+    handOver(j.pfn, t);
+  }
   placedAdd(side, j.kind, j.bytes, t);
 }
 
@@ -241,6 +256,7 @@ export function landPages(side: u32, t: u64): void {
   while (ready(queue(side, Q_LANDED), t)) {
     const index = pop(queue(side, Q_LANDED));
     const j = job(side, index);
+    if ((j.flags & RESIDUAL) != 0) pageLanded(j.pfn, t);
     setVersion(side, j, t);
     sample(side, H_PLACE, t - j.started);
     if (isDefined(TIMELINE)) happened(T_STAGE, side, U_MEMORY, t, j.pfn, t, j.kind);

@@ -102,6 +102,7 @@ export function stepScanner(side: u32, t: u64): void {
   const j = job(side, index);
   j.pfn = m.a * BATCH_PAGES + bit;
   j.round = m.b;
+  j.flags = m.flags;
   if (isDefined(TIMELINE)) onItsWay(P_FOUND, side, j, t, index, 0);
   s.bit = bit + 1;
   s.next = edgeAfter(clock, t, 1);

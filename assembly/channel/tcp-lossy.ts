@@ -34,6 +34,7 @@ import {
   STARVED,
   T_ARRIVE,
   T_FRAME,
+  U_CONTROL,
   U_FRAMER,
   U_NET_RX,
   U_NET_TX,
@@ -67,6 +68,7 @@ import {
   timeout,
   timerRan,
 } from "../kernel/recovery";
+import { pushing } from "../kernel/residual";
 import { wake } from "../kernel/schedule";
 import { buildSending, cause, maySend, setCause, size, windowLeft } from "../kernel/sending";
 import { broken, count, enter } from "../kernel/stats";
@@ -327,6 +329,7 @@ function takeAck(side: u32, e: Arrival, t: u64): void {
   if (e.linkAck > s.una) s.una = e.linkAck;
   if (e.taken > s.released) s.released = e.taken;
   wake(side, U_FRAMER, t);
+  if (pushing) wake(side, U_CONTROL, t);
 }
 
 function receive(side: u32, m: Port, e: Arrival, t: u64): void {

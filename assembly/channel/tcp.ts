@@ -35,6 +35,7 @@ import {
   STARVED,
   T_ARRIVE,
   T_FRAME,
+  U_CONTROL,
   U_FRAMER,
   U_NET_RX,
   U_NET_TX,
@@ -47,6 +48,7 @@ import { buildEgress, capAt, freeAt, occupy, pick } from "../kernel/egress";
 import { addSeries } from "../kernel/log";
 import { reserve } from "../kernel/memory";
 import { g } from "../kernel/params";
+import { pushing } from "../kernel/residual";
 import { wake } from "../kernel/schedule";
 import { broken, count, enter } from "../kernel/stats";
 import { LINK_A, LINK_B, stream, takenAt, visible } from "../kernel/stream";
@@ -246,6 +248,7 @@ function acknowledge(side: u32, link: u32, ack: u64, right: u64, t: u64): void {
   }
   wake(side, U_NET_TX, t);
   wake(side, U_FRAMER, t);
+  if (pushing) wake(side, U_CONTROL, t);
 }
 
 function receive(side: u32, link: u32, end: u64, t: u64): void {

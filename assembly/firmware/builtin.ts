@@ -21,7 +21,6 @@ import {
   L_FOUND,
   L_RAM_DONE,
   MESSAGE_BYTES_MAX,
-  MESSAGE_SLOTS,
   M_DEVICE,
   M_DONE,
   M_FAILED,
@@ -40,7 +39,6 @@ import {
   Q_PENDING,
   Q_READ,
   Q_SCAN,
-  Q_TO_HOST,
   REASON_SILENCE,
   REASON_TAG,
   R_DESC,
@@ -56,7 +54,6 @@ import { asking, askedFor, nextAsked, nextRead, remember, toAsk, toRead } from "
 import { batchBegun, completing, writesEnd } from "../kernel/completion";
 import { EVENT_MESSAGE, EVENT_ROUND, push, pushHeld, queue, lacks } from "../kernel/fifo";
 import {
-  CARRIED,
   FINAL,
   JOB_ABORT,
   JOB_AGAIN,
@@ -68,22 +65,28 @@ import {
   job,
   NO_SLOT,
   onItsWay,
-  takeJob,
 } from "../kernel/jobs";
 import { fetchBegun } from "../kernel/fetch";
 import { logged, note } from "../kernel/log";
-import { Message, NO_MESSAGE, ON_CARD, TO_HOST, freeMessage, message, takeMessage } from "../kernel/message";
-import { sizedByWord } from "../kernel/pages";
+import { NO_MESSAGE, ON_CARD, freeMessage, message } from "../kernel/message";
 import { g, g32, p32 } from "../kernel/params";
 import { path } from "../kernel/path";
 import { UP_POSTED, issueRead, put } from "../kernel/port";
 import { Progress, progress } from "../kernel/progress";
 import { giveNumber } from "../kernel/record";
+import { residual } from "../kernel/residual";
 import { forgotten, restarting } from "../kernel/restart";
 import { wake } from "../kernel/schedule";
 import { booksClosed, counted } from "../kernel/stats";
-import { edgeAt } from "../kernel/time";
 import { report, troubleOf, troubleTold, troubled } from "../kernel/trouble";
+import {
+  buildResidualFirmware,
+  onResidualEvent,
+  onResidualMessage,
+  onResidualRecord,
+  pollResidual,
+} from "./residual";
+import { next, own, tell } from "./telling";
 
 /** Flags of Progress. */
 const ROUND_HERE: u32 = 1;
@@ -101,13 +104,7 @@ let watchedFrom: u64 = 0;
 export function buildFirmware(handshakeTicks: u64): void {
   handshake = handshakeTicks;
   watching = false;
-}
-
-/** What a card-clocked unit may see at the earliest of something decided at t. */
-// @ts-ignore: decorator
-@inline
-function next(side: u32, t: u64): u64 {
-  return edgeAt(side * 2, t + 1);
+  buildResidualFirmware();
 }
 
 /** A handler has ended at t: its effect. */
@@ -162,27 +159,6 @@ function onDescriptors(side: u32, first: u32, n: u32, q: u32, t: u64): void {
   }
 }
 
-/** A record that the firmware makes itself. */
-function own(side: u32, kind: u32, word: u32, round: u32, flags: u32, t: u64): void {
-  const index = takeJob(side, kind);
-  const j = job(side, index);
-  j.pfn = word;
-  j.round = round;
-  j.version = round;
-  j.flags = flags | (sizedByWord() ? 0 : CARRIED);
-  push(queue(side, Q_OWN), index, next(side, t));
-}
-
-/** Begins a message to the front-end; NO_MESSAGE when the host offers no buffer now. */
-function tell(side: u32, kind: u32, bytes: u32, at: u64): Message {
-  const slot = takeMessage(side, TO_HOST, kind);
-  if (slot == MESSAGE_SLOTS) return NO_MESSAGE;
-  const m = message(side, TO_HOST, slot);
-  m.bytes = bytes;
-  push(queue(side, Q_TO_HOST), slot, at);
-  return m;
-}
-
 // --- messages of the front-end ---
 
 function onMessage(side: u32, slot: u32, t: u64): void {
@@ -199,6 +175,7 @@ function onMessage(side: u32, slot: u32, t: u64): void {
   } else if (m.kind == M_DONE) {
     own(side, JOB_RESUMED, 0, 0, 0, t);
   }
+  if (residual != 0) onResidualMessage(side, m, t);
   freeMessage(side, ON_CARD, slot);
 }
 
@@ -210,14 +187,16 @@ function onRoundEnd(side: u32, argument: u32, t: u64): void {
     answerRound(side, q, t);
     return;
   }
+  if (residual != 0 && onResidualEvent(side, argument, t)) return;
   const j = job(side, argument);
+  const ends = residual == 0 ? j.kind == JOB_RESUMED : onResidualRecord(side, q, j, t);
   if (j.kind == JOB_ROUND_END) {
     q.flags |= ROUND_HERE | ((j.flags & FINAL) != 0 ? ROUND_FINAL : 0);
     q.round = j.round;
     q.roundPages = j.pfn;
   } else if (j.kind == JOB_PLACED) {
     roundDone(side, q, t);
-  } else if (j.kind == JOB_RESUMED) {
+  } else if (ends) {
     tell(side, M_DONE, 16, next(side, t));
     watching = false;
   } else if (j.kind == JOB_ABORT) {
@@ -232,11 +211,12 @@ function onRoundEnd(side: u32, argument: u32, t: u64): void {
 /** Destination: every page of the round has been placed. */
 function answerRound(side: u32, q: Progress, t: u64): void {
   if (completing(side)) writesEnd(side, UP_POSTED + R_DESC, t, next(side, t));
-  own(side, JOB_PLACED, <u32>q.roundPages, q.round, 0, t);
+  const early = residual != 0 && (q.flags & ROUND_FINAL) != 0;
+  if (!early) own(side, JOB_PLACED, <u32>q.roundPages, q.round, 0, t);
   q.roundBase += q.roundPages;
   if ((q.flags & ROUND_FINAL) != 0) {
     q.flags |= FINAL_PLACED;
-    note(L_RAM_DONE, t);
+    if (!early) note(L_RAM_DONE, t);
   }
   q.flags &= ~(ROUND_HERE | ROUND_ANSWERING);
 }
@@ -295,10 +275,11 @@ export function poll(side: u32, t: u64): void {
   if (troubled) tellTrouble(side, t);
   if (asking) goAgain(side, t);
   if (restarting && forgotten(side)) return;
+  if (residual != 0) pollResidual(side, q, t);
   if (
     (q.flags & ROUND_HERE) != 0 &&
     (q.flags & ROUND_ANSWERING) == 0 &&
-    q.placed - q.roundBase == q.roundPages
+    q.placed + q.told - q.roundBase == q.roundPages
   ) {
     if (!lacks(queue(side, Q_EVENT), 1)) {
       q.flags |= ROUND_ANSWERING;

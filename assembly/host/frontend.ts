@@ -17,12 +17,13 @@
 // Leaves out: scheduling of the host but for cores that vCPUs share with it (kernel/cpu), other work.
 // Numbers: host preset `frontend.*`.
 import {
+  ALGORITHM_POSTCOPY,
   A_FRONTEND,
   BATCH_PAGES,
   C_DIRTY_COLLECTED,
   C_RECORD_BYTES_B,
+  G_ALGORITHM,
   G_DEVICE_BYTES,
-  G_DOWNTIME_LIMIT,
   G_FORCE,
   G_PAGES,
   G_PAGES_OVER_VSOCK,
@@ -49,7 +50,9 @@ import {
   M_RESUME,
   M_ROUND_DONE,
   M_ROUND_END,
+  M_STALE,
   M_START,
+  M_WHOLE,
   PAGE_BYTES,
   P_ANNOUNCED,
   P_CLEARED,
@@ -75,6 +78,7 @@ import {
   S_HOST_SUSPEND,
   S_HOST_TLB_FLUSH,
   S_HOST_WORD,
+  T_READ,
   U_FRONTEND,
 } from "../abi";
 import { handedBytes } from "../codec/handed";
@@ -97,12 +101,15 @@ import {
   DEVICE,
   WAIT_DONE,
   RESUME,
+  SERVE,
+  RELEASE,
   BACK,
   ENDED,
   NOTHING,
   SENDING,
   HANDLING,
   WORKING,
+  MAPPING,
   CARD_READY,
   UNANSWERED,
   COLLECTING,
@@ -135,10 +142,12 @@ import {
 } from "../kernel/message";
 import { keeps, sizedByWord, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
 import { g, g32, p, p32 } from "../kernel/params";
+import { residual, sourceReleased } from "../kernel/residual";
 import { wake } from "../kernel/schedule";
+import { heardOfPages, mapped, readingTicks, release, resumedEarly, serve, whole } from "../kernel/serving";
 import { broken, count, counted, enter, evaluates } from "../kernel/stats";
-import { productAtMost } from "../kernel/time";
-import { happenedInBatch } from "../kernel/timeline";
+import { enough } from "../kernel/stopping";
+import { happened, happenedInBatch } from "../kernel/timeline";
 import {
   batchCount,
   bringIn,
@@ -203,6 +212,7 @@ function advance(side: u32, f: Frontend, t: u64): void {
       f.doing = NOTHING;
       if (was == SENDING) doorbell(side, f, t);
       else if (was == HANDLING) handle(side, f, t);
+      else if (was == MAPPING) mapped(f, t);
       else f.next = f.then;
     }
     if (!begin(side, f, t)) return;
@@ -222,8 +232,9 @@ function begin(side: u32, f: Frontend, t: u64): bool {
     f.slot = more != 0 ? more - 1 : pop(queue(side, Q_MSIX));
     const m = message(side, TO_HOST, f.slot);
     store<u32>(MORE + (side << 2), <u32>m.then);
-    const copy = m.kind == M_DEVICE ? copyTicks(side, m.bytes) : 0;
-    return work(f, HANDLING, f.next, t + entry + copy);
+    const done = t + entry + readingTicks(side, m);
+    if (isDefined(TIMELINE) && residual != 0) happened(T_READ, side, m.kind, t, m.a, done, 0);
+    return work(f, HANDLING, f.next, done);
   }
   if (f.next == WAIT_START) {
     if (t < g(G_START_AT)) {
@@ -245,6 +256,8 @@ function begin(side: u32, f: Frontend, t: u64): bool {
   if (f.next == LAST) return last(side, f, t);
   if (f.next == DEVICE) return device(side, f, t);
   if (f.next == RESUME) return resume(side, f, t);
+  if (f.next == SERVE) return serve(side, f, t);
+  if (f.next == RELEASE) return release(side, f, t);
   if (f.next == BACK) return back(f, t);
   enter(side, A_FRONTEND, STARVED, t);
   return false;
@@ -300,7 +313,8 @@ function collect(side: u32, f: Frontend, t: u64): bool {
     return work(f, WORKING, COLLECT, t + scan);
   }
   const over = g32(G_PAGES_OVER_VSOCK) != 0;
-  const m = over ? NO_MESSAGE : send(side, f, M_ADDRESSES, COLLECT, t);
+  const kind = residual != 0 && f.final != 0 ? M_STALE : M_ADDRESSES;
+  const m = over ? NO_MESSAGE : send(side, f, kind, COLLECT, t);
   if (!over && m == NO_MESSAGE) return false;
   const bits = over ? BITS : bitsOf(m);
   const cleared = collectBatch(f.batch, bits, !first);
@@ -433,11 +447,7 @@ function roundDone(f: Frontend, m: Message, t: u64): void {
   noteRound(r, RL_NEW_DIRTY, marksSet() - f.marks);
   note(L_PENDING_PAGES, dirtyCount());
   if (f.next != WAIT_ROUND) return;
-  // pages left / (pages placed / duration) <= limit
-  if (
-    dirtyCount() == 0 ||
-    productAtMost(dirtyCount(), t - roundNote(r, RL_START), g(G_DOWNTIME_LIMIT), m.c)
-  ) {
+  if (enough(t - roundNote(r, RL_START), m.c)) {
     f.next = SUSPEND;
   } else if (f.round >= g32(G_ROUNDS_MAX)) {
     giveUp(f, REASON_ROUNDS, t);
@@ -518,20 +528,27 @@ function handle(side: u32, f: Frontend, t: u64): void {
   const m = message(side, TO_HOST, f.slot);
   // what arrives after the end is read and forgotten
   if (f.next != ENDED) {
-    if (m.kind == M_READY) cardReady(f);
+    if (m.kind == M_READY) cardReady(f, t);
     else if (m.kind == M_ROUND_DONE) roundDone(f, m, t);
     else if (m.kind == M_RESUME) f.next = RESUME;
     else if (m.kind == M_DONE) f.next = ENDED;
+    else if (m.kind == M_WHOLE) endedAt = whole(f, t);
     else if (m.kind == M_FAILED) breakOff(f, STATUS_FAILED, m.a, t);
+    if (residual != 0) heardOfPages(m, t);
   }
+  if (residual != 0 && side == 0 && m.kind == M_DONE) sourceReleased(t);
   freeMessage(side, TO_HOST, f.slot);
   handledAt = t;
 }
 
-/** The card has shaken hands: the tracker is started, unless the guest is being suspended already. */
-function cardReady(f: Frontend): void {
+/** The card has shaken hands: the tracker is started, or (post-copy) the guest stopped, if it is not yet. */
+function cardReady(f: Frontend, t: u64): void {
   f.flags |= CARD_READY;
-  if (f.next == WAIT_READY) f.next = TRACK;
+  if (f.next != WAIT_READY) return;
+  f.next = TRACK;
+  if (g32(G_ALGORITHM) != ALGORITHM_POSTCOPY) return;
+  note(L_SETUP_DONE, t);
+  f.next = SUSPEND;
 }
 
 /** When the last message was handled: the board tells the card that a buffer is free again. */
@@ -546,10 +563,11 @@ function resume(side: u32, f: Frontend, t: u64): bool {
     const kib = (g(G_DEVICE_BYTES) + 1023) / 1024;
     return work(f, WORKING, RESUME, t + kib * p(side, S_HOST_DEVICE_KIB) + p(side, S_HOST_RESUME));
   }
-  f.next = ENDED;
-  endedAt = t;
   evaluates(I_ONE_GUEST);
   if (guestRuns || guestBack) broken(I_ONE_GUEST, t, logged(L_SUSPENDED), t);
+  if (residual != 0) return resumedEarly(side, f, t);
+  f.next = ENDED;
+  endedAt = t;
   const m = send(side, f, M_DONE, ENDED, t);
   if (m == NO_MESSAGE) return false;
   m.bytes = 16;

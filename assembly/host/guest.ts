@@ -44,12 +44,23 @@ import { heldBack, logWrite, logging } from "../kernel/dirty-log";
 import { grouped, openGroup, writtenInGroup } from "../kernel/group";
 import { addSeries } from "../kernel/log";
 import { reserve } from "../kernel/memory";
-import { keeps, newVersion, setWord, sourcePage, sourceVersion } from "../kernel/pages";
+import {
+  keeps,
+  newVersion,
+  placedPage,
+  placedVersion,
+  setPlaced,
+  setWord,
+  sourcePage,
+  sourceVersion,
+} from "../kernel/pages";
 import { g32, p } from "../kernel/params";
+import { isMapped } from "../kernel/residual";
 import { setDue, wake } from "../kernel/schedule";
 import { count, enter } from "../kernel/stats";
 import { NEVER } from "../kernel/time";
 import { happened } from "../kernel/timeline";
+import { guestThere, lateFor, noteBefore, touch, waits } from "../kernel/touch";
 
 //  vCPU, 32 bytes: | skew u64 | consumed u64 | head u32 | tail u32 | fed u64 |
 @unmanaged
@@ -158,6 +169,12 @@ function event(v: u32, index: u32): usize {
   return events + <usize>(v * ring + (index & (ring - 1))) * EVENT_BYTES;
 }
 
+/** Puts the contents of a vCPU's next write into a page. */
+function fillPage(v: u32, c: Vcpu, flags: u32, page: usize): void {
+  if ((flags & EVENT_ZERO) != 0) memory.fill(page, 0, PAGE_BYTES);
+  else memory.copy(page, bodies + <usize>(v * ring + (c.head & (ring - 1))) * PAGE_BYTES, PAGE_BYTES);
+}
+
 function write(v: u32, t: u64): void {
   const c = vcpu(v);
   const e = event(v, c.head);
@@ -166,15 +183,7 @@ function write(v: u32, t: u64): void {
   newVersion(pfn);
   if ((flags & EVENT_SAME) == 0) {
     setWord(pfn, load<u32>(e, 12));
-    if (keeps(pfn)) {
-      if ((flags & EVENT_ZERO) != 0) memory.fill(sourcePage(pfn), 0, PAGE_BYTES);
-      else
-        memory.copy(
-          sourcePage(pfn),
-          bodies + <usize>(v * ring + (c.head & (ring - 1))) * PAGE_BYTES,
-          PAGE_BYTES,
-        );
-    }
+    if (keeps(pfn)) fillPage(v, c, flags, sourcePage(pfn));
   }
   c.head++;
   c.consumed++;
@@ -192,4 +201,55 @@ function write(v: u32, t: u64): void {
   const stall = grouped ? faultTicks + openGroup(pfn) : faultTicks;
   count(0, C_STALL_TICKS, stall);
   c.skew += stall;
+}
+
+// --- at the destination, while pages are missing (kernel/touch) ---
+
+/** Notes how far each vCPU has come at the source. */
+export function guestMoves(): void {
+  for (let v: u32 = 0; v < vcpus; v++) noteBefore(v, vcpu(v).consumed);
+}
+
+/** Steps the guest at the destination: what touches a page that is not mapped waits for it. */
+export function stepGuestThere(t: u64): void {
+  enter(1, A_GUEST, guestThere ? BUSY : STARVED, t);
+  while (guestThere) {
+    let best = NEVER;
+    let who: u32 = 0;
+    for (let v: u32 = 0; v < vcpus; v++) {
+      if (waits(v)) continue;
+      const c = vcpu(v);
+      const late = wall ? 0 : c.skew + heldUp + lateFor(v) + (logging ? heldBack(v) : 0);
+      const fed = c.head == c.tail ? c.fed : load<u64>(event(v, c.head));
+      const at = fed == NEVER ? NEVER : fed + late;
+      if (at < best) {
+        best = at;
+        who = v;
+      }
+    }
+    if (best > t) {
+      wake(1, U_GUEST, best);
+      return;
+    }
+    const c = vcpu(who);
+    if (c.head == c.tail) {
+      wantsInput = true;
+      setDue(1, U_GUEST, t);
+      return;
+    }
+    const pfn = load<u32>(event(who, c.head), 8);
+    if (isMapped(pfn)) writeThere(who, c, pfn, t);
+    else touch(who, pfn, t);
+  }
+}
+
+function writeThere(v: u32, c: Vcpu, pfn: u32, t: u64): void {
+  const flags = load<u32>(event(v, c.head), 16);
+  setPlaced(pfn, placedVersion(pfn) + 1);
+  if ((flags & EVENT_SAME) == 0 && keeps(pfn)) fillPage(v, c, flags, placedPage(pfn));
+  c.head++;
+  c.consumed++;
+  if (isDefined(TIMELINE)) happened(T_PAGE, 1, P_WRITTEN, t, pfn, placedVersion(pfn), 0);
+  addSeries(SERIES_DIRTY, t, 1);
+  count(1, (flags & EVENT_FREE) != 0 ? C_FREES : C_WRITES, 1);
 }

@@ -23,6 +23,7 @@ import {
   L_TOO_LATE,
   M_ADDRESSES,
   M_PAGES,
+  M_STALE,
   REASON_RESTART,
   STATUS_FAILED,
   S_HOST_RESUME,
@@ -94,7 +95,7 @@ export function goesOn(f: Frontend, t: u64): bool {
 /** A message to the card is not sent: its pages are not announced. */
 export function unsend(f: Frontend, m: Message): void {
   let n: u64 = 0;
-  if (m.kind == M_ADDRESSES) {
+  if (m.kind == M_ADDRESSES || m.kind == M_STALE) {
     n = m.c;
     // the first round announces every page of a batch, whatever its marks
     if (f.round == 1) f.told = <u32>m.a;

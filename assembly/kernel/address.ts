@@ -10,6 +10,8 @@ export const DESCRIPTORS_AT: u64 = 0x4000_0010_0000;
 export const COMPLETIONS_AT: u64 = 0x4000_0020_0000;
 /** Records of what devices write. */
 export const RECORDS_AT: u64 = 0x4000_0030_0000;
+/** A bit a page that has landed after the resume: words that the card writes behind the pages. */
+export const LANDED_AT: u64 = 0x4000_1000_0000;
 /** Buffers of other I/O of the card. */
 export const TENANT_AT: u64 = 0x4001_0000_0000;
 

@@ -37,6 +37,8 @@ export const DEVICE: u32 = 8;
 export const WAIT_DONE: u32 = 9;
 export const RESUME: u32 = 10;
 export const ENDED: u32 = 11;
+export const SERVE: u32 = 13; // pages are missing, the guest runs (kernel/serving)
+export const RELEASE: u32 = 14; // none is any more
 export const BACK: u32 = 12; // broken off, the guest is resumed at the source
 
 // what is being done
@@ -44,6 +46,7 @@ export const NOTHING: u32 = 0;
 export const SENDING: u32 = 1; // `slot` goes to the card at the end
 export const HANDLING: u32 = 2; // the message in `slot` from the card
 export const WORKING: u32 = 3; // goes to `then` at the end
+export const MAPPING: u32 = 4; // the page in `offset`, which has landed
 
 // flags
 export const CARD_READY: u32 = 1; // the handshake is done

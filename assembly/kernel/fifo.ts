@@ -11,6 +11,9 @@ import { currentUnit, now, wake } from "./schedule";
 /** An event for the firmware that is a message, and one that says a round is complete; others are jobs. */
 export const EVENT_MESSAGE: u32 = 0x80000000;
 export const EVENT_ROUND: u32 = 0x40000000;
+/** The last page has been placed after the resume; a page that is awaited has, with its number. */
+export const EVENT_WHOLE: u32 = 0x40000001;
+export const EVENT_FILLED: u32 = 0x20000000;
 /** Marks a queue end without a unit that must be woken. */
 export const NOBODY: u32 = 0xffff;
 
@@ -121,6 +124,17 @@ export function pushSooner(f: u32, job: u32, ready: u64): void {
     store<u64>(before, ready);
     store<u32>(before, job, 8);
   }
+}
+
+/** Puts a job before all others. */
+export function pushFirst(f: u32, job: u32, ready: u64): void {
+  const q = record(f);
+  assert(q.count + q.reserved < q.cap, "queue overflow");
+  q.head = (q.head - 1) & (q.cap - 1);
+  store<u64>(q.items + (q.head << 4), ready);
+  store<u32>(q.items + (q.head << 4), job, 8);
+  q.count++;
+  wake(q.side, q.consumer, ready);
 }
 
 /** Appends into a reserved entry. */

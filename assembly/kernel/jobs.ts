@@ -15,6 +15,10 @@ export const JOB_PLACED: u32 = 5;
 export const JOB_RESUMED: u32 = 6;
 export const JOB_ABORT: u32 = 7; // the destination's card cannot go on: `pfn` says why
 export const JOB_AGAIN: u32 = 20; // it asks for the record of number `pfn` again
+/** Of a migration that resumes early: pages that are missing, one that is wanted, the end. */
+export const JOB_STALE: u32 = 21;
+export const JOB_FAULT: u32 = 22;
+export const JOB_WHOLE: u32 = 23;
 
 /** No SRAM slot. */
 export const NO_SLOT: u32 = 0xffffffff;
@@ -56,6 +60,8 @@ export const CARRIED: u32 = 2;
 export const FINAL: u32 = 4;
 export const SPOILT: u32 = 8; // on the link: its tag does not fit
 export const DELTA: u32 = 256; // what is carried is a delta
+export const RESIDUAL: u32 = 512; // a page that goes after the resume
+export const URGENT: u32 = 1024; // and that was asked for: it goes on link A
 
 if (offsetof<Job>() != 64) ERROR("job record is not 64 bytes");
 

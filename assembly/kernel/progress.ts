@@ -17,6 +17,7 @@ export class Progress {
   roundZero: u64; // zero pages found before this round (source)
   roundWire: u64; // wire bytes sent before this round (source)
   round: u32;
+  told: u64; // pages of the last round that the front-end knows to be missing
   // 1 a round end is here, 2 it is being answered, 4 it was the last, 8 the guest was told to resume
   flags: u32;
   watcher: u32; // unit woken by progress

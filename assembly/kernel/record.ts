@@ -11,7 +11,7 @@
 //
 //   numbers of a stream, 16 bytes: | last given u64 | lowest not received u64 |
 import { I_SEQUENCE, JOBS_MAX, PAGE_BYTES, RECORD_TAG_BYTES } from "../abi";
-import { CODED, DELTA, FINAL, JOB_DEVICE, Job } from "./jobs";
+import { CODED, DELTA, FINAL, JOB_DEVICE, Job, URGENT } from "./jobs";
 import { reserve } from "./memory";
 import { broken, evaluates } from "./stats";
 
@@ -47,16 +47,16 @@ export function buildNumbers(): void {
   }
 }
 
-/** The data link a record travels on: device state on A, everything else on B. */
+/** The data link a record travels on: device state and pages asked for on A, everything else on B. */
 // @ts-ignore: decorator
 @inline
-export function linkOf(kind: u32): u32 {
-  return kind == JOB_DEVICE ? 0 : 1;
+export function linkOf(j: Job): u32 {
+  return j.kind == JOB_DEVICE || (j.flags & URGENT) != 0 ? 0 : 1;
 }
 
 /** Numbers a record that `side` is about to send. */
 export function giveNumber(side: u32, j: Job): void {
-  const s = numbers(side, linkOf(j.kind));
+  const s = numbers(side, linkOf(j));
   s.given += 1;
   j.nonce = s.given;
 }

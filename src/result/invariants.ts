@@ -23,6 +23,8 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   [abi.I_DEVICE_RECORDED]: "device-writes-known",
   [abi.I_ONE_GUEST]: "one-guest-runs",
   [abi.I_DELTA_BASE]: "delta-base-is-placed",
+  [abi.I_RESIDUAL_ONCE]: "missing-page-lands-once",
+  [abi.I_SOURCE_KEPT]: "source-kept-until-whole",
 };
 
 /** Checked by the harness: memory at the source after a migration that did not complete. */

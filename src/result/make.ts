@@ -12,7 +12,7 @@ import { BOUNDS_HOLD, evaluatedIn, INVARIANTS, SOURCE_INTACT } from "./invariant
 import { migrationOf, type Outcome, span } from "./migration.ts";
 import { nsOf, type Reading } from "./reading.ts";
 import type { Invariant, Migration, Result } from "./schema.ts";
-import { statsOf } from "./stats.ts";
+import { percentile, statsOf } from "./stats.ts";
 
 /** Where a run's inputs came from; hashes in hex. */
 export interface Origin {
@@ -155,8 +155,13 @@ function guestOf(reading: Reading, s: ResolvedScenario): Result["guest"] {
   const counters = reading.counters[0]!;
   const { start, end } = span(reading);
   const until = reading.log[abi.L_SUSPENDED] === 0n ? end : reading.log[abi.L_SUSPENDED]!;
-  const ran = Number(until - start) * s.guest.vcpus;
-  const stall = counters[abi.C_STALL_TICKS]!;
+  const { missing } = s.migration;
+  const resumed = reading.log[abi.L_RESUMED]!;
+  const there = missing !== undefined && resumed !== 0n ? end - resumed : 0n;
+  const ran = Number(until - start + there) * s.guest.vcpus;
+  const stall = counters[abi.C_STALL_TICKS]! + reading.counters[1]![abi.C_STALL_TICKS]!;
+  const touches = reading.histograms[1]![abi.H_FIRST_TOUCH]!;
+  const at = (share: number): number => nsOf(BigInt(Math.round(percentile(touches, share))));
   const cores = counters[abi.C_GUEST_CPU]!;
   return {
     slowdown: ran > 0 ? Math.round((1e6 * Number(stall + cores)) / ran) / 1e6 : 0,
@@ -164,7 +169,7 @@ function guestOf(reading: Reading, s: ResolvedScenario): Result["guest"] {
     falseDirtyPages: s.tracker.group === 1 ? null : Number(counters[abi.C_FALSE_DIRTY]),
     stallNs: nsOf(stall),
     ...(s.sides.source.host.cpu.cores === 0 ? {} : { cpuStallNs: nsOf(cores) }),
-    firstTouchNs: null,
+    firstTouchNs: touches.count === 0n ? null : { p50: at(0.5), p99: at(0.99) },
   };
 }
 

@@ -43,6 +43,8 @@ export function loggedOutcome(reading: Reading): Outcome {
 
 /** Where a migration was when it was broken off, in words. */
 function stageOf({ log }: Reading): string {
+  if (log[abi.L_ARRIVED] !== 0n && log[abi.L_TOO_LATE] !== 0n)
+    return "after the resume: the guest is lost, a part of its memory at either side";
   if (log[abi.L_TOO_LATE] !== 0n)
     return "with all handed over: the guest stays suspended, as it may run at the destination";
   if (log[abi.L_SUSPENDED] !== 0n) return "with the guest stopped";
@@ -111,6 +113,7 @@ function roundsOf(reading: Reading): Migration["rounds"] {
 
 function ramOf(
   reading: Reading,
+  s: ResolvedScenario,
   pages: number,
   outcome: Outcome,
   rounds: Migration["rounds"],
@@ -119,7 +122,10 @@ function ramOf(
   const { start, end } = span(reading);
   const zero = Number(counters[abi.C_ZERO_PAGES]);
   const normal = rounds.reduce((sum, { normalPages }) => sum + normalPages, 0);
-  const transferred = Number(counters[abi.C_RECORD_BYTES_B]);
+  const early = s.migration.missing !== undefined;
+  const late = Number(counters[abi.C_POSTCOPY_BYTES]);
+  // pages that are asked for go on link A
+  const transferred = Number(counters[abi.C_RECORD_BYTES_B]! + counters[abi.C_DEMAND_BYTES]!);
   // appended before the guest stopped; all of it when it never did
   const stopped = reading.log[abi.L_SUSPENDED] !== 0n;
   const precopy = stopped ? Number(reading.log[abi.L_PRECOPY_BYTES]) : transferred;
@@ -139,9 +145,9 @@ function ramOf(
     mbps: totalNs > 0 ? Math.round((transferred * 8e6) / totalNs) / 1000 : 0,
     "page-size": 4096,
     "precopy-bytes": precopy,
-    "downtime-bytes": transferred - precopy,
-    "postcopy-bytes": null,
-    "postcopy-requests": null,
+    "downtime-bytes": transferred - precopy - late,
+    "postcopy-bytes": early ? late : null,
+    "postcopy-requests": early ? Number(reading.counters[1]![abi.C_DEMANDS]) : null,
   };
 }
 
@@ -163,7 +169,8 @@ export function migrationOf(
   const setupTimeNs = from(abi.L_SETUP_DONE, start);
   const downtimeNs = from(abi.L_RESUMED, suspended);
   const rounds = roundsOf(reading);
-  const residual = s.migration.residual === "before-resume" ? from(abi.L_RAM_DONE, suspended) : null;
+  const since = s.migration.missing === undefined ? suspended : at(abi.L_RESUMED);
+  const residual = from(abi.L_RAM_DONE, since);
   return {
     ...outcome,
     totalTimeNs: nsOf(end - start),
@@ -177,7 +184,7 @@ export function migrationOf(
       deviceStateNs: from(abi.L_DEVICE_DONE, suspended),
       residualNs: residual,
     },
-    ram: ramOf(reading, pages, outcome, rounds),
+    ram: ramOf(reading, s, pages, outcome, rounds),
     attempts: null,
     faults: faultsOf(reading, s, outcome),
   };

@@ -56,18 +56,28 @@ const attempt = z.strictObject({
 const migration = z.strictObject({
   status: z.enum(["completed", "failed", "cancelled", "not-converged"]),
   reason: z.string().nullable(),
-  totalTimeNs: ns.describe("from the start to the guest's resumption, or to the end of a failed migration"),
+  totalTimeNs: ns.describe(
+    "from the start to the guest's resumption, to the last page where some move after it, or to the failure",
+  ),
   downtimeNs: ns.nullable().describe("from suspension to resumption; null when the guest was not suspended"),
   setupTimeNs: ns.nullable().describe("handshake and start of the tracker; null when it was not done"),
   rounds: z.array(round),
   phases: z.strictObject({
     setupNs: ns.nullable(),
     precopyNs: ns.nullable().describe("from setup to suspension"),
-    stopNs: ns.nullable().describe("the downtime; setup, precopy and stop add up to the total"),
+    stopNs: ns
+      .nullable()
+      .describe(
+        "the downtime; setup, precopy and stop add up to the total, but for what comes after the resume",
+      ),
     deviceStateNs: ns
       .nullable()
       .describe("from suspension until all device state is at the destination's host"),
-    residualNs: ns.nullable().describe("from suspension until the last page is placed"),
+    residualNs: ns
+      .nullable()
+      .describe(
+        "from suspension, or where pages move after it from the resume, until the last page is placed",
+      ),
   }),
   ram: z
     .strictObject({
@@ -85,7 +95,9 @@ const migration = z.strictObject({
       "page-size": z.literal(4096),
       "precopy-bytes": bytes.nullable(),
       "downtime-bytes": bytes.nullable(),
-      "postcopy-bytes": bytes.nullable().describe("null without post-copy"),
+      "postcopy-bytes": bytes
+        .nullable()
+        .describe("records of pages after the resume; null without post-copy"),
       "postcopy-requests": count.nullable().describe("pages asked for; null without post-copy"),
       "multifd-bytes": bytes.optional().describe("there with software.multifd alone"),
     })
@@ -199,7 +211,12 @@ const guest = z.strictObject({
     .describe(
       "that vCPUs lost to the migration's work on shared cores, part of the slowdown; with cpu.cores",
     ),
-  firstTouchNs: later,
+  firstTouchNs: z
+    .strictObject({ p50: ns, p99: ns })
+    .nullable()
+    .describe(
+      "how long a vCPU waits for a page that is missing; null where none can be, or none was touched",
+    ),
 });
 
 const series = z.strictObject({

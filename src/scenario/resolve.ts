@@ -38,6 +38,7 @@ import { checkPause, fillPause } from "./pause.ts";
 import { checkStages, fillPlacement, placeOf } from "./placement.ts";
 import { loadPreset, presetNameProblem } from "./presets.ts";
 import { Problems, valueAt } from "./problems.ts";
+import { checkResidual, fillResidual } from "./residual.ts";
 import {
   DEFAULT_CARD,
   DEFAULT_HOST,
@@ -218,10 +219,9 @@ function fillMigration(scenario: Scenario): ResolvedScenario["migration"] {
   const { migration } = scenario;
   const ticks = (value: unknown): string => String(ticksOf(parseQuantity(value, "time")));
   return {
-    algorithm: "precopy",
     downtimeLimitTicks: ticks(migration.downtimeLimit),
     maxRounds: migration.maxRounds as number,
-    residual: "before-resume",
+    ...fillResidual(migration),
     timeoutTicks: migration.timeout === "none" ? null : ticks(migration.timeout),
     onTimeout: migration.onTimeout as "fail" | "force",
     retries: migration.retries as number,
@@ -276,6 +276,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkPlacement(scenario, problems);
   checkStages(scenario, engine, source.host, problems);
   checkDelta(scenario.delta, scenario.faults, scenario.migration.onTagFailure === "ask-again", problems);
+  checkResidual(scenario, scenarioSchema.shape.migration.parse({}), problems);
   checkTenant(scenario.tenant, problems);
   const { congestion, transport } = scenario.link;
   const recovers = congestion !== "none" || transport === "udp";

@@ -13,6 +13,7 @@ import { field, overrideFields, supported } from "./fields.ts";
 import { CARD_KEYS, HOST_KEYS, type KeySpec, LINK_KEYS, REFUSED_KEYS } from "./keys.ts";
 import { pauseSchema } from "./pause.ts";
 import { placementSchema } from "./placement.ts";
+import { algorithmSchema, missingSchema, residualSchema } from "./residual.ts";
 import { softwareSchema } from "./software-section.ts";
 import { trackerSchema } from "./tracker.ts";
 import { parseDecimal, printable, show, toRatio, UnitError } from "./units.ts";
@@ -298,12 +299,17 @@ const link = z.strictObject({
 });
 
 const migration = z.strictObject({
-  algorithm: supported(["precopy"], ["postcopy", "hybrid"], "algorithm").default("precopy"),
+  algorithm: algorithmSchema,
   downtimeLimit: time(TIME_MAX, "stop when the rest fits in this time").default("300 ms"),
   maxRounds: count(1, ROUNDS_MAX - 1, "rounds at most; the stop is one more").default(30),
-  residual: supported(["before-resume"], ["after-resume", "on-demand"], "when the rest moves").default(
-    "before-resume",
-  ),
+  residual: residualSchema,
+  threshold: wordOr("none", {
+    measure: "count",
+    min: 1,
+    max: 2 ** 32 - 1,
+    text: "stop when fewer pages are left, in place of the downtime limit",
+  }).default("none"),
+  missing: missingSchema.optional(),
   timeout: wordOr("none", { measure: "time", min: 1e-9, max: TIME_MAX, text: "longest migration" }).default(
     "none",
   ),

@@ -12,6 +12,7 @@ import type { ResolvedDelta } from "./types-delta.ts";
 import type { ResolvedFault } from "./types-faults.ts";
 import type { ResolvedLink } from "./types-link.ts";
 import type { ResolvedHostStages, ResolvedStages } from "./types-placement.ts";
+import type { Algorithm, Residual, ResolvedMissing } from "./types-residual.ts";
 import type { ResolvedSoftware } from "./types-software.ts";
 import type { ResolvedDevice, ResolvedTracker } from "./types-tracker.ts";
 
@@ -377,11 +378,15 @@ export interface ResolvedScenario {
   };
   link: ResolvedLink;
   migration: {
-    algorithm: "precopy";
+    algorithm: Algorithm;
     /** Decimal ticks. */
     downtimeLimitTicks: string;
     maxRounds: number;
-    residual: "before-resume";
+    residual: Residual;
+    /** Pages left below which the guest is stopped, where the downtime limit does not say. */
+    thresholdPages?: number;
+    /** There unless residual is before-resume. */
+    missing?: ResolvedMissing;
     /** Decimal ticks, or null for none. */
     timeoutTicks: string | null;
     onTimeout: "fail" | "force";

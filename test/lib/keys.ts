@@ -52,6 +52,13 @@ const ON_HOST = [
   "internal.pages=vsock",
   "compress.engine=lz4-sw",
 ] as const;
+/** Pages move after the resume, and the guest writes on meanwhile. */
+const LATE = [
+  "migration.residual=on-demand",
+  "migration.missing={ pushAfter: 50 us }",
+  "guest.generate.rate=2000000 /s",
+  ...BUSY,
+] as const;
 
 /** Of the generated guest of the base scenario, and everything that is not a side's. */
 export const KEYS: Readonly<Record<string, Other>> = {
@@ -164,6 +171,14 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "link.weights.pages": ["60", ...BOTH_LINKS],
   "migration.downtimeLimit": ["1 s", ...BUSY],
   "migration.maxRounds": ["2", ...BUSY],
+  "migration.algorithm": ["hybrid", "migration.downtimeLimit=300 ms", "migration.maxRounds=30", ...BUSY],
+  "migration.residual": "after-resume",
+  "migration.threshold": ["2000", "migration.downtimeLimit=300 ms", ...BUSY],
+  "migration.missing.fault": ["1 us", ...LATE],
+  "migration.missing.map": ["1 us", ...LATE],
+  "migration.missing.pushAfter": ["80 us", ...LATE],
+  "migration.missing.pushRate": ["1 Gbit/s", ...LATE],
+  "migration.missing.ahead": ["2", ...LATE],
   "migration.timeout": "200 us",
   "migration.onTimeout": ["fail", "migration.timeout=200 us"],
   "migration.startAt": "2.01 ms",

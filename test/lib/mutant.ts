@@ -17,8 +17,8 @@ import {
 import { chainRun, checkChain, ENGINE } from "./claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./claims/codec.ts";
 import { checkDeltaRuns, checkDeltas } from "./claims/delta.ts";
-import * as failing from "./claims/failing.ts";
 import { checkRingRate, checkSeen, checkUnsafe } from "./claims/devices.ts";
+import * as failing from "./claims/failing.ts";
 import {
   checkCorrupt,
   checkGivenUp,

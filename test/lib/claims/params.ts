@@ -107,6 +107,15 @@ export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
       "destination.host=gen5-host",
     ],
   ],
+  [
+    "post-copy, asked for alone for a while, then at a rate",
+    [
+      "migration.algorithm=postcopy",
+      "migration.residual=on-demand",
+      "migration.missing={ fault: 3 us, map: 777 ns, pushAfter: 3 ms, pushRate: 7 Gbit/s, ahead: 9 }",
+    ],
+  ],
+  ["a threshold, and pushed after", ["migration.threshold=99", "migration.residual=after-resume"]],
   ["AES-256 at 2048 bit", ["encrypt.cipher=aes-256-gcm", "source.card.crypto.bitsPerCycle=2048 bit/cycle"]],
   [
     "a deeper pipeline",

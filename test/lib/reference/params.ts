@@ -17,6 +17,7 @@ import {
   ticks,
   whole,
 } from "./params-pcie.ts";
+import { residualParams } from "./params-residual.ts";
 import { stageParams } from "./params-stages.ts";
 import {
   type Exact,
@@ -348,6 +349,7 @@ export function deriveParams(text: string, sets: readonly string[]): Params {
   };
   runParams(put, scenario);
   deviceParams(put, scenario);
+  const late = residualParams(put, scenario, ticksPer);
   const [keyBits, rounds] = ROUNDS[switched(scenario, "encrypt", "cipher", "aes-128-gcm")]!;
   put(abi.G_ENCRYPT_BITS, keyBits);
   linkParams(put, scenario, linkOf(scenario), cards[1]!("tcp.receiveWindow"));
@@ -364,6 +366,7 @@ export function deriveParams(text: string, sets: readonly string[]): Params {
     around(p, scenario, i, cards[i]!);
     hostParams(p, host, block[abi.S_MEM_JITTER] === 1);
     jitter.push(jitterOf(host, block[abi.S_MEM_JITTER] === 1));
+    if (i === 1) for (const [key, value] of late) p(key, value);
     engines(p, cards[i]!, rounds);
     encoder(p, cards[i]!);
     const engine = engineOf(scenario);

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// When a round was the last before the stop (docs/model.md sections 9 and 18).
+import { ALGORITHM_HYBRID, G_ALGORITHM, G_DOWNTIME_LIMIT, G_THRESHOLD } from "../abi";
+import { dirtyCount } from "./dirty";
+import { g, g32 } from "./params";
+import { productAtMost } from "./time";
+
+/**
+ * Whether the guest is stopped after a round that placed so many pages in so long: nothing is left, it was
+ * the one round of a hybrid, fewer pages are left than the threshold, or, without one, pages left / (pages
+ * placed / duration) <= downtime limit.
+ */
+export function enough(duration: u64, placed: u64): bool {
+  if (dirtyCount() == 0 || g32(G_ALGORITHM) == ALGORITHM_HYBRID) return true;
+  const threshold = g32(G_THRESHOLD);
+  if (threshold != 0) return dirtyCount() < threshold;
+  return productAtMost(dirtyCount(), duration, g(G_DOWNTIME_LIMIT), placed);
+}
