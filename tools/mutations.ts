@@ -17,6 +17,7 @@ import { lossy } from "./mutations/lossy.ts";
 import { pcie } from "./mutations/pcie.ts";
 import { placement } from "./mutations/placement.ts";
 import { probe } from "./mutations/probe.ts";
+import { residual } from "./mutations/residual.ts";
 import { traces } from "./mutations/traces.ts";
 import { trackers } from "./mutations/trackers.ts";
 
@@ -28,6 +29,7 @@ export const mutations: readonly Mutation[] = [
   failing,
   harness,
   host,
+  residual,
   trackers,
   devices,
   pcie,

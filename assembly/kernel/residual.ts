@@ -9,7 +9,8 @@
 // Models: one bit a page and state. The source's card tells of its stale pages a batch of 2048 at a time, and
 //   the destination's card tells its host; both count as told when the message has begun.
 // Sent unasked, in order of addresses: no more than `ahead` pages in hand between scanner and send buffer,
-//   and none that the send buffer of link B could not take: what is asked for does not wait for its window.
+//   and no more bytes on link B than a round trip of the link holds and 2 x `ahead` pages (at most the
+//   window): what is asked for does not wait for its window, and a page that is touched on its way not long.
 // Leaves out: that a page arrives in parts.
 import {
   AHEAD_MAX,
@@ -17,6 +18,9 @@ import {
   C_DEMAND_BYTES,
   C_POSTCOPY_BYTES,
   G_ENCRYPT_BITS,
+  G_NET_PROPAGATION,
+  G_NET_TICKS_DEN,
+  G_NET_TICKS_NUM,
   G_NET_WINDOW,
   G_PAGES,
   G_PUSH_AFTER,
@@ -66,6 +70,7 @@ let pushFrom: u64 = 0;
 let inHand: u32 = 0;
 let ahead: u32 = 0;
 let recordMost: u32 = 0;
+let outMost: u64 = 0; // bytes of link B that are not acknowledged
 
 // pages that the host waits for and that have been handed to PCIe, to be told of: a ring
 const FILLED = memory.data(256, 16);
@@ -98,6 +103,8 @@ export function buildResidual(): bool {
   recordMost = recordBytes(PAGE_BYTES, g32(G_ENCRYPT_BITS) != 0 ? RECORD_TAG_BYTES : 0);
   const fits = g32(G_NET_WINDOW) / recordMost;
   ahead = min<u32>(min<u32>(g32(G_PUSH_AHEAD), AHEAD_MAX), fits);
+  const trip = (2 * g(G_NET_PROPAGATION) * g(G_NET_TICKS_DEN)) / g(G_NET_TICKS_NUM);
+  outMost = min<u64>(g(G_NET_WINDOW), trip + 2 * ahead * recordMost);
   return stale != 0 && due != 0 && awaited != 0 && missing != 0 && unmapped != 0 && marks != 0;
 }
 
@@ -195,8 +202,8 @@ export function takePush(bits: usize, t: u64): u32 {
   }
   const most = (ahead + 1) / 2;
   const s = stream(0, LINK_B);
-  const room = g(G_NET_WINDOW) - (s.appended - s.una);
-  if (inHand + most > ahead || <u64>(inHand + most) * recordMost > room) return 0;
+  const out = s.appended - s.una + <u64>(inHand + most) * recordMost;
+  if (inHand + most > ahead || out > outMost) return 0;
   while (bitsIn(staleBits(cursor)) == 0) cursor++;
   const n = firstOf(staleBits(cursor), bits, most);
   staleLeft -= n;

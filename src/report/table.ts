@@ -101,7 +101,14 @@ function rounds({ migration }: Result, colors: Colors): string {
   return columns(head, [...shown, all], colors);
 }
 
-function phases({ migration, guest, hostCpu }: Result, colors: Colors): string {
+/** What came after the resume, where pages moved then. */
+function residualNote({ migration, guest }: Result): string {
+  const touch = guest.firstTouchNs === null ? "" : `, first touch p99 ${time(guest.firstTouchNs.p99)}`;
+  return `${grouped(migration.ram["postcopy-requests"] ?? 0)} pages asked for${touch}`;
+}
+
+function phases(result: Result, colors: Colors): string {
+  const { migration, guest, hostCpu, scenario } = result;
   const { setupNs, precopyNs, stopNs, deviceStateNs, residualNs } = migration.phases;
   const share = (ns: number | null): string =>
     ns === null ? "" : percent(ns / Math.max(1e-9, migration.totalTimeNs));
@@ -114,11 +121,13 @@ function phases({ migration, guest, hostCpu }: Result, colors: Colors): string {
   const slowed = guest.slowdown === null ? "" : `write faults slowed the guest by ${percent(guest.slowdown)}`;
   const stalls = slowed === "" ? "" : `${grouped(guest.writeFaults)} ${slowed}`;
   const device = deviceStateNs === null ? "" : `device state there after ${time(deviceStateNs)}`;
-  const pages = residualNs === null ? "" : `last page placed after ${time(residualNs)}`;
+  const late = scenario.migration.missing !== undefined;
+  const pages = residualNs === null || late ? "" : `last page placed after ${time(residualNs)}`;
   const rows = [
     row("setup", setupNs, "handshake, start of the tracker"),
     row("pre-copy", precopyNs, stalls),
     row("stopped", stopNs, [pages, device].filter((text) => text !== "").join(", ")),
+    ...(late ? [row("resumed", residualNs, residualNote(result))] : []),
   ];
   const { sourceCoreSeconds, destinationCoreSeconds } = hostCpu;
   const [from, to] = [time(1e9 * sourceCoreSeconds), time(1e9 * destinationCoreSeconds)];

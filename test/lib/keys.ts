@@ -173,7 +173,7 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "migration.maxRounds": ["2", ...BUSY],
   "migration.algorithm": ["hybrid", "migration.downtimeLimit=300 ms", "migration.maxRounds=30", ...BUSY],
   "migration.residual": "after-resume",
-  "migration.threshold": ["2000", "migration.downtimeLimit=300 ms", ...BUSY],
+  "migration.threshold": ["5", "migration.downtimeLimit=300 ms", ...BUSY],
   "migration.missing.fault": ["1 us", ...LATE],
   "migration.missing.map": ["1 us", ...LATE],
   "migration.missing.pushAfter": ["80 us", ...LATE],

@@ -42,6 +42,7 @@ import {
   checkWalksAhead,
 } from "./claims/probe.ts";
 import { checkThread } from "./claims/qemu.ts";
+import { checkDemand, checkModes } from "./claims/residual.ts";
 import * as runs from "./claims/runs.ts";
 import { checkSeals, checkStoppedSeals } from "./claims/seal.ts";
 import { checkBounds, checkFlippedBit, checkRepeatedNumber, checkSource } from "./claims/spoil.ts";
@@ -86,6 +87,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
     runs.checkStalls,
     runs.checkVersions,
   ],
+  residual: [checkModes, checkDemand],
   trackers: [checkGroups, checkLogs],
   devices: [checkUnsafe, checkSeen, checkRingRate],
   around: [
