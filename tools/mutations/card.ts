@@ -247,8 +247,8 @@ export const card: readonly Row[] = [
     "runs",
     "firmware/builtin",
     "a round counts as placed with pages missing",
-    "q.placed - q.roundBase == q.roundPages",
-    "q.placed - q.roundBase + 256 >= q.roundPages",
+    "q.placed + q.told - q.roundBase == q.roundPages",
+    "q.placed + q.told - q.roundBase + 256 >= q.roundPages",
     "memory at the resume",
   ],
   [

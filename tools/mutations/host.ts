@@ -16,8 +16,8 @@ export const host: readonly Row[] = [
     "runs",
     "host/guest",
     "zero writes leave the bytes",
-    "if ((flags & EVENT_ZERO) != 0) memory.fill(sourcePage(pfn), 0, PAGE_BYTES);",
-    "if ((flags & EVENT_ZERO) != 0) memory.fill(sourcePage(pfn), 0, 0);",
+    "if ((flags & EVENT_ZERO) != 0) memory.fill(page, 0, PAGE_BYTES);",
+    "if ((flags & EVENT_ZERO) != 0) memory.fill(page, 0, 0);",
     "invariant destination-equals-source",
   ],
   [
@@ -62,10 +62,10 @@ export const host: readonly Row[] = [
   ],
   [
     "runs",
-    "host/frontend",
+    "kernel/stopping",
     "the stop rule is inverted",
-    "productAtMost(dirtyCount(), t - ",
-    "!productAtMost(dirtyCount(), t - ",
+    "return productAtMost(",
+    "return !productAtMost(",
     "round limit, stop rule",
   ],
   [

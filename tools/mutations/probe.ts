@@ -142,7 +142,7 @@ const CORE: readonly [file: string, name: string, find: string, replace: string]
   [
     "board-wiring",
     "no room for writes that wait for walks",
-    "const writes = underWay + untranslated(side);",
+    "const writes = underWay + untranslated(side) + words;",
     "const writes = underWay;",
   ],
   [
