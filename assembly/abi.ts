@@ -367,7 +367,8 @@ export const U_FRONTEND: u32 = 18;
 export const U_GUEST: u32 = 19;
 export const U_TENANT: u32 = 20;
 export const U_FUNCTION: u32 = 21;
-export const UNITS: u32 = 22;
+export const U_STORAGE: u32 = 22;
+export const UNITS: u32 = 23;
 export const U_DELTA: u32 = 23; // in the timeline alone: it is stepped with the compressor
 
 // --- why run() came back ---
@@ -414,6 +415,8 @@ export const I_TLP_RULES: u32 = 14;
 export const I_DECODES: u32 = 15;
 export const I_SLOT_EXAMINED: u32 = 16;
 export const I_DEVICE_RECORDED: u32 = 17;
+export const I_STORAGE_ONCE: u32 = 20;
+export const I_STORAGE_INDICES: u32 = 21;
 export const I_ONE_GUEST: u32 = 24;
 export const I_DELTA_BASE: u32 = 31;
 
@@ -444,9 +447,12 @@ export const Q_OWN: u32 = 22; // records the firmware makes itself -> control
 export const Q_READ: u32 = 23; // + READ_QUEUES_MAX
 export const Q_TENANT_ANSWER: u32 = 31;
 export const Q_TENANT_LANDED: u32 = 32;
-export const Q_DELTA: u32 = 39;
 export const Q_DEVICE_LANDED: u32 = 33; // data and records of devices that have landed
 export const Q_RELEASED: u32 = 34; // slots of their ring that have been examined
+export const Q_STORAGE_ANSWER: u32 = 35;
+export const Q_STORAGE_LANDED: u32 = 36;
+export const Q_STORAGE_BELL: u32 = 37;
+export const Q_DELTA: u32 = 39;
 export const QUEUES: u32 = 40;
 
 // landings of posted writes
@@ -455,6 +461,7 @@ export const LAND_MSIX: u32 = 2;
 export const LAND_USED: u32 = 3;
 export const LAND_TENANT: u32 = 4;
 export const LAND_DEVICE: u32 = 5;
+export const LAND_STORAGE: u32 = 6;
 
 // ports of a side's bus: a requester r posts at PORT_POSTED + r and reads at PORT_READ + r
 export const PORT_POSTED: u32 = 0;
@@ -469,6 +476,7 @@ export const R_VSOCK: u32 = 1;
 export const R_DESC: u32 = 2;
 export const R_TENANT: u32 = 3;
 export const R_ATS: u32 = 4; // the card's translation cache
+export const R_STORAGE: u32 = 6; // a storage adapter, by the ports of other I/O
 
 // messages over VSOCK: to the card, then to the host
 export const M_START: u32 = 1;
@@ -519,6 +527,7 @@ export const A_SEAL: u32 = 48;
 export const A_OPEN: u32 = 64;
 export const A_UNLZ: u32 = 80;
 export const A_FUNCTION: u32 = 96;
+export const A_STORAGE: u32 = 97;
 export const A_DELTA: u32 = 98;
 export const ACCOUNTS: u32 = 99;
 
@@ -610,6 +619,15 @@ export const C_DEVICE_STALL: u32 = 70;
 export const C_DEVICE_OVERFLOWS: u32 = 71; // writes that found the ring full
 export const C_DEVICE_RECORD_BYTES: u32 = 72; // on the wire
 export const C_DEVICE_EXAMINED: u32 = 73;
+export const C_STORAGE_REQUESTS: u32 = 81; // that completed here
+export const C_STORAGE_BYTES: u32 = 82;
+export const C_STORAGE_PF: u32 = 83; // by way of the physical function
+export const C_STORAGE_WAITED: u32 = 84; // made while nobody took requests
+export const C_STORAGE_STATE: u32 = 85; // bytes of a virtual function's state
+export const C_STORAGE_DRAIN: u32 = 86; // ticks from the last request taken until nothing was under way
+export const C_STORAGE_STALL: u32 = 87; // ticks in which nobody took requests
+export const C_STORAGE_MOVED: u32 = 88; // requests of the state: sent, begun again
+export const C_STORAGE_HOST: u32 = 89; // ticks of the intermediary's core
 // deltas: at the source what the cache had, at the destination what was written
 export const C_DELTA_HITS: u32 = 104;
 export const C_DELTA_MISSES: u32 = 105;
@@ -638,7 +656,8 @@ export const H_RECORD_OPEN: u32 = 3;
 export const H_PLACE: u32 = 4;
 export const H_MESSAGE: u32 = 5;
 export const H_TENANT: u32 = 6;
-export const HISTOGRAMS: u32 = 8;
+export const H_STORAGE: u32 = 8; // a request, from the guest's asking to its answer
+export const HISTOGRAMS: u32 = 9;
 
 // --- the log of a migration: u64 each ---
 export const L_STATUS: u32 = 0;
@@ -660,6 +679,9 @@ export const L_FOUND: u32 = 18; // when the source's card found the failure
 export const L_QUIESCED: u32 = 20; // when the last write of a device had landed before the stop
 export const L_QUIESCING: u32 = 21; // when devices were told to begin none
 export const L_RECORDING: u32 = 22; // when devices were told to record
+export const L_STORAGE_ASKED: u32 = 30; // when the adapter was told to take no more
+export const L_STORAGE_STILL: u32 = 31; // when its state was with the intermediary, last
+export const L_STORAGE_LOAD: u32 = 32; // ticks that its state took to be set
 export const L_COUNT: u32 = 48;
 
 // a round in the log, u64 each
@@ -760,6 +782,39 @@ export const QR_FAULT_TICKS: u32 = 23; // by which vCPUs waited for pages
 export const QR_GIVEN_UP: u32 = 24; // when, 0 for not
 export const QR_COUNT: u32 = 32;
 
+// --- a storage adapter passed through to the guest: parameters, u64 each; times are ticks ---
+export const ST_DEPTH: u32 = 0; // requests under way at most; 0: there is no adapter
+export const ST_QUEUE: u32 = 1; // entries of the request and of the response queue
+export const ST_BYTES: u32 = 2; // of a request's data
+export const ST_READS: u32 = 3; // per cent of requests that read
+export const ST_EVERY: u32 = 4; // between two requests, in the mean
+export const ST_POLICY: u32 = 5; // QUIESCE_ constants
+export const ST_AT_STOP: u32 = 6; // 1: told when the guest has stopped; 0: before the first round
+export const ST_SUSPEND: u32 = 7; // from the command until no request is taken
+export const ST_RESUME: u32 = 8; // from a state that is set until requests may be taken
+export const ST_STATE_BYTES: u32 = 9; // of the state beside the requests in it
+export const ST_RATE_NUM: u32 = 10; // ticks a byte between the functions of a card
+export const ST_RATE_DEN: u32 = 11;
+export const ST_PF_TICKS: u32 = 12; // of the intermediary's core, a request and a response
+export const ST_CANCEL: u32 = 13; // to cancel one request
+export const ST_TAGS: u32 = 14;
+export const ST_FIRST_PAGE: u32 = 15; // of queues and buffers in the guest's memory
+export const ST_COUNT: u32 = 32;
+// what is done with requests when the guest moves
+export const QUIESCE_NONE: u32 = 0;
+export const QUIESCE_SUSPEND: u32 = 1;
+export const QUIESCE_DRAIN: u32 = 2;
+export const QUIESCE_FALLBACK: u32 = 3;
+export const QUIESCE_CANCEL: u32 = 4;
+export const STORAGE_DEPTH_MAX: u32 = 256;
+export const STORAGE_QUEUE_MAX: u32 = 1024;
+export const STORAGE_STEPS: u32 = 1024; // quantiles of the service time
+export const STORAGE_BLOCKS: u32 = 16; // contents that a read may bring
+export const STORAGE_REQUEST_BYTES: u32 = 64; // an entry of the request queue
+export const STORAGE_RESPONSE_BYTES: u32 = 16;
+export const STORAGE_BATCH: u32 = 8; // requests taken by one read of the queue
+export const STORAGE_SLOT_BYTES: u32 = 64; // kernel/storage: a request of the guest
+
 // series: adaptive windows, doubled when the table is full
 export const SERIES_BINS: u32 = 512;
 export const SERIES_GOODPUT: u32 = 0;
@@ -783,7 +838,21 @@ export const T_STAGE: u32 = 10; // which unit; t start; a page number; b end, c 
 export const T_PAGE: u32 = 11; // which step (P_ constants); t; a page number; b, c by step
 export const T_SPOILT: u32 = 12; // which port; t start; a bytes on the wire of a TLP that arrives spoilt
 export const T_DEVICE: u32 = 13; // which step (V_ constants); t; a page; b, c by step
+// which step of a storage request (IO_ constants); t; a slot; b number, c by step
+export const T_STORAGE: u32 = 14;
 export const T_RECORD_BYTES: u32 = 32;
+
+// --- steps of a storage request and its adapter (T_STORAGE) ---
+export const IO_ASKED: u32 = 1; // c place in the request queue
+export const IO_TAKEN: u32 = 2; // read of the queue is put: a first slot, b requests, c 1 through the PF
+export const IO_BEGUN: u32 = 3; // c 1 a write, whose data is read first
+export const IO_SERVICE: u32 = 4; // c its end
+export const IO_ANSWER: u32 = 5; // interrupt is put; c place in the response queue
+export const IO_DONE: u32 = 6; // the guest has its answer
+export const IO_FORWARD: u32 = 7; // the intermediary takes it; c when it is the PF's
+export const IO_RETURN: u32 = 8; // the intermediary has the PF's answer; c when the guest has it
+export const IO_CANCELLED: u32 = 9;
+export const IO_MODE: u32 = 10; // a mode of the adapter (kernel/storage), c until when
 
 // --- steps of a page on its way (T_PAGE) ---
 export const P_WRITTEN: u32 = 1; // b version, c 1 when it set the dirty mark

@@ -19,6 +19,7 @@ import {
   A_READ,
   A_RECEIVE,
   A_SCANNER,
+  A_STORAGE,
   A_TENANT,
   A_SEAL,
   A_UNLZ,
@@ -32,6 +33,7 @@ import {
   LAND_DEVICE,
   LAND_MSIX,
   LAND_PAGE,
+  LAND_STORAGE,
   LAND_TENANT,
   LAND_USED,
   MESSAGE_SLOTS,
@@ -57,6 +59,9 @@ import {
   Q_RELEASED,
   Q_SCAN,
   Q_SEAL,
+  Q_STORAGE_ANSWER,
+  Q_STORAGE_BELL,
+  Q_STORAGE_LANDED,
   Q_TENANT_ANSWER,
   Q_TENANT_LANDED,
   Q_TO_HOST,
@@ -68,9 +73,14 @@ import {
   R_ATS,
   R_DATA,
   R_DESC,
+  R_STORAGE,
   R_TENANT,
   R_VSOCK,
   STARVED,
+  STORAGE_DEPTH_MAX,
+  ST_BYTES,
+  ST_DEPTH,
+  ST_TAGS,
   S_ATS_ENTRIES,
   S_ATS_REQUESTS,
   S_CORES,
@@ -135,6 +145,7 @@ import {
   U_READ,
   U_SCANNER,
   U_SEAL,
+  U_STORAGE,
   U_TENANT,
   U_UNLZ,
   U_UP,
@@ -155,6 +166,7 @@ import { buildFramer } from "./card/framer";
 import { buildPlacer } from "./card/placer";
 import { buildScanner } from "./card/scanner";
 import { memoReset } from "./card/sizing";
+import { BELL } from "./card/storage";
 import { buildZero } from "./card/zero";
 import { buildVsock } from "./channel/vsock";
 import { gcmSetKey } from "./codec/gcm";
@@ -185,8 +197,12 @@ import { residual } from "./kernel/residual";
 import { buildRoot } from "./kernel/root";
 import { buildServer } from "./kernel/server";
 import { openAccount } from "./kernel/stats";
+import { st, st32, stateRoom } from "./kernel/storage-params";
 import { NO_CLOCK } from "./kernel/time";
 import { DOWN, UP, buildWays, setLanding } from "./kernel/way";
+
+/** Doorbells of a storage adapter on their way: one a request, and one each of those by way of its PF. */
+const BELLS_MAX = STORAGE_DEPTH_MAX * 2;
 
 /** The functional encoder has one configuration for both cards: the source's. */
 export function buildEncoder(): bool {
@@ -265,6 +281,9 @@ export function wireQueues(side: u32): void {
 
 /** Queues of the card's other I/O. */
 export function wireTenant(side: u32): void {
+  buildFifo(side, Q_STORAGE_ANSWER, TAGS_MAX, U_STORAGE);
+  buildFifo(side, Q_STORAGE_LANDED, STORAGE_DEPTH_MAX * 2, U_STORAGE);
+  buildFifo(side, Q_STORAGE_BELL, BELLS_MAX, U_STORAGE);
   buildFifo(side, Q_TENANT_ANSWER, TAGS_MAX, U_TENANT);
   buildFifo(side, Q_TENANT_LANDED, TENANT_OPS_MAX, U_TENANT);
 }
@@ -284,8 +303,8 @@ export function wirePorts(side: u32): bool {
   buildPort(side, UP_READ + R_DESC, 512, U_UP);
   buildPort(side, UP_READ + R_TENANT, TLP_QUEUE_DEPTH, U_UP);
   buildPort(side, UP_TRANSLATE, 64, U_UP);
-  const devices = side == 0 && g32(G_DEVICES) != 0;
-  buildPort(side, DOWN_POSTED, devices ? 128 : 64, U_DOWN);
+  const released: u32 = side == 0 && g32(G_DEVICES) != 0 ? 64 : 0;
+  buildPort(side, DOWN_POSTED, released + (st32(ST_DEPTH) == 0 ? 64 : 2 * BELLS_MAX), U_DOWN);
   buildPort(side, DOWN_COMPLETION, TAGS_MAX, U_DOWN);
   // tags and completion buffer: VSOCK, descriptors and other I/O have their own, what is left is the data's;
   // on a probe's board all is the other I/O's
@@ -293,11 +312,13 @@ export function wirePorts(side: u32): bool {
   const ats = p32(side, S_ATS_ENTRIES) == 0 ? 0 : p32(side, S_ATS_REQUESTS);
   const desc = p32(side, S_PCIE_TAGS_DESC);
   const other = p32(side, S_TEN_TAGS);
-  const data = p32(side, S_PCIE_TAGS) - vsock - desc - other - ats;
+  const stored: u32 = st32(ST_DEPTH) == 0 ? 0 : st32(ST_TAGS);
+  const data = p32(side, S_PCIE_TAGS) - vsock - desc - other - ats - stored;
   const share = p32(side, S_PCIE_CPL_BYTES) / 8;
   const headers = p32(side, S_PCIE_CPL_HEADERS) / 8;
   const eighths: u32 = other == 0 ? 0 : data == 0 ? 8 : 1;
-  const rest: u32 = data == 0 ? 0 : 6 - eighths;
+  const adapters: u32 = stored == 0 ? 0 : 1;
+  const rest: u32 = data == 0 ? 0 : 6 - eighths - adapters;
   const first = data + vsock + desc;
   const answers = queue(side, Q_TENANT_ANSWER);
   buildRequester(side, R_TENANT, first, other, eighths * share, eighths * headers, answers);
@@ -306,15 +327,20 @@ export function wirePorts(side: u32): bool {
   buildRequester(side, R_DATA, 0, data, rest * share, rest * headers, queue(side, Q_READ_ANSWER));
   buildRequester(side, R_VSOCK, data, vsock, share, headers, queue(side, Q_VSOCK_ANSWER));
   buildRequester(side, R_DESC, data + vsock, desc, share, headers, queue(side, Q_DESC_ANSWER));
+  const storage = adapters * share;
+  const own = queue(side, Q_STORAGE_ANSWER);
+  buildRequester(side, R_STORAGE, first + other + ats, stored, storage, adapters * headers, own);
   // the ATC has place for every answer it asks for
   buildRequester(side, R_ATS, first + other, ats, ats * TRANSLATION_BYTES, ats, 0);
   setLanding(side, UP, LAND_PAGE, queue(side, Q_LANDED));
   setLanding(side, UP, LAND_MSIX, queue(side, Q_MSIX));
   setLanding(side, UP, LAND_USED, queue(side, Q_USED));
   setLanding(side, UP, LAND_TENANT, queue(side, Q_TENANT_LANDED));
+  setLanding(side, UP, LAND_STORAGE, queue(side, Q_STORAGE_LANDED));
   setLanding(side, DOWN, 1, queue(side, Q_DOORBELL));
   setLanding(side, UP, LAND_DEVICE, queue(side, Q_DEVICE_LANDED));
   setLanding(side, DOWN, LAND_RELEASE, queue(side, Q_RELEASED));
+  setLanding(side, DOWN, BELL, queue(side, Q_STORAGE_BELL));
   return buildMemory(side);
 }
 
@@ -326,10 +352,12 @@ function untranslated(side: u32): u64 {
   if (p32(side, S_IOMMU_SETS) == 0) return 0;
   const credits = min<u64>(p(side, S_PCIE_PH), p(side, S_PCIE_PD));
   if (credits < <u64>CREDITS_ENDLESS) return credits;
+  const stored = st(ST_DEPTH) * (st(ST_BYTES) / PAGE_BYTES + 4) + stateRoom() / PAGE_BYTES + 2;
   const other = p32(side, S_TEN_KIND) == TENANT_OFF ? 0 : p(side, S_TEN_DEPTH);
   const records: u64 = completing(side) ? READ_RECORDS : 0;
   const devices: u64 = side == 0 ? g(G_DEVICES) * 3 * DEVICE_WRITES_MAX : 0;
-  return p(side, S_SRAM_SLOTS) + records + devices + other * (p(side, S_TEN_BYTES) / PAGE_BYTES + 2);
+  const most = records + devices + stored;
+  return p(side, S_SRAM_SLOTS) + most + other * (p(side, S_TEN_BYTES) / PAGE_BYTES + 2);
 }
 
 /** The servers of host memory; a request takes 24 bytes of the wire at least, and is then a flight away. */
@@ -365,6 +393,7 @@ export function buildUnits(side: u32): void {
   buildFrontend(side);
   buildProgress(side, U_CONTROL);
   if (p32(side, S_TEN_KIND) != TENANT_OFF) openAccount(side, A_TENANT, STARVED);
+  if (st(ST_DEPTH) != 0) openAccount(side, A_STORAGE, STARVED);
   if (side == 0 || residual != 0) openAccount(side, A_GUEST, STARVED);
   if (side == 0 && g32(G_DEVICES) != 0) openAccount(side, A_FUNCTION, STARVED);
   openAccount(side, A_FRONTEND, STARVED);
@@ -405,6 +434,7 @@ function clocked(u: u32): bool {
     u != U_FRONTEND &&
     u != U_TENANT &&
     u != U_FUNCTION &&
+    u != U_STORAGE &&
     u != U_GUEST
   );
 }

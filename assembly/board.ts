@@ -57,6 +57,7 @@ import {
   U_RECEIVE,
   U_SCANNER,
   U_SEAL,
+  U_STORAGE,
   U_TENANT,
   U_UNLZ,
   U_UP,
@@ -72,6 +73,7 @@ import { landFunctions, startFunctions, stepFunctions } from "./card/functions";
 import { receiving, stepFramer, stepReceive } from "./card/framer";
 import { landPages, stepPlacer } from "./card/placer";
 import { stepScanner } from "./card/scanner";
+import { stepStorage } from "./card/storage";
 import { buildTenant, startTenant, stepTenant, stopTenant } from "./card/tenant";
 import { stepZero } from "./card/zero";
 import { flushPcie, settlePcie, stepPcie } from "./channel/pcie";
@@ -79,6 +81,8 @@ import { stepVsock } from "./channel/vsock";
 import { buildFirmware, onHandler, poll } from "./firmware/builtin";
 import { endedAt, handledAt, stepFrontend } from "./host/frontend";
 import { buildGuest, guestMoves, stepGuest, stepGuestThere, wantsInput } from "./host/guest";
+import { guestStays, storageHome, storageOpen } from "./kernel/adapter";
+import { buildAdapters } from "./kernel/adapter-state";
 import { guestRuns, setGuestRuns } from "./kernel/dirty";
 import { devices, quiesceDevices, writesOut } from "./kernel/device-writes";
 import { completionsOpen } from "./kernel/completion";
@@ -93,6 +97,7 @@ import {
   ABSENT,
   buildPages,
   deltas,
+  deviceBytes,
   devicePlace,
   deviceState,
   firstBehind,
@@ -123,6 +128,8 @@ import {
   wake,
 } from "./kernel/schedule";
 import { settleServers } from "./kernel/server";
+import { buildStorage, endDriver } from "./kernel/storage";
+import { stateRoom } from "./kernel/storage-params";
 import { broken, brokenInvariant, closeBooks, standStill, statsReset } from "./kernel/stats";
 import { LINK_A, LINK_B, buildStream, stream, streamsLeft } from "./kernel/stream";
 import { NEVER, NO_CLOCK, edgeAt, setDomain } from "./kernel/time";
@@ -176,6 +183,7 @@ export function build(): u32 {
   const bodies = g32(G_CONTENT) != CONTENT_SIZED || g32(G_DELTA_SETS) != 0;
   buildTouch();
   if (!buildPages() || !buildTracker() || !buildResidual() || !buildGuest(bodies)) return BUILD_MEMORY;
+  if (!buildStorage()) return BUILD_MEMORY;
   buildMessages(bodies && g32(G_PAGES_OVER_VSOCK) != 0);
   if (!buildNet()) return BUILD_MEMORY;
   buildFirmware(handshakeTicks());
@@ -187,7 +195,8 @@ export function build(): u32 {
   if (!buildEncoder()) return BUILD_COMPRESSOR;
   // a ring holds a send buffer and a receive window, or all there is to send; back come control records
   const most = 2 * g(G_NET_WINDOW);
-  const state = g(G_DEVICE_BYTES) + (g(G_DEVICE_BYTES) >> 6);
+  const device = g(G_DEVICE_BYTES) + stateRoom();
+  const state = device + (device >> 6);
   const asked: u64 = residual == 0 ? 0 : 524288; // a page a vCPU
   const ringA = ringBytes((state < most ? state : most) + asked);
   const ringB = bodies ? ringBytes(most) : 0;
@@ -211,6 +220,7 @@ export function build(): u32 {
   startFunctions();
   wake(0, U_FRONTEND, 0);
   wake(0, U_GUEST, 0);
+  buildAdapters();
   if (stream(0, LINK_A).bytes == 0 || (bodies && stream(0, LINK_B).bytes == 0)) return BUILD_MEMORY;
   return arenaTop() == 0 ? BUILD_MEMORY : BUILD_OK;
 }
@@ -239,8 +249,15 @@ function runUntil(until: u64): u32 {
     const a = earliest(0);
     const b = earliest(1);
     const first = a < b ? a : b;
-    if (endAt != NEVER && !draining && first > endAt) finish();
-    if (first == NEVER) return draining ? STOP_DONE : STOP_DEADLOCK;
+    if (endAt != NEVER && !draining && first > endAt) {
+      // a guest that has moved is followed until its storage goes on
+      if (first != NEVER && storageOpen()) endAt += g(G_NET_PROPAGATION);
+      else finish();
+    }
+    if (first == NEVER) {
+      if (!draining) return STOP_DEADLOCK;
+      return storageHome(clock) ? STOP_DONE : STOP_INVARIANT;
+    }
     if (first > until) return STOP_UNTIL;
     // neither side can hear of the other within a propagation time, so each may run that far alone
     let to = first + g(G_QUANTUM);
@@ -323,6 +340,7 @@ export function step(side: u32, u: u32, t: u64): void {
     else stepGuestThere(t);
   } else if (u == U_TENANT) stepTenant(side, t);
   else if (u == U_FUNCTION) stepFunctions(side, t);
+  else if (u == U_STORAGE) stepStorage(side, t);
   else stepUnit(side, u, t);
 }
 
@@ -419,6 +437,7 @@ function stepHost(side: u32, t: u64): void {
   if (justResumed) resumedEarly(t);
   if (endedAt == 0 || (endAt != NEVER && !movedAfterAll(side, t))) return;
   note(L_ENDED, t);
+  if (logged(L_STATUS) != STATUS_RUNNING && guestRuns) guestStays(t);
   if (logged(L_STATUS) == STATUS_RUNNING) {
     note(L_STATUS, STATUS_COMPLETED);
     if (residual == 0) {
@@ -474,6 +493,7 @@ function finish(): void {
   stopTenant(0);
   stopTenant(1);
   quiesceDevices(endAt);
+  endDriver();
   draining = true;
   if (logged(L_STATUS) == STATUS_FAILED || linkLost(endAt)) shutLink();
 }
@@ -481,13 +501,13 @@ function finish(): void {
 /** The device state has been gathered as a whole, and no byte of it twice. */
 function deviceOnce(t: u64): void {
   const gathered = progress(1).device;
-  if (gathered != g(G_DEVICE_BYTES)) broken(I_DEVICE_STATE, gathered, g(G_DEVICE_BYTES), t);
+  if (gathered != deviceBytes) broken(I_DEVICE_STATE, gathered, deviceBytes, t);
 }
 
 /** Bytes of device state that differ. */
 export function differingDevice(): u32 {
   let n: u32 = 0;
-  const bytes = g32(G_DEVICE_BYTES);
+  const bytes = deviceBytes;
   for (let i: u32 = 0; i < bytes; i++) {
     if (load<u8>(deviceState() + i) != load<u8>(devicePlace() + i)) n++;
   }

@@ -45,6 +45,8 @@ export {
   histogramsAt,
 } from "./kernel/stats";
 export { keyWord } from "./board-wiring";
+export { answeredAtSource, askedAtSource, storageSlots, storageTables } from "./kernel/storage";
+export { storageParams } from "./kernel/storage-params";
 export { timelineAt, timelineCount } from "./kernel/timeline";
 export { linkClosed } from "./kernel/trouble";
 export { edgeAfter, edgeAt, setDomain } from "./kernel/time";

@@ -11,6 +11,7 @@ import type { Core } from "./core.ts";
 import { vcpuOf } from "./feeder.ts";
 import { deviceWrites } from "./params-devices.ts";
 import type { ResolvedScenario } from "./scenario/types.ts";
+import { expectStorage } from "./storage.ts";
 import { type GuestStream, KEEP_CONTENT } from "./trace/events.ts";
 
 /** Outcome of a comparison. */
@@ -78,6 +79,10 @@ export function compare(
     const landed = Number(core.u64(core.address("devicesAt") + index * 128 + 32));
     for (const pfn of deviceWrites(device, index, scenario.seed, landed)) versions[pfn]!++;
   }
+  expectStorage(core, scenario, pages, (pfn, version, body) => {
+    versions[pfn] = version;
+    if (bytes > 0) place(pfn, body);
+  });
   return difference(core, versions, image, every, subject);
 }
 

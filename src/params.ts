@@ -20,6 +20,7 @@ import {
 } from "./params-pcie.ts";
 import { setResidual } from "./params-residual.ts";
 import { setStages } from "./params-stages.ts";
+import { setStorage, storageStateMost } from "./params-storage.ts";
 import type { Ratio, ResolvedScenario, ResolvedSide, ResolvedTenant } from "./scenario/types.ts";
 import type { ResolvedPause } from "./scenario/types-link.ts";
 
@@ -113,7 +114,8 @@ export function framesUnderWay(s: ResolvedScenario, quantumTicks: number): numbe
   const [num, den] = link.ticksPerByte;
   const propagation = Math.floor(link.rttTicks / 2);
   const byWire = Math.ceil(((propagation + quantumTicks) * den) / (frameBytes(link, 0) * num));
-  const state = guest.deviceStateBytes + Math.ceil(guest.deviceStateBytes / 64);
+  const device = guest.deviceStateBytes + storageStateMost(guest.storage);
+  const state = device + Math.ceil(device / 64);
   let data = 0;
   let acks = 0;
   for (const [bytes, records] of [
@@ -272,6 +274,7 @@ export function setParams(core: Core, s: ResolvedScenario, pages: number, quantu
   setPath(g, s, Number(quantum ?? propagation));
   setFaults(g, s);
   setResidual(core, g, s);
+  setStorage(core, s.guest.storage, pages);
   for (const [index, value] of g) core.setGlobalParam(index, value);
   setSide(core, 0, s.sides.source, s);
   setSide(core, 1, s.sides.destination, s);

@@ -12,6 +12,7 @@ import { wordOfSize, wordsOf } from "./given-sizes.ts";
 import { compare } from "./oracle.ts";
 import { setParams } from "./params.ts";
 import { refuseDevices } from "./params-devices.ts";
+import { storagePages } from "./params-storage.ts";
 import { invariantName } from "./result/invariants.ts";
 import { type Findings, isSound, makeResult } from "./result/make.ts";
 import { loggedOutcome, type Outcome } from "./result/migration.ts";
@@ -27,6 +28,7 @@ import {
 } from "./running.ts";
 import type { ResolvedScenario } from "./scenario/types.ts";
 import { softwareSimulation } from "./software-run.ts";
+import { loadStorage, widened } from "./storage.ts";
 
 export { type Progress, RunRefused, type SimulateInput, SimulatorFault } from "./running.ts";
 
@@ -83,6 +85,7 @@ function prepare(input: SimulateInput): Feeder {
   if (built !== 0) throw new SimulatorFault(`the board was not built (${built})`);
   const feeder = new Feeder(core, stream.fork(), scenario, wordsOf(scenario), wordOfSize(scenario));
   feeder.loadImage();
+  loadStorage(core, scenario, wordsOf(scenario));
   const at = core.address("deviceState");
   fillDeviceState(core.u8.subarray(at, at + scenario.guest.deviceStateBytes), scenario.seed);
   feeder.feed();
@@ -210,7 +213,7 @@ export function* simulation(input: SimulateInput): Generator<Progress, Result> {
   const { retries } = given.migration;
   const attempts: Attempt[] = [];
   const keys: string[] = [];
-  let now = input;
+  let now = { ...input, stream: widened(input.stream, storagePages(given.guest.storage)) };
   for (;;) {
     const result = yield* attempt(now, given, attempts.length);
     if (retries === 0) return result;

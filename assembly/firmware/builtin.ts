@@ -15,7 +15,6 @@ import {
   F_INTERRUPT,
   F_PAGE_RECORD,
   F_ROUND_END,
-  G_DEVICE_BYTES,
   G_SILENCE,
   L_DEVICE_DONE,
   L_FOUND,
@@ -69,6 +68,7 @@ import {
 import { fetchBegun } from "../kernel/fetch";
 import { logged, note } from "../kernel/log";
 import { NO_MESSAGE, ON_CARD, freeMessage, message } from "../kernel/message";
+import { deviceBytes } from "../kernel/pages";
 import { g, g32, p32 } from "../kernel/params";
 import { path } from "../kernel/path";
 import { UP_POSTED, issueRead, put } from "../kernel/port";
@@ -287,7 +287,7 @@ export function poll(side: u32, t: u64): void {
     }
   }
   if (side == 0) return;
-  const all = <u64>g32(G_DEVICE_BYTES);
+  const all = <u64>deviceBytes;
   const most = MESSAGE_BYTES_MAX - PAGE_BYTES;
   while (q.deviceSent < q.device && (q.device - q.deviceSent >= most || q.device == all)) {
     const n = q.device - q.deviceSent < most ? q.device - q.deviceSent : most;

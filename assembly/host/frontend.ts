@@ -23,7 +23,6 @@ import {
   C_DIRTY_COLLECTED,
   C_RECORD_BYTES_B,
   G_ALGORITHM,
-  G_DEVICE_BYTES,
   G_FORCE,
   G_PAGES,
   G_PAGES_OVER_VSOCK,
@@ -82,6 +81,7 @@ import {
   U_FRONTEND,
 } from "../abi";
 import { handedBytes } from "../codec/handed";
+import { guestMoves as storageMoves, guestStops, isLoaded, isStill, migrationBegins } from "../kernel/adapter";
 import { breaksOff, brokenOff, cancelAt, goesOn, stranded, unsend } from "../kernel/abandon";
 import { addressBytes, firstPages, takePage } from "../kernel/batch";
 import { buildCpu } from "../kernel/cpu";
@@ -140,7 +140,7 @@ import {
   freeMessage,
   message,
 } from "../kernel/message";
-import { keeps, sizedByWord, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
+import { deviceBytes, keeps, sizedByWord, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
 import { g, g32, p, p32 } from "../kernel/params";
 import { residual, sourceReleased } from "../kernel/residual";
 import { wake } from "../kernel/schedule";
@@ -295,6 +295,7 @@ function beginRound(f: Frontend, t: u64): void {
 function collect(side: u32, f: Frontend, t: u64): bool {
   if (logged(L_SETUP_DONE) == 0) {
     note(L_SETUP_DONE, t);
+    migrationBegins(t);
     beginRound(f, t);
   }
   if (f.left != 0) return sendPages(side, f, t);
@@ -394,6 +395,7 @@ function roundEnd(side: u32, f: Frontend, t: u64): bool {
  */
 function suspended(side: u32, f: Frontend, t: u64): void {
   setGuestRuns(false);
+  guestStops(t);
   note(L_SUSPENDED, t);
   bringIn(t);
   if (seesDevices) checkLearnt(t);
@@ -407,7 +409,7 @@ function suspended(side: u32, f: Frontend, t: u64): void {
  * looked at again.
  */
 function last(side: u32, f: Frontend, t: u64): bool {
-  if ((f.flags & (CARD_READY | UNANSWERED)) != CARD_READY) {
+  if ((f.flags & (CARD_READY | UNANSWERED)) != CARD_READY || !isStill(t)) {
     enter(side, A_FRONTEND, STARVED, t);
     return false;
   }
@@ -419,7 +421,7 @@ function last(side: u32, f: Frontend, t: u64): bool {
 
 /** Hands over the device state, a message of at most 60 KiB at a time. */
 function device(side: u32, f: Frontend, t: u64): bool {
-  const all = g32(G_DEVICE_BYTES);
+  const all = deviceBytes;
   if (f.offset == all) {
     f.next = WAIT_DONE;
     enter(side, A_FRONTEND, STARVED, t);
@@ -558,9 +560,13 @@ export let handledAt: u64 = 0;
 
 /** Sets the device state, then resumes the guest, which runs nowhere else. */
 function resume(side: u32, f: Frontend, t: u64): bool {
+  if (!isLoaded(t)) {
+    enter(side, A_FRONTEND, STARVED, t);
+    return false;
+  }
   if (f.final == 0) {
     f.final = 1;
-    const kib = (g(G_DEVICE_BYTES) + 1023) / 1024;
+    const kib = (<u64>deviceBytes + 1023) / 1024;
     return work(f, WORKING, RESUME, t + kib * p(side, S_HOST_DEVICE_KIB) + p(side, S_HOST_RESUME));
   }
   evaluates(I_ONE_GUEST);
@@ -568,6 +574,7 @@ function resume(side: u32, f: Frontend, t: u64): bool {
   if (residual != 0) return resumedEarly(side, f, t);
   f.next = ENDED;
   endedAt = t;
+  storageMoves(t);
   const m = send(side, f, M_DONE, ENDED, t);
   if (m == NO_MESSAGE) return false;
   m.bytes = 16;

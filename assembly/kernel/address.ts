@@ -15,6 +15,9 @@ export const LANDED_AT: u64 = 0x4000_1000_0000;
 /** Buffers of other I/O of the card. */
 export const TENANT_AT: u64 = 0x4001_0000_0000;
 
+/** What a storage adapter and its intermediary share: the state, the queues and buffers of the PF. */
+export const STORAGE_AT: u64 = 0x4002_0000_0000;
+
 /** Address of a guest page. */
 // @ts-ignore: decorator
 @inline

@@ -13,9 +13,13 @@ import {
 } from "../abi";
 import { reserve } from "./memory";
 import { g32 } from "./params";
+import { stateRoom } from "./storage-params";
 
 /** Version of a page that the destination has never placed. */
 export const ABSENT: u32 = 0xffffffff;
+
+/** Bytes of device state to be sent: the guest's, and those of an adapter once it has been stopped. */
+export let deviceBytes: u32 = 0;
 
 let pages: u32 = 0;
 let mode: u32 = 0;
@@ -44,8 +48,9 @@ export function buildPages(): bool {
   placedVersions = reserve(<u64>pages * 4);
   sourceImage = reserve((deltas ? <u64>pages : carried) * PAGE_BYTES + 64);
   placedImage = reserve(carried * PAGE_BYTES + 64);
-  deviceSource = reserve(<u64>g32(G_DEVICE_BYTES) + PAGE_BYTES);
-  devicePlaced = reserve(<u64>g32(G_DEVICE_BYTES) + PAGE_BYTES);
+  deviceBytes = g32(G_DEVICE_BYTES);
+  deviceSource = reserve(<u64>deviceBytes + stateRoom() + PAGE_BYTES);
+  devicePlaced = reserve(<u64>deviceBytes + stateRoom() + PAGE_BYTES);
   if (!sourceVersions || !sourceWords || !placedVersions || !sourceImage || !placedImage) return false;
   memory.fill(placedVersions, 0xff, <usize>pages * 4);
   return deviceSource != 0 && devicePlaced != 0;
@@ -125,6 +130,11 @@ export function setPlaced(pfn: u32, version: u32): void {
 export function firstBehind(): u32 {
   for (let pfn: u32 = 0; pfn < pages; pfn++) if (placedVersion(pfn) != sourceVersion(pfn)) return pfn;
   return ABSENT;
+}
+
+/** So many bytes of an adapter's state follow the guest's. */
+export function addDevice(bytes: u32): void {
+  deviceBytes = g32(G_DEVICE_BYTES) + bytes;
 }
 
 export function deviceState(): usize {

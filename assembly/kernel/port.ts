@@ -17,6 +17,7 @@ import {
   PORT_READ,
   PORT_TRANSLATE,
   R_ATS,
+  R_TENANT,
   S_PCIE_COMBINE_ABOVE,
   S_PCIE_MPS,
   S_PCIE_RCB,
@@ -56,6 +57,8 @@ export const UP_TRANSLATE: u32 = PORT_TRANSLATE;
 export const PORTS: u32 = 11;
 /** Requesters with ports of their own; the ATC is one more. */
 export const REQUESTERS: u32 = 4;
+/** Requesters with tags of their own; those beyond the ATC use the ports of other I/O. */
+export const TAGGED: u32 = 7;
 
 
 @unmanaged
@@ -254,7 +257,7 @@ export function take(q: Port, index: u32): void {
 //  answers | buffer in all, bytes and headers | next ring | rings | completions free and in all |
 //  next tag of each ring: in the place of the tag list
 const TAG = memory.data(65536, 16);
-const REQUESTER = memory.data(640, 16); // 2 sides * (REQUESTERS + 1) * 64
+const REQUESTER = memory.data(896, 16); // 2 sides * TAGGED * 64
 
 if (TAGS_MAX * 64 != 65536) ERROR("tags");
 
@@ -290,7 +293,7 @@ class Requester {
 // @ts-ignore: decorator
 @inline
 function requester(side: u32, r: u32): Requester {
-  return changetype<Requester>(REQUESTER + ((side * (REQUESTERS + 1) + r) << 6));
+  return changetype<Requester>(REQUESTER + ((side * TAGGED + r) << 6));
 }
 
 // @ts-ignore: decorator
@@ -429,7 +432,8 @@ export function issueRead(
     if (q.completions < t.completions) broken(I_CREDITS, t.completions, q.completions, now);
     q.completions -= t.completions;
   }
-  put(side, r == R_ATS ? UP_TRANSLATE : UP_READ + r, address, bytes, index, r, ready);
+  const through = r == R_ATS ? UP_TRANSLATE : UP_READ + (r < R_ATS ? r : R_TENANT);
+  put(side, through, address, bytes, index, r, ready);
 }
 
 /** The last byte of a read's completions will be at the card at t: its answer can be taken from then on. */
@@ -479,7 +483,7 @@ export function finishRead(side: u32, r: u32, index: u32): u32 {
 /** Tags and completion buffer that are not home. */
 export function requestersOut(side: u32): u32 {
   let n: u32 = 0;
-  for (let r: u32 = 0; r <= REQUESTERS; r++) {
+  for (let r: u32 = 0; r < TAGGED; r++) {
     const q = requester(side, r);
     n += q.tags - q.free + (q.bytesAll - q.bytes) + (q.headersAll - q.headers);
     n += q.completionsAll - q.completions;

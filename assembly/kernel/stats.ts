@@ -23,11 +23,11 @@ const THEN: usize = 184;
 const HISTOGRAM_BYTES: u32 = 4096;
 const ACCOUNT = memory.data(49152, 16);
 const COUNTER = memory.data(2048, 16);
-const HISTOGRAM = memory.data(65536, 16);
+const HISTOGRAM = memory.data(73728, 16);
 
 if (<u32>(ACCOUNTS * 2 * 192) > 49152) ERROR("accounts");
 if (<u32>(COUNTERS * 16) > 2048) ERROR("counters");
-if (<u32>(HISTOGRAMS * 2 * 4096) > 65536) ERROR("histograms");
+if (<u32>(HISTOGRAMS * 2 * 4096) > 73728) ERROR("histograms");
 if (STATES * 8 + 16 != 176) ERROR("account record");
 
 /** The first broken invariant: its number (0 when none), the two values, its time. */
@@ -43,7 +43,7 @@ export let booksClosed: bool = false;
 export function statsReset(): void {
   memory.fill(ACCOUNT, 0, 49152);
   memory.fill(COUNTER, 0, 2048);
-  memory.fill(HISTOGRAM, 0, 65536);
+  memory.fill(HISTOGRAM, 0, 73728);
   brokenInvariant = 0;
   brokenLeft = 0;
   brokenRight = 0;

@@ -10,6 +10,7 @@ import {
   S_PCIE_COMPLETION_BYTES,
   S_PCIE_DOWN_AT,
   S_PCIE_DOWN_FOR,
+  ST_DEPTH,
   S_PCIE_ERRORS,
   S_PCIE_REQUEST_BYTES,
   S_PCIE_DLL,
@@ -38,6 +39,7 @@ import { pushSooner } from "./fifo";
 import { reserve } from "./memory";
 import { p, p32 } from "./params";
 import { mix } from "./random";
+import { st } from "./storage-params";
 import { broken } from "./stats";
 import { NEVER } from "./time";
 
@@ -264,7 +266,7 @@ export function waysOut(side: u32): u32 {
  * messages), and count what has begun by then.
  */
 function packetAtATime(side: u32): bool {
-  if (p(side, S_PCIE_ERRORS) != 0 || p(side, S_PCIE_DOWN_FOR) != 0) return true;
+  if (p(side, S_PCIE_ERRORS) != 0 || p(side, S_PCIE_DOWN_FOR) != 0 || st(ST_DEPTH) != 0) return true;
   return p(side, S_TEN_KIND) != TENANT_OFF && p(side, S_PCIE_TAGS_VSOCK) != 0;
 }
 

@@ -23,6 +23,7 @@ export const ACCOUNTS: readonly AccountSpec[] = [
   { at: abi.A_DOWN, count: 1, name: "pcie.down", text: "PCIe wire from host to card" },
   { at: abi.A_TENANT, count: 1, name: "card.tenant", text: "DMA engine of other I/O" },
   { at: abi.A_FUNCTION, count: 1, name: "card.functions", text: "virtual functions that write guest memory" },
+  { at: abi.A_STORAGE, count: 1, name: "card.storage", text: "storage adapter of the guest" },
   { at: abi.A_MEMORY_READ, count: 1, name: "host.memory.read", text: "host memory serving reads over PCIe" },
   {
     at: abi.A_MEMORY_WRITE,

@@ -118,7 +118,10 @@ function pcieBound(reading: Reading, index: number, s: ResolvedScenario): number
   const completion = request + COMPLETION_HEADER_BYTES * Math.ceil(request / cut);
   const hold = latency + (READ_BYTES + completion) * pcie.ticksPerByte;
   const holds = Math.floor(pageBytes / request / outstanding) * hold;
-  return Math.max(wireTicks(downBytes, side, explicit), wireTicks(upBytes, side, explicit), holds);
+  // an adapter moves bytes before the migration begins too
+  const before = s.guest.storage === undefined ? 0 : Number(s.migration.startAtTicks);
+  const wires = Math.max(wireTicks(downBytes, side, explicit), wireTicks(upBytes, side, explicit));
+  return Math.max(wires - before, holds);
 }
 
 /**

@@ -21,6 +21,8 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   [abi.I_DECODES]: "coded-page-decodes",
   [abi.I_SLOT_EXAMINED]: "record-slot-examined",
   [abi.I_DEVICE_RECORDED]: "device-writes-known",
+  [abi.I_STORAGE_ONCE]: "storage-completes-once",
+  [abi.I_STORAGE_INDICES]: "storage-indices-equal",
   [abi.I_ONE_GUEST]: "one-guest-runs",
   [abi.I_DELTA_BASE]: "delta-base-is-placed",
   [abi.I_RESIDUAL_ONCE]: "missing-page-lands-once",

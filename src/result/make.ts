@@ -13,6 +13,7 @@ import { migrationOf, type Outcome, span } from "./migration.ts";
 import { nsOf, type Reading } from "./reading.ts";
 import type { Invariant, Migration, Result } from "./schema.ts";
 import { percentile, statsOf } from "./stats.ts";
+import { storageOf } from "./storage.ts";
 
 /** Where a run's inputs came from; hashes in hex. */
 export interface Origin {
@@ -170,6 +171,7 @@ function guestOf(reading: Reading, s: ResolvedScenario): Result["guest"] {
     stallNs: nsOf(stall),
     ...(s.sides.source.host.cpu.cores === 0 ? {} : { cpuStallNs: nsOf(cores) }),
     firstTouchNs: touches.count === 0n ? null : { p50: at(0.5), p99: at(0.99) },
+    ...storageOf(reading, s),
   };
 }
 

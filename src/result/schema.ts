@@ -7,6 +7,7 @@
 import * as z from "zod";
 import type { ResolvedScenario } from "../scenario/types.ts";
 import { followedSchema } from "./follow.ts";
+import { storageSchema } from "./storage.ts";
 
 export const RESULT_SCHEMA = "dpusim.result/1";
 
@@ -217,6 +218,7 @@ const guest = z.strictObject({
     .describe(
       "how long a vCPU waits for a page that is missing; null where none can be, or none was touched",
     ),
+  storage: storageSchema.optional().describe("there when the guest has a storage adapter"),
 });
 
 const series = z.strictObject({

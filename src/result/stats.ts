@@ -25,6 +25,30 @@ const row = (name: string, at: number, unit: string, sides: readonly number[], t
   sides,
 });
 
+const STORAGE_COUNTERS: readonly Spec[] = [
+  row("storage.requests", abi.C_STORAGE_REQUESTS, "requests", BOTH, "storage requests answered"),
+  row("storage.bytes", abi.C_STORAGE_BYTES, "B", BOTH, "data of those requests"),
+  row("storage.throughPf", abi.C_STORAGE_PF, "requests", SOURCE, "those by way of the physical function"),
+  row("storage.waited", abi.C_STORAGE_WAITED, "requests", BOTH, "requests made while nobody took them"),
+  row("storage.stateBytes", abi.C_STORAGE_STATE, "B", SOURCE, "state of the adapter handed over"),
+  row(
+    "storage.drainNs",
+    abi.C_STORAGE_DRAIN,
+    "ns",
+    SOURCE,
+    "from the last request taken to the last answered",
+  ),
+  row("storage.stallNs", abi.C_STORAGE_STALL, "ns", BOTH, "time in which nobody took requests"),
+  row("storage.carried", abi.C_STORAGE_MOVED, "requests", BOTH, "requests in the state sent, or begun again"),
+  row(
+    "storage.hostNs",
+    abi.C_STORAGE_HOST,
+    "ns",
+    SOURCE,
+    "the intermediary's core for requests through the PF",
+  ),
+];
+
 const COUNTERS: readonly Spec[] = [
   row("pcie.up.tlps", abi.C_UP_TLPS, "TLPs", BOTH, "packets from card to host"),
   row("pcie.up.tlpBytes", abi.C_UP_TLP_BYTES, "B", BOTH, "bytes of those packets on the wire"),
@@ -44,6 +68,7 @@ const COUNTERS: readonly Spec[] = [
   row("card.atc.misses", abi.C_ATC_MISSES, "lookups", BOTH, "pages that the card asked the IOMMU for"),
   row("card.tenant.operations", abi.C_TENANT_OPS, "operations", BOTH, "operations of other I/O that ended"),
   row("card.tenant.bytes", abi.C_TENANT_BYTES, "B", BOTH, "bytes of those operations"),
+  ...STORAGE_COUNTERS,
   row("guest.writes", abi.C_WRITES, "writes", BOTH, "page writes of the vCPUs"),
   row("guest.frees", abi.C_FREES, "pages", BOTH, "pages given back by the guest"),
   row(
@@ -223,6 +248,13 @@ const COUNTERS: readonly Spec[] = [
 ];
 
 const HISTOGRAMS: readonly Spec[] = [
+  row(
+    "storage.requestNs",
+    abi.H_STORAGE,
+    "ns",
+    BOTH,
+    "a storage request, from the guest's asking to its answer",
+  ),
   row(
     "card.tenant.operationNs",
     abi.H_TENANT,

@@ -6,6 +6,7 @@ import { type Movable, placeOf } from "./placement.ts";
 import type { Problems } from "./problems.ts";
 import { DEFAULT_BUFFER, OWN_ENGINE, SAMPLE_EVERY, type Scenario } from "./schema.ts";
 import type { Path } from "./source.ts";
+import { checkStorage } from "./storage.ts";
 import { compare, formatQuantity, parseQuantity, show, ticksPer, toRatio, UnitError } from "./units.ts";
 
 const PAGE_BYTES = 4096n;
@@ -146,6 +147,7 @@ export function checkGuest(scenario: Scenario, problems: Problems): void {
   }
   checkMix(mix, ["guest", "mix"], problems);
   checkGenerate(scenario, problems);
+  checkStorage(scenario.guest.storage, problems);
 }
 
 /** The link: no faster than the ports, weights only where they count, a cap that is exact. */

@@ -110,6 +110,7 @@ function checkBeside(scenario: Scenario, residual: Residual, problems: Problems)
     if (placeOf(placement, stage) !== "card") problems.add(["placement", stage], `${alone}; write card`);
   if (delta !== "off") problems.add(["delta"], `${alone}; write off`);
   if (guest.devices.length > 0) problems.add(["guest", "devices"], `${alone}; write []`);
+  if (guest.storage !== undefined) problems.add(["guest", "storage"], `${alone}; remove it`, "key");
   if (migration.onTagFailure !== "abort")
     problems.add(["migration", "onTagFailure"], `${alone}; write abort`);
   for (const [index, { what }] of faults.entries())

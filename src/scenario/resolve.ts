@@ -51,6 +51,7 @@ import {
 } from "./schema.ts";
 import { checkPlacement, fillSoftware } from "./software.ts";
 import { type Path, readSource, type Source } from "./source.ts";
+import { checkStorageTags, fillStorage } from "./storage.ts";
 import { checkTracker, fillTracker } from "./tracker.ts";
 import type { ResolvedGuest, ResolvedScenario, ResolvedSide } from "./types.ts";
 import type { ResolvedLink } from "./types-link.ts";
@@ -212,6 +213,7 @@ function fillGuest(scenario: Scenario): ResolvedGuest {
     tile: guest.tile as number,
     speed: toRatio(parseDecimal(guest.speed)),
     ...(devices === undefined ? {} : { devices }),
+    ...fillStorage(guest.storage),
   };
 }
 
@@ -294,6 +296,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
     (stage.endsWith("compress") ? scenario.compress !== "off" : sealed) &&
     placeOf(scenario.placement, stage) === "card";
   checkFailing(scenario.faults, sides, onCard, problems);
+  checkStorageTags(scenario, sides, problems);
   problems.done();
   const placement = fillPlacement(scenario.placement);
   return {

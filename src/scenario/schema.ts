@@ -15,6 +15,7 @@ import { pauseSchema } from "./pause.ts";
 import { placementSchema } from "./placement.ts";
 import { algorithmSchema, missingSchema, residualSchema } from "./residual.ts";
 import { softwareSchema } from "./software-section.ts";
+import { storageSchema } from "./storage.ts";
 import { trackerSchema } from "./tracker.ts";
 import { parseDecimal, printable, show, toRatio, UnitError } from "./units.ts";
 
@@ -135,6 +136,7 @@ const guest = z.strictObject({
   speed: speed.default(1),
   mix: mix.optional(),
   devices: devicesSchema,
+  storage: storageSchema.optional(),
 });
 
 const internal = z.strictObject({

@@ -84,6 +84,8 @@ function checkParts(scenario: Scenario, problems: Problems): void {
   need(alone, ["guest", "devices"], "are functions of a card, and placement: qemu has none; write []");
   need(scenario.content === "sized", ["content"], "carries bodies; with placement: qemu write sized");
   need(scenario.tenant === "off", ["tenant"], "is I/O of a card, and placement: qemu has none; write off");
+  const { storage } = scenario.guest;
+  need(storage === undefined, ["guest", "storage"], "is an adapter of a card; write placement: huawei");
   need(scenario.faults.length === 0, ["faults"], "are not known to placement: qemu; remove them");
   need(scenario.guest.atEnd !== "fail", ["guest", "atEnd"], "fail needs placement: huawei; write idle");
   const tls = (link.framing as { tls?: unknown } | undefined)?.tls ?? "off";

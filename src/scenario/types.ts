@@ -14,6 +14,7 @@ import type { ResolvedLink } from "./types-link.ts";
 import type { ResolvedHostStages, ResolvedStages } from "./types-placement.ts";
 import type { Algorithm, Residual, ResolvedMissing } from "./types-residual.ts";
 import type { ResolvedSoftware } from "./types-software.ts";
+import type { ResolvedStorage } from "./types-storage.ts";
 import type { ResolvedDevice, ResolvedTracker } from "./types-tracker.ts";
 
 /** An exact ratio num / den in lowest terms; num < 2^53, 0 < den < 2^32. */
@@ -322,6 +323,8 @@ export interface ResolvedGuest {
   /** Factor on the trace's speed: a recorded time t is played at t / speed. */
   speed: Ratio;
   devices?: ResolvedDevice[];
+  /** There when the guest has one. */
+  storage?: ResolvedStorage;
 }
 
 /** I/O of a card that is not the migration's. */

@@ -8,6 +8,8 @@ export type Other = string | readonly [value: string, ...sets: string[]];
 /** A guest with many pages to write: each is written once in 20 ms. */
 const BUSY = ["guest.generate.memory=8 MiB", "guest.generate.workingSet=8 MiB"] as const;
 const TENANT = "tenant={ workers: 6 }";
+const STORAGE = "guest.storage={ every: 1 us }";
+const storageOf = (keys: string): string => `guest.storage={ every: 1 us, ${keys} }`;
 const LOSSY = "link.congestion=cubic";
 const SLOW_SWITCH = ["link.transport=udp", "link.bottleneck=1 Gbit/s", "link.buffer=80 KiB", ...BUSY];
 const HELD = "internal.interrupts={ every: 300 us, after: 8 }";
@@ -71,6 +73,26 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "guest.vcpus": ["3", ...BUSY],
   "guest.deviceState": "40 KiB",
   "guest.clock": ["wall", ...BUSY],
+  "guest.storage": "{}",
+  "guest.storage.depth": ["4", STORAGE],
+  "guest.storage.queue": ["256", STORAGE],
+  "guest.storage.size": ["8 KiB", STORAGE],
+  "guest.storage.reads": ["20", STORAGE],
+  "guest.storage.every": ["2 us", STORAGE],
+  "guest.storage.service.min": ["30 us", STORAGE],
+  "guest.storage.service.median": ["60 us", STORAGE],
+  "guest.storage.service.p99": ["200 us", STORAGE],
+  "guest.storage.service.max": ["2 ms", STORAGE],
+  "guest.storage.quiesce": ["drain", STORAGE],
+  "guest.storage.at": ["stop", STORAGE],
+  "guest.storage.suspendLatency": ["30 us", STORAGE],
+  "guest.storage.resumeLatency": ["30 us", STORAGE],
+  "guest.storage.stateBytes": ["8 KiB", STORAGE],
+  "guest.storage.stateRate": ["2 Gbit/s", STORAGE],
+  "guest.storage.pfCost": ["9 us", storageOf("quiesce: pf-fallback"), "link.rate=1 Gbit/s"],
+  "guest.storage.cancelLatency": ["20 us", storageOf("quiesce: cancel")],
+  "guest.storage.tags": ["1", storageOf("reads: 0")],
+  "guest.storage.unsafe": "(needs quiesce: none, which breaks an invariant; test/48-storage)",
   "internal.pages": "vsock",
   "internal.addresses": "list",
   "internal.dll": "none",

@@ -46,6 +46,7 @@ import { checkDemand, checkModes } from "./claims/residual.ts";
 import * as runs from "./claims/runs.ts";
 import { checkSeals, checkStoppedSeals } from "./claims/seal.ts";
 import { checkBounds, checkFlippedBit, checkRepeatedNumber, checkSource } from "./claims/spoil.ts";
+import { checkStorage } from "./claims/storage.ts";
 import { checkHashes, checkLists, checkStream } from "./claims/traces.ts";
 import { checkGroups, checkLogs } from "./claims/trackers.ts";
 import { checkWire, WIRE_RUNS } from "./claims/wire.ts";
@@ -90,6 +91,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   residual: [checkModes, checkDemand],
   trackers: [checkGroups, checkLogs],
   devices: [checkUnsafe, checkSeen, checkRingRate],
+  storage: [checkStorage],
   around: [
     checkSpoilt,
     checkEcrc,
