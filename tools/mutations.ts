@@ -18,6 +18,7 @@ import { pcie } from "./mutations/pcie.ts";
 import { placement } from "./mutations/placement.ts";
 import { probe } from "./mutations/probe.ts";
 import { residual } from "./mutations/residual.ts";
+import { storage } from "./mutations/storage.ts";
 import { traces } from "./mutations/traces.ts";
 import { trackers } from "./mutations/trackers.ts";
 
@@ -32,6 +33,7 @@ export const mutations: readonly Mutation[] = [
   residual,
   trackers,
   devices,
+  storage,
   pcie,
   probe,
   card,
