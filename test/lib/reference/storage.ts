@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A storage adapter from docs/model.md section 18, one request after another. What PCIe does is given: when an
-// entry (and a write's data) is there, when an answer has landed. All the rest is worked out: when the guest
-// asks, how long the back-end has a request, in which order it is answered, when the adapter is told, takes no
-// more, is empty, still, set, and what its state holds.
+// A storage adapter from docs/model.md section 18, one request after another. What PCIe does is given: when
+// an entry (and a write's data) is there, when an answer has landed. All the rest is worked out: when the
+// guest asks, how long the back-end has a request, in which order it is answered, when the adapter is told,
+// takes no more, is empty, still, set, and what its state holds.
 import type { ResolvedScenario } from "../../../src/scenario/types.ts";
 
 /** The finaliser of MurmurHash3 over two words, in exact integers. */
@@ -100,7 +100,10 @@ export class Driver {
   }
 }
 
-/** Requests that a cancelling adapter has at h; `answers`: slots and times of those that are answered first. */
+/**
+ * Requests that a cancelling adapter has at h; `answers`: slots and times of those that are answered
+ * first.
+ */
 export function cancelled(
   here: readonly number[],
   h: bigint,
