@@ -179,17 +179,7 @@ import { NOBODY, buildFifo, queue } from "./kernel/fifo";
 import { LAND_RELEASE } from "./kernel/device-ring";
 import { deltas } from "./kernel/pages";
 import { g, g32, p, p32 } from "./kernel/params";
-import {
-  DOWN_COMPLETION,
-  DOWN_POSTED,
-  UP_POSTED,
-  UP_READ,
-  UP_TRANSLATE,
-  buildPort,
-  buildRequester,
-  limitCompletions,
-  takeInTurn,
-} from "./kernel/port";
+import { DOWN_COMPLETION, DOWN_POSTED, UP_POSTED, UP_READ, UP_TRANSLATE, buildPort } from "./kernel/port";
 import { buildProgress } from "./kernel/progress";
 import { mix } from "./kernel/random";
 import { setClock } from "./kernel/schedule";
@@ -198,6 +188,7 @@ import { buildRoot } from "./kernel/root";
 import { buildServer } from "./kernel/server";
 import { openAccount } from "./kernel/stats";
 import { st, st32, stateRoom } from "./kernel/storage-params";
+import { buildRequester, limitCompletions, takeInTurn } from "./kernel/tags";
 import { NO_CLOCK } from "./kernel/time";
 import { DOWN, UP, buildWays, setLanding } from "./kernel/way";
 

@@ -12,7 +12,6 @@ import {
   G_PAGES_OVER_VSOCK,
   G_QUANTUM,
   G_SERIES_WINDOW,
-  I_CONSERVED,
   I_DESTINATION_EQUALS_SOURCE,
   I_DEVICE_STATE,
   L_BOOKS,
@@ -70,51 +69,40 @@ import { buildCrypto, stepOpen, stepSeal } from "./card/crypto";
 import { stepDescriptors, stepRead } from "./card/dma";
 import { buildDelta, stepDelta } from "./card/delta";
 import { landFunctions, startFunctions, stepFunctions } from "./card/functions";
-import { receiving, stepFramer, stepReceive } from "./card/framer";
+import { stepFramer, stepReceive } from "./card/framer";
 import { landPages, stepPlacer } from "./card/placer";
 import { stepScanner } from "./card/scanner";
 import { stepStorage } from "./card/storage";
 import { buildTenant, startTenant, stepTenant, stopTenant } from "./card/tenant";
 import { stepZero } from "./card/zero";
-import { flushPcie, settlePcie, stepPcie } from "./channel/pcie";
+import { flushPcie, stepPcie } from "./channel/pcie";
 import { stepVsock } from "./channel/vsock";
 import { buildFirmware, onHandler, poll } from "./firmware/builtin";
-import { endedAt, handledAt, stepFrontend } from "./host/frontend";
+import { stepFrontend } from "./host/frontend";
+import { endedAt, handledAt } from "./kernel/ending";
 import { buildGuest, guestMoves, stepGuest, stepGuestThere, wantsInput } from "./host/guest";
 import { guestStays, storageHome, storageOpen } from "./kernel/adapter";
 import { buildAdapters } from "./kernel/adapter-state";
 import { guestRuns, setGuestRuns } from "./kernel/dirty";
-import { devices, quiesceDevices, writesOut } from "./kernel/device-writes";
-import { completionsOpen } from "./kernel/completion";
+import { devices, quiesceDevices } from "./kernel/device-writes";
 import { fetchesReset } from "./kernel/fetch";
-import { fifosLeft, fifosReset, pop, queue, ready } from "./kernel/fifo";
-import { buildJobs, jobsOut } from "./kernel/jobs";
+import { fifosReset, pop, queue, ready } from "./kernel/fifo";
+import { buildJobs } from "./kernel/jobs";
 import { logReset, logged, note } from "./kernel/log";
 import { arenaReset, arenaTop } from "./kernel/memory";
-import { TO_CARD, buildMessages, freeMessage, messagesOut } from "./kernel/message";
+import { TO_CARD, buildMessages, freeMessage } from "./kernel/message";
 import { buildDram } from "./kernel/dram";
-import {
-  ABSENT,
-  buildPages,
-  deltas,
-  deviceBytes,
-  devicePlace,
-  deviceState,
-  firstBehind,
-  placedVersion,
-} from "./kernel/pages";
+import { ABSENT, buildPages, deltas, firstBehind, placedVersion } from "./kernel/pages";
 import { g, g32, p, p32 } from "./kernel/params";
 import { resetAt } from "./kernel/path";
 import { buildFailing } from "./kernel/failing";
 import { buildSealed } from "./kernel/sealed";
 import { buildRestart, restarting } from "./kernel/restart";
 import { buildAgain } from "./kernel/again";
-import { poolsLeft, poolsReset } from "./kernel/pool";
+import { poolsReset } from "./kernel/pool";
 import { orderReset } from "./kernel/order";
-import { requestersOut } from "./kernel/port";
-import { progress } from "./kernel/progress";
-import { buildResidual, firstOlder, firstUnknown, residual, residualLeft } from "./kernel/residual";
-import { buildNumbers, buildRecords, numbersOut } from "./kernel/record";
+import { buildResidual, firstOlder, firstUnknown, residual } from "./kernel/residual";
+import { buildNumbers, buildRecords } from "./kernel/record";
 import {
   clockOf,
   earliest,
@@ -131,15 +119,16 @@ import { settleServers } from "./kernel/server";
 import { buildStorage, endDriver } from "./kernel/storage";
 import { stateRoom } from "./kernel/storage-params";
 import { broken, brokenInvariant, closeBooks, standStill, statsReset } from "./kernel/stats";
-import { LINK_A, LINK_B, buildStream, stream, streamsLeft } from "./kernel/stream";
+import { LINK_A, LINK_B, buildStream, stream } from "./kernel/stream";
 import { NEVER, NO_CLOCK, edgeAt, setDomain } from "./kernel/time";
 import { timelineReset } from "./kernel/timeline";
-import { buildTrouble, linkClosed, recordsDropped } from "./kernel/trouble";
+import { buildTrouble } from "./kernel/trouble";
 import { buildTouch, guestLeaves, justResumed, resumeSeen } from "./kernel/touch";
 import { buildTracker } from "./kernel/tracker";
-import { DOWN, UP, waysOut } from "./kernel/way";
+import { DOWN, UP } from "./kernel/way";
 import { beginStages, endStage } from "./board-cores";
-import { buildNet, handshakeTicks, linkLost, shutLink, stepRx, stepTx, unacknowledged } from "./board-net";
+import { buildHome, deviceOnce, differingDevice, whatIsOut } from "./board-home";
+import { buildNet, handshakeTicks, linkLost, shutLink, stepRx, stepTx } from "./board-net";
 import { buildEncoder, buildKeys, wireQueues, wirePorts, buildUnits } from "./board-wiring";
 
 /** Why build() refused: 0 built, 1 memory, 2 compressor parameters. */
@@ -160,8 +149,8 @@ const VISITED = memory.data(16, 8);
 
 // --- building ---
 
-/** Builds the board from the parameter block; BUILD_OK or why it cannot be. Everything is laid out here. */
-export function build(): u32 {
+/** Nothing of a run before is left. */
+function clearAll(): void {
   arenaReset();
   statsReset();
   scheduleReset();
@@ -172,10 +161,13 @@ export function build(): u32 {
   fetchesReset();
   logReset(g(G_SERIES_WINDOW));
   timelineReset();
+}
+
+/** Builds the board from the parameter block; BUILD_OK or why it cannot be. Everything is laid out here. */
+export function build(): u32 {
+  clearAll();
   buildTrouble();
-  recordsWrittenOff = 0;
-  bytesWrittenOff = 0;
-  cardWrittenOff = 0;
+  buildHome();
   endAt = NEVER;
   clock = 0;
   draining = false;
@@ -498,56 +490,9 @@ function finish(): void {
   if (logged(L_STATUS) == STATUS_FAILED || linkLost(endAt)) shutLink();
 }
 
-/** The device state has been gathered as a whole, and no byte of it twice. */
-function deviceOnce(t: u64): void {
-  const gathered = progress(1).device;
-  if (gathered != deviceBytes) broken(I_DEVICE_STATE, gathered, deviceBytes, t);
-}
-
-/** Bytes of device state that differ. */
-export function differingDevice(): u32 {
-  let n: u32 = 0;
-  const bytes = deviceBytes;
-  for (let i: u32 = 0; i < bytes; i++) {
-    if (load<u8>(deviceState() + i) != load<u8>(devicePlace() + i)) n++;
-  }
-  return n;
-}
-
-/** What a closed link kept: records, and bytes that were sent and not acknowledged. */
-export let recordsWrittenOff: u32 = 0;
-export let bytesWrittenOff: u32 = 0;
-/** What a card that was reset held: entries of queues, jobs, SRAM, tags, messages. */
-export let cardWrittenOff: u32 = 0;
-
 /** After STOP_DONE: what is not home, of both sides; 0 when everything is. */
 export function notHome(): u32 {
-  let n: u32 = 0;
-  for (let side: u32 = 0; side < 2; side++) {
-    settlePcie(side);
-    const cards = fifosLeft(side) + poolsLeft(side) + jobsOut(side) + requestersOut(side);
-    const all = cards + waysOut(side) + messagesOut(side);
-    if (side == 1 && wasReset) cardWrittenOff = all;
-    else n += all;
-  }
-  n += writesOut;
-  const records = streamsLeft();
-  const bytes = <u32>(unacknowledged(0) + unacknowledged(1));
-  if (linkClosed) {
-    // every record that was numbered has arrived, lies in a stream, or met a closed link
-    recordsWrittenOff = records + recordsDropped - (wasReset ? receiving(1) : 0);
-    bytesWrittenOff = bytes;
-    n += numbersOut() - recordsWrittenOff;
-  } else {
-    recordsWrittenOff = recordsDropped;
-    n += records + numbersOut() - recordsDropped + bytes;
-  }
-  // a round that failed is not told of to its end
-  n += completionsOpen(0) + (logged(L_STATUS) == STATUS_COMPLETED ? completionsOpen(1) : 0);
-  if (logged(L_STATUS) == STATUS_COMPLETED) n += residualLeft();
-  if (n != 0) broken(I_CONSERVED, n, 0, clock);
-  if (logged(L_STATUS) == STATUS_COMPLETED) deviceOnce(clock);
-  return n;
+  return whatIsOut(clock, wasReset);
 }
 
 /** Last time that was executed. */

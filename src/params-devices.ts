@@ -3,7 +3,8 @@
 import * as abi from "../assembly/abi.ts";
 import type { Core } from "./core.ts";
 import { RunRefused } from "./running.ts";
-import type { ResolvedHost, ResolvedScenario } from "./scenario/types.ts";
+import type { ResolvedScenario } from "./scenario/types.ts";
+import type { ResolvedHost } from "./scenario/types-host.ts";
 import type { ResolvedDevice } from "./scenario/types-tracker.ts";
 
 const KINDS = {

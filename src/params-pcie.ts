@@ -2,7 +2,8 @@
 /** Parameters of a card's PCIe link and the host memory behind it: of a side of a migration or of a probe. */
 import * as abi from "../assembly/abi.ts";
 import type { Core } from "./core.ts";
-import type { Ratio, ResolvedCard, ResolvedHost, ResolvedPcie, ResolvedScenario } from "./scenario/types.ts";
+import type { Ratio, ResolvedCard, ResolvedPcie, ResolvedScenario } from "./scenario/types.ts";
+import type { ResolvedHost } from "./scenario/types-host.ts";
 
 export type Put = (key: number, value: number) => void;
 export type Dll = ResolvedScenario["internal"]["dll"];

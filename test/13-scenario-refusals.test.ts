@@ -88,8 +88,6 @@ const LATER_VALUES: [key: string, inert: string, later: string, write?: string][
   ["firmware", "built-in", "./policy.ts"],
   ["placement", "huawei", "goggin", "huawei or qemu"],
   ["migration.throttle", "off", "auto-converge"],
-  ["tracker.kind", "write-protect", "union", "write-protect or bitmap or pml or dirty-ring"],
-  ["tracker.kind", "bitmap", "wilson-ring", "write-protect or bitmap or pml or dirty-ring"],
   ["encrypt.decrypt", "eager", "{ demand: true }"],
 ];
 

@@ -22,7 +22,7 @@ test("all shipped scenarios load, and resolve to plain integers", () => {
   assert.ok(files.length >= 7);
   for (const file of files) {
     const { scenario, traceFile, name } = loadScenario(join(scenarios, file));
-    assert.ok(traceFile?.endsWith(".mdt"), file);
+    assert.ok(scenario.guest.writes === "generate" || traceFile?.endsWith(".mdt"), file);
     assert.ok(name.length > 0);
     assert.equal(JSON.parse(JSON.stringify(scenario)), scenario, `${file} is plain JSON`);
     for (const [path, number] of numbersIn(scenario))

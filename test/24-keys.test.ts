@@ -3,7 +3,8 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { scenarioJsonSchema } from "../src/scenario/schema.ts";
-import { KEYS, type Other, SIDE_KEYS, type SideOther, TRACE_KEYS } from "./lib/keys.ts";
+import { KEYS, type Other, TRACE_KEYS } from "./lib/keys.ts";
+import { SIDE_KEYS, type SideOther } from "./lib/keys-sides.ts";
 import { generated, migrate, redis } from "./lib/migrate.ts";
 
 const SIDES = ["source", "destination"] as const;

@@ -60,20 +60,10 @@ import { hold, length, pop, pushHeld, queue, ready, lacks } from "../kernel/fifo
 import { CARRIED, Job, job, onItsWay, slotAt, slotsShort, takeSlot } from "../kernel/jobs";
 import { keeps, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
 import { p32 } from "../kernel/params";
-import {
-  UP_POSTED,
-  UP_READ,
-  bufferFits,
-  finishRead,
-  issueRead,
-  issuedAt,
-  portFull,
-  portLacks,
-  tagBytes,
-  tagsFree,
-} from "../kernel/port";
+import { UP_POSTED, UP_READ, issueRead, portFull, portLacks } from "../kernel/port";
 import { wake } from "../kernel/schedule";
 import { broken, count, enter, enterUntil, sample } from "../kernel/stats";
+import { bufferFits, finishRead, issuedAt, tagBytes, tagsFree } from "../kernel/tags";
 import { edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 import { clearsLate, readsCleared } from "../kernel/dirty";

@@ -82,17 +82,7 @@ import { STORAGE_AT } from "../kernel/address";
 import { copyTicks } from "../kernel/driver";
 import { pop, queue, ready } from "../kernel/fifo";
 import { p, p32 } from "../kernel/params";
-import {
-  DOWN_POSTED,
-  UP_POSTED,
-  UP_READ,
-  bufferFits,
-  finishRead,
-  issueRead,
-  portFull,
-  put,
-  tagsFree,
-} from "../kernel/port";
+import { DOWN_POSTED, UP_POSTED, UP_READ, issueRead, portFull, put } from "../kernel/port";
 import { wake } from "../kernel/schedule";
 import { count, enter } from "../kernel/stats";
 import * as storage from "../kernel/storage";
@@ -112,6 +102,7 @@ import {
 } from "../kernel/storage";
 import { PULLS, PUSHES, first, join, leave } from "../kernel/storage-lines";
 import { st, st32 } from "../kernel/storage-params";
+import { bufferFits, finishRead, tagsFree } from "../kernel/tags";
 import { NEVER } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 

@@ -64,20 +64,11 @@ import { TENANT_AT } from "../kernel/address";
 import { pop, queue, ready } from "../kernel/fifo";
 import { reserve } from "../kernel/memory";
 import { p, p32 } from "../kernel/params";
-import {
-  UP_POSTED,
-  UP_READ,
-  bufferFits,
-  completionsFit,
-  finishRead,
-  issueRead,
-  portFull,
-  put,
-  tagsFree,
-} from "../kernel/port";
+import { UP_POSTED, UP_READ, issueRead, portFull, put } from "../kernel/port";
 import { mix } from "../kernel/random";
 import { wake } from "../kernel/schedule";
 import { count, enter, sample } from "../kernel/stats";
+import { bufferFits, completionsFit, finishRead, tagsFree } from "../kernel/tags";
 import { spanTicks } from "../kernel/time";
 
 const NONE: u32 = 0xffffffff;

@@ -95,18 +95,10 @@ import {
 } from "../kernel/message";
 import { keeps, deviceState } from "../kernel/pages";
 import { g, g32, p32 } from "../kernel/params";
-import {
-  UP_POSTED,
-  UP_READ,
-  bufferFits,
-  finishRead,
-  issueRead,
-  portFull,
-  put,
-  tagsFree,
-} from "../kernel/port";
+import { UP_POSTED, UP_READ, issueRead, portFull, put } from "../kernel/port";
 import { wake } from "../kernel/schedule";
 import { count, enter, sample } from "../kernel/stats";
+import { bufferFits, finishRead, tagsFree } from "../kernel/tags";
 import { edgeAfter } from "../kernel/time";
 
 const IDLE: u32 = 0;

@@ -23,20 +23,17 @@ import {
   C_DIRTY_COLLECTED,
   C_RECORD_BYTES_B,
   G_ALGORITHM,
-  G_FORCE,
   G_PAGES,
   G_PAGES_OVER_VSOCK,
   G_ROUNDS_MAX,
   G_START_AT,
   G_TRACKER_START,
   I_ONE_GUEST,
-  L_REASON,
   L_PENDING_PAGES,
   L_PRECOPY_BYTES,
   L_ROUNDS,
   L_SETUP_DONE,
   L_STARTED,
-  L_STATUS,
   L_SUSPENDED,
   MESSAGE_BYTES_MAX,
   M_ADDRESSES,
@@ -58,7 +55,6 @@ import {
   Q_MSIX,
   REASON_CANCELLED,
   REASON_ROUNDS,
-  REASON_TIMEOUT,
   RL_END,
   RL_NEW_DIRTY,
   RL_NORMAL,
@@ -68,7 +64,6 @@ import {
   STARVED,
   STATUS_CANCELLED,
   STATUS_FAILED,
-  STATUS_NOT_CONVERGED,
   S_HOST_DEVICE_KIB,
   S_HOST_INTERRUPT,
   S_HOST_PROTECT_PAGE,
@@ -81,14 +76,19 @@ import {
   U_FRONTEND,
 } from "../abi";
 import { handedBytes } from "../codec/handed";
-import { guestMoves as storageMoves, guestStops, isLoaded, isStill, migrationBegins } from "../kernel/adapter";
-import { breaksOff, brokenOff, cancelAt, goesOn, stranded, unsend } from "../kernel/abandon";
+import {
+  guestMoves as storageMoves,
+  guestStops,
+  isLoaded,
+  isStill,
+  migrationBegins,
+} from "../kernel/adapter";
+import { cancelAt, goesOn } from "../kernel/abandon";
 import { addressBytes, firstPages, takePage } from "../kernel/batch";
 import { buildCpu } from "../kernel/cpu";
 import { checkLearnt, examineAt, learnOfDevices, seesDevices } from "../kernel/device-ring";
-import { devicesGoOn, quiesceDevices, writesOut } from "../kernel/device-writes";
+import { quiesceDevices, writesOut } from "../kernel/device-writes";
 import { guestBack, guestRuns, holdUp, setGuestRuns } from "../kernel/dirty";
-import { emptyLogs } from "../kernel/dirty-log";
 import {
   WAIT_START,
   WAIT_READY,
@@ -113,7 +113,6 @@ import {
   CARD_READY,
   UNANSWERED,
   COLLECTING,
-  FORCED,
   STARTING,
   Frontend,
   frontend,
@@ -124,16 +123,15 @@ import {
   copyTicks,
   deadline,
   hasDeadline,
-  pagesLeft,
   pagesOf,
 } from "../kernel/driver";
+import { breakOff, buildEnding, endsAt, giveUp, handedBits, handledTill, timeUp } from "../kernel/ending";
 import { pop, queue, ready } from "../kernel/fifo";
 import { logged, note, noteRound, roundNote } from "../kernel/log";
 import {
   Message,
   NO_MESSAGE,
   PAGE_ENTRY,
-  TO_CARD,
   TO_HOST,
   bitsOf,
   bodyOf,
@@ -156,34 +154,21 @@ import {
   dirtyCount,
   inAt,
   marksSet,
-  restoreBatch,
   startTracking,
 } from "../kernel/tracker";
-import {
-  beginPages,
-  buildWorkers,
-  codesPages,
-  endPages,
-  hostDrops,
-  hostWorks,
-  workAt,
-} from "../kernel/workers";
+import { beginPages, buildWorkers, codesPages, endPages, hostWorks, workAt } from "../kernel/workers";
 
 /** Pages that fit one message: each with its 8-byte address. */
 const PAGES_PER_MESSAGE: u32 = 15;
-const BITS = memory.data(256, 16);
 // the message that the last interrupt told of and that is handled next, plus one: a word a side
 const MORE = memory.data(8, 8);
-
-/** Set when the migration has ended at this time, for the board to close the books. */
-export let endedAt: u64 = 0;
 
 export function buildFrontend(side: u32): void {
   const f = frontend(side);
   memory.fill(changetype<usize>(f), 0, 64);
   f.next = side == 0 ? WAIT_START : WAIT_DONE;
   store<u32>(MORE + (side << 2), 0);
-  endedAt = 0;
+  buildEnding();
   if (side == 0) {
     buildCpu();
     buildWorkers();
@@ -317,7 +302,7 @@ function collect(side: u32, f: Frontend, t: u64): bool {
   const kind = residual != 0 && f.final != 0 ? M_STALE : M_ADDRESSES;
   const m = over ? NO_MESSAGE : send(side, f, kind, COLLECT, t);
   if (!over && m == NO_MESSAGE) return false;
-  const bits = over ? BITS : bitsOf(m);
+  const bits = over ? handedBits : bitsOf(m);
   const cleared = collectBatch(f.batch, bits, !first);
   if (isDefined(TIMELINE)) happenedInBatch(P_CLEARED, t, bits, f.batch * BATCH_PAGES, f.round);
   if (first) firstPages(bits, inBatch);
@@ -354,7 +339,7 @@ function sendPages(side: u32, f: Frontend, t: u64): bool {
   }
   let bit: u32 = 0;
   for (let i: u32 = 0; i < n; i++) {
-    bit = takePage(BITS, bit);
+    bit = takePage(handedBits, bit);
     const pfn = (f.batch - 1) * BATCH_PAGES + bit;
     const at = bitsOf(m) + i * PAGE_ENTRY;
     store<u32>(at, pfn);
@@ -459,69 +444,11 @@ function roundDone(f: Frontend, m: Message, t: u64): void {
   }
 }
 
-/** The rounds or the time are up: the migration ends here, or the guest is suspended whatever is left. */
-function giveUp(f: Frontend, reason: u32, t: u64): void {
-  note(L_REASON, reason);
-  if (g32(G_FORCE) != 0) {
-    f.next = SUSPEND;
-    return;
-  }
-  note(L_STATUS, STATUS_NOT_CONVERGED);
-  emptyLogs();
-  note(L_PENDING_PAGES, pagesLeft(f));
-  f.next = ENDED;
-  endedAt = t;
-}
-
-// --- the deadline ---
-
-/** The time is up: what is being done is dropped at t. */
-function timeUp(f: Frontend, t: u64): void {
-  const force = g32(G_FORCE) != 0;
-  const starting = f.doing == SENDING && message(0, TO_CARD, f.slot).kind == M_START;
-  if (!force || (f.doing != HANDLING && !starting)) drop(f, t);
-  if (force) {
-    f.flags |= FORCED;
-    if (logged(L_SETUP_DONE) == 0) note(L_SETUP_DONE, t);
-  }
-  giveUp(f, REASON_TIMEOUT, t);
-  if (f.doing == NOTHING) enter(0, A_FRONTEND, STARVED, t);
-}
-
-/** The source breaks off, unless everything has been handed over. */
-function breakOff(f: Frontend, status: u32, reason: u32, t: u64): void {
-  if (breaksOff(f, t)) {
-    drop(f, t);
-    if (brokenOff(f, status, reason, t)) {
-      devicesGoOn(t);
-      endedAt = t;
-    }
-  } else if (stranded(f, status, reason, t)) endedAt = t;
-}
-
 /** The guest goes on at the source, which is the end. */
 function back(f: Frontend, t: u64): bool {
   if (goesOn(f, t)) return true;
-  endedAt = t;
+  endsAt(t);
   return begin(0, f, t);
-}
-
-/** Drops what is being done; pages whose marks were taken and that are not sent are dirty again. */
-function drop(f: Frontend, t: u64): void {
-  if (f.doing != NOTHING) hostDrops(t, f.done);
-  if (f.doing == HANDLING) {
-    freeMessage(0, TO_HOST, f.slot);
-    handledAt = t;
-  } else if (f.doing == SENDING) {
-    unsend(f, message(0, TO_CARD, f.slot));
-    freeMessage(0, TO_CARD, f.slot);
-  }
-  f.doing = NOTHING;
-  if (f.left == 0) return;
-  restoreBatch(f.batch - 1, BITS);
-  f.announced -= f.left;
-  count(0, C_DIRTY_COLLECTED, 0 - <u64>f.left);
-  f.left = 0;
 }
 
 // --- messages from the card ---
@@ -534,13 +461,13 @@ function handle(side: u32, f: Frontend, t: u64): void {
     else if (m.kind == M_ROUND_DONE) roundDone(f, m, t);
     else if (m.kind == M_RESUME) f.next = RESUME;
     else if (m.kind == M_DONE) f.next = ENDED;
-    else if (m.kind == M_WHOLE) endedAt = whole(f, t);
+    else if (m.kind == M_WHOLE) endsAt(whole(f, t));
     else if (m.kind == M_FAILED) breakOff(f, STATUS_FAILED, m.a, t);
     if (residual != 0) heardOfPages(m, t);
   }
   if (residual != 0 && side == 0 && m.kind == M_DONE) sourceReleased(t);
   freeMessage(side, TO_HOST, f.slot);
-  handledAt = t;
+  handledTill(t);
 }
 
 /** The card has shaken hands: the tracker is started, or (post-copy) the guest stopped, if it is not yet. */
@@ -552,9 +479,6 @@ function cardReady(f: Frontend, t: u64): void {
   note(L_SETUP_DONE, t);
   f.next = SUSPEND;
 }
-
-/** When the last message was handled: the board tells the card that a buffer is free again. */
-export let handledAt: u64 = 0;
 
 // --- the destination ---
 
@@ -573,7 +497,7 @@ function resume(side: u32, f: Frontend, t: u64): bool {
   if (guestRuns || guestBack) broken(I_ONE_GUEST, t, logged(L_SUSPENDED), t);
   if (residual != 0) return resumedEarly(side, f, t);
   f.next = ENDED;
-  endedAt = t;
+  endsAt(t);
   storageMoves(t);
   const m = send(side, f, M_DONE, ENDED, t);
   if (m == NO_MESSAGE) return false;

@@ -7,9 +7,6 @@
 //   port, 48 bytes:  | items | mask | head | count | side | owner unit | waiting | late |
 //   late, 16 bytes an entry, with an ATC: | ready u64 once it is translated | request u32 | - |
 import {
-  I_CONSERVED,
-  I_CREDITS,
-  I_TAG_IN_USE,
   I_TLP_RULES,
   PORT_COMPLETION,
   PORT_DOORBELL,
@@ -18,10 +15,6 @@ import {
   PORT_TRANSLATE,
   R_ATS,
   R_TENANT,
-  S_PCIE_COMBINE_ABOVE,
-  S_PCIE_MPS,
-  S_PCIE_RCB,
-  TAGS_MAX,
   T_ANSWER,
   T_PUT,
 } from "../abi";
@@ -42,9 +35,9 @@ import {
 import { push } from "./fifo";
 import { reserve } from "./memory";
 import { filled, postedGone, postedPut, setFilled, setPostedPut, wireFree } from "./order";
-import { p32 } from "./params";
 import { currentUnit, now, wake } from "./schedule";
 import { broken } from "./stats";
+import { answersOf, finishRead, tagsOut, takeForRead } from "./tags";
 import { NEVER } from "./time";
 import { happened } from "./timeline";
 
@@ -55,10 +48,8 @@ export const DOWN_POSTED: u32 = PORT_DOORBELL;
 export const DOWN_COMPLETION: u32 = PORT_COMPLETION;
 export const UP_TRANSLATE: u32 = PORT_TRANSLATE;
 export const PORTS: u32 = 11;
-/** Requesters with ports of their own; the ATC is one more. */
+/** Requesters with ports of their own; the ATC is one more, those beyond it use the ports of other I/O. */
 export const REQUESTERS: u32 = 4;
-/** Requesters with tags of their own; those beyond the ATC use the ports of other I/O. */
-export const TAGGED: u32 = 7;
 
 
 @unmanaged
@@ -251,159 +242,7 @@ export function take(q: Port, index: u32): void {
   }
 }
 
-//  tag record, 32 bytes:       | issued u64 | cookie u32 | bytes u32 | headers u32 | in use u32 |
-//  completions u32 | - |
-//  requester record, 64 bytes: | tag list | first tag | tags | free | buffer bytes | buffer headers |
-//  answers | buffer in all, bytes and headers | next ring | rings | completions free and in all |
-//  next tag of each ring: in the place of the tag list
-const TAG = memory.data(65536, 16);
-const REQUESTER = memory.data(896, 16); // 2 sides * TAGGED * 64
-
-if (TAGS_MAX * 64 != 65536) ERROR("tags");
-
-
-@unmanaged
-class Tag {
-  issued: u64;
-  cookie: u32;
-  bytes: u32;
-  headers: u32;
-  used: u32;
-  completions: u32;
-}
-
-
-@unmanaged
-class Requester {
-  list: usize;
-  first: u32;
-  tags: u32;
-  free: u32;
-  bytes: u32;
-  headers: u32;
-  answers: u32;
-  bytesAll: u32;
-  headersAll: u32;
-  next: u32; // ring that is asked first
-  rings: u32; // of tags that are taken in turn; 0: any free tag is taken
-  completions: u32;
-  completionsAll: u32; // 0: there is no limit
-}
-
-// @ts-ignore: decorator
-@inline
-function requester(side: u32, r: u32): Requester {
-  return changetype<Requester>(REQUESTER + ((side * TAGGED + r) << 6));
-}
-
-// @ts-ignore: decorator
-@inline
-function tag(side: u32, index: u32): Tag {
-  return changetype<Tag>(TAG + ((side * TAGS_MAX + index) << 5));
-}
-
-/** Gives a requester its tags [first, first + tags), completion buffer and queue of answers. */
-export function buildRequester(
-  side: u32,
-  r: u32,
-  first: u32,
-  tags: u32,
-  bytes: u32,
-  headers: u32,
-  answers: u32,
-): void {
-  const q = requester(side, r);
-  q.list = reserve(<u64>(tags + 1) * 4);
-  q.first = first;
-  q.tags = tags;
-  q.free = tags;
-  q.bytes = bytes;
-  q.headers = headers;
-  q.bytesAll = bytes;
-  q.headersAll = headers;
-  q.answers = answers;
-  q.next = 0;
-  q.rings = 0;
-  q.completions = q.completionsAll = 0;
-  for (let i: u32 = 0; i < tags; i++) {
-    store<u32>(q.list + (i << 2), first + tags - 1 - i);
-    tag(side, first + i).used = 0;
-  }
-}
-
-/**
- * Divides the tags of a requester into rings as even as can be, of a tag or more. The next tag of a ring is taken, and none
- * else: it is waited for though others are free. Rings are asked in turn, from the one after that which gave
- * the last tag.
- */
-export function takeInTurn(side: u32, r: u32, rings: u32): void {
-  const q = requester(side, r);
-  q.rings = rings < q.tags ? rings : q.tags;
-  for (let i: u32 = 0; i < q.rings; i++) store<u32>(q.list + (i << 2), ringFirst(q, i));
-}
-
-/** Lets the reads of a requester wait for so many completions at most; 0: for any number. */
-export function limitCompletions(side: u32, r: u32, most: u32): void {
-  const q = requester(side, r);
-  q.completions = q.completionsAll = most;
-}
-
-/** First tag of a ring; of the ring after the last, the end of the tags. */
-// @ts-ignore: decorator
-@inline
-function ringFirst(q: Requester, ring: u32): u32 {
-  return q.first + (ring * q.tags) / q.rings;
-}
-
-/** The ring that gives the next tag; as many as there are when each waits for its own. */
-function givingRing(side: u32, q: Requester): u32 {
-  for (let i: u32 = 0; i < q.rings; i++) {
-    const ring = (q.next + i) % q.rings;
-    if (tag(side, load<u32>(q.list + (ring << 2))).used == 0) return ring;
-  }
-  return q.rings;
-}
-
-function takeFromRing(side: u32, q: Requester): u32 {
-  const ring = givingRing(side, q);
-  const at = q.list + (ring << 2);
-  const index = load<u32>(at);
-  store<u32>(at, index + 1 == ringFirst(q, ring + 1) ? ringFirst(q, ring) : index + 1);
-  q.next = (ring + 1) % q.rings;
-  q.free--;
-  return index;
-}
-
-/** Completions that host memory answers a read with: cut at multiples of RCB, or of MPS when it combines. */
-function completionsOf(side: u32, address: u64, bytes: u32): u32 {
-  const unit = bytes <= p32(side, S_PCIE_COMBINE_ABOVE) ? p32(side, S_PCIE_RCB) : p32(side, S_PCIE_MPS);
-  return ((<u32>address & (unit - 1)) + bytes + unit - 1) / unit;
-}
-
-/** True when a read's completions are within the requester's limit. */
-export function completionsFit(side: u32, r: u32, address: u64, bytes: u32): bool {
-  const q = requester(side, r);
-  return q.completionsAll == 0 || q.completions >= completionsOf(side, address, bytes);
-}
-
-// @ts-ignore: decorator
-@inline
-export function tagsFree(side: u32, r: u32): u32 {
-  const q = requester(side, r);
-  return q.rings != 0 && givingRing(side, q) == q.rings ? 0 : q.free;
-}
-
-/** True when the completions of a read fit the requester's share of the completion buffer. */
-// @ts-ignore: decorator
-@inline
-export function bufferFits(side: u32, r: u32, bytes: u32, headers: u32): bool {
-  const q = requester(side, r);
-  return q.bytes >= bytes && q.headers >= headers;
-}
-
-/**
- * Issues a read: takes a tag and completion buffer, puts the request. The caller has checked that all fit.
- */
+/** Issues a read: takes tag and completion buffer, puts the request; the caller has checked that all fit. */
 export function issueRead(
   side: u32,
   r: u32,
@@ -413,81 +252,22 @@ export function issueRead(
   cookie: u32,
   ready: u64,
 ): void {
-  const q = requester(side, r);
-  assert(q.free != 0, "no tag");
-  const index = q.rings != 0 ? takeFromRing(side, q) : load<u32>(q.list + (--q.free << 2));
-  const t = tag(side, index);
-  if (t.used != 0) broken(I_TAG_IN_USE, index, t.cookie, now);
-  t.used = 1;
-  t.issued = now;
-  t.cookie = cookie;
-  t.bytes = bytes;
-  t.headers = headers;
-  if (q.bytes < bytes) broken(I_CREDITS, bytes, q.bytes, now);
-  if (q.headers < headers) broken(I_CREDITS, headers, q.headers, now);
-  q.bytes -= bytes;
-  q.headers -= headers;
-  if (q.completionsAll != 0) {
-    t.completions = completionsOf(side, address, bytes);
-    if (q.completions < t.completions) broken(I_CREDITS, t.completions, q.completions, now);
-    q.completions -= t.completions;
-  }
+  const index = takeForRead(side, r, address, bytes, headers, cookie);
   const through = r == R_ATS ? UP_TRANSLATE : UP_READ + (r < R_ATS ? r : R_TENANT);
   put(side, through, address, bytes, index, r, ready);
 }
 
 /** The last byte of a read's completions will be at the card at t: its answer can be taken from then on. */
 export function answer(side: u32, r: u32, index: u32, bytes: u32, t: u64): void {
-  const g = tag(side, index);
-  if (g.used == 0) broken(I_TAG_IN_USE, index, 0, t);
-  if (g.bytes != bytes) broken(I_CONSERVED, bytes, g.bytes, t);
+  const answers = answersOf(side, r, index, bytes, t);
   happened(T_ANSWER, side, r, t, index, bytes, 0);
-  if (r == R_ATS) {
-    translated(side, index, t);
-    return;
-  }
-  push(requester(side, r).answers, index, t);
+  if (r == R_ATS) translated(side, index, t);
+  else push(answers, index, t);
 }
 
-/** When the read of a tag was issued. */
-// @ts-ignore: decorator
-@inline
-export function issuedAt(side: u32, index: u32): u64 {
-  return tag(side, index).issued;
-}
-
-/** Bytes that the read of a tag asked for. */
-// @ts-ignore: decorator
-@inline
-export function tagBytes(side: u32, index: u32): u32 {
-  return tag(side, index).bytes;
-}
-
-/**
- * Takes a read's answer: frees the tag and its completion buffer; returns the cookie given when it was
- * issued.
- */
-export function finishRead(side: u32, r: u32, index: u32): u32 {
-  const q = requester(side, r);
-  const t = tag(side, index);
-  if (t.used != 1) broken(I_TAG_IN_USE, index, t.used, now);
-  t.used = 0;
-  q.bytes += t.bytes;
-  q.headers += t.headers;
-  if (q.completionsAll != 0) q.completions += t.completions;
-  if (q.rings == 0) store<u32>(q.list + (q.free << 2), index);
-  q.free++;
-  return t.cookie;
-}
-
-/** Tags and completion buffer that are not home. */
+/** Tags, completion buffer and entries of ports that are not home. */
 export function requestersOut(side: u32): u32 {
-  let n: u32 = 0;
-  for (let r: u32 = 0; r < TAGGED; r++) {
-    const q = requester(side, r);
-    n += q.tags - q.free + (q.bytesAll - q.bytes) + (q.headersAll - q.headers);
-    n += q.completionsAll - q.completions;
-  }
+  let n = tagsOut(side);
   for (let i: u32 = 0; i < PORTS; i++) n += port(side, i).count;
   return n + untagged(side);
 }

@@ -3,8 +3,8 @@
 //
 //   header, 16 bytes: | page number, offset or count u32 | sequence u32 | payload bytes u16 | codec u8 |
 //   kind u8 | version, or round of a control record, u32 | codec: bit 0 coded, bit 1 the end of the last
-//   round, bit 2 a delta; then the payload, then a tag of 16 bytes when it is sealed. The header is the additional
-//   data of the seal.
+//   round, bit 2 a delta; then the payload, then a tag of 16 bytes when it is sealed. The header is the
+//   additional data of the seal.
 //
 // Its number: given by the firmware that makes the record, 1, 2, 3 … on each link and way, whether the record
 // is sealed or not. Engines overtake each other, so the receiver keeps a window of numbers, as IPsec does.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // When a round was the last before the stop (docs/model.md sections 9 and 18).
 import { ALGORITHM_HYBRID, G_ALGORITHM, G_DOWNTIME_LIMIT, G_THRESHOLD } from "../abi";
-import { dirtyCount } from "./dirty";
 import { g, g32 } from "./params";
 import { productAtMost } from "./time";
+import { dirtyCount } from "./tracker";
 
 /**
  * Whether the guest is stopped after a round that placed so many pages in so long: nothing is left, it was

@@ -2,6 +2,7 @@
 /** What breaks in a migration, and when. */
 import * as z from "zod";
 import { spec, ticks, word } from "./around.ts";
+import { placeOf } from "./placement.ts";
 import type { Problems } from "./problems.ts";
 import type { Scenario } from "./schema.ts";
 import type { ResolvedScenario } from "./types.ts";
@@ -135,11 +136,13 @@ function checkSilence(
 
 /** Engines that a migration uses can fail, and as many as the card has. */
 export function checkFailing(
-  faults: readonly Fault[],
+  { faults, compress, placement }: Scenario,
   { source, destination }: ResolvedScenario["sides"],
-  onCard: (stage: "compress" | "encrypt" | "decrypt" | "decompress") => boolean,
+  sealed: boolean,
   problems: Problems,
 ): void {
+  const onCard = (stage: "compress" | "encrypt" | "decrypt" | "decompress"): boolean =>
+    (stage.endsWith("compress") ? compress !== "off" : sealed) && placeOf(placement, stage) === "card";
   const engines = {
     compressor: onCard("compress") ? source.card.compressor.engines : 0,
     seal: onCard("encrypt") ? source.card.crypto.engines : 0,

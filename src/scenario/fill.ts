@@ -5,14 +5,8 @@ import { KEY_TABLES, TAGS_MAX } from "./keys.ts";
 import { loadPreset, type Preset } from "./presets.ts";
 import type { Path } from "./source.ts";
 import { fillHostStages, fillStages } from "./stage-keys.ts";
-import type {
-  Ratio,
-  RecordFormat,
-  ResolvedCard,
-  ResolvedCredits,
-  ResolvedHost,
-  ResolvedPcie,
-} from "./types.ts";
+import type { Ratio, RecordFormat, ResolvedCard, ResolvedCredits, ResolvedPcie } from "./types.ts";
+import type { ResolvedHost } from "./types-host.ts";
 import type { ResolvedLink } from "./types-link.ts";
 import { divide, type Rational, show, ticksOf, ticksPer, toRatio, UnitError } from "./units.ts";
 

@@ -35,7 +35,7 @@ import { LINK_KEYS } from "./keys.ts";
 import { applyOverrides, type Override, parseSet } from "./overrides.ts";
 import { findFile } from "./paths.ts";
 import { checkPause, fillPause } from "./pause.ts";
-import { checkStages, fillPlacement, placeOf } from "./placement.ts";
+import { checkStages, fillPlacement } from "./placement.ts";
 import { loadPreset, presetNameProblem } from "./presets.ts";
 import { Problems, valueAt } from "./problems.ts";
 import { checkResidual, fillResidual } from "./residual.ts";
@@ -248,6 +248,17 @@ function fillContent(scenario: Scenario): ResolvedScenario["content"] {
   return { mode, sampleEvery };
 }
 
+/** What sections say, each against the others. */
+function checkSections(scenario: Scenario, problems: Problems): void {
+  checkContent(scenario, problems);
+  checkTracker(scenario.tracker, problems);
+  checkDevices(scenario.guest.devices, scenario.tracker, scenario.internal, problems);
+  checkPlacement(scenario, problems);
+  checkDelta(scenario.delta, scenario.faults, scenario.migration.onTagFailure === "ask-again", problems);
+  checkResidual(scenario, scenarioSchema.shape.migration.parse({}), problems);
+  checkTenant(scenario.tenant, problems);
+}
+
 /**
  * Resolves parsed data that fits the schema.
  * @throws ScenarioError with every problem found
@@ -270,16 +281,10 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkLink(scenario, link, source.card, destination.card, problems);
   checkCompressor(scenario, source.card, problems);
   checkEngine(engine, scenario, destination.card, problems);
-  checkContent(scenario, problems);
   for (const { host } of [source, destination]) checkLoad(scenario.internal.contention, host, problems);
   checkWindow(scenario, destination.card, problems);
-  checkTracker(scenario.tracker, problems);
-  checkDevices(scenario.guest.devices, scenario.tracker, scenario.internal, problems);
-  checkPlacement(scenario, problems);
   checkStages(scenario, engine, source.host, problems);
-  checkDelta(scenario.delta, scenario.faults, scenario.migration.onTagFailure === "ask-again", problems);
-  checkResidual(scenario, scenarioSchema.shape.migration.parse({}), problems);
-  checkTenant(scenario.tenant, problems);
+  checkSections(scenario, problems);
   const { congestion, transport } = scenario.link;
   const recovers = congestion !== "none" || transport === "udp";
   const sealed = scenario.encrypt !== "off" && scenario.encrypt.cipher !== "off";
@@ -292,10 +297,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   const filledLink = fillLink(scenario, link, sides.destination);
   checkTenantTags(scenario.tenant, sides, scenario.internal.ats, problems);
   checkPause(filledLink, problems);
-  const onCard = (stage: "compress" | "encrypt" | "decrypt" | "decompress"): boolean =>
-    (stage.endsWith("compress") ? scenario.compress !== "off" : sealed) &&
-    placeOf(scenario.placement, stage) === "card";
-  checkFailing(scenario.faults, sides, onCard, problems);
+  checkFailing(scenario, sides, sealed, problems);
   checkStorageTags(scenario, sides, problems);
   problems.done();
   const placement = fillPlacement(scenario.placement);

@@ -288,12 +288,12 @@ export const suite: Suite = {
     "Slow start is compared within a round trip; how many points are within 5 % is reported beside.",
     "At an RTT of 1 ms the recorded receiver answers bursts at their end, which adds a tenth to the RTT: " +
       "what is in flight, which does not depend on that, is reported beside goodput.",
-    "Steady runs have the RTT of the path and, each way, the mean lateness that the test bed recorded, and the " +
-      "share of frames that it recorded as lost: in runs of so few losses it differs from the one that was set.",
+    "Steady runs have the RTT of the path and, each way, the mean lateness that the test bed recorded, and " +
+      "the share of frames that it recorded as lost, which differs from the one that was set.",
     "Transfers are medians of 20 runs with a jitter of 20 us at most, for the lateness of the test bed.",
-    "A transfer whose queue overflowed is one recording of something heavy-tailed: it says within a factor of " +
-      "two where the time may lie, and all such transfers have a median error. Two of Reno at 1 ms are 16 and " +
-      "5 % off, with a second recovery that the model's runs seldom have.",
+    "A transfer whose queue overflowed is one recording of something heavy-tailed: it says within a factor " +
+      "of two where the time may lie, and all such transfers have a median error. Two of Reno at 1 ms are " +
+      "16 and 5 % off, with a second recovery that the model's runs seldom have.",
     "Reno's constant is that of losses by chance (1.26 at 1e-3, 1.29 at 1e-4), not 1.2247 of spaced ones.",
   ],
   *points() {

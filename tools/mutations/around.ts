@@ -71,8 +71,8 @@ export const around: readonly Row[] = [
     "probe",
     "kernel/way",
     "spoilt: packets are sent ahead of a NAK",
-    "  if (p(side, S_PCIE_ERRORS) != 0 || p(side, S_PCIE_DOWN_FOR) != 0) return true;",
-    "  if (p(side, S_PCIE_DOWN_FOR) != 0) return true;",
+    "p(side, S_PCIE_ERRORS) != 0 || p(side, S_PCIE_DOWN_FOR) != 0 || st(ST_DEPTH) != 0",
+    "p(side, S_PCIE_DOWN_FOR) != 0 || st(ST_DEPTH) != 0",
     "reads whose requests arrive spoilt",
   ],
   [

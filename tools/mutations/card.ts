@@ -191,8 +191,8 @@ export const card: readonly Row[] = [
     "exact",
     "card/framer",
     "a record crosses the card's memory once",
-    "spanTicks(2 * bytes, ",
-    "spanTicks(bytes, ",
+    "dramDone(side, t, 2 * bytes)",
+    "dramDone(side, t, bytes)",
     "chain",
   ],
   [

@@ -53,7 +53,7 @@ export const failing: readonly Row[] = [
   ],
   [
     "alone",
-    "firmware/builtin",
+    "firmware/telling",
     "alone: a control record does not say its round",
     "  j.version = round;\n",
     "",

@@ -21,7 +21,7 @@ export const failures: readonly Row[] = [
   ],
   [
     "failures",
-    "host/frontend",
+    "kernel/ending",
     "broken off: what is being done is forgotten",
     "    drop(f, t);\n    if (brokenOff(",
     "    f.doing = NOTHING;\n    if (brokenOff(",

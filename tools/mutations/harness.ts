@@ -151,8 +151,8 @@ export const harness: readonly Row[] = [
     "spoil",
     "src/oracle",
     "the bytes of the source's memory are not compared",
-    "if (same && carried(scenario, pfn)) {",
-    "if (same && destination && carried(scenario, pfn)) {",
+    "if (same && isOneOf(every, pfn)) {",
+    "if (same && destination && isOneOf(every, pfn)) {",
     "spoilt: source bytes",
   ],
   [

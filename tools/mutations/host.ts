@@ -80,8 +80,8 @@ export const host: readonly Row[] = [
     "runs",
     "host/frontend",
     "the suspension does not stop the guest",
-    "  setGuestRuns(false);\n  note(L_SUSPENDED, t);",
-    "  note(L_SUSPENDED, t);",
+    "  setGuestRuns(false);\n  guestStops(t);",
+    "  guestStops(t);",
     "busy: guest, or destination-equals-source",
   ],
   [
@@ -112,8 +112,8 @@ export const host: readonly Row[] = [
     "runs",
     "host/frontend",
     "the last round does not wait for the one that is being placed",
-    "  if ((f.flags & (CARD_READY | UNANSWERED)) != CARD_READY) {",
-    "  if ((f.flags & CARD_READY) != CARD_READY) {",
+    "(f.flags & (CARD_READY | UNANSWERED)) != CARD_READY || !isStill(t)",
+    "(f.flags & CARD_READY) != CARD_READY || !isStill(t)",
     "a deadlock",
   ],
   [
@@ -152,8 +152,8 @@ export const host: readonly Row[] = [
     "qemu",
     "host/qemu",
     "the guest writes on after the last synchronisation",
-    "      setGuestRuns(false);\n",
-    "",
+    "      setGuestRuns(false);\n      synchronise(t);\n      state = LAST;",
+    "      synchronise(t);\n      state = LAST;",
     "qemu thread",
   ],
   [

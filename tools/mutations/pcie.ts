@@ -165,7 +165,7 @@ export const pcie: readonly Row[] = [
   ],
   [
     "runs",
-    "kernel/port",
+    "kernel/tags",
     "a tag is freed twice",
     "  t.used = 0;\n  q.bytes",
     "  t.used = 0;\n  if (q.free + 1 < q.tags) store<u32>(q.list + (q.free++ << 2), index);\n  q.bytes",
@@ -173,7 +173,7 @@ export const pcie: readonly Row[] = [
   ],
   [
     "runs",
-    "kernel/port",
+    "kernel/tags",
     "completion buffer is not given back",
     "  q.bytes += t.bytes;\n",
     "",
@@ -181,7 +181,7 @@ export const pcie: readonly Row[] = [
   ],
   [
     "runs",
-    "kernel/port",
+    "kernel/tags",
     "completion buffer does not limit",
     "  return q.bytes >= bytes && q.headers >= headers;",
     "  return true;",

@@ -152,13 +152,13 @@ const CORE: readonly [file: string, name: string, find: string, replace: string]
     "left == 0",
   ],
   [
-    "kernel/port",
+    "kernel/tags",
     "tags in turn are not waited for",
     "if (tag(side, load<u32>(q.list + (ring << 2))).used == 0) return ring;",
     "if (q.free != 0) return ring;",
   ],
   [
-    "kernel/port",
+    "kernel/tags",
     "completions that reads wait for are cut at RCB always",
     "bytes <= p32(side, S_PCIE_COMBINE_ABOVE) ? p32(side, S_PCIE_RCB) : p32(side, S_PCIE_MPS)",
     "p32(side, S_PCIE_RCB)",

@@ -47,7 +47,7 @@ export const trackers: readonly Row[] = [
     "trackers",
     "host/frontend",
     "logs are not brought in after the suspension",
-    "  note(L_SUSPENDED, t);\n  bringInLogs(t);",
+    "  note(L_SUSPENDED, t);\n  bringIn(t);",
     "  note(L_SUSPENDED, t);",
     "invariant destination-equals-source",
   ],
