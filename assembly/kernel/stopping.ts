@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// When a round was the last before the stop (docs/model.md sections 9 and 18).
+// When a round was the last before the stop (docs/model.md sections 9 and 19).
 import { ALGORITHM_HYBRID, G_ALGORITHM, G_DOWNTIME_LIMIT, G_THRESHOLD } from "../abi";
 import { g, g32 } from "./params";
 import { productAtMost } from "./time";

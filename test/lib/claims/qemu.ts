@@ -220,7 +220,7 @@ export function checkThread(count = 40): void {
     if (want.throttle.some((percent) => percent > 0)) throttled++;
   }
   if (process.env.DPUSIM_RUNS !== undefined) return;
-  claim("qemu thread: several rounds", several > count / 8, several, `above ${count / 8}`);
+  claim("qemu thread: several rounds", several > count / 16, several, `above ${count / 16}`);
   claim("qemu thread: connections", connected > count / 8, connected, `above ${count / 8}`);
   for (const [name, times] of found)
     claim(`qemu thread: ${name}`, times > count / 30, times, `above ${count / 30}`);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A storage adapter from docs/model.md section 18, one request after another. What PCIe does is given: when
+// A storage adapter from docs/model.md section 20, one request after another. What PCIe does is given: when
 // an entry (and a write's data) is there, when an answer has landed. All the rest is worked out: when the
 // guest asks, how long the back-end has a request, in which order it is answered, when the adapter is told,
 // takes no more, is empty, still, set, and what its state holds.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The guest at the destination while pages are missing, and the front-end that serves its faults: one event
- * after the other, from docs/model.md section 18. Given are the writes as the trace has them, when the guest
+ * after the other, from docs/model.md section 19. Given are the writes as the trace has them, when the guest
  * was stopped and resumed, which pages were missing, when each landed, and when messages began to be read.
  */
 
