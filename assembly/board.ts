@@ -84,7 +84,7 @@ import { buildGuest, guestMoves, stepGuest, stepGuestThere, wantsInput } from ".
 import { guestStays, storageHome, storageOpen } from "./kernel/adapter";
 import { buildAdapters } from "./kernel/adapter-state";
 import { guestRuns, setGuestRuns } from "./kernel/dirty";
-import { devices, quiesceDevices } from "./kernel/device-writes";
+import { devices, endStalls, quiesceDevices } from "./kernel/device-writes";
 import { fetchesReset } from "./kernel/fetch";
 import { fifosReset, pop, queue, ready } from "./kernel/fifo";
 import { buildJobs } from "./kernel/jobs";
@@ -248,7 +248,7 @@ function runUntil(until: u64): u32 {
     }
     if (first == NEVER) {
       if (!draining) return STOP_DEADLOCK;
-      return storageHome(clock) ? STOP_DONE : STOP_INVARIANT;
+      return wasReset || storageHome(clock) ? STOP_DONE : STOP_INVARIANT;
     }
     if (first > until) return STOP_UNTIL;
     // neither side can hear of the other within a propagation time, so each may run that far alone
@@ -479,6 +479,7 @@ function finish(): void {
   flushPcie(1);
   note(L_BOOKS, endAt);
   settleServers(endAt);
+  endStalls(endAt);
   closeBooks(endAt);
   setGuestRuns(false);
   guestLeaves();

@@ -83,4 +83,21 @@ test("negative control: a ring that cannot tell makes all buffers dirty, and mor
   assert.ok(stat(stalled, "source.guest.devices.writes") < 0.5 * stat(wilson, "source.guest.devices.writes"));
 });
 
+test("what is broken off counts what nobody has learnt of, and a device that still waits", () => {
+  const left = (tracker: string): Result =>
+    run([tracker, "migration.timeout=2 ms", "migration.onTimeout=fail", "migration.maxRounds=30"]);
+  const ring = left("tracker.records={ slots: 64, poll: none, full: stall }");
+  assert.is(ring.migration.status, "not-converged");
+  const [arrived, looked] = ["records", "examined"].map((name) => stat(ring, `source.guest.devices.${name}`));
+  assert.ok(arrived! > looked!, `${arrived} records, ${looked} looked at`);
+  // the records that were not looked at are of pages of their own: the NIC writes its buffers in turn
+  assert.ok(ring.migration.ram.remaining >= 4096 * Math.min(arrived! - looked!, 64));
+  assert.ok(stat(ring, "source.guest.devices.stallNs") > 0);
+});
+
+test("bounds count from when devices begin, which is before a migration that starts late", () => {
+  const late = run(["migration.startAt=20 ms"]);
+  assert.ok(isGood(late), brokenIn(late).join());
+});
+
 test.run();

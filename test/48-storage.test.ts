@@ -174,4 +174,17 @@ test("a key's memory: the guest has its own pages and those of queues and buffer
   assert.is(abi.STORAGE_REQUEST_BYTES, 64);
 });
 
+test("a guest that resumes after the books have closed asks for nothing more, and the run ends", () => {
+  const result = run({
+    storage: { quiesce: "suspend" },
+    migration: { silence: "2 ms" },
+    more: {
+      destination: { host: { preset: "snb-e5-2630", frontend: { resume: "20 ms" } } },
+      link: { congestion: "cubic" },
+    },
+  });
+  assert.is(result.migration.status, "failed");
+  assert.match(result.migration.reason ?? "", /heard|silence|answer|reach/);
+});
+
 test.run();

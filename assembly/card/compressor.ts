@@ -22,7 +22,6 @@ import {
   C_LZ_BYTES_OUT,
   C_LZ_PAGES,
   C_LZ_RAW,
-  G_DEVICE_BYTES,
   I_DECODES,
   PAGE_BYTES,
   P_CODED,
@@ -75,7 +74,7 @@ import {
   slotsShort,
   takeSlot,
 } from "../kernel/jobs";
-import { sizedByWord } from "../kernel/pages";
+import { deviceBytes, sizedByWord } from "../kernel/pages";
 import { g32, p, p32 } from "../kernel/params";
 import {
   POOL_LZ,
@@ -101,7 +100,7 @@ export function stepCompressor(side: u32, t: u64): void {
   if (failing) {
     first = failedBy(side, POOL_LZ, t);
     if (strikes(side, POOL_LZ, t)) encodingFails(side, min(first, n), t);
-    if (first >= n) {
+    if (n != 0 && first >= n) {
       passBy(side, t);
       return;
     }
@@ -158,7 +157,7 @@ function encodingFails(side: u32, n: u32, t: u64): void {
     count(side, C_LZ_PAGES, 0 - 1);
     if ((j.flags & CODED) == 0) count(side, C_LZ_RAW, 0 - 1);
     count(side, C_LZ_BYTES_OUT, 0 - <u64>j.bytes);
-    j.bytes = j.kind == JOB_DEVICE ? min(PAGE_BYTES, g32(G_DEVICE_BYTES) - j.pfn) : PAGE_BYTES;
+    j.bytes = j.kind == JOB_DEVICE ? min(PAGE_BYTES, deviceBytes - j.pfn) : PAGE_BYTES;
     j.flags &= ~CODED;
     keepForAgain(side, POOL_LZ, index);
   }
@@ -231,7 +230,7 @@ export function stepDecompressor(side: u32, t: u64): void {
   if (failing) {
     first = failedBy(side, POOL_UNLZ, t);
     if (strikes(side, POOL_UNLZ, t)) decodingFails(side, min(first, n), t);
-    if (first >= n) {
+    if (n != 0 && first >= n) {
       noDecoder(side, t);
       return;
     }

@@ -147,7 +147,7 @@ export function stepSeal(side: u32, t: u64): void {
   if (failing) {
     first = failedBy(side, POOL_SEAL, t);
     if (strikes(side, POOL_SEAL, t)) sealingFails(side, min(first, n), admits, t);
-    if (first >= n) {
+    if (n != 0 && first >= n) {
       nobodyLeft(side, POOL_SEAL, Q_SEAL, U_SEAL, t);
       return;
     }
@@ -242,7 +242,7 @@ export function stepOpen(side: u32, t: u64): void {
   if (failing) {
     first = failedBy(side, POOL_OPEN, t);
     if (strikes(side, POOL_OPEN, t)) openingFails(side, min(first, n), t);
-    if (first >= n) {
+    if (n != 0 && first >= n) {
       nobodyLeft(side, POOL_OPEN, Q_OPEN, U_OPEN, t);
       return;
     }

@@ -138,7 +138,8 @@ export function stepStorage(side: u32, t: u64): void {
   while (ready(queue(side, Q_STORAGE_BELL), t)) {
     const end = pop(queue(side, Q_STORAGE_BELL));
     if ((end & PF_BELL) != 0) a.pfSeen = end & ~PF_BELL;
-    else if (a.mode != GONE) a.seen = end;
+    // one that was on its way when all that had been asked for was taken tells nothing new
+    else if (a.mode != GONE && <i32>(end - a.seen) > 0) a.seen = end;
   }
   if (side == storage.home) {
     dueNow(side, a, t);

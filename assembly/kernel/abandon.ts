@@ -37,7 +37,7 @@ import { Message, PAGE_ENTRY, bitsOf } from "./message";
 import { g, p } from "./params";
 import { wake } from "./schedule";
 import { count } from "./stats";
-import { restoreBatch, restorePage } from "./tracker";
+import { restoreBatch, restorePage, settleMarks } from "./tracker";
 
 /** When the migration is cancelled; no earlier than NEVER when it is not. */
 // @ts-ignore: decorator
@@ -72,6 +72,7 @@ export function brokenOff(f: Frontend, status: u32, reason: u32, t: u64): bool {
   note(L_STATUS, status);
   note(L_REASON, reason);
   note(L_BROKEN_OFF, t);
+  settleMarks();
   note(L_PENDING_PAGES, pagesLeft(f));
   f.final = 2; // no deadline any more
   f.next = guestRuns ? ENDED : BACK;

@@ -175,8 +175,10 @@ export function guestStays(t: u64): void {
   a.stopped = 0;
   a.cancelling = NOBODY;
   if (a.mode == STOPPING) setMode(0, a, SERVING, NEVER, t);
-  else if (a.mode == CLOSING) setMode(0, a, FALLBACK, NEVER, t);
-  else if (!served(a) && a.mode != GONE) setMode(0, a, BACK, t + st(ST_RESUME), t);
+  else if (a.mode == CLOSING) {
+    count(0, C_STORAGE_STALL, t - a.heldAt);
+    setMode(0, a, FALLBACK, NEVER, t);
+  } else if (!served(a) && a.mode != GONE) setMode(0, a, BACK, t + st(ST_RESUME), t);
   wake(0, U_STORAGE, t);
 }
 

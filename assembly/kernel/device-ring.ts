@@ -363,6 +363,15 @@ function takeTold(index: u32): u64 {
   return (<u64>d.pages + 63) / 64;
 }
 
+/** A migration is broken off: what has landed and nobody has learnt of is marked, so that it counts as left. */
+export function markUnlearnt(): void {
+  if (!recording) return;
+  for (let i = kept; i != arrived; i++) mark(load<u32>(slotOf(i)));
+  for (let i: u32 = 0; i < devices; i++) takeTold(i);
+  const pages = g32(G_PAGES);
+  for (let pfn: u32 = 0; pfn < pages; pfn++) if (hasBit(spilt, pfn)) mark(pfn);
+}
+
 /** Reads and clears the IOMMU's bits; returns when the IOTLB has been flushed. */
 function scan(t: u64, from: u64): u64 {
   flush(t);

@@ -192,13 +192,18 @@ export function endStall(d: Device, t: u64): void {
   d.stalled = NEVER;
 }
 
+/** Devices that wait for a slot do so no more. */
+export function endStalls(t: u64): void {
+  for (let i: u32 = 0; i < devices; i++) endStall(device(i), t);
+}
+
 /** Devices begin no write from t on. */
 export function quiesceDevices(t: u64): void {
   quiesced = true;
   if (devices == 0 || booksClosed) return;
   note(L_QUIESCING, t);
   wake(0, U_FUNCTION, t);
-  for (let i: u32 = 0; i < devices; i++) endStall(device(i), t);
+  endStalls(t);
   if (writesOut == 0) note(L_QUIESCED, t);
 }
 

@@ -16,13 +16,12 @@ import {
 } from "../abi";
 import { breaksOff, brokenOff, stranded, unsend } from "./abandon";
 import { devicesGoOn } from "./device-writes";
-import { emptyLogs } from "./dirty-log";
 import { SUSPEND, ENDED, NOTHING, SENDING, HANDLING, FORCED, Frontend, pagesLeft } from "./driver";
 import { logged, note } from "./log";
 import { TO_CARD, TO_HOST, freeMessage, message } from "./message";
 import { g32 } from "./params";
 import { count, enter } from "./stats";
-import { restoreBatch } from "./tracker";
+import { restoreBatch, settleMarks } from "./tracker";
 import { hostDrops } from "./workers";
 
 /** Pages of a batch that are still to be handed over. */
@@ -53,7 +52,7 @@ export function giveUp(f: Frontend, reason: u32, t: u64): void {
     return;
   }
   note(L_STATUS, STATUS_NOT_CONVERGED);
-  emptyLogs();
+  settleMarks();
   note(L_PENDING_PAGES, pagesLeft(f));
   f.next = ENDED;
   endsAt(t);

@@ -124,6 +124,7 @@ export let movedLeft: u32 = 0;
 export let movedAnswered: u32 = 0;
 let freeSlots: u32 = 0;
 let running: bool = false;
+let ended: bool = false;
 let nextAt: u64 = 0;
 let stoppedAt: u64 = 0;
 
@@ -152,6 +153,7 @@ export function buildStorage(): bool {
   movedAnswered = 0;
   freeSlots = depth;
   running = true;
+  ended = false;
   nextAt = gap(0);
   // quantiles of the service time, u64 each; content words of the blocks; their bytes
   tables = reserve(<u64>STORAGE_STEPS * 8 + 64 + STORAGE_BLOCKS * PAGE_BYTES);
@@ -311,16 +313,17 @@ export function pauseDriver(t: u64): void {
   stoppedAt = t;
 }
 
-/** The guest goes on at t, with the adapter of a side. */
+/** The guest goes on at t, with the adapter of a side; after the end it asks for nothing there either. */
 export function resumeDriver(side: u32, t: u64): void {
   if (!running) nextAt = t + (nextAt > stoppedAt ? nextAt - stoppedAt : 0);
-  running = true;
+  running = !ended;
   home = side;
 }
 
 /** The guest asks for nothing any more. */
 export function endDriver(): void {
   running = false;
+  ended = true;
 }
 
 /** A request of the hand-over is known to the destination. */

@@ -19,11 +19,20 @@ import {
   isDeviceDirty,
   learnOfDevices,
   learntAt,
+  markUnlearnt,
   seesDevices,
   startRecording,
 } from "./device-ring";
 import * as dirty from "./dirty";
-import { bringInLogs, broughtInAt, buildLogs, collectLogged, isLogged, logging } from "./dirty-log";
+import {
+  bringInLogs,
+  broughtInAt,
+  buildLogs,
+  collectLogged,
+  emptyLogs,
+  isLogged,
+  logging,
+} from "./dirty-log";
 import { buildGroups, collectGroups, grouped, restoreGroups, writtenInGroup } from "./group";
 import { g32, p } from "./params";
 import { count } from "./stats";
@@ -43,6 +52,12 @@ export function bringIn(t: u64): void {
   if (dirty.clearsLate) dirty.clearToldMarks();
   bringInLogs(t);
   learnOfDevices(t, max<u64>(t, broughtInAt));
+}
+
+/** A migration ends before its time: what logs and devices know becomes marks, at no cost, to be counted. */
+export function settleMarks(): void {
+  emptyLogs();
+  markUnlearnt();
 }
 
 /** When the front-end is done with what has been brought in. */

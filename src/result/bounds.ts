@@ -118,8 +118,9 @@ function pcieBound(reading: Reading, index: number, s: ResolvedScenario): number
   const completion = request + COMPLETION_HEADER_BYTES * Math.ceil(request / cut);
   const hold = latency + (READ_BYTES + completion) * pcie.ticksPerByte;
   const holds = Math.floor(pageBytes / request / outstanding) * hold;
-  // an adapter moves bytes before the migration begins too
-  const before = s.guest.storage === undefined ? 0 : Number(s.migration.startAtTicks);
+  // other I/O, devices and adapters move bytes before the migration begins too
+  const others = s.guest.storage !== undefined || s.guest.devices !== undefined || s.tenant !== "off";
+  const before = others ? Number(s.migration.startAtTicks) : 0;
   const wires = Math.max(wireTicks(downBytes, side, explicit), wireTicks(upBytes, side, explicit));
   return Math.max(wires - before, holds);
 }

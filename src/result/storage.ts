@@ -33,7 +33,9 @@ export function storageOf(
   const of = (counter: number): number => Number(counters[0]![counter]! + counters[1]![counter]!);
   const ticks = (counter: number): number => nsOf(counters[0]![counter]! + counters[1]![counter]!);
   const [stopped, resumed] = [log[abi.L_SUSPENDED]!, log[abi.L_RESUMED]!];
-  const still = log[abi.L_STORAGE_STILL]!;
+  const told = log[abi.L_STORAGE_STILL]!;
+  // broken off while it was waited for: until the guest was back
+  const still = (told === 0n && s.guest.storage.quiesce !== "none") || told > resumed ? resumed : told;
   const waited = still > stopped ? still - stopped : 0n;
   const stop = stopped === 0n || resumed === 0n ? null : waited + log[abi.L_STORAGE_LOAD]!;
   return {

@@ -5,6 +5,7 @@ import { PAGE_BYTES } from "../../assembly/abi.ts";
 import { exactOf, field } from "./fields.ts";
 import type { KeySpec } from "./keys.ts";
 import type { Problems } from "./problems.ts";
+import type { Scenario } from "./schema.ts";
 import type { ResolvedDelta } from "./types-delta.ts";
 import { show } from "./units.ts";
 
@@ -47,19 +48,16 @@ export const deltaSchema = z.union([z.literal("off"), z.strictObject({ xbzrle })
 
 type Delta = z.output<typeof deltaSchema>;
 
-/** A page that is begun again or asked for again is no longer what the cache says the destination has. */
-export function checkDelta(
-  delta: Delta,
-  faults: readonly { what: string }[],
-  askAgain: boolean,
-  problems: Problems,
-): void {
+/**
+ * A page that is begun again, asked for again, or announced twice in a round that is cut short is no longer
+ * what the cache says the destination has.
+ */
+export function checkDelta({ delta, faults, migration }: Scenario, problems: Problems): void {
   if (delta === "off") return;
-  if (askAgain)
-    problems.add(
-      ["migration", "onTagFailure"],
-      "cannot stand beside a delta engine; write abort, or delta: off",
-    );
+  const add = (key: string, right: string): void =>
+    problems.add(["migration", key], `cannot stand beside a delta engine; write ${right}, or delta: off`);
+  if (migration.onTagFailure === "ask-again") add("onTagFailure", "abort");
+  if (migration.timeout !== "none" && migration.onTimeout === "force") add("onTimeout", "fail");
   for (const [index, { what }] of faults.entries())
     if (what === "firmware-restart" || what === "engine-fails")
       problems.add(["faults", String(index), "what"], "cannot stand beside a delta engine; write delta: off");

@@ -141,8 +141,9 @@ export function checkFailing(
   sealed: boolean,
   problems: Problems,
 ): void {
+  const coded = compress !== "off" && compress.engine !== "off";
   const onCard = (stage: "compress" | "encrypt" | "decrypt" | "decompress"): boolean =>
-    (stage.endsWith("compress") ? compress !== "off" : sealed) && placeOf(placement, stage) === "card";
+    (stage.endsWith("compress") ? coded : sealed) && placeOf(placement, stage) === "card";
   const engines = {
     compressor: onCard("compress") ? source.card.compressor.engines : 0,
     seal: onCard("encrypt") ? source.card.crypto.engines : 0,

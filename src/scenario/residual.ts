@@ -98,6 +98,10 @@ function checkRounds({ migration, tracker }: Scenario, usual: Migration, problem
     idle(key, `with algorithm: ${algorithm}`);
   if (algorithm === "postcopy" && tracker.kind !== "write-protect")
     problems.add(["tracker", "kind"], "has no effect with algorithm: postcopy; remove it", "key");
+  if (algorithm === "postcopy" && tracker.start !== "resident")
+    problems.add(["tracker", "start"], "has no effect with algorithm: postcopy; remove it", "key");
+  if (algorithm === "postcopy" && tracker.order !== "clear-before-read")
+    problems.add(["tracker", "order"], "has no effect with algorithm: postcopy; remove it", "key");
   if (algorithm === "postcopy" && tracker.group !== 1)
     problems.add(["tracker", "group"], "has no effect with algorithm: postcopy; remove it", "key");
 }

@@ -254,7 +254,7 @@ function checkSections(scenario: Scenario, problems: Problems): void {
   checkTracker(scenario.tracker, problems);
   checkDevices(scenario.guest.devices, scenario.tracker, scenario.internal, problems);
   checkPlacement(scenario, problems);
-  checkDelta(scenario.delta, scenario.faults, scenario.migration.onTagFailure === "ask-again", problems);
+  checkDelta(scenario, problems);
   checkResidual(scenario, scenarioSchema.shape.migration.parse({}), problems);
   checkTenant(scenario.tenant, problems);
 }

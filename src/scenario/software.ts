@@ -87,6 +87,12 @@ function checkParts(scenario: Scenario, problems: Problems): void {
   const { storage } = scenario.guest;
   need(storage === undefined, ["guest", "storage"], "is an adapter of a card; write placement: huawei");
   need(scenario.faults.length === 0, ["faults"], "are not known to placement: qemu; remove them");
+  const over = scenario.software?.postcopy !== undefined && migration.timeout !== "none";
+  need(
+    !over,
+    ["migration", "timeout"],
+    "may pass when the guest is between the hosts; with postcopy write none",
+  );
   need(scenario.guest.atEnd !== "fail", ["guest", "atEnd"], "fail needs placement: huawei; write idle");
   const tls = (link.framing as { tls?: unknown } | undefined)?.tls ?? "off";
   need(tls === "off", ["link", "framing", "tls"], "is of records of cards; with placement: qemu write off");

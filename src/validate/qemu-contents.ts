@@ -15,14 +15,14 @@
  * Costs of multifd: the 1.9 us of a zero page and the 6.5 us of a normal one are taken apart, 1.5 us for the
  * thread that finds and queues them.
  */
+import { TICKS_PER_NS } from "../../assembly/abi.ts";
 import type { WordOf } from "../given-sizes.ts";
 import type { Multifd, Xbzrle } from "../software-features.ts";
 import { type GuestBatch, type GuestStream, type InitialBlock, KEEP_CONTENT } from "../trace/events.ts";
 import type { RecordedRun } from "./qemu-truth.ts";
 
 const PAGE = 4096;
-const NS = 1024;
-const us = (n: number): number => n * 1000 * NS;
+const us = (n: number): number => n * 1000 * TICKS_PER_NS;
 
 /** Contents that a workload writes. */
 type Written = "words" | "noise" | "mix" | "redis";

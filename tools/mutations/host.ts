@@ -41,7 +41,7 @@ export const host: readonly Row[] = [
     "host/frontend",
     "marks are cleared again after the doorbell",
     "      if (was == SENDING) doorbell(side, f, t);",
-    "      if (side == 0) collectBatch(0, BITS);\n      if (was == SENDING) doorbell(side, f, t);",
+    "      if (side == 0) collectBatch(0, handedBits);\n      if (was == SENDING) doorbell(side, f, t);",
     "invariant mark-cleared-before-read or destination-equals-source",
   ],
   [
@@ -49,7 +49,7 @@ export const host: readonly Row[] = [
     "host/frontend",
     "marks are cleared at the end of a round",
     "  m.a = f.announced;",
-    "  collectBatch(0, BITS);\n  m.a = f.announced;",
+    "  collectBatch(0, handedBits);\n  m.a = f.announced;",
     "invariant destination-equals-source",
   ],
   [
