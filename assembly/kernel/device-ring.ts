@@ -363,7 +363,7 @@ function takeTold(index: u32): u64 {
   return (<u64>d.pages + 63) / 64;
 }
 
-/** A migration is broken off: what has landed and nobody has learnt of is marked, so that it counts as left. */
+/** A migration is broken off: what has landed and nobody has learnt of is marked, so as to count as left. */
 export function markUnlearnt(): void {
   if (!recording) return;
   for (let i = kept; i != arrived; i++) mark(load<u32>(slotOf(i)));
