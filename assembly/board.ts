@@ -327,13 +327,12 @@ function runNaive(side: u32, to: u64): void {
 }
 
 export function step(side: u32, u: u32, t: u64): void {
-  if (u == U_GUEST) {
-    if (side == 0) stepGuest(t);
-    else stepGuestThere(t);
-  } else if (u == U_TENANT) stepTenant(side, t);
+  if (u < U_GUEST) stepUnit(side, u, t);
+  else if (u == U_TENANT) stepTenant(side, t);
   else if (u == U_FUNCTION) stepFunctions(side, t);
   else if (u == U_STORAGE) stepStorage(side, t);
-  else stepUnit(side, u, t);
+  else if (side == 0) stepGuest(t);
+  else stepGuestThere(t);
 }
 
 function stepUnit(side: u32, u: u32, t: u64): void {

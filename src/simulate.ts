@@ -189,7 +189,7 @@ function* attempt(
   given: ResolvedScenario,
   before: number,
 ): Generator<Progress, Result> {
-  const { core, scenario, stream, origin } = input;
+  const { core, stream, origin } = input;
   core.setGlobalParam(abi.G_ATTEMPT, before);
   const feeder = prepare(input);
   const ended = yield* advance(input, feeder);
