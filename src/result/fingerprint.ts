@@ -3,8 +3,9 @@
  * The fingerprint of a run: SHA-256 over the text `dpusim.fingerprint/1`, a line `name value` for every
  * number, in this order: elapsed ticks; counters of both sides by number, from 64 on those that are not 0;
  * ticks of every account by number and state; histograms of both sides by number, from 8 on those that hold
- * any: count, sum, max, min, then `bucket:samples` of every bucket that holds any; the log, from 32 on what is
- * not 0; every round; the series: ticks of a bin, then the bins of each. Values are decimal integers. Another list is another version.
+ * any: count, sum, max, min, then `bucket:samples` of every bucket that holds any; the log, from 32 on what
+ * is not 0; every round; the series: ticks of a bin, then the bins of each. Values are decimal integers.
+ * Another list is another version.
  *
  * Not in it: the core's build variant, wall clock, paths, what the checks found, and what is derived from the
  * rest.
