@@ -105,6 +105,10 @@ test("a migration that does not end is given up, and says why; a timeout of its 
   assert.equal([usual.migration.ram["dirty-sync-count"], usual.migration.totalTimeNs < 60e9], [200, true]);
   const timed = of({ maxSyncs: 7 }, { ...busy, migration: { downtimeLimit: "3 ms", timeout: "50 ms" } });
   assert.is(timed.migration.reason, "the time limit was reached");
+  assert.throws(
+    () => of({ postcopy: {} }, { ...busy, migration: { downtimeLimit: "3 ms", timeout: "50 ms" } }),
+    /migration\.timeout: may pass when the guest is between the hosts; with postcopy write none/,
+  );
 });
 
 /** Keys, another value, and the section beside it. */

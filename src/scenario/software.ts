@@ -87,7 +87,7 @@ function checkParts(scenario: Scenario, problems: Problems): void {
   const { storage } = scenario.guest;
   need(storage === undefined, ["guest", "storage"], "is an adapter of a card; write placement: huawei");
   need(scenario.faults.length === 0, ["faults"], "are not known to placement: qemu; remove them");
-  const over = scenario.software?.postcopy !== undefined && migration.timeout !== "none";
+  const over = scenario.software.postcopy !== "off" && migration.timeout !== "none";
   need(
     !over,
     ["migration", "timeout"],
