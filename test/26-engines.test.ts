@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compressor presets in a migration: sizes, times to the tick, rates, and pairs of cards that do not fit.
-import { fileURLToPath } from "node:url";
+
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
 import { givenWords } from "../src/given-sizes.ts";
-import { Core, coreModule, fileSource, guestStream, loadScenario, openMdt, simulate } from "../src/index.ts";
+
 import type { ResolvedCard } from "../src/scenario/types.ts";
 import { deflateRaw } from "../src/trace/deflate.ts";
 import { pseudoRandom, redisTrace, tracePages } from "./lib/lz4.ts";
 import { migrate, redis, stat } from "./lib/migrate.ts";
 import { near, runOf, starts, steady, TEXT_PAGES } from "./lib/rates.ts";
 import { linesOf, resolveText } from "./lib/scenario.ts";
+import { runShipped } from "./lib/shipped.ts";
 import { of, type Run } from "./lib/timeline.ts";
 
 const scenarios = new URL("../sim/scenarios/", import.meta.url);
@@ -144,11 +145,7 @@ test("cards that do not fit are refused: no encoder, no cipher, another format, 
 });
 
 test("the shipped scenario: from a card that deflates to one that inflates", () => {
-  const { scenario, traceFile } = loadScenario(fileURLToPath(new URL("bluefield.yaml", scenarios)));
-  const trace = openMdt(fileSource(traceFile!), "host-redis-small.mdt");
-  const stream = guestStream(scenario, trace);
-  const origin = { version: "", build: "", trace: trace.sha256, traceHint: null };
-  const { migration, check } = simulate({ core: new Core(coreModule()), scenario, stream, origin });
+  const { migration, check } = runShipped("bluefield");
   assert.equal([migration.status, check.pagesDifferent, check.deviceStateEqual], ["completed", 0, true]);
 });
 

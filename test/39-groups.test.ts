@@ -1,25 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Write protection in groups (Reuther): every write and batch against the slow tracker, faults and falsely
 // dirty pages over the size of a group, and the size that pays over the rate of the link.
-import { fileURLToPath } from "node:url";
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
-import {
-  Core,
-  coreModule,
-  fileSource,
-  guestStream,
-  isGood,
-  loadScenario,
-  openMdt,
-  type Result,
-  simulate,
-} from "../src/index.ts";
+import { isGood, type Result } from "../src/index.ts";
 import { allOver, checkGroups } from "./lib/claims/trackers.ts";
 import { TEXT } from "./lib/configurations.ts";
 import { migrate, redis } from "./lib/migrate.ts";
 import { generator, seeds } from "./lib/random.ts";
+import { runShipped } from "./lib/shipped.ts";
 import { runText } from "./lib/timeline.ts";
 import { checkTracker } from "./lib/tracked.ts";
 
@@ -151,13 +142,7 @@ test("Reuther, negative control: where a fault costs nothing, no group pays at 1
 });
 
 test("Reuther, negative control: the shipped scenario without groups faults more, nothing is false", () => {
-  const file = fileURLToPath(new URL("../sim/scenarios/reuther.yaml", import.meta.url));
-  const run = (sets: string[]): Result => {
-    const { scenario, traceFile } = loadScenario(file, { sets: ["content=sized", ...sets] });
-    const trace = openMdt(fileSource(traceFile!), "trace");
-    const origin = { version: "0", build: "0".repeat(64), trace: trace.sha256, traceHint: null };
-    return simulate({ core: new Core(coreModule()), scenario, stream: guestStream(scenario, trace), origin });
-  };
+  const run = (sets: string[]): Result => runShipped("reuther", ["content=sized", ...sets]);
   const [on, off] = [run([]), run(["tracker.group=1"])];
   assert.ok(isGood(on) && isGood(off));
   assert.is(on.migration.rounds.length, off.migration.rounds.length);

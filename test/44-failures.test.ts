@@ -1,22 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Migrations that are broken off (docs/model.md section 17): each says why, leaves the source's memory as the
 // trace says, and its guest running; without the fault each completes.
-import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
 import { Core, coreModule } from "../src/core.ts";
-import {
-  fileSource,
-  guestStream,
-  isGood,
-  isSound,
-  loadScenario,
-  openMdt,
-  type Result,
-  type SimulateInput,
-  simulate,
-} from "../src/index.ts";
+import { isGood, isSound, type Result, type SimulateInput, simulate } from "../src/index.ts";
 import {
   checkCorrupt,
   checkGivenUp,
@@ -28,6 +17,7 @@ import {
   SLOW_STOP,
 } from "./lib/claims/failures.ts";
 import { generated, inputOf, migrate, redis, TICKS_PER_NS } from "./lib/migrate.ts";
+import { runShipped } from "./lib/shipped.ts";
 
 const HOT = { ...redis, tile: 2, speed: 400 };
 interface Run {
@@ -220,7 +210,6 @@ test("a link that stays down fails every attempt; a cancel is not tried again", 
 });
 
 test("the shipped scenarios of failures end as they say, and without the fault they complete", () => {
-  const folder = fileURLToPath(new URL("../sim/scenarios/", import.meta.url));
   for (const [name, status] of [
     ["cancel", "cancelled"],
     ["link-lost", "failed"],
@@ -228,13 +217,7 @@ test("the shipped scenarios of failures end as they say, and without the fault t
     ["corrupt", "failed"],
     ["retry", "completed"],
   ] as const) {
-    const [given, free] = [[], ["faults=[]"]].map((sets) => {
-      const { scenario, traceFile } = loadScenario(`${folder}${name}.yaml`, { sets });
-      const trace = openMdt(fileSource(traceFile!), "host-redis-small.mdt");
-      const origin = { version: "", build: "", trace: trace.sha256, traceHint: null };
-      const stream = guestStream(scenario, trace);
-      return simulate({ core: new Core(coreModule()), scenario, stream, origin });
-    }) as [Result, Result];
+    const [given, free] = [runShipped(name), runShipped(name, ["faults=[]"])];
     assert.is(given.migration.status, status, name);
     assert.is(isGood(given), status === "completed", name);
     assert.is(given.check.pagesDifferent, 0, name);

@@ -2,51 +2,17 @@
 // XBZRLE and multifd of QEMU's thread by formula; test/44-qemu.test.ts compares random ones to the tick.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { Core, coreModule } from "../src/core.ts";
-import { migrateInSoftware, type SoftwareMigration, type SoftwareResult } from "../src/software.ts";
-import { type Multifd, PLAIN, type Xbzrle } from "../src/software-features.ts";
-import { guestOf } from "./lib/claims/qemu.ts";
+
+import type { SoftwareMigration, SoftwareResult } from "../src/software.ts";
+import type { Multifd, Xbzrle } from "../src/software-features.ts";
+
 import type { Write } from "./lib/reference/qemu.ts";
+import { MIB, MS, runThread, still, US } from "./lib/thread.ts";
 
-const US = 1_024_000_000;
-const MS = 1000 * US;
-const LIMIT = 600n * 1000n * BigInt(MS);
-const MIB = 2 ** 20;
 const PACKET = 128 * 4096 + 320 + 8 * 128;
-const lean = new Core(coreModule());
-
-const BASE: SoftwareMigration = {
-  startAtTicks: 0n,
-  maxBandwidthBytes: 24 * MIB,
-  downtimeLimitMs: 300,
-  normalTicks: 6 * US,
-  zeroTicks: 2 * US,
-  syncTicks: 0,
-  wakeTicks: 0,
-  setupTicks: 0,
-  stopTicks: 0,
-  deviceTicks: 0,
-  deviceBytes: 0,
-  romPages: 0,
-  romNormalPages: 0,
-  unwrittenPages: 0,
-  autoConverge: false,
-  ticksPerByte: null,
-  socketBytes: 0,
-  ...PLAIN,
-};
 
 const MULTIFD: Multifd = { channels: 2, queueTicks: US, normalTicks: 6 * US, zeroTicks: US, romBytes: 4096 };
 const XBZRLE: Xbzrle = { cachePages: 16_384, overflowOf65536: 0, deltaBytes: 100, encodeTicks: 2 * US };
-
-const still = (pages: number): boolean[] => Array.from({ length: pages }, () => false);
-const run = (
-  own: Partial<SoftwareMigration>,
-  zeros: boolean[],
-  writes: Write[] = [],
-  bytes: number = 4096,
-): SoftwareResult =>
-  migrateInSoftware(lean, guestOf(zeros, writes, 500), { ...BASE, ...own }, LIMIT, () => bytes);
 
 test("multifd: a window carries a packet more than fits, and one more of each channel", () => {
   const pages = 128 * 600;
@@ -59,7 +25,10 @@ test("multifd: a window carries a packet more than fits, and one more of each ch
     const limit = (mib * MIB) / 10;
     // a channel takes 768 us for what the thread queues in 128: all are busy when the limit is passed
     const most = Math.floor(limit / PACKET) + 1 + channels;
-    const { rounds } = run({ maxBandwidthBytes: mib * MIB, multifd: { ...MULTIFD, channels } }, still(pages));
+    const { rounds } = runThread(
+      { maxBandwidthBytes: mib * MIB, multifd: { ...MULTIFD, channels } },
+      still(pages),
+    );
     const [first] = rounds;
     const windows = Math.round(Number(first!.endTicks - first!.startTicks) / (100 * MS));
     const packets = (first!.normalPages / 128) | 0;
@@ -70,12 +39,8 @@ test("multifd: a window carries a packet more than fits, and one more of each ch
 
 test("multifd: bytes are headers, sizes and greetings; zero pages take none", () => {
   const zeros = Array.from({ length: 128 * 40 }, (_, pfn) => pfn % 4 === 0);
-  const { multifdBytes, normalPages, zeroPages, transferredBytes, channelTicks, workedTicks, syncs } = run(
-    { multifd: MULTIFD, maxBandwidthBytes: 1000 * MIB },
-    zeros,
-    [],
-    1000,
-  );
+  const { multifdBytes, normalPages, zeroPages, transferredBytes, channelTicks, workedTicks, syncs } =
+    runThread({ multifd: MULTIFD, maxBandwidthBytes: 1000 * MIB }, zeros, [], 1000);
   assert.equal([normalPages, zeroPages], [128 * 30, 128 * 10]);
   // packets are full to the end; all go in one window: a wait at the beginning, after the round, at the end
   const waits = 3 * 2;
@@ -89,7 +54,8 @@ test("multifd: threads side by side end sooner; a connection holds them all up",
   const multifd = { ...MULTIFD, normalTicks: 100 * US };
   const fast = { maxBandwidthBytes: 10_000 * MIB, downtimeLimitMs: 1 };
   const of = (channels: number, own: object = {}): number =>
-    Number(run({ ...fast, multifd: { ...multifd, channels }, ...own }, still(128 * 80)).totalTicks) / MS;
+    Number(runThread({ ...fast, multifd: { ...multifd, channels }, ...own }, still(128 * 80)).totalTicks) /
+    MS;
   // 80 packets of 12.8 ms
   for (const channels of [1, 2, 4, 8]) {
     const least = (80 * 12.8) / channels;
@@ -114,7 +80,11 @@ const TIMES = Array.from({ length: 16 }, (_, i) => 3000 + 400 * i);
 
 /** A guest that takes several rounds. */
 const many = (own: Partial<SoftwareMigration>): SoftwareResult =>
-  run({ downtimeLimitMs: 300, maxBandwidthBytes: 24 * MIB, ...own }, still(32_000), rewritten(3000, TIMES));
+  runThread(
+    { downtimeLimitMs: 300, maxBandwidthBytes: 24 * MIB, ...own },
+    still(32_000),
+    rewritten(3000, TIMES),
+  );
 
 test("XBZRLE: the first time a page comes again it misses, then it is its delta, or whole", () => {
   const plain = many({});

@@ -2,56 +2,23 @@
 // QEMU's migration thread: against the slow reference to the tick, by formula, and rows of its own.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { Core, coreModule } from "../src/core.ts";
-import { migrateInSoftware, type SoftwareMigration, type SoftwareResult } from "../src/software.ts";
-import { PLAIN } from "../src/software-features.ts";
-import { checkThread, guestOf } from "./lib/claims/qemu.ts";
-import type { Write } from "./lib/reference/qemu.ts";
 
-const US = 1_024_000_000;
-const MS = 1000 * US;
-const LIMIT = 600n * 1000n * BigInt(MS);
-const MIB = 2 ** 20;
-const lean = new Core(coreModule());
+import { checkThread } from "./lib/claims/qemu.ts";
+import type { Write } from "./lib/reference/qemu.ts";
+import { MIB, MS, runThread, still, US } from "./lib/thread.ts";
 
 /** 32 normal pages and their headers: what is given to the socket at once. */
 const BUFFER = 32 * 4104;
 
-const BASE: SoftwareMigration = {
-  startAtTicks: 0n,
-  maxBandwidthBytes: 24 * MIB,
-  downtimeLimitMs: 300,
-  normalTicks: 6 * US,
-  zeroTicks: 2 * US,
-  syncTicks: 0,
-  wakeTicks: 0,
-  setupTicks: 0,
-  stopTicks: 0,
-  deviceTicks: 0,
-  deviceBytes: 0,
-  romPages: 0,
-  romNormalPages: 0,
-  unwrittenPages: 0,
-  autoConverge: false,
-  ticksPerByte: null,
-  socketBytes: 0,
-  ...PLAIN,
-};
-
 test("the thread on random guests is the reference's, to the tick, on both schedulers", () =>
   checkThread(150));
-
-/** A guest of normal pages that writes nothing. */
-const still = (pages: number): boolean[] => Array.from({ length: pages }, () => false);
-const run = (own: Partial<SoftwareMigration>, zeros: boolean[], writes: Write[] = []): SoftwareResult =>
-  migrateInSoftware(lean, guestOf(zeros, writes, 500), { ...BASE, ...own }, LIMIT);
 
 test("a window carries max-bandwidth / 10 rounded up to whole buffers", () => {
   for (const mib of [12, 24, 32]) {
     const window = Math.ceil((mib * MIB) / 10 / BUFFER) * BUFFER;
     // pending < threshold when less than 3 windows are left: the first round ends at the window after
     const pages = 40_000;
-    const { rounds, downtimeBytes, normalPages } = run({ maxBandwidthBytes: mib * MIB }, still(pages));
+    const { rounds, downtimeBytes, normalPages } = runThread({ maxBandwidthBytes: mib * MIB }, still(pages));
     const threshold = (((window + 18) * 300) / 100) | 0;
     const windows = Math.ceil((pages * 4096 - threshold) / ((window / 4104) * 4096));
     assert.is(normalPages, pages);
@@ -63,14 +30,15 @@ test("a window carries max-bandwidth / 10 rounded up to whole buffers", () => {
 
 test("zero pages take their time and 9 bytes; the guest's are not sent again unless they are written", () => {
   const zeros = Array.from({ length: 20_000 }, () => true);
-  const got = run({}, zeros);
+  const got = runThread({}, zeros);
   // no window is ever spent: 20,000 x 2 us, an iteration of them all, then the end
   assert.is(Number(got.totalTicks), 20_000 * 2 * US);
   assert.equal([got.zeroPages, got.normalPages, got.transferredBytes], [20_000, 0, 20_000 * 9 + 36]);
 });
 
 test("the downtime limit decides how much is left to the end, by the rate that was measured", () => {
-  const left = (downtimeLimitMs: number): number => run({ downtimeLimitMs }, still(40_000)).downtimeBytes;
+  const left = (downtimeLimitMs: number): number =>
+    runThread({ downtimeLimitMs }, still(40_000)).downtimeBytes;
   // a window is 640 pages, and the limit in tenths of a second so many of them
   for (const [ms, windows] of [
     [1000, 10],
@@ -88,18 +56,18 @@ test("a slow connection holds the thread up as long as its bytes take", () => {
   // 10 MiB/s under a limit of 24: 4104 x 20,000 bytes at 97.65625 ns a byte, less what is sent at the end
   const ticksPerByte: [number, number] = [100_000_000, 1];
   const pages = 20_000;
-  const got = run({ ticksPerByte, socketBytes: 2 * BUFFER }, still(pages));
+  const got = runThread({ ticksPerByte, socketBytes: 2 * BUFFER }, still(pages));
   const wire = BigInt(got.transferredBytes) * 100_000_000n;
   assert.ok(got.totalTicks >= wire && got.totalTicks < wire + BigInt(BUFFER) * 100_000_000n);
   // control: without the connection's rate the limit is what counts
-  assert.ok(run({}, still(pages)).totalTicks < (wire * 45n) / 100n);
+  assert.ok(runThread({}, still(pages)).totalTicks < (wire * 45n) / 100n);
 });
 
 test("writes after a page was sent send it again, writes before do not", () => {
   const pages = 40_000;
   const page = (at: number, pfn: number): Write => ({ at: BigInt(at), pfn, zero: false });
-  const early = run({}, still(pages), [page(MS, 39_999)]);
-  const late = run({}, still(pages), [page(3000 * MS, 0)]);
+  const early = runThread({}, still(pages), [page(MS, 39_999)]);
+  const late = runThread({}, still(pages), [page(3000 * MS, 0)]);
   assert.equal([early.normalPages, late.normalPages], [pages, pages + 1]);
 });
 
@@ -110,7 +78,7 @@ test("auto-converge: 20 % at the second period that dirties half of what it send
     return { at: BigInt(Math.floor((i * 1.1 * 1000 * MS) / pages)), pfn: i % pages, zero: false };
   });
   const of = (autoConverge: boolean, given = writes): number[] => {
-    const { rounds } = run({ autoConverge, downtimeLimitMs: 1000 }, still(pages), given);
+    const { rounds } = runThread({ autoConverge, downtimeLimitMs: 1000 }, still(pages), given);
     return rounds.map(({ throttlePercent }) => throttlePercent);
   };
   const percents = of(true);

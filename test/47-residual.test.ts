@@ -1,26 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pages that move after the resume (Nelson; post-copy): the guest at the destination against the slow one to
 // the tick, each page once, the danger of it, and the control: with every page before the resume.
-import { fileURLToPath } from "node:url";
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
-import {
-  Core,
-  coreModule,
-  fileSource,
-  guestStream,
-  isGood,
-  isSound,
-  loadScenario,
-  openMdt,
-  type Result,
-  simulate,
-} from "../src/index.ts";
+import { isGood, isSound, type Result } from "../src/index.ts";
 import { checkDemand } from "./lib/claims/residual.ts";
 import { sameBooks, TEXT } from "./lib/configurations.ts";
 import { generated, migrate, stat } from "./lib/migrate.ts";
 import { generator, seeds } from "./lib/random.ts";
+import { runShipped } from "./lib/shipped.ts";
 import { runText } from "./lib/timeline.ts";
 import { checkTouches, pagesOf } from "./lib/touched.ts";
 
@@ -132,17 +122,8 @@ test("every mode, every byte carried: a missing page lands once, and the source 
 
 test("what is asked for goes before what is pushed", checkDemand);
 
-/** A shipped scenario, with keys in place of its own. */
-function shipped(name: string, sets: readonly string[] = []): Result {
-  const folder = fileURLToPath(new URL("../sim/scenarios/", import.meta.url));
-  const { scenario, traceFile } = loadScenario(`${folder}${name}.yaml`, { sets });
-  const trace = openMdt(fileSource(traceFile!), "host-redis-small.mdt");
-  const origin = { version: "", build: "", trace: trace.sha256, traceHint: "host-redis-small.mdt" };
-  return simulate({ core: new Core(coreModule()), scenario, stream: guestStream(scenario, trace), origin });
-}
-
 test("nelson: downtime falls against the control, and vCPUs wait for pages after it", () => {
-  const [late, control] = [shipped("nelson"), shipped("nelson", ["migration.residual=before-resume"])];
+  const [late, control] = [runShipped("nelson"), runShipped("nelson", ["migration.residual=before-resume"])];
   for (const result of [late, control]) assert.ok(isGood(result), JSON.stringify(result.check));
   // the same rounds up to the stop: what is different comes after it
   assert.equal(late.migration.rounds.slice(0, -1), control.migration.rounds.slice(0, -1));
@@ -155,11 +136,11 @@ test("nelson: downtime falls against the control, and vCPUs wait for pages after
 });
 
 test("hybrid: one round, pages on demand until the push", () => {
-  const result = shipped("hybrid");
+  const result = runShipped("hybrid");
   assert.ok(isGood(result), JSON.stringify(result.check));
   assert.is(result.migration.rounds.length, 2);
   assert.ok(result.migration.phases.residualNs! > 1e6);
-  const pushed = shipped("hybrid", ["migration.residual=after-resume", "migration.missing={}"]);
+  const pushed = runShipped("hybrid", ["migration.residual=after-resume", "migration.missing={}"]);
   const requests = (of: Result): number => of.migration.ram["postcopy-requests"]!;
   assert.ok(requests(pushed) < requests(result), `${requests(pushed)}, ${requests(result)}`);
 });

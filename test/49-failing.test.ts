@@ -1,21 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Engines that fail, control processors that restart, records that are asked for again, a tracker that is
 // started on demand (docs/model.md sections 8 and 17). Each is beside a run without it.
-import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
 import { Core, coreModule } from "../src/core.ts";
-import {
-  fileSource,
-  guestStream,
-  isGood,
-  isSound,
-  loadScenario,
-  openMdt,
-  type Result,
-  simulate,
-} from "../src/index.ts";
+import { isGood, isSound, type Result } from "../src/index.ts";
 import {
   checkAskedAgain,
   checkAskedLast,
@@ -33,6 +23,7 @@ import {
 } from "./lib/claims/failing.ts";
 import { checkStoppedSeals } from "./lib/claims/seal.ts";
 import { generated, migrate, stat } from "./lib/migrate.ts";
+import { runShipped } from "./lib/shipped.ts";
 
 /** Broken off as it should be. */
 function brokenOff({ migration, check }: Result, why: RegExp): void {
@@ -109,24 +100,13 @@ test("another attempt completes", () => {
 });
 
 test("the shipped scenarios end as they say; without the fault nothing is done again", () => {
-  const folder = fileURLToPath(new URL("../sim/scenarios/", import.meta.url));
   for (const [name, status, statistic] of [
     ["engine-fails", "completed", "source.card.redone"],
     ["engines-gone", "failed", "destination.card.engineDropped"],
     ["firmware-restart", "completed", null],
     ["ask-again", "completed", "destination.card.crypto.askedAgain"],
   ] as const) {
-    const [given, free] = [[], ["faults=[]"]].map((sets) => {
-      const { scenario, traceFile } = loadScenario(`${folder}${name}.yaml`, { sets });
-      const trace = openMdt(fileSource(traceFile!), "host-redis-small.mdt");
-      const origin = { version: "", build: "", trace: trace.sha256, traceHint: null };
-      return simulate({
-        core: new Core(coreModule()),
-        scenario,
-        stream: guestStream(scenario, trace),
-        origin,
-      });
-    }) as [Result, Result];
+    const [given, free] = [runShipped(name), runShipped(name, ["faults=[]"])];
     assert.is(given.migration.status, status, name);
     assert.is(isGood(given), status === "completed", name);
     assert.is(given.check.pagesDifferent, 0, name);

@@ -3,12 +3,11 @@
 // otherwise. Claims 13 to 16, a card alone, are seen with a peer that is no card (lib/scripted). Their text
 // is not at hand; they mirror the claims of the method for the card (systems.md), and are taken to be claims
 // 1 and 2, 3, 4 and 5.
-import { fileURLToPath } from "node:url";
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
-import { Core, coreModule } from "../src/core.ts";
-import { fileSource, guestStream, loadScenario, openMdt, type Result, simulate } from "../src/index.ts";
+
 import {
   ALONE,
   destinationAlone,
@@ -20,6 +19,7 @@ import {
 } from "./lib/claims/alone.ts";
 import { generated, migrate, stat } from "./lib/migrate.ts";
 import { Alone, KIND } from "./lib/scripted.ts";
+import { runShipped } from "./lib/shipped.ts";
 import { guestText, type Happening, of, type Run, runText } from "./lib/timeline.ts";
 
 const PAGE = abi.PAGE_BYTES;
@@ -283,13 +283,8 @@ test("claim 16: a card alone speaks TCP or UDP", () => {
 });
 
 test("a bare-metal server: the tracker is started on demand, and the setup takes as long", () => {
-  const folder = fileURLToPath(new URL("../sim/scenarios/", import.meta.url));
-  const [bare, resident] = [[], ["tracker={}"]].map((sets) => {
-    const { scenario, traceFile } = loadScenario(`${folder}huawei-bare-metal.yaml`, { sets });
-    const trace = openMdt(fileSource(traceFile!), "host-redis-small.mdt");
-    const origin = { version: "", build: "", trace: trace.sha256, traceHint: null };
-    return simulate({ core: new Core(coreModule()), scenario, stream: guestStream(scenario, trace), origin });
-  }) as [Result, Result];
+  const name = "huawei-bare-metal";
+  const [bare, resident] = [runShipped(name), runShipped(name, ["tracker={}"])];
   for (const { migration, check } of [bare, resident])
     assert.equal([migration.status, check.pagesDifferent], ["completed", 0]);
   assert.is(bare.migration.setupTimeNs! - resident.migration.setupTimeNs!, 2e9);

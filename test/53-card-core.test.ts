@@ -1,26 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stages of pages on the cores of a card: each to the tick, their formula and its limit, what a slow core or
 // a long handler does to the pipeline, and what is refused.
-import { fileURLToPath } from "node:url";
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
-import {
-  Core,
-  coreModule,
-  fileSource,
-  guestStream,
-  isGood,
-  loadScenario,
-  openMdt,
-  type Result,
-  simulate,
-} from "../src/index.ts";
+import { isGood, type Result } from "../src/index.ts";
 import { checkCores, checkStages, coreSets, STAGES_ON_CORES } from "./lib/claims/placement.ts";
 import { sameBooks } from "./lib/configurations.ts";
 import { generated, migrate, stat } from "./lib/migrate.ts";
 import { generator, seeds } from "./lib/random.ts";
 import { linesOf, resolveText } from "./lib/scenario.ts";
+import { runShipped } from "./lib/shipped.ts";
 import { runText } from "./lib/timeline.ts";
 
 const TEXT = `schema: dpusim.scenario/1
@@ -124,22 +115,14 @@ test("sizes and bytes on the wire are liblz4's, wherever it runs", () => {
 });
 
 test("card-core.yaml: the cores of its cards are the limit; with engines in their place nothing is", () => {
-  const file = fileURLToPath(new URL("../sim/scenarios/card-core.yaml", import.meta.url));
   const sets = [
     "placement=huawei",
     "compress.engine=lz4-hw",
     "source.card=dpu-ref",
     "destination.card=dpu-ref",
   ];
-  const [cores, engines] = [[], sets].map((overrides) => {
-    const { scenario, traceFile } = loadScenario(file, { sets: overrides });
-    const trace = openMdt(fileSource(traceFile!), "host-redis-small.mdt");
-    const origin = { version: "", build: "", trace: trace.sha256, traceHint: null };
-    const stream = guestStream(scenario, trace);
-    const result = simulate({ core: new Core(coreModule()), scenario, stream, origin });
-    assert.ok(isGood(result));
-    return result;
-  });
+  const [cores, engines] = [runShipped("card-core"), runShipped("card-core", sets)];
+  assert.ok(isGood(cores) && isGood(engines));
   const busy = (result: Result): number =>
     result.bottleneck.shares.find(({ unit }) => unit === "source.control.core.*")?.share ?? 0;
   assert.is(cores!.bottleneck.unit, "source.control.core.*");

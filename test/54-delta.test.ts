@@ -4,21 +4,11 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
-import {
-  Core,
-  coreModule,
-  fileSource,
-  guestStream,
-  isGood,
-  loadScenario,
-  openMdt,
-  type Result,
-  type SimulateInput,
-  simulate,
-} from "../src/index.ts";
+import { type Core, isGood, type Result, type SimulateInput, simulate } from "../src/index.ts";
 import { KEEP_CONTENT } from "../src/trace/events.ts";
 import { inputOf, migrate, redis, stat } from "./lib/migrate.ts";
 import { Cache, Clock, copiedBytes, Dram, type Write, writesOf } from "./lib/reference/delta.ts";
+import { runShipped } from "./lib/shipped.ts";
 import { type Happening, timelineOf } from "./lib/timeline.ts";
 
 const RULES = { downtimeLimit: "1 ns", maxRounds: 8, onTimeout: "force" };
@@ -249,14 +239,7 @@ test("redis: fewer bytes on the wire than without, and not in a first round", ()
 });
 
 test("the shipped scenario moves little more than half of what it moves without", () => {
-  const file = new URL("../sim/scenarios/delta.yaml", import.meta.url).pathname;
-  const [delta, off] = [[], ["delta=off"]].map((sets) => {
-    const { scenario, traceFile } = loadScenario(file, { sets });
-    const trace = openMdt(fileSource(traceFile!), "redis");
-    const origin = { version: "", build: "", trace: trace.sha256, traceHint: "redis" };
-    const stream = guestStream(scenario, trace);
-    return simulate({ core: new Core(coreModule()), scenario, stream, origin });
-  });
+  const [delta, off] = [runShipped("delta"), runShipped("delta", ["delta=off"])];
   assert.ok(isGood(delta!) && isGood(off!));
   const share = delta!.link.wireBytes / off!.link.wireBytes;
   assert.ok(share < 0.6, `${share} of the bytes`);

@@ -31,8 +31,6 @@ export { lz4hwCycles, lz4hwDrainCycles, lz4hwOutCycles, lz4hwScanCycles, lz4hwTo
 export const LZ4HW_DROP: u32 = 0;
 export const LZ4HW_STALL: u32 = 1;
 export const LZ4HW_COALESCE: u32 = 2;
-/** Clocks from the first window in to the first byte out: hash 2, read 2, compare 3, select 3, encode 4. */
-export const LZ4HW_FILL_CLOCKS: u32 = 14;
 
 const HASH_LOG_MAX: u32 = 15;
 const LANES_MAX: u32 = 64;

@@ -43,11 +43,6 @@ export function buildSending(): void {
   encodes = skipped = false;
 }
 
-/** The scan begins anew. */
-export function rewound(): void {
-  lastIndex = NONE;
-}
-
 /** Sends the next page at t; returns when the thread may go on. */
 export function sendPage(t: u64, lastStage: bool): u64 {
   const index = takeNext();

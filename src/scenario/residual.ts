@@ -96,14 +96,11 @@ function checkRounds({ migration, tracker }: Scenario, usual: Migration, problem
   if (algorithm === "precopy") return;
   for (const key of ["maxRounds", "downtimeLimit", "threshold"] as const)
     idle(key, `with algorithm: ${algorithm}`);
-  if (algorithm === "postcopy" && tracker.kind !== "write-protect")
-    problems.add(["tracker", "kind"], "has no effect with algorithm: postcopy; remove it", "key");
-  if (algorithm === "postcopy" && tracker.start !== "resident")
-    problems.add(["tracker", "start"], "has no effect with algorithm: postcopy; remove it", "key");
-  if (algorithm === "postcopy" && tracker.order !== "clear-before-read")
-    problems.add(["tracker", "order"], "has no effect with algorithm: postcopy; remove it", "key");
-  if (algorithm === "postcopy" && tracker.group !== 1)
-    problems.add(["tracker", "group"], "has no effect with algorithm: postcopy; remove it", "key");
+  if (algorithm !== "postcopy") return;
+  const inert = { kind: "write-protect", start: "resident", order: "clear-before-read", group: 1 } as const;
+  for (const [key, value] of Object.entries(inert))
+    if (tracker[key as keyof typeof inert] !== value)
+      problems.add(["tracker", key], "has no effect with algorithm: postcopy; remove it", "key");
 }
 
 /** Parts of a run that know of one guest only, and of no page that moves after its resume. */
