@@ -7,6 +7,7 @@ import type { Problems } from "./problems.ts";
 import type { Scenario } from "./schema.ts";
 import type { ResolvedScenario } from "./types.ts";
 import type { ResolvedFault } from "./types-faults.ts";
+import { compresses, encrypts } from "./used.ts";
 
 const SIDES = ["source", "destination"] as const;
 
@@ -136,14 +137,14 @@ function checkSilence(
 
 /** Engines that a migration uses can fail, and as many as the card has. */
 export function checkFailing(
-  { faults, compress, placement }: Scenario,
+  scenario: Scenario,
   { source, destination }: ResolvedScenario["sides"],
-  sealed: boolean,
   problems: Problems,
 ): void {
-  const coded = compress !== "off" && compress.engine !== "off";
+  const { faults, placement } = scenario;
   const onCard = (stage: "compress" | "encrypt" | "decrypt" | "decompress"): boolean =>
-    (stage.endsWith("compress") ? coded : sealed) && placeOf(placement, stage) === "card";
+    (stage.endsWith("compress") ? compresses(scenario) : encrypts(scenario)) &&
+    placeOf(placement, stage) === "card";
   const engines = {
     compressor: onCard("compress") ? source.card.compressor.engines : 0,
     seal: onCard("encrypt") ? source.card.crypto.engines : 0,

@@ -11,6 +11,7 @@ import { loadPlacement, type StageName } from "./presets.ts";
 import type { Problems } from "./problems.ts";
 import type { Scenario } from "./schema.ts";
 import type { ResolvedScenario } from "./types.ts";
+import { compresses, encrypts } from "./used.ts";
 
 const PRESETS = ["huawei", "qemu"] as const;
 const LATER = ["goggin", "reuther", "tarasuk-levin", "wilson", "nelson"];
@@ -113,23 +114,21 @@ export function checkStages(
   host: Values,
   problems: Problems,
 ): void {
-  const { placement, compress, encrypt } = scenario;
-  const off = (what: typeof compress | typeof encrypt, key: string): boolean =>
-    what === "off" || (what as Readonly<Record<string, unknown>>)[key] === "off";
+  const { placement } = scenario;
   const need = (stage: Movable, fits: boolean, what: string): void => {
     if (placeOf(placement, stage) !== "card" && !fits) problems.add(["placement", stage], what);
   };
   const whole = scenario.delta === "off";
   for (const stage of ["zero", "compress", "decompress"] as const)
     need(stage, whole, "cannot stand beside a delta engine of the card; write card, or delta: off");
-  const uncoded = off(compress, "engine");
+  const uncoded = !compresses(scenario);
   checkHost(scenario, uncoded, problems);
   checkWorkers(scenario, host, problems);
   need("compress", !uncoded, "compresses nothing with compress off; write card");
   need("decompress", !uncoded, "decodes nothing with compress off; write card");
-  const unsealed = off(encrypt, "cipher");
-  need("encrypt", !unsealed, "encrypts nothing with encrypt off; write card");
-  need("decrypt", !unsealed, "decrypts nothing with encrypt off; write card");
+  const sealed = encrypts(scenario);
+  need("encrypt", sealed, "encrypts nothing with encrypt off; write card");
+  need("decrypt", sealed, "decrypts nothing with encrypt off; write card");
   if (uncoded) return;
   const name = engine?.preset;
   if (placeOf(placement, "compress") === "host-engine")

@@ -56,6 +56,7 @@ import { checkTracker, fillTracker } from "./tracker.ts";
 import type { ResolvedGuest, ResolvedScenario, ResolvedSide } from "./types.ts";
 import type { ResolvedLink } from "./types-link.ts";
 import { parseDecimal, parseQuantity, printable, show, ticksOf, ticksPer, toRatio } from "./units.ts";
+import { encrypts } from "./used.ts";
 
 /** What may be laid over a scenario file. */
 export interface LoadOptions {
@@ -287,7 +288,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkSections(scenario, problems);
   const { congestion, transport } = scenario.link;
   const recovers = congestion !== "none" || transport === "udp";
-  const sealed = scenario.encrypt !== "off" && scenario.encrypt.cipher !== "off";
+  const sealed = encrypts(scenario);
   checkBreaks(scenario, { recovers, sealed }, problems);
   checkCrypto(scenario, source.card, destination.card, problems);
   convert(link, problems);
@@ -297,7 +298,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   const filledLink = fillLink(scenario, link, sides.destination);
   checkTenantTags(scenario.tenant, sides, scenario.internal.ats, problems);
   checkPause(filledLink, problems);
-  checkFailing(scenario, sides, sealed, problems);
+  checkFailing(scenario, sides, problems);
   checkStorageTags(scenario, sides, problems);
   problems.done();
   const placement = fillPlacement(scenario.placement);

@@ -11,6 +11,7 @@ import { SOFTWARE_KEYS } from "./software-keys.ts";
 import { checkNoSection, checkSection, fillSection, type SoftwareSection } from "./software-section.ts";
 import type { ResolvedSoftware } from "./types-software.ts";
 import { parseQuantity } from "./units.ts";
+import { compresses, encrypts } from "./used.ts";
 
 const SIDES = ["source", "destination"] as const;
 
@@ -65,14 +66,12 @@ function isWholeMs(text: unknown): boolean {
 }
 
 function checkParts(scenario: Scenario, problems: Problems): void {
-  const { compress, encrypt, tracker, link, migration } = scenario;
+  const { tracker, link, migration } = scenario;
   const need = (fits: boolean, path: readonly string[], what: string): void => {
     if (!fits) problems.add([...path], what);
   };
-  const plain = compress === "off" || compress.engine === "off";
-  need(plain, ["compress"], "is not done by placement: qemu; write compress: off");
-  const open = encrypt === "off" || encrypt.cipher === "off";
-  need(open, ["encrypt"], "is not done by placement: qemu; write encrypt: off");
+  need(!compresses(scenario), ["compress"], "is not done by placement: qemu; write compress: off");
+  need(!encrypts(scenario), ["encrypt"], "is not done by placement: qemu; write encrypt: off");
   need(scenario.delta === "off", ["delta"], "is not done by placement: qemu; write delta: off");
   const bits = tracker.kind === "write-protect" || tracker.kind === "bitmap";
   need(bits, ["tracker", "kind"], "is not known to placement: qemu; write write-protect, or bitmap");
