@@ -3,20 +3,12 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { scenarioJsonSchema } from "../src/scenario/schema.ts";
-import { KEYS, type Other, TRACE_KEYS } from "./lib/keys.ts";
-import { SIDE_KEYS, type SideOther } from "./lib/keys-sides.ts";
-import { generated, migrate, redis } from "./lib/migrate.ts";
+import { KEYS, TRACE_KEYS } from "./lib/keys.ts";
+import { SIDE_KEYS } from "./lib/keys-sides.ts";
+import { GENERATED, MIX, matters, PLAYED } from "./lib/matters.ts";
+import { migrate, redis } from "./lib/migrate.ts";
 
 const SIDES = ["source", "destination"] as const;
-// the guest has been writing for a while
-const RULES = { downtimeLimit: "1 ns", maxRounds: 3, onTimeout: "force", startAt: "2 ms" };
-const MIX = { zero: 20, text: 60, random: 20 };
-const GENERATED = { guest: generated(256, 400_000, MIX), migration: RULES, content: "sized" };
-const PLAYED = {
-  guest: { ...redis, speed: 4000 },
-  migration: { ...RULES, startAt: "0 s" },
-  content: "sized",
-};
 
 interface Node {
   properties?: Record<string, Node>;
@@ -39,26 +31,6 @@ function keysOf(node: Node, path = ""): string[] {
   return word ? [path, ...below] : below;
 }
 
-const known = new Map<string, string>();
-
-/** Fingerprint of a run to its end, drained or not. */
-function of(scenario: object, sets: readonly string[]): string {
-  const key = JSON.stringify([scenario, sets]);
-  const before = known.get(key);
-  if (before !== undefined) return before;
-  const found = migrate(scenario, { sets }).fingerprint;
-  known.set(key, found);
-  return found;
-}
-
-/** Whether another value makes another run; true for a key with a reason. */
-function matters(scenario: object, key: string, other: Other, side = ""): boolean {
-  const [value, ...sets] = typeof other === "string" ? [other] : other;
-  if (value!.startsWith("(")) return true;
-  const both = sets.map((text) => text.replaceAll("SIDE", side));
-  return of(scenario, both) !== of(scenario, [...both, `${key}=${value}`]);
-}
-
 test("every key of the schema has another value here, or a reason", () => {
   const sides = SIDES.flatMap((side) => Object.keys(SIDE_KEYS).map((key) => `${side}.${key}`));
   const listed = [...Object.keys(KEYS), ...Object.keys(TRACE_KEYS), ...sides];
@@ -79,16 +51,5 @@ test("keys of a guest that plays a trace", () => {
   const idle = Object.entries(TRACE_KEYS).filter(([key, other]) => !matters(PLAYED, key, other));
   assert.equal(idle, []);
 });
-
-for (const side of SIDES) {
-  test(`keys of the ${side}`, () => {
-    const idle = Object.entries(SIDE_KEYS).filter(([key, entry]) => {
-      const other =
-        typeof entry === "object" && side in entry ? (entry as SideOther)[side] : (entry as Other);
-      return !matters(GENERATED, `${side}.${key}`, other, side);
-    });
-    assert.equal(idle, []);
-  });
-}
 
 test.run();
