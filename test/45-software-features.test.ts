@@ -130,6 +130,7 @@ const KEYS: readonly (readonly [string, string | number, object])[] = [
   ["postcopy.place", "60 us", { postcopy: { afterSyncs: 1 } }],
   ["postcopy.fault", "900 us", { postcopy: { afterSyncs: 1 } }],
   ["maxSyncs", 2, {}],
+  ["costs", "cycles", {}],
 ];
 
 test("every key makes another run, on both schedulers the same and whatever the slices", () => {

@@ -18,6 +18,7 @@ import { pcie } from "./mutations/pcie.ts";
 import { placement } from "./mutations/placement.ts";
 import { probe } from "./mutations/probe.ts";
 import { residual } from "./mutations/residual.ts";
+import { software } from "./mutations/software.ts";
 import { storage } from "./mutations/storage.ts";
 import { traces } from "./mutations/traces.ts";
 import { trackers } from "./mutations/trackers.ts";
@@ -38,6 +39,7 @@ export const mutations: readonly Mutation[] = [
   probe,
   card,
   placement,
+  software,
   link,
   lossy,
   kernel,

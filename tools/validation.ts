@@ -22,7 +22,8 @@ warm cache, alone (\`sim/cards/nfp6000-e5.yaml\`, \`sim/hosts/snb-e5-2630.yaml\`
 Haswell. Other hosts change
 only what differs physically, each with its reason in the preset: latency of the root complex (Haswell),
 socket hop, IOTLB, walkers, caches, MPS and MRRS. Of the recorded QEMU runs one host's costs, the same
-for all of them (\`src/validate/qemu.ts\`).
+for all of them (\`src/validate/qemu.ts\`). Of migrations in software what sending and receiving a byte and
+looking for zeros cost one host (\`sim/hosts/spr-8480.yaml\`).
 
 Not validated: anything of PCIe Gen4 and later beyond arithmetic, for no independent data set of
 latencies was found; Gen6 FLITs; what is inside BlueField cards; mixed reads and writes; IOMMUs of later

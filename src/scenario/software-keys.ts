@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Keys of a host that migrates in software: what QEMU's threads cost it (docs/model.md section 16). */
-import type { KeyTable } from "./keys.ts";
+import type { KeySpec, KeyTable } from "./keys.ts";
+
+function perKib(text: string): KeySpec {
+  return { measure: "cycles", min: 0, max: 1_000_000, text: `with software.costs: cycles, ${text}` };
+}
 
 export const SOFTWARE_KEYS: KeyTable = {
   "qemu.normalPage": {
@@ -20,4 +24,9 @@ export const SOFTWARE_KEYS: KeyTable = {
     max: 2 ** 30,
     text: "bytes that the thread's socket takes beyond what is on the wire",
   },
+  "qemu.checkPerKiB": perKib("a KiB that is looked at for a byte that is not zero"),
+  "qemu.sendPerKiB": perKib("a KiB of the stream into the socket"),
+  "qemu.receivePerKiB": perKib("a KiB of the stream out of the socket and to its place"),
+  "qemu.zstdPerKiB": perKib("Zstandard, a KiB of a page that is compressed"),
+  "qemu.unzstdPerKiB": perKib("its decoder, a KiB of a page that comes out"),
 };

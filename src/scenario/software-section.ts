@@ -3,13 +3,14 @@
  * `software:`: capabilities of QEMU's migration thread with `placement: qemu`, and what they cost. The costs
  * are assumed: queue and zeroPage are halves of qemu.zeroPage, page is the rest of qemu.normalPage and, on
  * one core at 2.1 GHz, 9 us for zstd and 38 us for zlib (level 1, pages of a recorded guest); encode reads
- * two pages.
+ * two pages. `costs: cycles` computes those of pages (software-costs).
  */
 import * as z from "zod";
 import { PAGE_BYTES, QP_CHANNELS_MAX, TICKS_PER_NS } from "../../assembly/abi.ts";
 import type { Features, Multifd, Postcopy, Xbzrle } from "../software-features.ts";
 import { field } from "./fields.ts";
 import type { Problems } from "./problems.ts";
+import type { PageCosts } from "./software-costs.ts";
 import { parseQuantity, show, ticksOf } from "./units.ts";
 
 const time = (text: string) => field({ measure: "time", min: 0, max: 0.01, text });
@@ -46,7 +47,7 @@ const multifd = z.strictObject({
   page: time(
     "of a channel, a page with contents; default: 2 us, 11 us with zstd, 40 us with zlib",
   ).optional(),
-  zeroPage: time("of a channel, a page that is all zero").default("200 ns"),
+  zeroPage: time("of a channel, a page that is all zero; default: 200 ns").optional(),
 });
 
 const postcopy = z.strictObject({
@@ -68,6 +69,11 @@ function capability<T extends z.ZodType>(keys: T, example: string) {
 export const SYNCS_MAX = 200;
 
 export const softwareSchema = z.strictObject({
+  costs: field({
+    measure: "choice",
+    values: ["times", "cycles"],
+    text: "of a page: times of the host preset, or cycles a KiB of what is done with it",
+  }).default("times"),
   xbzrle: capability(xbzrle, "{ cacheSize: 64 MiB }"),
   multifd: capability(multifd, "{ channels: 2 }"),
   postcopy: capability(postcopy, "{ afterSyncs: 2 }"),
@@ -92,7 +98,11 @@ export interface FilledSoftware {
 }
 
 /** The section in ticks. */
-export function fillSection(section: SoftwareSection, rttTicks: number): FilledSoftware {
+export function fillSection(
+  section: SoftwareSection,
+  rttTicks: number,
+  cycles: PageCosts | null,
+): FilledSoftware {
   const half = Math.floor(rttTicks / 2);
   const { xbzrle: x, multifd: m, postcopy: p } = section;
   const encoded: Xbzrle | null =
@@ -110,8 +120,7 @@ export function fillSection(section: SoftwareSection, rttTicks: number): FilledS
       : {
           channels: Number(m.channels),
           queueTicks: ticks(m.queue),
-          normalTicks: m.page === undefined ? PAGE_US[m.compression]! * US : ticks(m.page),
-          zeroTicks: ticks(m.zeroPage),
+          ...channelCosts(m, cycles),
           romBytes: PAGE_BYTES,
         };
   const after: Postcopy | null =
@@ -132,10 +141,25 @@ export function fillSection(section: SoftwareSection, rttTicks: number): FilledS
   return { features, sizes: sizesOf(m) };
 }
 
-function sizesOf(m: SoftwareSection["multifd"]): Sizes {
+type Channels = Exclude<SoftwareSection["multifd"], "off">;
+
+/** Of a channel: computed from cycles, or as written. */
+function channelCosts(m: Channels, cycles: PageCosts | null): Pick<Multifd, "normalTicks" | "zeroTicks"> {
+  if (cycles !== null) return { normalTicks: cycles.normalTicks, zeroTicks: cycles.zeroTicks };
+  return {
+    normalTicks: m.page === undefined ? PAGE_US[m.compression]! * US : ticks(m.page),
+    zeroTicks: ticks(m.zeroPage ?? "200 ns"),
+  };
+}
+
+/** Bytes of a page with contents in the stream, null where they differ from page to page. */
+export function pageBytes(m: SoftwareSection["multifd"]): number | null {
   if (m === "off" || m.compression === "none") return PAGE_BYTES;
-  if (m.compression === "zlib") return "zlib";
-  return Math.round((PAGE_BYTES * 1000) / Number(m.ratioPerMille));
+  return m.compression === "zlib" ? null : Math.round((PAGE_BYTES * 1000) / Number(m.ratioPerMille));
+}
+
+function sizesOf(m: SoftwareSection["multifd"]): Sizes {
+  return pageBytes(m) ?? "zlib";
 }
 
 /** What QEMU refuses together, and what a key needs. */

@@ -7,13 +7,21 @@ import { flatten, type Values } from "./fill.ts";
 import { LINK_KEYS } from "./keys.ts";
 import type { Problems } from "./problems.ts";
 import { type Scenario, scenarioSchema } from "./schema.ts";
+import { COST_KEYS, type Costs, checkCosts, cyclesOf, timesOf } from "./software-costs.ts";
 import { SOFTWARE_KEYS } from "./software-keys.ts";
-import { checkNoSection, checkSection, fillSection, type SoftwareSection } from "./software-section.ts";
+import {
+  checkNoSection,
+  checkSection,
+  fillSection,
+  pageBytes,
+  type SoftwareSection,
+} from "./software-section.ts";
 import type { ResolvedSoftware } from "./types-software.ts";
 import { parseQuantity } from "./units.ts";
 import { compresses, encrypts } from "./used.ts";
 
 const SIDES = ["source", "destination"] as const;
+const COSTS: readonly Costs[] = ["times", "cycles"];
 
 /** Keys of a host that count, by side. */
 const OF_HOST: Readonly<Record<(typeof SIDES)[number], readonly string[]>> = {
@@ -23,13 +31,11 @@ const OF_HOST: Readonly<Record<(typeof SIDES)[number], readonly string[]>> = {
     "tracker.scanWordCycles",
     "tracker.tlbFlush",
     "frontend.suspend",
-    "qemu.normalPage",
-    "qemu.zeroPage",
     "qemu.setup",
     "qemu.wake",
     "qemu.socketBuffer",
   ],
-  destination: ["frontend.resume", "frontend.deviceStatePerKiB", "qemu.loadPage", "qemu.loadZeroPage"],
+  destination: ["frontend.resume", "frontend.deviceStatePerKiB"],
 };
 
 /** Keys that count, of sections of which the others must keep their defaults. */
@@ -48,10 +54,18 @@ function writtenOf(scenario: Scenario, side: (typeof SIDES)[number]): string[] {
 function checkHosts(scenario: Scenario, problems: Problems): void {
   // a destination that names no host is as the source
   const both = scenario.destination.host === undefined;
+  const costs = scenario.software.costs as Costs;
   for (const side of SIDES) {
-    const other = side === "source" && both ? OF_HOST.destination : [];
+    const counts = (of: (typeof SIDES)[number], key: string): boolean =>
+      OF_HOST[of].includes(key) || COST_KEYS[of][costs].includes(key);
     for (const key of writtenOf(scenario, side)) {
-      if (OF_HOST[side].includes(key) || other.includes(key)) continue;
+      if (counts(side, key) || (side === "source" && both && counts("destination", key))) continue;
+      const unit = COSTS.find((one) => COST_KEYS[side][one].includes(key) && /^qemu/.test(key));
+      if (unit !== undefined) {
+        const what = `counts with software.costs: ${unit}; write that, or remove it`;
+        problems.add([side, "host", ...key.split(".")], what, "key");
+        continue;
+      }
       problems.add([side, "host", ...key.split(".")], "has no effect with placement: qemu; remove it", "key");
     }
     if (scenario[side].card !== undefined)
@@ -115,6 +129,7 @@ function checkQemu(scenario: Scenario, problems: Problems): void {
   }
   checkParts(scenario, problems);
   checkSection(scenario.software, problems);
+  checkCosts(scenario.software, problems);
   checkHosts(scenario, problems);
 }
 
@@ -143,16 +158,16 @@ export function fillSoftware(
   rttTicks: number,
 ): { software?: ResolvedSoftware } {
   if (placement !== "qemu") return {};
+  const { costs, multifd } = section;
+  const zstd = multifd !== "off" && multifd.compression === "zstd";
+  const cycles = costs === "times" ? null : cyclesOf(source, destination, pageBytes(multifd) ?? 0, zstd);
   return {
     software: {
-      normalTicks: source.ticks("qemu.normalPage"),
-      zeroTicks: source.ticks("qemu.zeroPage"),
-      loadTicks: destination.ticks("qemu.loadPage"),
-      loadZeroTicks: destination.ticks("qemu.loadZeroPage"),
+      ...(cycles ?? timesOf(source, destination)),
       setupTicks: source.ticks("qemu.setup"),
       wakeTicks: source.ticks("qemu.wake"),
       socketBytes: source.whole("qemu.socketBuffer"),
-      ...fillSection(section, rttTicks),
+      ...fillSection(section, rttTicks, cycles),
     },
   };
 }

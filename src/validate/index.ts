@@ -13,6 +13,7 @@ const LOADERS: Readonly<Record<string, Loader>> = {
   ethernet: async () => (await import("./ethernet.ts")).suite,
   tcp: async () => (await import("./tcp.ts")).suite,
   qemu: async () => (await import("./qemu.ts")).suite,
+  host: async () => (await import("./host.ts")).suite,
 };
 
 /** Names of the suites. */

@@ -11,6 +11,7 @@ const DESTINATION_ONLY = "(of the destination)";
 const FEW_READS = "(the destination reads 60 bytes at most, one read at a time)";
 
 /** Of a probe alone: the lines of a migration are nowhere cached and on this socket, it has no other I/O. */
+const BY_CYCLES = "(of placement qemu, refused with cards; test/57-host.test.ts)";
 const SOFTWARE_ONLY = "(of placement qemu, refused with cards; test/45-software.test.ts)";
 const PROBE_ONLY = "(of probes)";
 const IOMMU = "internal.iommu=4KiB";
@@ -87,6 +88,11 @@ export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
   "host.qemu.setup": SOFTWARE_ONLY,
   "host.qemu.wake": SOFTWARE_ONLY,
   "host.qemu.socketBuffer": SOFTWARE_ONLY,
+  "host.qemu.checkPerKiB": BY_CYCLES,
+  "host.qemu.sendPerKiB": BY_CYCLES,
+  "host.qemu.receivePerKiB": BY_CYCLES,
+  "host.qemu.zstdPerKiB": BY_CYCLES,
+  "host.qemu.unzstdPerKiB": BY_CYCLES,
   "host.stages.job": { source: ["9000 cycles", ...ON_HOST], destination: SOURCE_ONLY },
   "host.stages.zeroPerKiB": { source: ["9000 cycles", ...ON_HOST], destination: SOURCE_ONLY },
   "host.stages.lz4PerKiB": { source: ["90 cycles", ...ON_HOST], destination: SOURCE_ONLY },

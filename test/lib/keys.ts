@@ -41,6 +41,7 @@ const BOTH_LINKS = [
 /** Of placement qemu; test/45-software-features.test.ts has another value for each. */
 const SOFTWARE_SECTION: Readonly<Record<string, string>> = Object.fromEntries(
   [
+    "costs",
     ...["xbzrle", "xbzrle.cacheSize", "xbzrle.overflow", "xbzrle.delta", "xbzrle.encode"],
     ...["multifd", "multifd.channels", "multifd.compression", "multifd.ratioPerMille", "multifd.queue"],
     ...["multifd.page", "multifd.zeroPage"],

@@ -30,6 +30,7 @@ import {
   SEALED_RETRY,
 } from "./claims/failures.ts";
 import { checkWorkers } from "./claims/handed.ts";
+import { checkHostCosts } from "./claims/host-costs.ts";
 import { checkTransfers } from "./claims/lossy.ts";
 import { checkParams } from "./claims/params.ts";
 import { checkStages } from "./claims/placement.ts";
@@ -125,6 +126,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   spoil: [checkFlippedBit, checkRepeatedNumber, checkSource, checkBounds],
   placement: [checkStages, checkWorkers],
   qemu: [checkThread],
+  software: [checkHostCosts],
 };
 
 function main(group: string | undefined): void {
