@@ -950,3 +950,7 @@ export const L_ARRIVED: u32 = 24; // when the guest resumed with pages missing, 
 export const T_READ: u32 = 20;
 export const I_RESIDUAL_ONCE: u32 = 18;
 export const I_SOURCE_KEPT: u32 = 19;
+
+// --- engines that presets name ---
+export const S_GCM_SPAN_NUM: u32 = 160; // ticks of a cipher's own clock
+export const S_GCM_SPAN_DEN: u32 = 161; // 0: it has the card's clock

@@ -379,6 +379,9 @@ function setEngines(p: Put, side: ResolvedSide, s: ResolvedScenario): void {
   p(abi.S_GCM_LATENCY, Math.max(0, gcmLatencyCycles(s.encrypt.rounds, card.crypto) - rest));
   p(abi.S_GCM_KEY_LOAD, card.crypto.keyLoadCycles);
   p(abi.S_GCM_KEY_SLOTS, card.crypto.keySlots);
+  const [num, den] = card.crypto.ticksPerCycle ?? [0, 0];
+  p(abi.S_GCM_SPAN_NUM, num);
+  p(abi.S_GCM_SPAN_DEN, den);
 }
 
 const ENCODER = { liblz4: abi.ENCODER_LIBLZ4, zlib: abi.ENCODER_GIVEN, ratio: abi.ENCODER_GIVEN } as const;

@@ -65,23 +65,23 @@ test("formula: GCM latency is rounds x stages + 2 + ghash x (log2(D/128) + 1) + 
     (bits: number, other: object = {}) =>
     (key: string) =>
       ({
-        "crypto.bitsPerCycle": bits,
-        "crypto.cyclesPerRound": 0,
-        "crypto.stagesPerRound": 2,
-        "crypto.ghashLatency": 3,
-        "crypto.tagCycles": 1,
-        "crypto.recordGap": 0,
-        "crypto.interleave": "word",
+        bitsPerCycle: bits,
+        cyclesPerRound: 0,
+        stagesPerRound: 2,
+        ghashLatency: 3,
+        tagCycles: 1,
+        recordGap: 0,
+        interleave: "word",
         ...other,
       })[key];
   // 10 x 2 + 2 + 3 x (2 + 1) + 1 = 32; 14 x 2 + 2 + 3 x 1 + 1 = 34
   assert.equal(gcmClocks(10, card(512)), { word: 1, rest: 0, latency: 32 });
   assert.equal(gcmClocks(14, card(128)), { word: 1, rest: 0, latency: 34 });
   // 4 x (10 + 1) = 44 a block, 44 + 2 + 3 + 1 = 50 to the tag, 7 of them in the gap
-  const shared = { "crypto.cyclesPerRound": 4, "crypto.recordGap": 7 };
+  const shared = { cyclesPerRound: 4, recordGap: 7 };
   assert.equal(gcmClocks(10, card(128, shared)), { word: 44, rest: 7, latency: 43 });
   // one record at a time: the engine rests until the tag, 32 clocks, and nothing is left behind it
-  assert.equal(gcmClocks(10, card(512, { "crypto.interleave": "record" })), {
+  assert.equal(gcmClocks(10, card(512, { interleave: "record" })), {
     word: 1,
     rest: 32,
     latency: 0,

@@ -11,7 +11,7 @@ import {
   checkRelaxed,
   checkSpoilt,
 } from "./lib/claims/around.ts";
-import { chainRun, checkChain, ENGINE } from "./lib/claims/chain.ts";
+import { CIPHERS, chainRun, checkChain, ENGINE } from "./lib/claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./lib/claims/codec.ts";
 import { checkDeltaRuns, checkDeltas } from "./lib/claims/delta.ts";
 import * as runs from "./lib/claims/runs.ts";
@@ -22,6 +22,7 @@ import { checkWire, WIRE_RUNS } from "./lib/claims/wire.ts";
 const exact = suite("sums by hand");
 exact("every stage of one page and of the device state, to the tick", () => checkChain(chainRun()));
 exact("the same with encoders that have a clock of their own", () => checkChain(chainRun("lean", ENGINE)));
+exact("the same with ciphers that have", () => checkChain(chainRun("lean", CIPHERS)));
 for (const [sets, bytes] of WIRE_RUNS) {
   exact(`packets, frames and busy times: ${sets.join(" ")}`, () => checkWire(sets, bytes));
 }

@@ -7,6 +7,7 @@ import { card } from "./mutations/card.ts";
 import { codec } from "./mutations/codec.ts";
 import { delta } from "./mutations/delta.ts";
 import { devices } from "./mutations/devices.ts";
+import { engines } from "./mutations/engines.ts";
 import { failing } from "./mutations/failing.ts";
 import { failures } from "./mutations/failures.ts";
 import { harness } from "./mutations/harness.ts";
@@ -38,6 +39,7 @@ export const mutations: readonly Mutation[] = [
   pcie,
   probe,
   card,
+  engines,
   placement,
   software,
   link,

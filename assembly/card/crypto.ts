@@ -10,7 +10,8 @@
 // How long (docs/model.md): a record is ceil(128/D) words of header + ceil(8 n / D) of payload + 1 of
 //   lengths; an engine gives each `word` clocks (1 unrolled, those of a block iterative), is taken for
 //   `keyLoad` more when the key is not in a slot, and rests after it; the record may be seen `latency`
-//   clocks after that.
+//   clocks after that. Clocks are the card's, or those of a cipher preset: n of them end at the card's first
+//   edge at or after t + ceil(n x ticks of its clock).
 // Leaves out: AES and GHASH as separate pipelines (one interval stands for both), rekeying, two records in
 //   one word. An engine without back-pressure at its end (`admit`) is kept from overflowing by its
 //   beginning: what the product flags as an overflow cannot happen.
@@ -44,6 +45,8 @@ import {
   S_GCM_KEY_SLOTS,
   S_GCM_LATENCY,
   S_GCM_REST,
+  S_GCM_SPAN_DEN,
+  S_GCM_SPAN_NUM,
   S_GCM_WORD,
   T_STAGE,
   U_OPEN,
@@ -77,7 +80,7 @@ import {
   onItsWay,
   slotAt,
 } from "../kernel/jobs";
-import { p32 } from "../kernel/params";
+import { p, p32 } from "../kernel/params";
 import {
   POOL_OPEN,
   POOL_SEAL,
@@ -92,7 +95,7 @@ import {
 import { linkOf, tagAt, writeHeader } from "../kernel/record";
 import { wake } from "../kernel/schedule";
 import { broken, count, enter, evaluates, sample } from "../kernel/stats";
-import { edgeAfter } from "../kernel/time";
+import { edgeAfter, edgeAt, spanTicks } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 import { rememberSealed, repeated, sameTag, takeSealed } from "../kernel/sealed";
 import { recordDropped, report } from "../kernel/trouble";
@@ -137,6 +140,15 @@ function cycles(side: u32, j: Job, k: Key): u32 {
   return n;
 }
 
+/** The card's clock edge n clocks of its engines after the edge t: of the card's clock, or of their own. */
+// @ts-ignore: decorator
+@inline
+function clocksAfter(side: u32, t: u64, n: u32): u64 {
+  const den = p(side, S_GCM_SPAN_DEN);
+  if (den == 0) return edgeAfter(side * 2, t, n);
+  return edgeAt(side * 2, t + spanTicks(n, p(side, S_GCM_SPAN_NUM), den));
+}
+
 // --- sealing ---
 
 export function stepSeal(side: u32, t: u64): void {
@@ -161,7 +173,7 @@ export function stepSeal(side: u32, t: u64): void {
       continue;
     }
     engineFree(side, POOL_SEAL, e);
-    const out = edgeAfter(clock, engineDone(side, POOL_SEAL, e), p32(side, S_GCM_LATENCY));
+    const out = clocksAfter(side, engineDone(side, POOL_SEAL, e), p32(side, S_GCM_LATENCY));
     const next = edgeAfter(clock, t, 1);
     const index = engineJob(side, POOL_SEAL, e);
     if (isDefined(TIMELINE)) onItsWay(P_OUT, side, job(side, index), out > next ? out : next, U_SEAL, 0);
@@ -186,7 +198,7 @@ export function stepSeal(side: u32, t: u64): void {
     const j = job(side, index);
     const link = linkOf(j);
     const k = key(side, true, link);
-    const done = edgeAfter(clock, t, cycles(side, j, k));
+    const done = clocksAfter(side, t, cycles(side, j, k));
     seal(side, index, j, link, k, again, t);
     engineStart(side, POOL_SEAL, e, index, done);
     if (isDefined(TIMELINE)) happened(T_STAGE, side, U_SEAL, t, j.pfn, done, j.kind);
@@ -264,7 +276,7 @@ export function stepOpen(side: u32, t: u64): void {
       continue;
     }
     engineFree(side, POOL_OPEN, e);
-    const out = edgeAfter(clock, engineDone(side, POOL_OPEN, e), p32(side, S_GCM_LATENCY));
+    const out = clocksAfter(side, engineDone(side, POOL_OPEN, e), p32(side, S_GCM_LATENCY));
     const next = edgeAfter(clock, t, 1);
     sample(side, H_RECORD_OPEN, (out > next ? out : next) - j.started);
     if (isDefined(TIMELINE)) onItsWay(P_OUT, side, job(side, index), out > next ? out : next, U_OPEN, 0);
@@ -281,7 +293,7 @@ export function stepOpen(side: u32, t: u64): void {
     const j = job(side, index);
     const link = linkOf(j);
     const k = key(side, false, link);
-    const done = edgeAfter(clock, t, cycles(side, j, k));
+    const done = clocksAfter(side, t, cycles(side, j, k));
     open(side, index, j, link, t);
     engineStart(side, POOL_OPEN, e, index, done);
     if (isDefined(TIMELINE)) happened(T_STAGE, side, U_OPEN, t, j.pfn, done, j.kind);

@@ -179,7 +179,8 @@ function encryptBound(reading: Reading, s: ResolvedScenario, completed: boolean)
     const words = records * (Math.ceil(128 / crypto.bitsPerCycle) + 1) + (8 * bytes) / crypto.bitsPerCycle;
     const clocks = words * gcmWordCycles(rounds, crypto) + records * rest;
     const latency = all > 0 && completed ? Math.max(0, gcmLatencyCycles(rounds, crypto) - rest) : 0;
-    const ticks = (clocks / Math.max(1, crypto.engines) + latency) * value(side.card.ticksPerCycle);
+    const clock = value(crypto.ticksPerCycle ?? side.card.ticksPerCycle);
+    const ticks = (clocks / Math.max(1, crypto.engines) + latency) * clock;
     bound = Math.max(bound, ticks);
   }
   return bound;

@@ -5,6 +5,7 @@ import { TAGS_MAX } from "./keys.ts";
 import { type Movable, placeOf } from "./placement.ts";
 import type { Problems } from "./problems.ts";
 import { DEFAULT_BUFFER, OWN_ENGINE, SAMPLE_EVERY, type Scenario } from "./schema.ts";
+import type { NamedCiphers } from "./sealing.ts";
 import type { Path } from "./source.ts";
 import { checkStorage } from "./storage.ts";
 import { compare, formatQuantity, parseQuantity, show, ticksPer, toRatio, UnitError } from "./units.ts";
@@ -283,6 +284,7 @@ export function checkCrypto(
   scenario: Scenario,
   source: Values,
   destination: Values,
+  ciphers: NamedCiphers,
   problems: Problems,
 ): void {
   const need = (key: string, card: Values, engines: string, side: string, stage: Movable): void => {
@@ -301,7 +303,8 @@ export function checkCrypto(
     problems.add(pathOf(card.path, "crypto.cyclesPerRound"), what);
   }
   if (scenario.encrypt !== "off" && scenario.encrypt.cipher !== "off") {
-    need("encrypt", source, "crypto.engines", "source", "encrypt");
-    need("encrypt", destination, "crypto.engines", "destination", "decrypt");
+    if (ciphers.source === null) need("encrypt", source, "crypto.engines", "source", "encrypt");
+    if (ciphers.destination === null)
+      need("encrypt", destination, "crypto.engines", "destination", "decrypt");
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** From presets and their overrides to the typed, all-integer records of types.ts. */
+import { ownCipher } from "./ciphers.ts";
 import { dimensionOf, exactOf } from "./fields.ts";
 import { KEY_TABLES, TAGS_MAX } from "./keys.ts";
 import { loadPreset, type Preset } from "./presets.ts";
@@ -253,7 +254,11 @@ export const FORMATS: Readonly<Record<string, readonly RecordFormat[]>> = {
   any: ["lz4", "deflate", "zstd", "xpress", "xp10"],
 };
 
-export function fillCard(values: Values, compressor: ResolvedCard["compressor"]): ResolvedCard {
+export function fillCard(
+  values: Values,
+  compressor: ResolvedCard["compressor"],
+  crypto: ResolvedCard["crypto"] = ownCipher(values),
+): ResolvedCard {
   return {
     preset: values.preset,
     ticksPerCycle: values.perCycle("clock"),
@@ -292,19 +297,7 @@ export function fillCard(values: Values, compressor: ResolvedCard["compressor"])
       bytesPerCycle: values.whole("decompressor.bytesPerCycle"),
       setupCycles: values.whole("decompressor.setupCycles"),
     },
-    crypto: {
-      engines: values.whole("crypto.engines"),
-      bitsPerCycle: values.whole("crypto.bitsPerCycle"),
-      keySlots: values.whole("crypto.keySlots"),
-      cyclesPerRound: values.whole("crypto.cyclesPerRound"),
-      stagesPerRound: values.whole("crypto.stagesPerRound"),
-      ghashLatencyCycles: values.whole("crypto.ghashLatency"),
-      tagCycles: values.whole("crypto.tagCycles"),
-      recordGapCycles: values.whole("crypto.recordGap"),
-      interleave: values.word("crypto.interleave"),
-      egress: values.word("crypto.egress"),
-      keyLoadCycles: values.whole("crypto.keyLoad"),
-    },
+    crypto,
     control: fillControl(values),
     stages: fillStages(values),
     dram: { ticksPerByte: values.perByte("dram.bandwidth") },

@@ -15,6 +15,7 @@ import {
   checkWindow,
   convert,
 } from "./checks.ts";
+import { namedCipher, ownCipher } from "./ciphers.ts";
 import { checkDelta, fillDelta } from "./delta.ts";
 import { checkDevices, fillDevices } from "./devices.ts";
 import { checkEngine, namedCompressor, namedEngine, ownCompressor } from "./encoders.ts";
@@ -49,6 +50,7 @@ import {
   scenarioSchema,
   sideSchema,
 } from "./schema.ts";
+import { namedCiphers } from "./sealing.ts";
 import { checkPlacement, fillSoftware } from "./software.ts";
 import { type Path, readSource, type Source } from "./source.ts";
 import { checkStorageTags, fillStorage } from "./storage.ts";
@@ -110,9 +112,11 @@ function sideValues(
 
 function fillSide(
   { host, card }: { host: Values; card: Values },
+  cipher: Values | null,
   compressor = ownCompressor(card),
 ): ResolvedSide {
-  return { host: fillHost(host), card: fillCard(card, compressor), pcie: fillPcie(host, card) };
+  const crypto = cipher === null ? ownCipher(card) : namedCipher(cipher);
+  return { host: fillHost(host), card: fillCard(card, compressor, crypto), pcie: fillPcie(host, card) };
 }
 
 /** The source's card with the overrides of `compress`; a value given in both places is refused. */
@@ -249,6 +253,11 @@ function fillContent(scenario: Scenario): ResolvedScenario["content"] {
   return { mode, sampleEvery };
 }
 
+/** Whether a frame that is lost is sent again. */
+function recovers({ link }: Scenario): boolean {
+  return link.congestion !== "none" || link.transport === "udp";
+}
+
 /** What sections say, each against the others. */
 function checkSections(scenario: Scenario, problems: Problems): void {
   checkContent(scenario, problems);
@@ -274,6 +283,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   if (source === null || destination === null || link === null) throw new Error("presets without a problem");
   source.card = withCompress(scenario, source.card, problems);
   const engine = namedEngine(scenario, problems);
+  const ciphers = namedCiphers(scenario, problems);
   const { iommu, ats } = scenario.internal;
   checkSide(source, problems, ats === "on");
   checkSide(destination, problems, ats === "on");
@@ -286,15 +296,15 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkWindow(scenario, destination.card, problems);
   checkStages(scenario, engine, source.host, problems);
   checkSections(scenario, problems);
-  const { congestion, transport } = scenario.link;
-  const recovers = congestion !== "none" || transport === "udp";
-  const sealed = encrypts(scenario);
-  checkBreaks(scenario, { recovers, sealed }, problems);
-  checkCrypto(scenario, source.card, destination.card, problems);
+  checkBreaks(scenario, { recovers: recovers(scenario), sealed: encrypts(scenario) }, problems);
+  checkCrypto(scenario, source.card, destination.card, ciphers, problems);
   convert(link, problems);
   problems.done();
   const encoders = engine === null ? ownCompressor(source.card) : namedCompressor(engine, source.card);
-  const sides = { source: fillSide(source, encoders), destination: fillSide(destination) };
+  const sides = {
+    source: fillSide(source, ciphers.source, encoders),
+    destination: fillSide(destination, ciphers.destination),
+  };
   const filledLink = fillLink(scenario, link, sides.destination);
   checkTenantTags(scenario.tenant, sides, scenario.internal.ats, problems);
   checkPause(filledLink, problems);
@@ -400,5 +410,5 @@ export function resolveSide(written: { host?: unknown; card?: unknown }, label: 
   if (values === null) throw new Error("presets without a problem");
   checkSide(values, problems);
   problems.done();
-  return fillSide(values);
+  return fillSide(values, null);
 }

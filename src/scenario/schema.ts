@@ -14,6 +14,7 @@ import { CARD_KEYS, HOST_KEYS, type KeySpec, LINK_KEYS, REFUSED_KEYS } from "./k
 import { pauseSchema } from "./pause.ts";
 import { placementSchema } from "./placement.ts";
 import { algorithmSchema, missingSchema, residualSchema } from "./residual.ts";
+import { cipherFields } from "./sealing.ts";
 import { softwareSchema } from "./software-section.ts";
 import { storageSchema } from "./storage.ts";
 import { trackerSchema } from "./tracker.ts";
@@ -212,6 +213,7 @@ const encrypt = z.union(
     z.strictObject({
       cipher: choice(["aes-128-gcm", "aes-256-gcm", "off"], "cipher of every record").default("aes-128-gcm"),
       decrypt: supported(["eager"], ["demand"], "when the destination decrypts").default("eager"),
+      ...cipherFields,
     }),
   ],
   { error: ({ input }) => `${show(input)} is not known here; write off or { cipher: aes-128-gcm }` },

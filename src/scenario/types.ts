@@ -168,7 +168,10 @@ export interface ResolvedCard {
     bytesPerCycle: number;
     setupCycles: number;
   };
+  /** The card's own engines, or those of a cipher preset. */
   crypto: {
+    /** Ticks of the engines' own clock; null: the card's. */
+    ticksPerCycle: Ratio | null;
     /** Engines in each direction; 0: the card has none. */
     engines: number;
     bitsPerCycle: number;

@@ -114,6 +114,12 @@ const DELTAS: Choices = {
   delta: ["off", "off", "{ xbzrle: { cache: 32 KiB } }", "{ xbzrle: { most: 900 } }"],
 };
 
+/** Engines of presets: drawn after those. */
+const CIPHERS: Choices = {
+  source: ["card", "card", "gcm-cast-f", "macsec-100g", "hsc-400g"],
+  destination: ["card", "card", "gcm-cast-s", "bf3-dpa"],
+};
+
 const LARGE: Choices = {
   "guest.generate.memory": ["1 MiB", "1540 KiB", "2 MiB"],
   "link.rate": ["7 Gbit/s", "25 Gbit/s", "100 Gbit/s"],
@@ -141,6 +147,8 @@ export function configuration(seed: number): string[] {
   for (const side of ["source.", "destination."]) sets.push(...chosen(next, side, LAST));
   if (sets.includes("tracker.kind=write-protect")) sets.push(...groupsOf(next));
   sets.push(...chosen(next, "", DELTAS));
+  const ciphers = chosen(next, "encrypt.", CIPHERS);
+  if (!sets.includes("encrypt.cipher=off")) sets.push(...ciphers);
   return [...sets, `seed=${seed}`];
 }
 

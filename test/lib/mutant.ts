@@ -14,7 +14,7 @@ import {
   checkRelaxed,
   checkSpoilt,
 } from "./claims/around.ts";
-import { chainRun, checkChain, ENGINE } from "./claims/chain.ts";
+import { CIPHERS, chainRun, checkChain, ENGINE } from "./claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./claims/codec.ts";
 import { checkDeltaRuns, checkDeltas } from "./claims/delta.ts";
 import { checkRingRate, checkSeen, checkUnsafe } from "./claims/devices.ts";
@@ -70,6 +70,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   exact: [
     () => checkChain(chainRun()),
     () => checkChain(chainRun("lean", ENGINE)),
+    () => checkChain(chainRun("lean", CIPHERS)),
     ...WIRE_RUNS.map(
       ([sets, bytes]) =>
         () =>

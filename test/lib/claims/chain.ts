@@ -182,8 +182,14 @@ class Side {
   crypto(t: bigint, n: number, cold: boolean): bigint {
     const d = this.p(abi.S_GCM_BITS);
     const words = Math.ceil(128 / d) + Math.ceil((8 * n) / d) + 1;
-    const taken = words * this.p(abi.S_GCM_WORD) + (cold ? this.p(abi.S_GCM_KEY_LOAD) : 0);
-    return this.card.after(t, taken + this.p(abi.S_GCM_REST) + this.p(abi.S_GCM_LATENCY));
+    const load = cold ? this.p(abi.S_GCM_KEY_LOAD) : 0;
+    const taken = words * this.p(abi.S_GCM_WORD) + load + this.p(abi.S_GCM_REST);
+    const [num, den] = [BigInt(this.p(abi.S_GCM_SPAN_NUM)), BigInt(this.p(abi.S_GCM_SPAN_DEN))];
+    if (den === 0n) return this.card.after(t, taken + this.p(abi.S_GCM_LATENCY));
+    // a clock of their own: the end of the record, then that of what is behind it, is the card's edge
+    const free = this.card.at(t + ceilDiv(BigInt(taken) * num, den));
+    const seen = this.card.at(free + ceilDiv(BigInt(this.p(abi.S_GCM_LATENCY)) * num, den));
+    return seen > this.card.after(free, 1) ? seen : this.card.after(free, 1);
   }
 }
 
@@ -254,6 +260,8 @@ const SCENARIO = [
 
 /** Encoders that have a clock of their own, 300 MHz. */
 export const ENGINE = ["compress.engine=vitis-lz4-8e"];
+/** Ciphers that have: 468.75 MHz at one card, and one record at a time from the other at 390.625. */
+export const CIPHERS = ["encrypt.source=macsec-100g", "encrypt.destination=hsc-400g"];
 
 /** The run that the sums describe. */
 export function chainRun(variant: "lean" | "instrumented" = "lean", sets: readonly string[] = []): Run {

@@ -280,6 +280,11 @@ export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
       ...["compress.engine=lz4-sw", "encrypt.cipher=aes-256-gcm", "source.card.stages.gcmPerKiB=1537 cycles"],
     ],
   ],
+  ["ciphers of a preset", ["encrypt.engine=macsec-100g"]],
+  [
+    "ciphers of two presets, with rounds that share their hardware, and without back-pressure",
+    ["encrypt.source=gcm-cast-s", "encrypt.destination=hsc-400g", "encrypt.cipher=aes-256-gcm"],
+  ],
   [
     "records decoded on cores, a host whose cores are counted",
     ["placement={ decompress: card-core }", "source.host.cpu.cores=7", "destination.host.cpu.cores=3"],

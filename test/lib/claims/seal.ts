@@ -3,6 +3,7 @@
 import { Core, coreModule } from "../../../src/core.ts";
 import { probeSeal } from "../../../src/probe/cipher.ts";
 import { type GcmMachine, sealSlowly } from "../reference/gcm-engine.ts";
+import { cipherOf, exact } from "../reference/written.ts";
 import { resolveText } from "../scenario.ts";
 import { same } from "./expect.ts";
 
@@ -108,4 +109,35 @@ export function checkStoppedSeals(): void {
 export function checkSeals(): void {
   const core = new Core(coreModule());
   for (const [what, change] of SEAL_ROWS) sameSeals(what, change, core);
+}
+
+/** What a cipher preset is, read from its file. */
+function presetMachine(name: string, rounds: number, card: string): GcmMachine {
+  const preset = cipherOf({ encrypt: { engine: name } }, "source", () => undefined);
+  const of = (key: string): number => Number(exact(preset(key)).num);
+  const { num, den } = exact(preset("clock"));
+  const at = exact(card);
+  return {
+    ...{ engines: of("engines"), bits: of("bitsPerCycle"), rounds, cyclesPerRound: of("cyclesPerRound") },
+    ...{ stagesPerRound: of("stagesPerRound"), ghashLatency: of("ghashLatency"), tagCycles: of("tagCycles") },
+    ...{ recordGap: of("recordGap"), keySlots: of("keySlots"), keyLoad: of("keyLoad") },
+    interleave: preset("interleave") as "word",
+    egress: preset("egress") as "hold",
+    clocks: { engine: num / den, card: at.num / at.den },
+  };
+}
+
+/** A preset's engines on a card with another clock, under every load. */
+export function samePresetSeals(name: string, card: string, core = new Core(coreModule())): void {
+  const machine = presetMachine(name, 14, card);
+  const sets = [`encrypt.engine=${name}`, "encrypt.cipher=aes-256-gcm", `source.card.clock=${card}`];
+  const scenario = resolveText(TEXT, { sets });
+  for (const [payloadBytes, lookEvery] of LOADS) {
+    const load = { records: 60, payloadBytes, lookEvery };
+    const found = probeSeal(core, scenario, load);
+    const expected = sealSlowly(machine, load);
+    const where = `seal: ${name} at ${card}, ${payloadBytes} bytes, a look in ${lookEvery}`;
+    same(`${where}: when`, found.seenAtClocks.join(), expected.seenAtClocks.join());
+    same(`${where}: begun`, found.begunRecords, expected.begunRecords);
+  }
 }

@@ -19,6 +19,8 @@ export interface GcmMachine {
   readonly egress: "hold" | "admit";
   readonly keySlots: number;
   readonly keyLoad: number;
+  /** Clock rates in Hz where the engines have a clock of their own; without, theirs is the card's. */
+  readonly clocks?: { readonly engine: bigint; readonly card: bigint };
 }
 
 interface Engine {
@@ -43,6 +45,18 @@ function phases(m: GcmMachine, payloadBytes: number, loads: boolean): { taken: n
   for (let lanes = m.bits / 128; lanes >= 1; lanes /= 2) drain += m.ghashLatency;
   const rest = m.recordGap + (m.interleave === "record" ? drain : 0);
   return { taken: taken + rest, after: Math.max(0, drain - rest) };
+}
+
+const TICKS_PER_SECOND = 1_024_000_000_000_000n;
+
+/** Card clocks until n engine clocks that begin at a clock of the card have passed, counted edge by edge. */
+function cardClocks({ clocks }: GcmMachine, clock: number, n: number): number {
+  if (clocks === undefined) return n;
+  const tickOf = (k: bigint, rate: bigint): bigint => (k * TICKS_PER_SECOND + rate - 1n) / rate;
+  const end = tickOf(BigInt(clock), clocks.card) + tickOf(BigInt(n), clocks.engine);
+  let k = clock;
+  while (tickOf(BigInt(k), clocks.card) < end) k++;
+  return k - clock;
 }
 
 /** The first engines stop at a clock; what they held is begun again by the others, before anything else. */
@@ -82,7 +96,7 @@ export function sealSlowly(
       const reserved = m.egress === "admit";
       if (!reserved && queue.length >= QUEUE) continue;
       const { after } = phases(m, payloadBytes, false);
-      queue.push(Math.max(engine.doneAt + after, clock + 1));
+      queue.push(Math.max(engine.doneAt + cardClocks(m, engine.doneAt, after), clock + 1));
       engine.left = -1;
     }
     for (const engine of engines) {
@@ -90,7 +104,7 @@ export function sealSlowly(
       const under = engines.filter(({ left }) => left >= 0).length;
       if (m.egress === "admit" && queue.length + under >= QUEUE) continue;
       const loads = begunRecords === 0 || m.keySlots === 1;
-      engine.left = phases(m, payloadBytes, loads).taken;
+      engine.left = cardClocks(m, clock, phases(m, payloadBytes, loads).taken);
       begunRecords++;
     }
   }

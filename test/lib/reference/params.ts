@@ -20,6 +20,7 @@ import {
 import { residualParams } from "./params-residual.ts";
 import { stageParams } from "./params-stages.ts";
 import {
+  cipherOf,
   type Exact,
   engineOf,
   exact,
@@ -74,15 +75,15 @@ export interface GcmClocks {
   readonly latency: number;
 }
 
-export function gcmClocks(rounds: number, card: Preset): GcmClocks {
-  const of = (key: string): number => whole(card(`crypto.${key}`));
+export function gcmClocks(rounds: number, cipher: Preset): GcmClocks {
+  const of = (key: string): number => whole(cipher(key));
   const shared = of("cyclesPerRound");
   const block = shared * rounds + shared;
   let levels = 1;
   for (let lanes = of("bitsPerCycle") / 128; lanes > 1; lanes /= 2) levels++;
   const aes = shared > 0 ? block : of("stagesPerRound") * rounds;
   const drain = aes + 2 + levels * of("ghashLatency") + of("tagCycles");
-  const alone = card("crypto.interleave") === "record";
+  const alone = cipher("interleave") === "record";
   const rest = alone ? of("recordGap") + drain : of("recordGap");
   return { word: shared > 0 ? block : 1, rest, latency: drain > rest ? drain - rest : 0 };
 }
@@ -124,16 +125,27 @@ function hostParams(p: Put, host: Preset, jittered: boolean): void {
   ]);
 }
 
-function engines(p: Put, card: Preset, rounds: number): void {
+/** AES-GCM engines, with a clock of their own where a preset names them. */
+function ciphers(p: Put, cipher: Preset, rounds: number): void {
+  const gcm = gcmClocks(rounds, cipher);
+  p(abi.S_GCM_WORD, gcm.word);
+  p(abi.S_GCM_REST, gcm.rest);
+  p(abi.S_GCM_LATENCY, gcm.latency);
+  p(abi.S_GCM_ADMIT, cipher("egress") === "admit" ? 1 : 0);
+  putAll(p, cipher, whole, [
+    [abi.S_GCM_ENGINES, "engines"],
+    [abi.S_GCM_BITS, "bitsPerCycle"],
+    [abi.S_GCM_KEY_LOAD, "keyLoad"],
+    [abi.S_GCM_KEY_SLOTS, "keySlots"],
+  ]);
+  if (cipher("clock") !== null) pairs(p, cipher, [[abi.S_GCM_SPAN_NUM, "clock"]]);
+}
+
+function engines(p: Put, card: Preset): void {
   const atLeastOne = (value: unknown): number => Math.max(1, whole(value));
   p(abi.S_DESC_RING_ON_HOST, card("dma.ring") === "host" ? 1 : 0);
   p(abi.S_SRAM_SLOTS, Math.floor(whole(card("dma.stagingSram")) / 4096));
   p(abi.S_ZERO_CYCLES, Math.ceil(4096 / whole(card("zeroFilter.bytesPerCycle"))));
-  const gcm = gcmClocks(rounds, card);
-  p(abi.S_GCM_WORD, gcm.word);
-  p(abi.S_GCM_REST, gcm.rest);
-  p(abi.S_GCM_LATENCY, gcm.latency);
-  p(abi.S_GCM_ADMIT, card("crypto.egress") === "admit" ? 1 : 0);
   putAll(p, card, atLeastOne, [
     [abi.S_READ_ISSUE, "dma.readIssue"],
     [abi.S_WRITE_ISSUE, "dma.writeIssue"],
@@ -150,10 +162,6 @@ function engines(p: Put, card: Preset, rounds: number): void {
     [abi.S_UNLZ_ENGINES, "decompressor.engines"],
     [abi.S_UNLZ_BYTES, "decompressor.bytesPerCycle"],
     [abi.S_UNLZ_SETUP, "decompressor.setupCycles"],
-    [abi.S_GCM_ENGINES, "crypto.engines"],
-    [abi.S_GCM_BITS, "crypto.bitsPerCycle"],
-    [abi.S_GCM_KEY_LOAD, "crypto.keyLoad"],
-    [abi.S_GCM_KEY_SLOTS, "crypto.keySlots"],
     [abi.S_CORES, "control.cores"],
     [abi.S_CTL_ADDRESS, "control.addressBatchCycles"],
     [abi.S_CTL_ADDRESS_PAGE, "control.addressPageCycles"],
@@ -367,7 +375,8 @@ export function deriveParams(text: string, sets: readonly string[]): Params {
     hostParams(p, host, block[abi.S_MEM_JITTER] === 1);
     jitter.push(jitterOf(host, block[abi.S_MEM_JITTER] === 1));
     if (i === 1) for (const [key, value] of late) p(key, value);
-    engines(p, cards[i]!, rounds);
+    engines(p, cards[i]!);
+    ciphers(p, cipherOf(scenario, side as "source", cards[i]!), rounds);
     encoder(p, cards[i]!);
     const engine = engineOf(scenario);
     if (i === 0 && engine !== null) namedEncoder(p, engine);

@@ -139,3 +139,10 @@ export function engineOf(scenario: Mapping): Preset | null {
   if (scenario.compress === "off" || name === undefined || name === "off" || name === "lz4-hw") return null;
   return presetOf("engines/compressors", name as string, () => undefined);
 }
+
+/** Engines that seal and open on a side: keys of a preset, or those of the card by the same names. */
+export function cipherOf(scenario: Mapping, side: "source" | "destination", card: Preset): Preset {
+  const name = writtenAt(scenario, `encrypt.${side}`) ?? writtenAt(scenario, "encrypt.engine") ?? "card";
+  if (name !== "card") return presetOf("engines/ciphers", name as string, () => undefined);
+  return (key) => (key === "clock" ? null : card(`crypto.${key}`));
+}
