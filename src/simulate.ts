@@ -5,6 +5,7 @@
  */
 import * as abi from "../assembly/abi.ts";
 import { attemptOf, keysOf, nextScenario, withAttempts } from "./attempts.ts";
+import { clairvoyantOf } from "./clairvoyant.ts";
 import type { Core } from "./core.ts";
 import { fillDeviceState } from "./device-state.ts";
 import { Feeder } from "./feeder.ts";
@@ -161,7 +162,7 @@ function examine(input: SimulateInput, feeder: Feeder, ended: Ended, outcome: Ou
   const { captured, estimated } = feeder;
   if (ended.stop === abi.STOP_INVARIANT) {
     const none = { comparison: null, deviceStateEqual: null, notHome: null, writtenOff: null };
-    return { broken, ...none, captured, estimated };
+    return { broken, ...none, clairvoyant: null, captured, estimated };
   }
   const completed = outcome.status === "completed";
   const notHome = ended.stop === abi.STOP_DONE ? core.notHome() : null;
@@ -171,7 +172,9 @@ function examine(input: SimulateInput, feeder: Feeder, ended: Ended, outcome: Ou
   const lost = notHome !== null && (Number(core.global("linkClosed")) !== 0 || records !== 0);
   const [linkBytes, inCard] = ["bytesWrittenOff", "cardWrittenOff"].map((name) => Number(core.global(name)));
   const writtenOff = lost ? { records, linkBytes: linkBytes!, inCard: inCard! } : null;
-  return { broken, comparison, deviceStateEqual: equal, notHome, writtenOff, captured, estimated };
+  const clairvoyant = completed ? clairvoyantOf(core, stream.fork(), scenario) : null;
+  const found = { comparison, deviceStateEqual: equal, notHome, writtenOff, clairvoyant };
+  return { broken, ...found, captured, estimated };
 }
 
 function outcomeOf(reading: ReturnType<typeof readCore>, ended: Ended, core: Core): Outcome {

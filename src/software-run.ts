@@ -164,6 +164,7 @@ function examine(input: SimulateInput, feeder: Feeder, stop: number): Findings {
     deviceStateEqual: null,
     notHome: null,
     writtenOff: null,
+    clairvoyant: null,
     captured,
     estimated,
   };

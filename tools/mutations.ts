@@ -4,6 +4,7 @@
 import type { Mutation } from "./mutate.ts";
 import { around } from "./mutations/around.ts";
 import { card } from "./mutations/card.ts";
+import { clairvoyant } from "./mutations/clairvoyant.ts";
 import { codec } from "./mutations/codec.ts";
 import { delta } from "./mutations/delta.ts";
 import { devices } from "./mutations/devices.ts";
@@ -47,6 +48,7 @@ export const mutations: readonly Mutation[] = [
   kernel,
   codec,
   delta,
+  clairvoyant,
 ]
   .flat()
   .map(([test, file, name, find, replace, caughtBy]) => ({

@@ -190,7 +190,16 @@ function limits({ bottleneck, bounds, link, migration }: Result, colors: Colors)
       `${percent(link.utilization)} of the wire's time`,
     `  bounds  ${texts.slice(0, 2).join(", ")}`,
     ...(texts.length > 2 ? [`          ${texts.slice(2).join(", ")}`] : []),
+    ...clairvoyant(bounds, link.wireBytes),
   ].join("\n");
+}
+
+/** The run's bytes beside those of a migration that knew the future. */
+function clairvoyant({ clairvoyantBytes, clairvoyantNs }: Result["bounds"], wireBytes: number): string[] {
+  if (clairvoyantBytes === null || clairvoyantNs === null) return [];
+  const least = `${mebibytes(clairvoyantBytes)} MiB, ${time(clairvoyantNs)} of the link`;
+  const share = percent(wireBytes / clairvoyantBytes);
+  return [`  least   ${least} with each page once; this run sent ${share} of it`];
 }
 
 function checks({ check, migration, fingerprint }: Result, colors: Colors): string {

@@ -8,6 +8,7 @@
  * picosecond and compared with a margin of 1e-9.
  */
 import * as abi from "../../assembly/abi.ts";
+import type { Clairvoyant } from "../clairvoyant.ts";
 import {
   frameBytes,
   gcmLatencyCycles,
@@ -28,6 +29,14 @@ export interface Bounds {
   readonly encrypt: number | null;
   /** Of a migration in software: its thread. */
   readonly thread: number | null;
+  /** What a migration that knew the future would send (src/clairvoyant); null unless a run completed. */
+  readonly clairvoyant: Clairvoyance | null;
+}
+
+/** Bytes on the wire of the link, and the time that they take there at least. */
+export interface Clairvoyance {
+  readonly bytes: number;
+  readonly ticks: number;
 }
 
 const RECORD_BYTES = 16;
@@ -49,24 +58,38 @@ function counted(reading: Reading, side: number, counter: number, less = 0): num
  * sent one round trip after it at the earliest, floor((P - 1) / W) 2 D; the last byte needs D more to
  * arrive. A rate cap spaces the starts of data frames by wire bytes x cap.
  */
-function linkBound(reading: Reading, s: ResolvedScenario, completed: boolean): number {
-  const { link } = s;
+function leastOnLink(
+  payloads: readonly number[],
+  link: ResolvedScenario["link"],
+  whole: boolean,
+): Clairvoyance {
   const mss = segmentBytes(link);
   const overhead = frameBytes(link, mss) - mss;
   const propagation = Math.floor(link.rttTicks / 2);
-  const rate = value(link.ticksPerByte);
-  let wire = 0;
+  let bytes = 0;
   let trips = 0;
-  for (const counter of [abi.C_NET_PAYLOAD_A, abi.C_NET_PAYLOAD_B]) {
-    const payload = counted(reading, 0, counter, completed ? 0 : mss);
-    wire += payload + Math.ceil(payload / mss) * overhead;
+  for (const payload of payloads) {
+    bytes += payload + Math.ceil(payload / mss) * overhead;
     if (payload > 0) trips = Math.max(trips, Math.floor((payload - 1) / (link.windowBytes * link.streams)));
   }
-  const framing = wire * rate;
+  const framing = bytes * value(link.ticksPerByte);
   const cap = link.rateCapTicksPerByte;
-  const capped = cap === null ? 0 : (wire - mss - overhead) * value(cap);
-  const arrival = completed && wire > 0 ? propagation : 0;
-  return Math.max(framing, capped, trips * 2 * propagation) + arrival;
+  const capped = cap === null ? 0 : (bytes - mss - overhead) * value(cap);
+  const arrival = whole && bytes > 0 ? propagation : 0;
+  return { bytes, ticks: Math.max(framing, capped, trips * 2 * propagation) + arrival };
+}
+
+function linkBound(reading: Reading, { link }: ResolvedScenario, completed: boolean): number {
+  const less = completed ? 0 : segmentBytes(link);
+  const payloads = [abi.C_NET_PAYLOAD_A, abi.C_NET_PAYLOAD_B].map((of) => counted(reading, 0, of, less));
+  return leastOnLink(payloads, link, completed).ticks;
+}
+
+/** The clairvoyant's payload on the link: pages that are asked for may share it between both data links. */
+function clairvoyance(given: Clairvoyant | null, { link, migration }: ResolvedScenario): Clairvoyance | null {
+  if (given === null) return null;
+  const windowBytes = link.windowBytes * (migration.missing === undefined ? 1 : 2);
+  return leastOnLink([given.payloadBytes], { ...link, windowBytes }, true);
 }
 
 /**
@@ -187,18 +210,26 @@ function encryptBound(reading: Reading, s: ResolvedScenario, completed: boolean)
 }
 
 /** All bounds of a run. `completed`: everything that was sent has arrived and been placed. */
-export function boundsOf(reading: Reading, scenario: ResolvedScenario, completed: boolean): Bounds {
+export function boundsOf(
+  reading: Reading,
+  scenario: ResolvedScenario,
+  completed: boolean,
+  clairvoyant: Clairvoyant | null,
+): Bounds {
   return {
     link: linkBound(reading, scenario, completed),
     pcie: Math.max(pcieBound(reading, 0, scenario), pcieBound(reading, 1, scenario)),
     compress: compressBound(reading, scenario, completed),
     encrypt: encryptBound(reading, scenario, completed),
     thread: null,
+    clairvoyant: clairvoyance(clairvoyant, scenario),
   };
 }
 
-/** Whether the elapsed ticks are no less than every bound. */
-export function boundsHold(bounds: Bounds, elapsedTicks: bigint): boolean {
+/** Whether the elapsed ticks are no less than every bound, and the bytes no fewer than the clairvoyant's. */
+export function boundsHold(bounds: Bounds, elapsedTicks: bigint, wireBytes: number): boolean {
   const elapsed = Number(elapsedTicks) * (1 + 1e-9);
-  return Object.values(bounds).every((bound) => bound === null || elapsed >= bound);
+  const { clairvoyant, ...times } = bounds;
+  const least = [...Object.values(times), clairvoyant?.ticks ?? null];
+  return wireBytes >= (clairvoyant?.bytes ?? 0) && least.every((bound) => bound === null || elapsed >= bound);
 }

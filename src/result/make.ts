@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Puts a result together from what the core counted and what the checks found. */
 import * as abi from "../../assembly/abi.ts";
+import type { Clairvoyant } from "../clairvoyant.ts";
 import type { Comparison } from "../oracle.ts";
 import type { ResolvedScenario } from "../scenario/types.ts";
 import { CAUSES, type Unit, unitsOf } from "./accounts.ts";
@@ -36,6 +37,8 @@ export interface Findings {
   readonly notHome: number | null;
   /** What a link that was given up, or is lost, kept; null for any other. */
   readonly writtenOff: { records: number; linkBytes: number; inCard: number } | null;
+  /** What a migration that knew the future would send; null unless this one completed. */
+  readonly clairvoyant: Clairvoyant | null;
   /** Page versions given to the core with recorded contents, and with stand-ins. */
   readonly captured: number;
   readonly estimated: number;
@@ -116,7 +119,8 @@ function invariantsOf(input: Ingredients, units: Result["units"], bounds: Bounds
   if (whole) {
     const { start } = span(reading);
     const elapsed = reading.elapsedTicks - start;
-    held(BOUNDS_HOLD, boundsHold(bounds, elapsed), elapsed, JSON.stringify(bounds));
+    const wire = Number(reading.counters[0]![abi.C_NET_WIRE_BYTES]);
+    held(BOUNDS_HOLD, boundsHold(bounds, elapsed, wire), elapsed, JSON.stringify(bounds));
   }
   return list;
 }
@@ -203,8 +207,8 @@ function boundsSection(bounds: Bounds): Result["bounds"] {
     compressNs: orNull(bounds.compress),
     encryptNs: orNull(bounds.encrypt),
     ...(bounds.thread === null ? {} : { threadNs: ns(bounds.thread) }),
-    clairvoyantNs: null,
-    clairvoyantBytes: null,
+    clairvoyantNs: orNull(bounds.clairvoyant?.ticks ?? null),
+    clairvoyantBytes: bounds.clairvoyant?.bytes ?? null,
   };
 }
 
@@ -214,7 +218,8 @@ export function makeResult(input: Ingredients): Result {
   const list = unitsOf(reading.accounts);
   const units = Object.fromEntries(list.map((unit) => [unit.name, unitTimes(unit)]));
   const { start, end } = span(reading);
-  const bounds = input.bounds ?? boundsOf(reading, scenario, outcome.status === "completed");
+  const completed = outcome.status === "completed";
+  const bounds = input.bounds ?? boundsOf(reading, scenario, completed, input.findings.clairvoyant);
   const { limit, shares } = bottleneckOf(list, end - start);
   const seconds = (side: number): number => {
     const ticks = reading.counters[side]![abi.C_HOST_TICKS]! + hostStageTicks(reading, scenario, side);

@@ -177,8 +177,10 @@ const bounds = z.strictObject({
   compressNs: ns.nullable(),
   encryptNs: ns.nullable(),
   threadNs: ns.optional().describe("of QEMU's thread; there with placement qemu alone"),
-  clairvoyantNs: later,
-  clairvoyantBytes: later,
+  clairvoyantNs: ns.nullable().describe("what clairvoyantBytes take on the link at least"),
+  clairvoyantBytes: bytes
+    .nullable()
+    .describe("on the wire: each page once, after its last write before the stop; null unless completed"),
 });
 
 const dataLink = z.strictObject({ recordBytes: bytes, payloadBytes: bytes });

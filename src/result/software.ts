@@ -107,7 +107,7 @@ function readingOf(run: SoftwareRun): Reading {
  */
 function boundsOf(run: SoftwareRun): Bounds {
   const { m, told, scenario } = run;
-  const none = { pcie: null, compress: null, encrypt: null };
+  const none = { pcie: null, compress: null, encrypt: null, clairvoyant: null };
   if (!told.complete) return { link: 0, thread: 0, ...none };
   const [num, den] = m.ticksPerByte ?? [0, 1];
   const link = (told.transferredBytes * num) / den + Math.floor(scenario.link.rttTicks / 2);

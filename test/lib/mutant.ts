@@ -15,6 +15,8 @@ import {
   checkSpoilt,
 } from "./claims/around.ts";
 import { CIPHERS, chainRun, checkChain, ENGINE } from "./claims/chain.ts";
+import { chainRun, checkChain, ENGINE } from "./claims/chain.ts";
+import { checkBeaten, checkClairvoyants } from "./claims/clairvoyant.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./claims/codec.ts";
 import { checkDeltaRuns, checkDeltas } from "./claims/delta.ts";
 import { checkRingRate, checkSeen, checkUnsafe } from "./claims/devices.ts";
@@ -125,6 +127,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   ],
   alone: [checkAlone],
   spoil: [checkFlippedBit, checkRepeatedNumber, checkSource, checkBounds],
+  clairvoyant: [checkBeaten, checkClairvoyants],
   placement: [checkStages, checkWorkers],
   qemu: [checkThread],
   software: [checkHostCosts],
