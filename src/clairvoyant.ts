@@ -11,8 +11,8 @@
  * pages are coded one by one sends less: its last record of a page is the page or such a delta.
  * Leaves out: device state, control records, acknowledgements, and when the last writes come.
  * Costs: a replay, an encoding of each page that is not zero and of what is overwritten while 4096 pages
- * wait (16 MiB); 2 bytes a page (512 MiB for 1 TiB). With `delta` another replay, a copy of each page written
- * since the start, and a delta for each such write.
+ * wait (16 MiB); 2 bytes a page around those that are written. With `delta` another replay, a copy of each
+ * page written since the start, and a delta for each such write.
  */
 import * as abi from "../assembly/abi.ts";
 import type { Core } from "./core.ts";
@@ -24,6 +24,9 @@ import { type GuestStream, KEEP_CONTENT, recordedSize } from "./trace/events.ts"
 
 /** Pages that wait to be encoded. */
 const WAITING_MAX = 4096;
+/** Pages of a block of numbers, and the mark of those that have none. */
+const BLOCK_PAGES = 2048;
+const UNTOLD = 65535;
 
 /** Payload bytes of all pages' records. */
 export interface Clairvoyant {
@@ -35,7 +38,7 @@ interface Bodies {
   content(i: number): Uint8Array | null;
 }
 
-/** Told of a write that the source has executed, or of a page of the initial image, at time -1. */
+/** Told of a write that the source has executed. */
 type Visit = (pfn: number, id: number, at: bigint, bodies: Bodies, i: number) => void;
 
 /** Writes that each vCPU of the source had executed when the guest was suspended. */
@@ -46,11 +49,8 @@ function executed(core: Core, vcpus: number): number[] {
   return Array.from({ length: vcpus }, (_, v) => Number(core.u64(counts + v * 32)));
 }
 
-/** The initial image and the writes that were executed, in order; those that keep contents are left out. */
+/** The writes that were executed, in order; those that keep contents are left out. */
 function visit(stream: GuestStream, counts: readonly number[], seen: Visit): void {
-  for (const block of stream.initial()) {
-    for (let i = 0; i < block.count; i++) seen(block.firstPfn + i, block.contentIds[i]!, -1n, block, i);
-  }
   const left = [...counts];
   let total = left.reduce((a, b) => a + b, 0);
   while (total > 0) {
@@ -100,26 +100,53 @@ class Waiting {
   }
 }
 
-/** Sizes of the last contents of every page. */
+/** Numbers below 65535 of pages that have been told, in blocks around them. */
+class Told {
+  readonly #blocks: (Uint16Array | undefined)[];
+
+  constructor(pages: number) {
+    this.#blocks = new Array(Math.ceil(pages / BLOCK_PAGES));
+  }
+
+  get(pfn: number): number | null {
+    const found = this.#blocks[Math.floor(pfn / BLOCK_PAGES)]?.[pfn % BLOCK_PAGES];
+    return found === undefined || found === UNTOLD ? null : found;
+  }
+
+  set(pfn: number, number: number): void {
+    const at = Math.floor(pfn / BLOCK_PAGES);
+    this.#blocks[at] ??= new Uint16Array(BLOCK_PAGES).fill(UNTOLD);
+    this.#blocks[at][pfn % BLOCK_PAGES] = number;
+  }
+
+  sum(): number {
+    let total = 0;
+    for (const block of this.#blocks) {
+      for (const number of block ?? []) total += number === UNTOLD ? 0 : number;
+    }
+    return total;
+  }
+}
+
+/** Sizes of the last contents of pages. */
 class LastSizes {
-  readonly sizes: Uint16Array;
+  /** Of the pages that have been written. */
+  readonly sizes: Told;
   readonly #of: PageSizes;
   readonly #stable: Int16Array;
   readonly #waiting = new Waiting();
 
   constructor(stream: GuestStream, of: PageSizes) {
-    this.sizes = new Uint16Array(stream.pages);
+    this.sizes = new Told(stream.pages);
     this.#of = of;
     this.#stable = new Int16Array(stream.stableContents).fill(-1);
   }
 
   write(pfn: number, id: number, bodies: Bodies, i: number): void {
-    if (id === 0 || id < this.#stable.length || recordedSize(id) !== null) {
-      this.#waiting.drop(pfn);
-      this.sizes[pfn] = this.#known(id, bodies, i);
-    } else {
-      this.set(pfn, bodies.content(i)!);
-    }
+    const known = this.#known(id, bodies, i);
+    if (known === null) return this.set(pfn, bodies.content(i)!);
+    this.#waiting.drop(pfn);
+    this.sizes.set(pfn, known);
   }
 
   set(pfn: number, body: Uint8Array): void {
@@ -128,20 +155,33 @@ class LastSizes {
     this.#waiting.put(pfn, body);
   }
 
-  /** Of contents that are recorded by size, or the same throughout. */
-  #known(id: number, bodies: Bodies, i: number): number {
+  /** Of contents that are recorded by size, or the same throughout; null: of others. */
+  #known(id: number, bodies: Bodies, i: number): number | null {
     if (id === 0) return 0;
     const recorded = recordedSize(id);
     if (recorded !== null) return this.#of.kept(recorded);
+    if (id >= this.#stable.length) return null;
     if (this.#stable[id] === -1) this.#stable[id] = this.#of.of(bodies.content(i)!);
     return this.#stable[id]!;
   }
 
   /** Encodes what waits. */
   settle(): void {
-    this.#waiting.empty((pfn, body) => {
-      this.sizes[pfn] = this.#of.of(body);
-    });
+    this.#waiting.empty((pfn, body) => this.sizes.set(pfn, this.#of.of(body)));
+  }
+
+  /** Bytes of all pages: those of the initial image that nothing was written to, and the others. */
+  total(stream: GuestStream): number {
+    this.settle();
+    let total = this.sizes.sum();
+    for (const block of stream.initial()) {
+      for (let i = 0; i < block.count; i++) {
+        const id = block.contentIds[i]!;
+        if (id === 0 || this.sizes.get(block.firstPfn + i) !== null) continue;
+        total += this.#known(id, block, i) ?? this.#of.of(block.content(i)!);
+      }
+    }
+    return total;
   }
 }
 
@@ -162,19 +202,31 @@ class Contents {
 }
 
 /** Lowers sizes to the least delta from contents that a page had since `since`. */
-function lowerByDeltas(again: (seen: Visit) => void, since: bigint, sizes: Uint16Array, of: PageSizes): void {
+function lowerByDeltas(
+  stream: GuestStream,
+  counts: readonly number[],
+  since: bigint,
+  sizes: Told,
+  of: PageSizes,
+): void {
   const last = new Contents();
-  again((pfn, id, at, bodies, i) => {
+  visit(stream.fork(), counts, (pfn, id, at, bodies, i) => {
     if (at >= since) last.put(pfn, id, bodies, i);
   });
   const now = new Contents();
-  again((pfn, id, at, bodies, i) => {
+  for (const block of stream.initial()) {
+    for (let i = 0; i < block.count; i++) {
+      const pfn = block.firstPfn + i;
+      if (last.get(pfn) !== undefined) now.put(pfn, block.contentIds[i]!, block, i);
+    }
+  }
+  visit(stream.fork(), counts, (pfn, id, at, bodies, i) => {
     const page = last.get(pfn);
     if (page === undefined) return;
     const base = at >= since ? now.get(pfn) : undefined;
     const delta = base === undefined || isZero(base) ? 0 : of.delta(base, page);
     // contents that are the last ones already are no base: they had to come by themselves
-    if (delta > 0) sizes[pfn] = Math.min(sizes[pfn]!, delta);
+    if (delta > 0) sizes.set(pfn, Math.min(sizes.get(pfn)!, delta));
     now.put(pfn, id, bodies, i);
   });
 }
@@ -182,22 +234,21 @@ function lowerByDeltas(again: (seen: Visit) => void, since: bigint, sizes: Uint1
 /**
  * What the pages of a run that has completed come to.
  * @param core the run's, at its end
- * @param stream the guest at its beginning; it is consumed
+ * @param stream the guest at its beginning; its image is consumed
  */
 export function clairvoyantOf(core: Core, stream: GuestStream, scenario: ResolvedScenario): Clairvoyant {
   const counts = executed(core, scenario.guest.vcpus);
   const of = new PageSizes(core, scenario);
   const last = new LastSizes(stream, of);
-  const again = (seen: Visit): void => visit(stream.fork(), counts, seen);
-  again((pfn, id, _at, bodies, i) => last.write(pfn, id, bodies, i));
+  visit(stream.fork(), counts, (pfn, id, _at, bodies, i) => last.write(pfn, id, bodies, i));
   expectStorage(core, scenario, stream.pages, (pfn, _version, body) => {
     if (body !== null) last.set(pfn, body);
   });
   last.settle();
-  const { sizes } = last;
-  if (scenario.delta !== "off") lowerByDeltas(again, BigInt(scenario.migration.startAtTicks), sizes, of);
+  const since = BigInt(scenario.migration.startAtTicks);
+  if (scenario.delta !== "off") lowerByDeltas(stream.fork(), counts, since, last.sizes, of);
   const tag = scenario.encrypt.keyBits > 0 ? abi.RECORD_TAG_BYTES : 0;
-  let payloadBytes = sizes.length * (abi.RECORD_HEADER_BYTES + tag + scenario.link.tlsBytes);
-  for (const size of sizes) payloadBytes += size;
+  const record = abi.RECORD_HEADER_BYTES + tag + scenario.link.tlsBytes;
+  const payloadBytes = stream.pages * record + last.total(stream);
   return { payloadBytes };
 }

@@ -15,7 +15,6 @@ import {
   checkSpoilt,
 } from "./claims/around.ts";
 import { CIPHERS, chainRun, checkChain, ENGINE } from "./claims/chain.ts";
-import { chainRun, checkChain, ENGINE } from "./claims/chain.ts";
 import { checkBeaten, checkClairvoyants } from "./claims/clairvoyant.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./claims/codec.ts";
 import { checkDeltaRuns, checkDeltas } from "./claims/delta.ts";
