@@ -954,3 +954,31 @@ export const I_SOURCE_KEPT: u32 = 19;
 // --- engines that presets name ---
 export const S_GCM_SPAN_NUM: u32 = 160; // ticks of a cipher's own clock
 export const S_GCM_SPAN_DEN: u32 = 161; // 0: it has the card's clock
+// --- decryption that is put off (kernel/deferred) ---
+export const RESIDUAL_SEALED: u32 = 2; // every page is there when the guest resumes, some of them sealed
+export const G_DECRYPT_NUM: u32 = 81; // ticks a byte of pages that are decrypted unasked, 0: no cap
+export const G_DECRYPT_DEN: u32 = 82;
+export const G_RESUME_SET: u32 = 83; // RESUME_ constants
+// pages that are plain when the guest resumes
+export const RESUME_NONE: u32 = 0;
+export const RESUME_HOT: u32 = 1; // those whose records came in more than one round
+export const RESUME_ALL: u32 = 2;
+/** What the card keeps of a sealed page: number, length, tag. */
+export const SEALED_ENTRY_BYTES: u32 = 32;
+export const C_DECRYPTED: u32 = 56; // pages that were sealed in host memory and are plain
+export const C_DECRYPTED_BYTES: u32 = 57; // read back for that
+export const C_DECRYPT_ASKED: u32 = 58; // of the pages, those begun because they were asked for
+export const C_SUPERSEDED: u32 = 59; // records that a newer version replaced before they were opened
+export const C_SEALED_TABLE: u32 = 60; // bytes of the table, written and read
+export const L_PLAIN: u32 = 25; // when the last page was
+export const L_RESUME_SET: u32 = 26; // pages of the resume set
+export const L_OPENED: u32 = 27; // when they were plain
+export const L_OPEN_BUSY: u32 = 28; // ticks that engines had opened records for at the resume
+/** Event: which step of a sealed page (K_ constants), side 1; t; a page number; b, c by step. */
+export const T_DECRYPT: u32 = 33;
+export const K_KEPT: u32 = 1; // b number of the record, c its bytes; 0 when the page is zero
+export const K_BEGUN: u32 = 2; // b 1 when it was asked for
+export const K_HANDED: u32 = 3; // its plain bytes have been handed to PCIe; b 1 when it was asked for
+export const K_ASKED: u32 = 4; // the host asks for it
+export const K_RESUMED: u32 = 5; // the host says that the guest runs
+export const I_PLAIN_BEFORE_USE: u32 = 22;

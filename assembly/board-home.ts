@@ -5,6 +5,7 @@ import { I_CONSERVED, I_DEVICE_STATE, L_STATUS, STATUS_COMPLETED, STOP_DONE } fr
 import { receiving } from "./card/framer";
 import { settlePcie } from "./channel/pcie";
 import { writesOut } from "./kernel/device-writes";
+import { deferredLeft } from "./kernel/deferred";
 import { completionsOpen } from "./kernel/completion";
 import { fifosLeft } from "./kernel/fifo";
 import { jobsOut } from "./kernel/jobs";
@@ -74,7 +75,7 @@ export function whatIsOut(clock: u64, wasReset: bool): u32 {
   }
   // a round that failed is not told of to its end
   n += completionsOpen(0) + (logged(L_STATUS) == STATUS_COMPLETED ? completionsOpen(1) : 0);
-  if (logged(L_STATUS) == STATUS_COMPLETED) n += residualLeft();
+  if (logged(L_STATUS) == STATUS_COMPLETED) n += residualLeft() + deferredLeft();
   if (n != 0) broken(I_CONSERVED, n, 0, clock);
   if (logged(L_STATUS) == STATUS_COMPLETED) deviceOnce(clock);
   return n;

@@ -175,6 +175,7 @@ import { lz4hwConfigure } from "./codec/lz4hw";
 import { buildFrontend } from "./host/frontend";
 import { TRANSLATION_BYTES, buildAtc } from "./kernel/atc";
 import { READ_RECORDS, buildCompletions, completing } from "./kernel/completion";
+import { deferring } from "./kernel/deferred";
 import { NOBODY, buildFifo, queue } from "./kernel/fifo";
 import { LAND_RELEASE } from "./kernel/device-ring";
 import { deltas } from "./kernel/pages";
@@ -404,6 +405,8 @@ export function buildUnits(side: u32): void {
     if (deltas) openAccount(side, A_DELTA, STARVED);
   } else {
     openAccount(side, A_PLACE, STARVED);
+    if (deferring) openAccount(side, A_DESC, STARVED);
+    if (deferring) openAccount(side, A_READ, STARVED);
   }
   for (let i: u32 = 0; i < p32(side, S_CORES); i++) openAccount(side, A_CORE + i, STARVED);
   for (let i: u32 = 0; i < p32(side, S_GCM_ENGINES); i++) {

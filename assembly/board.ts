@@ -91,6 +91,7 @@ import { buildJobs } from "./kernel/jobs";
 import { logReset, logged, note } from "./kernel/log";
 import { arenaReset, arenaTop } from "./kernel/memory";
 import { TO_CARD, buildMessages, freeMessage } from "./kernel/message";
+import { buildDeferred, deferring, firstNotThere, noteOpening } from "./kernel/deferred";
 import { buildDram } from "./kernel/dram";
 import { ABSENT, buildPages, deltas, firstBehind, placedVersion } from "./kernel/pages";
 import { g, g32, p, p32 } from "./kernel/params";
@@ -175,7 +176,7 @@ export function build(): u32 {
   const bodies = g32(G_CONTENT) != CONTENT_SIZED || g32(G_DELTA_SETS) != 0;
   buildTouch();
   if (!buildPages() || !buildTracker() || !buildResidual() || !buildGuest(bodies)) return BUILD_MEMORY;
-  if (!buildStorage()) return BUILD_MEMORY;
+  if (!buildDeferred() || !buildStorage()) return BUILD_MEMORY;
   buildMessages(bodies && g32(G_PAGES_OVER_VSOCK) != 0);
   if (!buildNet()) return BUILD_MEMORY;
   buildFirmware(handshakeTicks());
@@ -447,7 +448,8 @@ function resumedEarly(t: u64): void {
   resumeSeen();
   guestMoves();
   deviceThere(t);
-  const unknown = firstUnknown();
+  if (deferring) noteOpening();
+  const unknown = deferring ? firstNotThere() : firstUnknown();
   if (unknown != ABSENT) broken(I_DESTINATION_EQUALS_SOURCE, unknown, placedVersion(unknown), t);
 }
 

@@ -115,7 +115,7 @@ export class PageLog {
         this.#tell(ticks, "source front-end", `announced in round ${b}`);
         break;
       default:
-        if (this.#way !== null) this.#onWay(this.#way, r, b, c);
+        if (this.#way !== null && this.#way.landed === null) this.#onWay(this.#way, r, b, c);
     }
   }
 
@@ -238,7 +238,8 @@ export class PageLog {
   stage(r: TimelineRecord): void {
     const way = this.#way;
     if (way === null) return;
-    if (r.which === abi.U_READ) way.begin("read", r.ticks);
+    if (way.landed !== null) this.#decrypted(r);
+    else if (r.which === abi.U_READ) way.begin("read", r.ticks);
     else if (r.which === abi.U_ZERO) way.begin("zero filter", r.ticks, r.b);
     else if (r.which === abi.U_COMPRESS) way.begin("compress", r.ticks, r.b);
     else if (r.which === abi.U_SEAL) way.begin("seal", r.ticks, r.b);
@@ -249,6 +250,15 @@ export class PageLog {
     else if (r.which === abi.U_UNLZ)
       this.#engine(way, "decompress", r, "destination decompressor", "decompressed");
     else if (r.which === abi.U_MEMORY) this.#landed(way, r.ticks);
+  }
+
+  /** A page that landed sealed is opened. */
+  #decrypted(r: TimelineRecord): void {
+    if (r.which === abi.U_READ) this.#tell(r.ticks, "destination DMA read", "sealed page, first request");
+    else if (r.which === abi.U_OPEN) this.#tell(r.ticks, "destination open", "record opened", r.b);
+    else if (r.which === abi.U_UNLZ) this.#tell(r.ticks, "destination decompressor", "decompressed", r.b);
+    else if (r.which === abi.U_MEMORY)
+      this.#tell(r.ticks, "destination memory", "the last write of the plain page has landed");
   }
 
   #engine(way: Way, stage: Stage, r: TimelineRecord, unit: string, what: string): void {

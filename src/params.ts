@@ -3,6 +3,7 @@
 import * as abi from "../assembly/abi.ts";
 import { type Carrying, keptEvery } from "./carried.ts";
 import type { Core } from "./core.ts";
+import { setDecrypt } from "./params-decrypt.ts";
 import { setDelta } from "./params-delta.ts";
 import { setDeviceCosts, setDevices } from "./params-devices.ts";
 import { downOf, setFailing, setFaults } from "./params-faults.ts";
@@ -274,6 +275,7 @@ export function setParams(core: Core, s: ResolvedScenario, pages: number, quantu
   setPath(g, s, Number(quantum ?? propagation));
   setFaults(g, s);
   setResidual(core, g, s);
+  setDecrypt(g, s);
   setStorage(core, s.guest.storage, pages);
   for (const [index, value] of g) core.setGlobalParam(index, value);
   setSide(core, 0, s.sides.source, s);

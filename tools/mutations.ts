@@ -6,6 +6,7 @@ import { around } from "./mutations/around.ts";
 import { card } from "./mutations/card.ts";
 import { clairvoyant } from "./mutations/clairvoyant.ts";
 import { codec } from "./mutations/codec.ts";
+import { deferred } from "./mutations/deferred.ts";
 import { delta } from "./mutations/delta.ts";
 import { devices } from "./mutations/devices.ts";
 import { engines } from "./mutations/engines.ts";
@@ -34,6 +35,7 @@ export const mutations: readonly Mutation[] = [
   harness,
   host,
   residual,
+  deferred,
   trackers,
   devices,
   storage,

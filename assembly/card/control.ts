@@ -52,6 +52,7 @@ import {
   U_CONTROL,
 } from "../abi";
 import { buildCores, occupy, running } from "../kernel/cores";
+import { deferring } from "../kernel/deferred";
 import { EVENT_MESSAGE, head, hold, pop, queue, ready, readyCount, lacks } from "../kernel/fifo";
 import { CODED, JOB_DEVICE, JOB_PAGE, JOB_ZERO, Job, job } from "../kernel/jobs";
 import { ON_CARD, message } from "../kernel/message";
@@ -174,12 +175,12 @@ function dispatchRecord(side: u32, core: u32, t: u64): u32 {
 
 /**
  * Where a record goes when its handler has ended: the source seals or frames, the destination opens or
- * places.
+ * places; a page that is decrypted later is placed as it is.
  */
 function behindRecord(side: u32, j: Job): u32 {
   const sealed = g32(G_ENCRYPT_BITS) != 0;
   if (j.link == 0) return sealed ? Q_SEAL : Q_FRAME;
-  if (sealed) return Q_OPEN;
+  if (sealed) return deferring && j.kind == JOB_PAGE ? Q_PLACE : Q_OPEN;
   if (j.kind == JOB_PAGE || j.kind == JOB_DEVICE) return (j.flags & CODED) != 0 ? Q_UNLZ : Q_PLACE;
   return j.kind == JOB_ZERO ? Q_PLACE : Q_EVENT;
 }

@@ -66,12 +66,14 @@ import {
 } from "../kernel/failing";
 import { hold, letGo, pop, push, pushHeld, queue, ready, lacks } from "../kernel/fifo";
 import {
+  AUTHENTIC,
   CARRIED,
   CODED,
   JOB_DEVICE,
   JOB_PAGE,
   JOB_ZERO,
   Job,
+  KEPT,
   NO_SLOT,
   SPOILT,
   freeJob,
@@ -379,6 +381,7 @@ export function behindOpen(j: Job): u32 {
 
 function open(side: u32, index: u32, j: Job, link: u32, t: u64): void {
   count(side, C_RECORDS_OPENED, 1);
+  if ((j.flags & KEPT) != 0) j.flags |= AUTHENTIC;
   if ((j.flags & CARRIED) == 0) return;
   evaluates(I_TAG);
   const at = j.slotIn == NO_SLOT ? <usize>0 : slotAt(side, j.slotIn);

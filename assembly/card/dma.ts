@@ -4,10 +4,12 @@
 // Models: a descriptor fetcher in front of `readQueues` queues, one request a clock over the queues in turn,
 //   tags, completion buffer, SRAM reserved before the first request of a page.
 // In and out: fetched descriptors (page jobs) from Q_READ+q, answers from the PCIe requester; whole pages to
-//   Q_ZERO.
+//   Q_ZERO, at the destination to Q_OPEN.
 // How long: one request of min(MRRS, what is left) every `readIssue` clocks; a page of n requests is complete
 //   at the first clock edge at or after the arrival of its last byte. A descriptor batch of n is one read of
 //   n * bytes (cut at MRRS) after the writes that posted it.
+// At the destination it reads pages that are to be decrypted (kernel/deferred): ceil(bytes / 4) words of
+//   their record, which go to Q_OPEN with their entry of the table, 32 bytes at the rate of the card's DRAM.
 // Gates, in this order, each held once passed: page at hand, room behind, SRAM, tag, completion buffer, port.
 // With `dma.completionEvery`: a completion record (kernel/completion) is put one clock after a page that
 //   makes one due is complete, in the data requester's posted port; a page begins only with room for it.
@@ -33,6 +35,7 @@ import {
   P_REQUEST,
   Q_DESC_ANSWER,
   Q_FETCH,
+  Q_OPEN,
   Q_PENDING,
   Q_READ,
   Q_READ_ANSWER,
@@ -40,6 +43,7 @@ import {
   READ_QUEUES_MAX,
   R_DATA,
   R_DESC,
+  SEALED_ENTRY_BYTES,
   STARVED,
   S_PCIE_MRRS,
   S_PCIE_RCB,
@@ -55,16 +59,19 @@ import {
 } from "../abi";
 import { addressOf } from "../kernel/address";
 import { completing, descriptorDone } from "../kernel/completion";
+import { restoreRecord } from "../kernel/deferred";
+import { dramDone } from "../kernel/dram";
 import { fetchAnswered, fetchTaken } from "../kernel/fetch";
 import { hold, length, pop, pushHeld, queue, ready, lacks } from "../kernel/fifo";
 import { CARRIED, Job, job, onItsWay, slotAt, slotsShort, takeSlot } from "../kernel/jobs";
-import { keeps, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
+import { keeps, placedPage, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
 import { p32 } from "../kernel/params";
 import { UP_POSTED, UP_READ, issueRead, portFull, portLacks } from "../kernel/port";
+import { tagAt } from "../kernel/record";
 import { wake } from "../kernel/schedule";
 import { broken, count, enter, enterUntil, sample } from "../kernel/stats";
 import { bufferFits, finishRead, issuedAt, tagBytes, tagsFree } from "../kernel/tags";
-import { edgeAfter } from "../kernel/time";
+import { edgeAfter, edgeAt } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 import { clearsLate, readsCleared } from "../kernel/dirty";
 import { isDirty } from "../kernel/tracker";
@@ -83,6 +90,7 @@ class Engine {
   kept: u32; // SRAM slots that reads leave free
   completing: u32; // 1: completion records are written
   reading: u32; // pages begun and not complete, where they are
+  behind: u32; // the queue that pages go to
 }
 
 const ENGINES = memory.data(128, 16);
@@ -109,6 +117,7 @@ export function buildDma(side: u32): void {
   e.issue = p32(side, S_READ_ISSUE);
   e.kept = p32(side, S_SRAM_SLOTS) / 4;
   e.completing = completing(side) ? 1 : 0;
+  e.behind = side == 0 ? Q_ZERO : Q_OPEN;
   for (let q: u32 = 0; q < READ_QUEUES_MAX; q++) store<u32>(current(side, q), NONE);
 }
 
@@ -125,7 +134,7 @@ export function stepRead(side: u32, t: u64): void {
   const q = pickQueue(side, e, t);
   if (q == NONE) return;
   const j = job(side, load<u32>(current(side, q)));
-  const left = PAGE_BYTES - j.issued;
+  const left = j.bytes - j.issued;
   const n = left < e.mrrs ? left : e.mrrs;
   const headers = (n + e.rcb - 1) / e.rcb;
   if (tagsFree(side, R_DATA) == 0) {
@@ -147,7 +156,7 @@ function pickQueue(side: u32, e: Engine, t: u64): u32 {
     if (q >= e.queues) q -= e.queues;
     if (load<u32>(current(side, q)) != NONE) return q;
     if (!ready(queue(side, Q_READ + q), t)) continue;
-    if (lacks(queue(side, Q_ZERO), 1)) {
+    if (lacks(queue(side, e.behind), 1)) {
       cause = BLOCKED;
       continue;
     }
@@ -163,7 +172,7 @@ function pickQueue(side: u32, e: Engine, t: u64): u32 {
       e.reading++;
     }
     const index = pop(queue(side, Q_READ + q));
-    hold(queue(side, Q_ZERO), 1);
+    hold(queue(side, e.behind), 1);
     begin(side, job(side, index), t);
     store<u32>(current(side, q), index);
     return q;
@@ -177,8 +186,11 @@ function begin(side: u32, j: Job, t: u64): void {
   j.started = t;
   if (isDefined(TIMELINE)) happened(T_STAGE, side, U_READ, t, j.pfn, 0, j.kind);
   j.issued = 0;
-  j.firstVersion = sourceVersion(j.pfn);
-  j.wait = PAGE_BYTES;
+  if (side == 0) {
+    j.firstVersion = sourceVersion(j.pfn);
+    j.bytes = PAGE_BYTES;
+  }
+  j.wait = j.bytes;
 }
 
 function request(side: u32, e: Engine, q: u32, j: Job, n: u32, headers: u32, t: u64): void {
@@ -186,7 +198,7 @@ function request(side: u32, e: Engine, q: u32, j: Job, n: u32, headers: u32, t: 
   if (isDefined(TIMELINE)) onItsWay(P_REQUEST, side, j, t, j.issued, n);
   issueRead(side, R_DATA, addressOf(j.pfn) + j.issued, n, headers, load<u32>(current(side, q)), next);
   j.issued = <u16>(j.issued + n);
-  if (j.issued == PAGE_BYTES) store<u32>(current(side, q), NONE);
+  if (j.issued == j.bytes) store<u32>(current(side, q), NONE);
   e.turn = q + 1 == e.queues ? 0 : q + 1;
   e.nextIssue = edgeAfter(side * 2, t, e.issue);
   count(side, C_READ_REQUESTS, 1);
@@ -205,7 +217,7 @@ function waitsFor(side: u32, e: Engine): u32 {
   const index = load<u32>(current(side, e.turn));
   if (index == NONE) return BUSY;
   if (tagsFree(side, R_DATA) == 0) return W_TAGS;
-  const left = PAGE_BYTES - job(side, index).issued;
+  const left = job(side, index).bytes - job(side, index).issued;
   const n = left < e.mrrs ? left : e.mrrs;
   if (!bufferFits(side, R_DATA, n, (n + e.rcb - 1) / e.rcb)) return W_COMPLETION_BUFFER;
   return portFull(side, UP_READ + R_DATA) ? W_PCIE : BUSY;
@@ -220,6 +232,10 @@ function complete(side: u32, tag: u32, t: u64): void {
   if (before > j.wait) broken(I_CONSERVED, before, j.wait, t);
   j.wait -= before;
   if (j.wait != 0) return;
+  if (side != 0) {
+    readBack(side, index, j, t);
+    return;
+  }
   if (engine(side).completing != 0) {
     engine(side).reading--;
     descriptorDone(side, <u32>j.nonce, UP_POSTED + R_DATA, t, edgeAfter(side * 2, t, 1));
@@ -228,7 +244,6 @@ function complete(side: u32, tag: u32, t: u64): void {
   if (clearsLate) readsCleared(j.pfn);
   j.version = sourceVersion(j.pfn);
   j.word = sourceWord(j.pfn);
-  j.bytes = PAGE_BYTES;
   if (isDefined(TIMELINE)) onItsWay(P_READ, side, j, t, j.version, j.version != j.firstVersion ? 1 : 0);
   if (j.version != j.firstVersion) count(side, C_READ_TORN, 1);
   // a version that was written after the mark was cleared has set the mark again
@@ -240,6 +255,16 @@ function complete(side: u32, tag: u32, t: u64): void {
   count(side, C_READ_PAGES, 1);
   sample(side, H_PAGE_READ, t - j.started);
   pushHeld(queue(side, Q_ZERO), index, edgeAfter(side * 2, t, 1));
+}
+
+/** A sealed page has been read back whole. */
+function readBack(side: u32, index: u32, j: Job, t: u64): void {
+  restoreRecord(j, tagAt(side, index));
+  if ((j.flags & CARRIED) != 0) memory.copy(slotAt(side, j.slotIn), placedPage(j.pfn), j.bytes);
+  sample(side, H_PAGE_READ, t - j.started);
+  const next = edgeAfter(side * 2, t, 1);
+  const known = edgeAt(side * 2, dramDone(side, t, SEALED_ENTRY_BYTES));
+  pushHeld(queue(side, engine(side).behind), index, max<u64>(next, known));
 }
 
 // --- descriptors ---

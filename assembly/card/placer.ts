@@ -19,6 +19,8 @@
 // A page that goes after the resume (kernel/residual) has landed when a word of 8 bytes behind it has, which
 //   says so to the front-end: put one clock after the page's last write, through the posted port of the
 //   descriptors.
+// A page that is decrypted later (kernel/deferred) is written as its record came, in ceil(bytes / MPS) writes
+//   of whole words, and again when it is plain; the second time it does not count for the firmware's round.
 // Numbers: card preset `dma.*`.
 import {
   A_PLACE,
@@ -53,14 +55,17 @@ import {
 import { nextRun, runBytes, runStart, xbzrleDecode } from "../codec/xbzrle";
 import { LANDED_AT, addressOf } from "../kernel/address";
 import { completing, writeDone } from "../kernel/completion";
+import { becomesPlain, deferring, keepRecord, plainHandedOver } from "../kernel/deferred";
 import { addSeries } from "../kernel/log";
 import { head, pop, queue, ready } from "../kernel/fifo";
 import {
   CARRIED,
   DELTA,
   JOB_DEVICE,
+  JOB_PAGE,
   JOB_ZERO,
   Job,
+  KEPT,
   NO_SLOT,
   RESIDUAL,
   SPOILT,
@@ -74,6 +79,7 @@ import { ABSENT, carries, devicePlace, placedPage, placedVersion, setPlaced } fr
 import { p32 } from "../kernel/params";
 import { UP_POSTED, portFull, portLacks, put } from "../kernel/port";
 import { placedAdd } from "../kernel/progress";
+import { tagAt } from "../kernel/record";
 import { handOver, pageLanded, residual } from "../kernel/residual";
 import { wake } from "../kernel/schedule";
 import { broken, count, enter, evaluates, sample } from "../kernel/stats";
@@ -133,6 +139,11 @@ export function stepPlacer(side: u32, t: u64): void {
     enter(side, A_PLACE, STARVED, t);
     return;
   }
+  place(side, w, t);
+}
+
+/** Begins the page at hand. */
+function place(side: u32, w: Writer, t: u64): void {
   const index = head(queue(side, Q_PLACE));
   const j = job(side, index);
   if ((j.flags & SPOILT) != 0) broken(I_TAG, j.pfn, j.nonce, t);
@@ -158,14 +169,17 @@ export function stepPlacer(side: u32, t: u64): void {
   } else {
     w.index = pop(queue(side, Q_PLACE));
     w.busy = PAGE;
+    const sealed = deferring && j.kind == JOB_PAGE && (j.flags & KEPT) == 0;
+    const bytes = sealed ? (j.bytes + 3) & ~3 : PAGE_BYTES;
+    const pieces = sealed ? (bytes + p32(side, S_PCIE_MPS) - 1) / p32(side, S_PCIE_MPS) : w.writes;
     // of a page that fresh memory holds already, the word alone that says so is written
-    const writes = fresh ? 1 : w.writes;
+    const writes = fresh ? 1 : pieces;
     w.handed = edgeAfter(side * 2, t, (writes - 1) * w.issue);
     w.next = edgeAfter(side * 2, t, writes * w.issue);
     if (isDefined(TIMELINE)) onItsWay(P_PLACED, side, j, t, w.index, fresh ? 0 : writes);
     const next = edgeAfter(side * 2, t, 1);
     const landing = late ? 0 : LAND_PAGE;
-    if (!fresh) put(side, UP_POSTED + R_DATA, addressOf(j.pfn), PAGE_BYTES, w.index, landing, next);
+    if (!fresh) put(side, UP_POSTED + R_DATA, addressOf(j.pfn), bytes, w.index, landing, next);
     if (w.handed == t) leave(side, w, t);
   }
   enter(side, A_PLACE, BUSY, t);
@@ -237,7 +251,7 @@ function leave(side: u32, w: Writer, t: u64): void {
     if (j.kind == JOB_ZERO) memory.fill(placedPage(j.pfn), 0, PAGE_BYTES);
     else if ((j.flags & DELTA) != 0)
       xbzrleDecode(slotAt(side, j.slotIn), j.bytes, placedPage(j.pfn), PAGE_BYTES);
-    else if ((j.flags & CARRIED) != 0) memory.copy(placedPage(j.pfn), slotAt(side, j.slotIn), PAGE_BYTES);
+    else if ((j.flags & CARRIED) != 0) memory.copy(placedPage(j.pfn), slotAt(side, j.slotIn), j.bytes);
     else broken(I_CONSERVED, j.pfn, j.flags, t);
   }
   if (j.slotIn != NO_SLOT) freeSlot(side, j.slotIn);
@@ -248,6 +262,11 @@ function leave(side: u32, w: Writer, t: u64): void {
     put(side, UP_POSTED + R_DESC, word, 8, w.index, LAND_PAGE, edgeAfter(side * 2, t, 1));
     handOver(j.pfn, t);
   }
+  if ((j.flags & KEPT) != 0) {
+    plainHandedOver(j, t);
+    return;
+  }
+  if (deferring) keepRecord(j, tagAt(side, w.index), t);
   placedAdd(side, j.kind, j.bytes, t);
 }
 
@@ -257,8 +276,11 @@ export function landPages(side: u32, t: u64): void {
     const index = pop(queue(side, Q_LANDED));
     const j = job(side, index);
     if ((j.flags & RESIDUAL) != 0) pageLanded(j.pfn, t);
-    setVersion(side, j, t);
-    sample(side, H_PLACE, t - j.started);
+    if ((j.flags & KEPT) != 0) becomesPlain(j, t);
+    else {
+      setVersion(side, j, t);
+      sample(side, H_PLACE, t - j.started);
+    }
     if (isDefined(TIMELINE)) happened(T_STAGE, side, U_MEMORY, t, j.pfn, t, j.kind);
     freeJob(side, index);
   }

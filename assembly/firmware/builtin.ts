@@ -40,6 +40,7 @@ import {
   Q_SCAN,
   REASON_SILENCE,
   REASON_TAG,
+  RESIDUAL_AFTER,
   R_DESC,
   S_DESC_BYTES,
   S_DESC_RING_ON_HOST,
@@ -51,6 +52,7 @@ import {
 import { DESCRIPTORS_AT } from "../kernel/address";
 import { asking, askedFor, nextAsked, nextRead, remember, toAsk, toRead } from "../kernel/again";
 import { batchBegun, completing, writesEnd } from "../kernel/completion";
+import { beginResumeSet, deferring, mayResume } from "../kernel/deferred";
 import { EVENT_MESSAGE, EVENT_ROUND, push, pushHeld, queue, lacks } from "../kernel/fifo";
 import {
   FINAL,
@@ -211,12 +213,13 @@ function onRoundEnd(side: u32, argument: u32, t: u64): void {
 /** Destination: every page of the round has been placed. */
 function answerRound(side: u32, q: Progress, t: u64): void {
   if (completing(side)) writesEnd(side, UP_POSTED + R_DESC, t, next(side, t));
-  const early = residual != 0 && (q.flags & ROUND_FINAL) != 0;
+  const early = residual == RESIDUAL_AFTER && (q.flags & ROUND_FINAL) != 0;
   if (!early) own(side, JOB_PLACED, <u32>q.roundPages, q.round, 0, t);
   q.roundBase += q.roundPages;
   if ((q.flags & ROUND_FINAL) != 0) {
     q.flags |= FINAL_PLACED;
     if (!early) note(L_RAM_DONE, t);
+    if (deferring) beginResumeSet(t);
   }
   q.flags &= ~(ROUND_HERE | ROUND_ANSWERING);
 }
@@ -295,7 +298,8 @@ export function poll(side: u32, t: u64): void {
     q.deviceSent += n;
     if (q.deviceSent == all) note(L_DEVICE_DONE, t);
   }
-  if ((q.flags & FINAL_PLACED) != 0 && q.deviceSent == all && (q.flags & RESUME_SENT) == 0) {
+  const there = (q.flags & FINAL_PLACED) != 0 && q.deviceSent == all && mayResume();
+  if (there && (q.flags & RESUME_SENT) == 0) {
     if (tell(side, M_RESUME, 16, next(side, t)) == NO_MESSAGE) return;
     q.flags |= RESUME_SENT;
   }

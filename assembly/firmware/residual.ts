@@ -11,6 +11,7 @@
 // Leaves out: that the bytes of a bitmap are carried (their number is).
 import {
   C_CROSSED,
+  L_PLAIN,
   L_RAM_DONE,
   MESSAGE_SLOTS,
   M_ADDRESSES,
@@ -29,6 +30,7 @@ import {
 } from "../abi";
 import { addressBytes } from "../kernel/batch";
 import { completing, writesEnd } from "../kernel/completion";
+import { deferring } from "../kernel/deferred";
 import { EVENT_FILLED, EVENT_WHOLE, lacks, push, pushFirst, queue } from "../kernel/fifo";
 import {
   JOB_FAULT,
@@ -68,6 +70,7 @@ import {
   takeStale,
 } from "../kernel/residual";
 import { count } from "../kernel/stats";
+import { onPageAsked, onResumedHere, pollDeferred } from "./deferred";
 import { next, own, tell } from "./telling";
 
 // what the destination's firmware knows: the guest runs; the end is being handled, and has to be told
@@ -83,9 +86,14 @@ export function buildResidualFirmware(): void {
 /** A message of the front-end, if it is one of these. */
 export function onResidualMessage(side: u32, m: Message, t: u64): void {
   if (m.kind == M_STALE) keepStale(m.a, bitsOf(m));
-  else if (m.kind == M_DONE) here |= RESUMED_HERE;
   else if (m.kind == M_RELEASE) own(side, JOB_WHOLE, 0, 0, 0, t);
-  else if (m.kind == M_FAULT && awaitPage(m.a)) own(side, JOB_FAULT, m.a, 0, 0, t);
+  else if (m.kind == M_DONE) {
+    here |= RESUMED_HERE;
+    if (deferring) onResumedHere(t);
+  } else if (m.kind == M_FAULT && awaitPage(m.a)) {
+    if (deferring) onPageAsked(m.a, t);
+    else own(side, JOB_FAULT, m.a, 0, 0, t);
+  }
 }
 
 /** A record of the peer, if it is one of these; true when it stands for the end of the migration. */
@@ -114,7 +122,7 @@ function onFault(side: u32, q: Progress, pfn: u32, t: u64): void {
 export function onResidualEvent(side: u32, argument: u32, t: u64): bool {
   if (argument == EVENT_WHOLE) {
     if (completing(side)) writesEnd(side, UP_POSTED + R_DESC, t, next(side, t));
-    note(L_RAM_DONE, t);
+    note(deferring ? L_PLAIN : L_RAM_DONE, t);
     here |= WHOLE;
     return true;
   }
@@ -134,6 +142,7 @@ export function pollResidual(side: u32, q: Progress, t: u64): void {
     return;
   }
   tellMissing(q, t);
+  if (deferring) pollDeferred(t);
   while (anyFilled() && !lacks(queue(1, Q_EVENT), 1)) push(queue(1, Q_EVENT), EVENT_FILLED | takeFilled(), t);
   const done = dueCount() == 0 && !anyFilled() && (here & (RESUMED_HERE | ENDING)) == RESUMED_HERE;
   if (done && !lacks(queue(1, Q_EVENT), 1)) {

@@ -55,6 +55,7 @@ import {
   Q_MSIX,
   REASON_CANCELLED,
   REASON_ROUNDS,
+  RESIDUAL_AFTER,
   RL_END,
   RL_NEW_DIRTY,
   RL_NORMAL,
@@ -299,7 +300,7 @@ function collect(side: u32, f: Frontend, t: u64): bool {
     return work(f, WORKING, COLLECT, t + scan);
   }
   const over = g32(G_PAGES_OVER_VSOCK) != 0;
-  const kind = residual != 0 && f.final != 0 ? M_STALE : M_ADDRESSES;
+  const kind = residual == RESIDUAL_AFTER && f.final != 0 ? M_STALE : M_ADDRESSES;
   const m = over ? NO_MESSAGE : send(side, f, kind, COLLECT, t);
   if (!over && m == NO_MESSAGE) return false;
   const bits = over ? handedBits : bitsOf(m);

@@ -39,6 +39,7 @@ import {
   U_GUEST,
   VCPUS_MAX,
 } from "../abi";
+import { deferring, uses } from "../kernel/deferred";
 import { guestRuns, heldUp, markDirty } from "../kernel/dirty";
 import { heldBack, logWrite, logging } from "../kernel/dirty-log";
 import { grouped, openGroup, writtenInGroup } from "../kernel/group";
@@ -245,6 +246,7 @@ export function stepGuestThere(t: u64): void {
 
 function writeThere(v: u32, c: Vcpu, pfn: u32, t: u64): void {
   const flags = load<u32>(event(v, c.head), 16);
+  if (deferring) uses(pfn, t);
   setPlaced(pfn, placedVersion(pfn) + 1);
   if ((flags & EVENT_SAME) == 0 && keeps(pfn)) fillPage(v, c, flags, placedPage(pfn));
   c.head++;

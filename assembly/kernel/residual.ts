@@ -32,6 +32,7 @@ import {
   I_SOURCE_KEPT,
   PAGE_BYTES,
   RECORD_TAG_BYTES,
+  RESIDUAL_SEALED,
   U_CONTROL,
   VCPUS_MAX,
 } from "../abi";
@@ -110,12 +111,12 @@ export function buildResidual(): bool {
 
 // @ts-ignore: decorator
 @inline
-function has(map: usize, pfn: u32): bool {
+export function has(map: usize, pfn: u32): bool {
   return (load<u32>(map + (((<usize>pfn) >> 5) << 2)) & ((<u32>1) << (pfn & 31))) != 0;
 }
 
 /** Clears a bit; whether it was set. */
-function take(map: usize, pfn: u32): bool {
+export function take(map: usize, pfn: u32): bool {
   const at = map + (((<usize>pfn) >> 5) << 2);
   const bit = (<u32>1) << (pfn & 31);
   const word = load<u32>(at);
@@ -123,12 +124,12 @@ function take(map: usize, pfn: u32): bool {
   return (word & bit) != 0;
 }
 
-function set(map: usize, pfn: u32): void {
+export function set(map: usize, pfn: u32): void {
   const at = map + (((<usize>pfn) >> 5) << 2);
   store<u32>(at, load<u32>(at) | ((<u32>1) << (pfn & 31)));
 }
 
-function bitsIn(at: usize): u32 {
+export function bitsIn(at: usize): u32 {
   let n: u32 = 0;
   for (let i: u32 = 0; i < BATCH_BYTES; i += 8) n += <u32>popcnt(load<u64>(at + i));
   return n;
@@ -254,6 +255,12 @@ export function staleHere(batch: u32): void {
   mark(batch, TO_TELL);
 }
 
+/** Pages of a batch are there, but sealed (kernel/deferred). */
+export function dueHere(batch: u32, bits: usize): void {
+  memory.copy(due + <usize>batch * BATCH_BYTES, bits, BATCH_BYTES);
+  dueLeft += bitsIn(bits);
+}
+
 /** The host asks for a page; true when it has to be fetched, false when it has been handed over already. */
 export function awaitPage(pfn: u32): bool {
   if (has(due, pfn)) {
@@ -304,9 +311,13 @@ export function unmapBatch(batch: u32): void {
   missingLeft += bitsIn(missing + at);
 }
 
-/** Pages of a batch that the guest had been given before, and that have to be unmapped one by one. */
+/**
+ * Pages of a batch that the guest had been given before, and that have to be unmapped one by one. No guest is
+ * given a sealed page.
+ */
 export function mappedIn(batch: u32): u32 {
   let n: u32 = 0;
+  if (residual == RESIDUAL_SEALED) return n;
   for (let bit: u32 = 0; bit < BATCH_PAGES; bit++) {
     const pfn = batch * BATCH_PAGES + bit;
     if (has(due, pfn) && placedVersion(pfn) != ABSENT) n++;

@@ -5,7 +5,7 @@
  */
 import picocolors from "picocolors";
 import * as abi from "../../assembly/abi.ts";
-import type { Result } from "../result/schema.ts";
+import type { Decryption, Result } from "../result/schema.ts";
 import { type Colors, columns, type Row } from "./columns.ts";
 import { amount, bitRate, grouped, mebibytes, milliseconds, percent, time } from "./format.ts";
 
@@ -107,6 +107,12 @@ function residualNote({ migration, guest }: Result): string {
   return `${grouped(migration.ram["postcopy-requests"] ?? 0)} pages asked for${touch}`;
 }
 
+/** What came after the resume, where pages were decrypted then. */
+function decryptionNote({ guest }: Result, { decryptedAsked, sealedAtResume }: Decryption): string {
+  const touch = guest.firstTouchNs === null ? "" : `, first touch p99 ${time(guest.firstTouchNs.p99)}`;
+  return `${grouped(sealedAtResume)} pages sealed, ${grouped(decryptedAsked)} asked for${touch}`;
+}
+
 function phases(result: Result, colors: Colors): string {
   const { migration, guest, hostCpu, scenario } = result;
   const { setupNs, precopyNs, stopNs, deviceStateNs, residualNs } = migration.phases;
@@ -121,13 +127,17 @@ function phases(result: Result, colors: Colors): string {
   const slowed = guest.slowdown === null ? "" : `write faults slowed the guest by ${percent(guest.slowdown)}`;
   const stalls = slowed === "" ? "" : `${grouped(guest.writeFaults)} ${slowed}`;
   const device = deviceStateNs === null ? "" : `device state there after ${time(deviceStateNs)}`;
-  const late = scenario.migration.missing !== undefined;
+  const late = scenario.migration.residual !== "before-resume";
+  const { decryption } = migration;
   const pages = residualNs === null || late ? "" : `last page placed after ${time(residualNs)}`;
   const rows = [
     row("setup", setupNs, "handshake, start of the tracker"),
     row("pre-copy", precopyNs, stalls),
     row("stopped", stopNs, [pages, device].filter((text) => text !== "").join(", ")),
     ...(late ? [row("resumed", residualNs, residualNote(result))] : []),
+    ...(decryption === undefined
+      ? []
+      : [row("resumed", decryption.fullyPlainNs, decryptionNote(result, decryption))]),
   ];
   const { sourceCoreSeconds, destinationCoreSeconds } = hostCpu;
   const [from, to] = [time(1e9 * sourceCoreSeconds), time(1e9 * destinationCoreSeconds)];

@@ -168,7 +168,10 @@ function compressBound(reading: Reading, s: ResolvedScenario, completed: boolean
     : Math.ceil(jobs / Math.max(1, lz.engines)) * job;
   if (!completed) return encode;
   const unlz = destination.card.decompressor;
-  const coded = Math.max(0, jobs - counted(reading, 0, abi.C_LZ_RAW));
+  const raw = counted(reading, 0, abi.C_LZ_RAW);
+  // where a newer version replaces a sealed one, that one is never decoded
+  const eager = s.encrypt.decrypt === "eager";
+  const coded = Math.max(0, (eager ? jobs : counted(reading, 1, abi.C_DECRYPTED)) - raw);
   if (onCores(s, "decompress")) return Math.max(encode, decodeOnCores(s, coded));
   const one = unlz.setupCycles + Math.ceil(abi.PAGE_BYTES / unlz.bytesPerCycle);
   const decode = Math.ceil(coded / Math.max(1, unlz.engines)) * one * value(destination.card.ticksPerCycle);
@@ -192,9 +195,11 @@ function encryptBound(reading: Reading, s: ResolvedScenario, completed: boolean)
     const sentRecords = counted(reading, 0, abi.C_RECORDS_SEALED);
     // what the engines have certainly taken in: the records framed, less those that may still be under way
     const framed = sent - sentRecords * (RECORD_BYTES + abi.RECORD_TAG_BYTES);
-    const bytes = completed ? Math.max(0, framed - crypto.engines * abi.PAGE_BYTES) : 0;
+    const later = index === 1 && s.encrypt.decrypt !== "eager";
+    const through = later ? counted(reading, 1, abi.C_DECRYPTED_BYTES) : framed;
+    const bytes = completed ? Math.max(0, through - crypto.engines * abi.PAGE_BYTES) : 0;
     if (onCores(s, index === 0 ? "encrypt" : "decrypt")) {
-      bound = Math.max(bound, cryptOnCores(s, side, all, completed ? framed : 0));
+      bound = Math.max(bound, cryptOnCores(s, side, all, completed ? through : 0));
       continue;
     }
     const { rounds } = s.encrypt;

@@ -27,6 +27,7 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   [abi.I_DELTA_BASE]: "delta-base-is-placed",
   [abi.I_RESIDUAL_ONCE]: "missing-page-lands-once",
   [abi.I_SOURCE_KEPT]: "source-kept-until-whole",
+  [abi.I_PLAIN_BEFORE_USE]: "page-plain-before-use",
 };
 
 /** Checked by the harness: memory at the source after a migration that did not complete. */

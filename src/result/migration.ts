@@ -3,6 +3,7 @@
 import * as abi from "../../assembly/abi.ts";
 import { time } from "../report/format.ts";
 import type { ResolvedScenario } from "../scenario/types.ts";
+import { decryptionOf } from "./decryption.ts";
 import { nsOf, type Reading } from "./reading.ts";
 import type { Migration } from "./schema.ts";
 
@@ -122,7 +123,7 @@ function ramOf(
   const { start, end } = span(reading);
   const zero = Number(counters[abi.C_ZERO_PAGES]);
   const normal = rounds.reduce((sum, { normalPages }) => sum + normalPages, 0);
-  const early = s.migration.missing !== undefined;
+  const early = s.migration.residual !== "before-resume";
   const late = Number(counters[abi.C_POSTCOPY_BYTES]);
   // pages that are asked for go on link A
   const transferred = Number(counters[abi.C_RECORD_BYTES_B]! + counters[abi.C_DEMAND_BYTES]!);
@@ -169,7 +170,7 @@ export function migrationOf(
   const setupTimeNs = from(abi.L_SETUP_DONE, start);
   const downtimeNs = from(abi.L_RESUMED, suspended);
   const rounds = roundsOf(reading);
-  const since = s.migration.missing === undefined ? suspended : at(abi.L_RESUMED);
+  const since = s.migration.residual === "before-resume" ? suspended : at(abi.L_RESUMED);
   const residual = from(abi.L_RAM_DONE, since);
   return {
     ...outcome,
@@ -184,6 +185,7 @@ export function migrationOf(
       deviceStateNs: from(abi.L_DEVICE_DONE, suspended),
       residualNs: residual,
     },
+    ...decryptionOf(reading, s),
     ram: ramOf(reading, s, pages, outcome, rounds),
     attempts: null,
     faults: faultsOf(reading, s, outcome),

@@ -54,6 +54,20 @@ const attempt = z.strictObject({
   fingerprint: hash,
 });
 
+const decryption = z.strictObject({
+  fullyPlainNs: ns.nullable().describe("from the resume until the last page is plain, which ends the run"),
+  resumeSetNs: ns.nullable().describe("from the last page placed until the resume set is plain"),
+  resumeSetPages: count,
+  sealedAtResume: count.describe("pages"),
+  decryptedAsked: count.describe("pages begun because the guest waited for them"),
+  neverOpened: count.describe("records of pages that a newer version replaced while they were sealed"),
+  engineDutyPercent: z
+    .number()
+    .min(0)
+    .nullable()
+    .describe("of the opening engines' time from the resume until all is plain; null when cores open"),
+});
+
 const migration = z.strictObject({
   status: z.enum(["completed", "failed", "cancelled", "not-converged"]),
   reason: z.string().nullable(),
@@ -80,6 +94,7 @@ const migration = z.strictObject({
         "from suspension, or where pages move after it from the resume, until the last page is placed",
       ),
   }),
+  decryption: decryption.optional().describe("there with encrypt.decrypt: { demand: true } alone"),
   ram: z
     .strictObject({
       transferred: bytes.describe(
@@ -273,6 +288,7 @@ export const resultSchema = z.strictObject({
 /** A run's result, `dpusim.result/1`. Times in ns, ticks as decimal strings. */
 export type Result = Omit<z.output<typeof resultSchema>, "scenario"> & { scenario: ResolvedScenario };
 export type Migration = Result["migration"];
+export type Decryption = z.output<typeof decryption>;
 export type Attempt = z.output<typeof attempt>;
 export type Invariant = z.output<typeof invariant>;
 

@@ -3,27 +3,7 @@
 import * as abi from "../../assembly/abi.ts";
 import { ACCOUNTS, SIDES } from "./accounts.ts";
 import { type Histogram, nsOf, type Reading } from "./reading.ts";
-
-const SOURCE: readonly number[] = [0];
-const DESTINATION: readonly number[] = [1];
-const BOTH: readonly number[] = [0, 1];
-
-/** A statistic of a side. `at` is the number of its counter or histogram in the core. */
-interface Spec {
-  readonly name: string;
-  readonly at: number;
-  readonly unit: string;
-  readonly text: string;
-  readonly sides: readonly number[];
-}
-
-const row = (name: string, at: number, unit: string, sides: readonly number[], text: string): Spec => ({
-  name,
-  at,
-  unit,
-  text,
-  sides,
-});
+import { BOTH, DECRYPTION, DESTINATION, row, SOURCE, type Spec } from "./stat-rows.ts";
 
 const STORAGE_COUNTERS: readonly Spec[] = [
   row("storage.requests", abi.C_STORAGE_REQUESTS, "requests", BOTH, "storage requests answered"),
@@ -182,6 +162,7 @@ const COUNTERS: readonly Spec[] = [
   row("card.compressor.memoMisses", abi.C_MEMO_MISSES, "pages", SOURCE, "sizes that had to be computed"),
   row("card.crypto.sealed", abi.C_RECORDS_SEALED, "records", BOTH, "records encrypted"),
   row("card.crypto.opened", abi.C_RECORDS_OPENED, "records", BOTH, "records authenticated and decrypted"),
+  ...DECRYPTION,
   row("card.redone", abi.C_REDONE, "jobs", BOTH, "jobs and handlers begun again after a failure"),
   row(
     "card.compressor.passed",

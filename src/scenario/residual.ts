@@ -2,6 +2,7 @@
 /** Post-copy: the keys that say when the rest of memory moves, and what does not fit them. */
 import * as z from "zod";
 import { AHEAD_MAX } from "../../assembly/abi.ts";
+import { defers } from "./decrypt.ts";
 import { field } from "./fields.ts";
 import { ticksPerByte } from "./fill.ts";
 import { placeOf } from "./placement.ts";
@@ -37,7 +38,7 @@ export const missingSchema = z.strictObject({
     measure: "count",
     min: 2,
     max: AHEAD_MAX,
-    text: "pages sent unasked that the source's card has in hand at most",
+    text: "pages sent, or decrypted, unasked that a card has in hand at most",
   }).default(AHEAD),
 });
 
@@ -61,8 +62,11 @@ function residualOf(migration: Migration): Residual {
   return (migration.residual ?? usual) as Residual;
 }
 
-/** The resolved part of `migration`. */
-export function fillResidual(migration: Migration): {
+/** The resolved part of `migration`. `sealed`: pages may be when the guest resumes. */
+export function fillResidual(
+  migration: Migration,
+  sealed: boolean,
+): {
   algorithm: Algorithm;
   residual: Residual;
   thresholdPages?: number;
@@ -71,7 +75,7 @@ export function fillResidual(migration: Migration): {
   const residual = residualOf(migration);
   const algorithm = migration.algorithm as Algorithm;
   const threshold = migration.threshold === "none" ? {} : { thresholdPages: Number(migration.threshold) };
-  if (residual === "before-resume") return { algorithm, residual, ...threshold };
+  if (residual === "before-resume" && !sealed) return { algorithm, residual, ...threshold };
   const { fault, map, pushAfter, pushRate, ahead } = migration.missing ?? missingSchema.parse({});
   const ticks = (text: unknown): bigint => ticksOf(parseQuantity(text, "time"));
   const after = residual === "on-demand" ? ticks(pushAfter ?? PUSH_AFTER) : 0n;
@@ -131,7 +135,7 @@ export function checkResidual(scenario: Scenario, usual: Migration, problems: Pr
         "residual",
         `is of algorithm: precopy; with ${migration.algorithm} write after-resume or on-demand`,
       );
-    if (migration.missing !== undefined)
+    if (migration.missing !== undefined && !defers(scenario))
       problems.add(["migration", "missing"], "has no effect with residual: before-resume; remove it", "key");
     return;
   }

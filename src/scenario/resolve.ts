@@ -16,6 +16,7 @@ import {
   convert,
 } from "./checks.ts";
 import { namedCipher, ownCipher } from "./ciphers.ts";
+import { checkDecrypt, checkDecryptCard, defers, fillDecrypt } from "./decrypt.ts";
 import { checkDelta, fillDelta } from "./delta.ts";
 import { checkDevices, fillDevices } from "./devices.ts";
 import { checkEngine, namedCompressor, namedEngine, ownCompressor } from "./encoders.ts";
@@ -228,7 +229,7 @@ function fillMigration(scenario: Scenario): ResolvedScenario["migration"] {
   return {
     downtimeLimitTicks: ticks(migration.downtimeLimit),
     maxRounds: migration.maxRounds as number,
-    ...fillResidual(migration),
+    ...fillResidual(migration, defers(scenario)),
     timeoutTicks: migration.timeout === "none" ? null : ticks(migration.timeout),
     onTimeout: migration.onTimeout as "fail" | "force",
     retries: migration.retries as number,
@@ -244,7 +245,7 @@ function fillEncrypt(scenario: Scenario): ResolvedScenario["encrypt"] {
   const cipher = scenario.encrypt === "off" ? "off" : scenario.encrypt.cipher;
   const [keyBits, rounds] =
     cipher === "aes-128-gcm" ? [128, 10] : cipher === "aes-256-gcm" ? [256, 14] : [0, 0];
-  return { cipher: cipher as "off", keyBits, rounds, decrypt: "eager" };
+  return { cipher: cipher as "off", keyBits, rounds, decrypt: fillDecrypt(scenario) };
 }
 
 function fillContent(scenario: Scenario): ResolvedScenario["content"] {
@@ -265,6 +266,7 @@ function checkSections(scenario: Scenario, problems: Problems): void {
   checkDevices(scenario.guest.devices, scenario.tracker, scenario.internal, problems);
   checkPlacement(scenario, problems);
   checkDelta(scenario, problems);
+  checkDecrypt(scenario, problems);
   checkResidual(scenario, scenarioSchema.shape.migration.parse({}), problems);
   checkTenant(scenario.tenant, problems);
 }
@@ -306,6 +308,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
     destination: fillSide(destination, ciphers.destination),
   };
   const filledLink = fillLink(scenario, link, sides.destination);
+  checkDecryptCard(scenario, sides.destination, problems);
   checkTenantTags(scenario.tenant, sides, scenario.internal.ats, problems);
   checkPause(filledLink, problems);
   checkFailing(scenario, sides, problems);

@@ -6,6 +6,7 @@
 import * as z from "zod";
 import { ROUNDS_MAX, STREAMS_MAX } from "../../assembly/abi.ts";
 import { tenantSchema } from "./around.ts";
+import { decryptFields } from "./decrypt.ts";
 import { deltaSchema } from "./delta.ts";
 import { devicesSchema } from "./devices.ts";
 import { faultSchema, tagFailureFields } from "./faults.ts";
@@ -212,7 +213,7 @@ const encrypt = z.union(
     z.literal("off"),
     z.strictObject({
       cipher: choice(["aes-128-gcm", "aes-256-gcm", "off"], "cipher of every record").default("aes-128-gcm"),
-      decrypt: supported(["eager"], ["demand"], "when the destination decrypts").default("eager"),
+      ...decryptFields,
       ...cipherFields,
     }),
   ],

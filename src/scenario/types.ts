@@ -8,6 +8,7 @@
  */
 
 import type { Placement } from "./presets.ts";
+import type { ResolvedDecrypt } from "./types-decrypt.ts";
 import type { ResolvedDelta } from "./types-delta.ts";
 import type { ResolvedFault } from "./types-faults.ts";
 import type { ResolvedHost } from "./types-host.ts";
@@ -299,7 +300,7 @@ export interface ResolvedScenario {
     keyBits: number;
     /** AES rounds: 10, 14, or 0 when off. */
     rounds: number;
-    decrypt: "eager";
+    decrypt: ResolvedDecrypt;
   };
   link: ResolvedLink;
   migration: {
@@ -310,7 +311,7 @@ export interface ResolvedScenario {
     residual: Residual;
     /** Pages left below which the guest is stopped, where the downtime limit does not say. */
     thresholdPages?: number;
-    /** There unless residual is before-resume. */
+    /** There unless every page is there, and plain, when the guest resumes. */
     missing?: ResolvedMissing;
     /** Decimal ticks, or null for none. */
     timeoutTicks: string | null;

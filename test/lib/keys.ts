@@ -29,6 +29,7 @@ const AHEAD = [...RING, "tracker.records={ order: before-data }"] as const;
 /** Hits and misses of writes stand side by side. */
 const SMALL_IOTLB = ["destination.host.iommu.entries=4", "destination.host.iommu.walk=9 us"] as const;
 const PLAIN = ["compress=off", "encrypt=off"] as const;
+const SEALED = "encrypt.decrypt={ demand: true }";
 const BOTH_LINKS = [
   "link.arbitration=weighted",
   "guest.deviceState=256 KiB",
@@ -158,6 +159,9 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "encrypt.engine": "gcm-cast-s",
   "encrypt.source": "gcm-cast-s",
   "encrypt.destination": "gcm-cast-s",
+  "encrypt.decrypt": "{ demand: true }",
+  "encrypt.decrypt.rate": ["none", SEALED],
+  "encrypt.decrypt.resumeSet": ["all", SEALED],
   "link.preset": "ethernet-25g",
   "link.rate": "10 Gbit/s",
   "link.rtt": "40 us",

@@ -17,6 +17,7 @@ import {
 import { CIPHERS, chainRun, checkChain, ENGINE } from "./claims/chain.ts";
 import { checkBeaten, checkClairvoyants } from "./claims/clairvoyant.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./claims/codec.ts";
+import { checkSealed } from "./claims/deferred.ts";
 import { checkDeltaRuns, checkDeltas } from "./claims/delta.ts";
 import { checkRingRate, checkSeen, checkUnsafe } from "./claims/devices.ts";
 import * as failing from "./claims/failing.ts";
@@ -92,6 +93,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
     runs.checkVersions,
   ],
   residual: [checkModes, checkDemand],
+  deferred: [checkSealed],
   trackers: [checkGroups, checkLogs],
   devices: [checkUnsafe, checkSeen, checkRingRate],
   storage: [checkStorage],

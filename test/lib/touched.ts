@@ -19,11 +19,15 @@ export function pagesOf(run: Run): { missing: Set<number>; landed: Map<number, n
   return { missing, landed: new Map(landings.map(({ a, t }) => [a, t])) };
 }
 
-/** Throws where a run and the slow guest differ; returns what the slow one says. The guest had no stalls. */
-export function checkTouches(run: Run): Touched {
+/**
+ * Throws where a run and the slow guest differ; returns what the slow one says. The guest had no stalls.
+ * `missing`: pages that the guest does not have at the resume; those of the last round unless given.
+ */
+export function checkTouches(run: Run, given?: ReadonlySet<number>): Touched {
   const { global, sides } = run.params;
   const p = sides[1];
-  const { missing, landed } = pagesOf(run);
+  const { missing: left, landed } = pagesOf(run);
+  const missing = given ?? left;
   const resumed = log(run, abi.L_ARRIVED);
   const until = log(run, abi.L_BOOKS);
   const reads = of(run, abi.T_READ, 1)

@@ -115,6 +115,12 @@ export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
       "migration.missing={ fault: 3 us, map: 777 ns, pushAfter: 3 ms, pushRate: 7 Gbit/s, ahead: 9 }",
     ],
   ],
+  [
+    "decryption that is put off, at a rate",
+    ["encrypt.decrypt={ demand: true, rate: 3 Gbit/s, resumeSet: all }", "migration.missing={ ahead: 7 }"],
+  ],
+  ["decryption that is put off, as it is by default", ["encrypt.decrypt={ demand: true }"]],
+  ["and without a rate or a set", ["encrypt.decrypt={ demand: true, rate: none, resumeSet: none }"]],
   ["a threshold, and pushed after", ["migration.threshold=99", "migration.residual=after-resume"]],
   ["AES-256 at 2048 bit", ["encrypt.cipher=aes-256-gcm", "source.card.crypto.bitsPerCycle=2048 bit/cycle"]],
   [

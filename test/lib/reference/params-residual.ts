@@ -20,7 +20,17 @@ export function residualParams(
   p(abi.G_ALGORITHM, algorithm);
   p(abi.G_RESIDUAL, residual === "before-resume" ? 0 : 1);
   p(abi.G_THRESHOLD, threshold === "none" ? 0 : whole(threshold));
-  if (residual === "before-resume") return [];
+  const demand = writtenAt(writtenAt(scenario, "encrypt") ?? {}, "decrypt");
+  const later = typeof demand === "object" && demand !== null;
+  if (later) {
+    p(abi.G_RESIDUAL, 2);
+    const rate = writtenAt(demand, "rate") ?? "1 GB/s";
+    const [num, den] = rate === "none" ? [0, 1] : perByte(exact(rate));
+    p(abi.G_DECRYPT_NUM, num);
+    p(abi.G_DECRYPT_DEN, den);
+    p(abi.G_RESUME_SET, ["none", "hot", "all"].indexOf(String(writtenAt(demand, "resumeSet") ?? "hot")));
+  }
+  if (residual === "before-resume" && !later) return [];
   p(abi.G_PUSH_AFTER, residual === "on-demand" ? ticks(of("missing.pushAfter", "100 ms")) : 0);
   const rate = of("missing.pushRate", null);
   const [num, den] = rate === null ? [0, 1] : perByte(exact(rate));
