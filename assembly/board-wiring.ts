@@ -73,6 +73,7 @@ import {
   R_ATS,
   R_DATA,
   R_DESC,
+  R_SCAN,
   R_STORAGE,
   R_TENANT,
   R_VSOCK,
@@ -156,6 +157,7 @@ import {
   S_IOMMU_SETS,
   S_PCIE_PD,
   S_PCIE_PH,
+  S_SCAN_TAGS,
   S_SRAM_SLOTS,
   S_TEN_BYTES,
   S_TEN_DEPTH,
@@ -164,6 +166,7 @@ import { buildControl } from "./card/control";
 import { buildDma } from "./card/dma";
 import { buildFramer } from "./card/framer";
 import { buildPlacer } from "./card/placer";
+import { buildBitmapScanner } from "./card/bitmap-scanner";
 import { buildScanner } from "./card/scanner";
 import { memoReset } from "./card/sizing";
 import { BELL } from "./card/storage";
@@ -174,6 +177,7 @@ import { setEncoder } from "./codec/encoder";
 import { lz4hwConfigure } from "./codec/lz4hw";
 import { buildFrontend } from "./host/frontend";
 import { TRANSLATION_BYTES, buildAtc } from "./kernel/atc";
+import { scans } from "./kernel/bitmap-scan";
 import { READ_RECORDS, buildCompletions, completing } from "./kernel/completion";
 import { deferring } from "./kernel/deferred";
 import { NOBODY, buildFifo, queue } from "./kernel/fifo";
@@ -244,7 +248,7 @@ export function wireQueues(side: u32): void {
   buildFifo(side, Q_VSOCK_ANSWER, 1024, U_VSOCK);
   buildFifo(side, Q_EVENT, 64, U_CONTROL);
   buildFifo(side, Q_ADDRESS, 32, U_CONTROL);
-  buildFifo(side, Q_SCAN, 16, U_SCANNER);
+  buildFifo(side, Q_SCAN, scans && side == 0 ? 64 : 16, U_SCANNER);
   buildFifo(side, Q_FOUND, 256, U_CONTROL);
   buildFifo(side, Q_FETCH, p32(side, S_DESC_PREFETCH), U_DESC);
   buildFifo(side, Q_PENDING, 2048, NOBODY);
@@ -266,6 +270,8 @@ export function wireQueues(side: u32): void {
   buildFifo(side, Q_USED, 128, U_MEMORY);
   buildFifo(side, Q_TO_HOST, MESSAGE_SLOTS, U_VSOCK);
   wireTenant(side);
+  // what requests of the scanner do in memory
+  if (scans && side == 0) buildFifo(0, Q_DEVICE_LANDED, 4096, U_MEMORY);
   if (side != 0 || g32(G_DEVICES) == 0) return;
   buildFifo(0, Q_DEVICE_LANDED, 2048, U_MEMORY);
   buildFifo(0, Q_RELEASED, 128, U_FUNCTION);
@@ -305,12 +311,14 @@ export function wirePorts(side: u32): bool {
   const desc = p32(side, S_PCIE_TAGS_DESC);
   const other = p32(side, S_TEN_TAGS);
   const stored: u32 = st32(ST_DEPTH) == 0 ? 0 : st32(ST_TAGS);
-  const data = p32(side, S_PCIE_TAGS) - vsock - desc - other - ats - stored;
+  const scan: u32 = scans && side == 0 ? p32(0, S_SCAN_TAGS) : 0;
+  const data = p32(side, S_PCIE_TAGS) - vsock - desc - other - ats - stored - scan;
   const share = p32(side, S_PCIE_CPL_BYTES) / 8;
   const headers = p32(side, S_PCIE_CPL_HEADERS) / 8;
   const eighths: u32 = other == 0 ? 0 : data == 0 ? 8 : 1;
   const adapters: u32 = stored == 0 ? 0 : 1;
-  const rest: u32 = data == 0 ? 0 : 6 - eighths - adapters;
+  const scanned: u32 = scan == 0 ? 0 : 1;
+  const rest: u32 = data == 0 ? 0 : 6 - eighths - adapters - scanned;
   const first = data + vsock + desc;
   const answers = queue(side, Q_TENANT_ANSWER);
   buildRequester(side, R_TENANT, first, other, eighths * share, eighths * headers, answers);
@@ -322,6 +330,8 @@ export function wirePorts(side: u32): bool {
   const storage = adapters * share;
   const own = queue(side, Q_STORAGE_ANSWER);
   buildRequester(side, R_STORAGE, first + other + ats, stored, storage, adapters * headers, own);
+  const marks = queue(side, Q_SCAN);
+  buildRequester(side, R_SCAN, first + other + ats + stored, scan, scanned * share, scanned * headers, marks);
   // the ATC has place for every answer it asks for
   buildRequester(side, R_ATS, first + other, ats, ats * TRANSLATION_BYTES, ats, 0);
   setLanding(side, UP, LAND_PAGE, queue(side, Q_LANDED));
@@ -376,6 +386,7 @@ export function buildUnits(side: u32): void {
   setClock(side, U_CONTROL, side * 2 + 1);
   buildWays(side);
   buildScanner(side);
+  if (side == 0) buildBitmapScanner();
   buildDma(side);
   buildZero(side);
   buildFramer(side);

@@ -71,6 +71,7 @@ import { buildDelta, stepDelta } from "./card/delta";
 import { landFunctions, startFunctions, stepFunctions } from "./card/functions";
 import { stepFramer, stepReceive } from "./card/framer";
 import { landPages, stepPlacer } from "./card/placer";
+import { stepBitmapScanner } from "./card/bitmap-scanner";
 import { stepScanner } from "./card/scanner";
 import { stepStorage } from "./card/storage";
 import { buildTenant, startTenant, stepTenant, stopTenant } from "./card/tenant";
@@ -81,6 +82,7 @@ import { buildFirmware, onHandler, poll } from "./firmware/builtin";
 import { stepFrontend } from "./host/frontend";
 import { endedAt, handledAt } from "./kernel/ending";
 import { buildGuest, guestMoves, stepGuest, stepGuestThere, wantsInput } from "./host/guest";
+import { buildBitmapScan, scans, serveMarks } from "./kernel/bitmap-scan";
 import { guestStays, storageHome, storageOpen } from "./kernel/adapter";
 import { buildAdapters } from "./kernel/adapter-state";
 import { guestRuns, setGuestRuns } from "./kernel/dirty";
@@ -177,6 +179,7 @@ export function build(): u32 {
   buildTouch();
   if (!buildPages() || !buildTracker() || !buildResidual() || !buildGuest(bodies)) return BUILD_MEMORY;
   if (!buildDeferred() || !buildStorage()) return BUILD_MEMORY;
+  if (!buildStorage() || !buildBitmapScan()) return BUILD_MEMORY;
   buildMessages(bodies && g32(G_PAGES_OVER_VSOCK) != 0);
   if (!buildNet()) return BUILD_MEMORY;
   buildFirmware(handshakeTicks());
@@ -364,7 +367,7 @@ function stepUnit(side: u32, u: u32, t: u64): void {
       stepDescriptors(side, t);
       break;
     case U_SCANNER:
-      stepScanner(side, t);
+      scan(side, t);
       break;
     case U_CONTROL:
       stepControl(side, t);
@@ -397,6 +400,12 @@ function stepUnit(side: u32, u: u32, t: u64): void {
   }
 }
 
+/** The scanner: of address batches, or of the bitmap itself. */
+function scan(side: u32, t: u64): void {
+  if (scans && side == 0) stepBitmapScanner(t);
+  else stepScanner(side, t);
+}
+
 /** The cores: handlers that have ended act, then the firmware looks around, then new ones begin. */
 function stepControl(side: u32, t: u64): void {
   let handler = retire(side, t);
@@ -415,6 +424,7 @@ function stepControl(side: u32, t: u64): void {
 function stepMemory(side: u32, t: u64): void {
   landPages(side, t);
   if (devices != 0 && side == 0) landFunctions(t);
+  if (scans && side == 0) serveMarks(t);
   while (ready(queue(side, Q_USED), t)) {
     freeMessage(side, TO_CARD, pop(queue(side, Q_USED)));
     wake(side, U_FRONTEND, t);

@@ -104,6 +104,7 @@ export function setLink(p: Put, pcie: ResolvedPcie, asked: Dll, options: LinkOpt
   p(abi.S_PCIE_PH, pcie.hostCredits.ph || abi.CREDITS_ENDLESS);
   p(abi.S_PCIE_PD, pcie.hostCredits.pd || abi.CREDITS_ENDLESS);
   p(abi.S_PCIE_NPH, pcie.hostCredits.nph || abi.CREDITS_ENDLESS);
+  p(abi.S_PCIE_NPD, pcie.hostCredits.npd || abi.CREDITS_ENDLESS);
   p(abi.S_PCIE_DOWN_PH, pcie.cardCredits.ph || abi.CREDITS_ENDLESS);
   p(abi.S_PCIE_DOWN_PD, pcie.cardCredits.pd || abi.CREDITS_ENDLESS);
   p(abi.S_PCIE_LIMIT, limit * symbol);

@@ -20,6 +20,7 @@ import {
   setMemory,
 } from "./params-pcie.ts";
 import { setResidual } from "./params-residual.ts";
+import { setScan } from "./params-scan.ts";
 import { setStages } from "./params-stages.ts";
 import { setStorage, storageStateMost } from "./params-storage.ts";
 import type { Ratio, ResolvedScenario, ResolvedSide, ResolvedTenant } from "./scenario/types.ts";
@@ -35,6 +36,7 @@ const ADDRESSES = {
   bitmap: abi.ADDRESSES_BITMAP,
   list: abi.ADDRESSES_LIST,
   runs: abi.ADDRESSES_RUNS,
+  "card-scans": abi.ADDRESSES_BITMAP,
 } as const;
 const TRACKERS = {
   "write-protect": abi.TRACKER_WRITE_PROTECT,
@@ -276,6 +278,7 @@ export function setParams(core: Core, s: ResolvedScenario, pages: number, quantu
   setFaults(g, s);
   setResidual(core, g, s);
   setDecrypt(g, s);
+  setScan(core, g, s);
   setStorage(core, s.guest.storage, pages);
   for (const [index, value] of g) core.setGlobalParam(index, value);
   setSide(core, 0, s.sides.source, s);

@@ -73,7 +73,7 @@ import { broken, count, enter, enterUntil, sample } from "../kernel/stats";
 import { bufferFits, finishRead, issuedAt, tagBytes, tagsFree } from "../kernel/tags";
 import { edgeAfter, edgeAt } from "../kernel/time";
 import { happened } from "../kernel/timeline";
-import { clearsLate, readsCleared } from "../kernel/dirty";
+import { checksReads, readsCleared } from "../kernel/dirty";
 import { isDirty } from "../kernel/tracker";
 
 const NONE: u32 = 0xffffffff;
@@ -241,7 +241,7 @@ function complete(side: u32, tag: u32, t: u64): void {
     descriptorDone(side, <u32>j.nonce, UP_POSTED + R_DATA, t, edgeAfter(side * 2, t, 1));
     j.nonce = 0;
   }
-  if (clearsLate) readsCleared(j.pfn);
+  if (checksReads) readsCleared(j.pfn);
   j.version = sourceVersion(j.pfn);
   j.word = sourceWord(j.pfn);
   if (isDefined(TIMELINE)) onItsWay(P_READ, side, j, t, j.version, j.version != j.firstVersion ? 1 : 0);

@@ -2,20 +2,20 @@
 // PCIe link between a card and its host: one transmitter a direction, one transaction-layer packet (TLP) at a
 // time.
 //
-// Models: posted, non-posted and completion TLPs with their bytes on the wire, credits (PH, PD, NPH), the
-//   replay buffer, ACK and UpdateFC DLLPs on the opposite wire, SKP ordered sets, completion splitting,
+// Models: posted, non-posted and completion TLPs with their bytes on the wire, credits (PH, PD, NPH, NPD),
+//   the replay buffer, ACK and UpdateFC DLLPs on the opposite wire, SKP ordered sets, completion splitting,
 //   ordering.
 // In and out: takes transactions from the ports of its direction; reads go to the root complex (server
 //   MEMORY_READ) and come back as completions of the down port; posted writes land through `landings`,
 //   answers through the requester's queue.
 // How long: a TLP holds the wire for bytes x ticksPerByte; bytes = 24 + 4*ceil(n/4) (MWr, 64-bit address), 24
-//   (MRd), 20 + 4*ceil(n/4) (CplD): 8 bytes of framing, sequence number and LCRC with a 16- or 12-byte
-//   header. It is at the other end one flight time after its last byte. Priority at each boundary: SKP due >
-//   ACK due > UpdateFC due > TLP; TLP classes posted, non-posted, completion in turn, requesters of a class
-//   in turn; the packets of one transaction follow each other as long as they are ready. ACK and UpdateFC are
-//   due `limit` after the first unacknowledged arrival or the first freed credit, and cover everything up to
-//   the moment they are sent; each DLLP is 8 bytes. A completion is cut at multiples of RCB, or of MPS when
-//   the request is longer than `combineAbove`.
+//   (MRd), 32 (AtomicOp of 64 bits), 20 + 4*ceil(n/4) (CplD): 8 bytes of framing, sequence number and LCRC
+//   with a 16- or 12-byte header. It is at the other end one flight time after its last byte. Priority at
+//   each boundary: SKP due > ACK due > UpdateFC due > TLP; TLP classes posted, non-posted, completion in
+//   turn, requesters of a class in turn; the packets of one transaction follow each other as long as they
+//   are ready. ACK and UpdateFC are due `limit` after the first unacknowledged arrival or the first freed
+//   credit, and cover everything up to the moment they are sent; each DLLP is 8 bytes. A completion is cut
+//   at multiples of RCB, or of MPS when the request is longer than `combineAbove`.
 // A TLP that arrives spoilt is sent again when its NAK has come back; while the link is down
 //   nothing is sent.
 // Leaves out: packets sent between a spoilt one and its NAK (they are thrown away), spoilt DLLPs, power
@@ -27,6 +27,7 @@ import {
   A_DOWN,
   A_UP,
   BUSY,
+  CREDITS_ENDLESS,
   C_DOWN_DATA_BYTES,
   C_DOWN_REPLAYS,
   C_DOWN_SKP,
@@ -40,6 +41,7 @@ import {
   DLL_EXPLICIT,
   DLL_NONE,
   R_DATA,
+  R_SCAN,
   R_TENANT,
   STARVED,
   T_SKP,
@@ -48,7 +50,9 @@ import {
   W_REPLAY,
 } from "../abi";
 import { hasAtc } from "../kernel/atc";
+import { marksReached } from "../kernel/bitmap-scan";
 import {
+  ATOMIC,
   DOWN_COMPLETION,
   DOWN_POSTED,
   Entry,
@@ -71,6 +75,7 @@ import { mix } from "../kernel/random";
 import { wake } from "../kernel/schedule";
 import { readAt, startedAt, translationAt, walkedAt, writeAt } from "../kernel/root";
 import { count, enter, enterUntil } from "../kernel/stats";
+import { cookieOf } from "../kernel/tags";
 import { NEVER, edgeAfter, edgeAt } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 import { DOWN, UP, Way, collect, landed, landsBy, ringDue, ringHead, ringPut, way } from "../kernel/way";
@@ -314,9 +319,12 @@ function send(side: u32, dir: u32, w: Way, t: u64): void {
   const cls = classOf(index);
   w.classNext = cls == COMPLETION ? POSTED : cls + 1;
   if (cls == NON_POSTED) {
-    if (w.errors != 0 && spoilt(side, dir, w, index, wireBytes(w, cls, 0), t)) return;
+    const operand = dataBytes(w, cls, e);
+    const bytes = wireBytes(w, cls, operand);
+    if (w.errors != 0 && spoilt(side, dir, w, index, bytes, t)) return;
     if (w.begun == index + 1) w.begun = 0;
-    sendRead(side, w, q, e, packet(side, dir, w, index, wireBytes(w, cls, 0), e.bytes, e.cookie, t), index);
+    w.dataBytes += operand;
+    sendRead(side, w, q, e, packet(side, dir, w, index, bytes, e.bytes, e.cookie, t), index);
     return;
   }
   let stop = w.dllpDue < w.skpNext ? w.dllpDue : w.skpNext;
@@ -337,7 +345,7 @@ function send(side: u32, dir: u32, w: Way, t: u64): void {
   if (e.done < e.bytes) {
     w.begun = index + 1;
   } else if (cls == COMPLETION) {
-    answer(side, e.flags, e.cookie, e.done, arrival);
+    answer(side, e.flags & 255, e.cookie, e.done, arrival);
     take(q, index);
   } else {
     if (dir == UP) setPostedGone(side, e.after + 1);
@@ -388,10 +396,14 @@ function sendRead(side: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32
   const asks = index == UP_TRANSLATE;
   if (!asks) w.readNext = index - UP_READ + 1 == REQUESTERS ? 0 : index - UP_READ + 1;
   const there = asks ? translationAt(side, e.address, arrival) : readAt(side, e.address, e.bytes, arrival);
-  if (w.endlessN == 0) {
-    w.nph--;
-    freed(side, UP, w, w.freedN, asks ? walkedAt(side) : startedAt(side), 1, 0);
+  const units: u32 = (e.flags & ATOMIC) != 0 && w.npdAll != CREDITS_ENDLESS ? 1 : 0;
+  const headers = 1 - w.endlessN;
+  if (headers + units != 0) {
+    w.nph -= headers;
+    w.npd -= units;
+    freed(side, UP, w, w.freedN, asks ? walkedAt(side) : startedAt(side), headers, units);
   }
+  if (index == UP_READ + R_TENANT && (e.flags & 255) == R_SCAN) marksReached(cookieOf(side, e.cookie), there);
   put(side, DOWN_COMPLETION, e.address, e.bytes, e.cookie, e.flags, there);
   take(q, index);
 }

@@ -51,6 +51,7 @@ import {
 } from "../abi";
 import { DESCRIPTORS_AT } from "../kernel/address";
 import { asking, askedFor, nextAsked, nextRead, remember, toAsk, toRead } from "../kernel/again";
+import { EVENT_COUNTED, marksLeft, scans } from "../kernel/bitmap-scan";
 import { batchBegun, completing, writesEnd } from "../kernel/completion";
 import { beginResumeSet, deferring, mayResume } from "../kernel/deferred";
 import { EVENT_MESSAGE, EVENT_ROUND, push, pushHeld, queue, lacks } from "../kernel/fifo";
@@ -88,6 +89,7 @@ import {
   onResidualRecord,
   pollResidual,
 } from "./residual";
+import { buildScanFirmware, countsFirst, onScanEvent, onScanMessage, pollScan } from "./scanning";
 import { next, own, tell } from "./telling";
 
 /** Flags of Progress. */
@@ -107,6 +109,7 @@ export function buildFirmware(handshakeTicks: u64): void {
   handshake = handshakeTicks;
   watching = false;
   buildResidualFirmware();
+  buildScanFirmware();
 }
 
 /** A handler has ended at t: its effect. */
@@ -178,6 +181,7 @@ function onMessage(side: u32, slot: u32, t: u64): void {
     own(side, JOB_RESUMED, 0, 0, 0, t);
   }
   if (residual != 0) onResidualMessage(side, m, t);
+  if (scans && side == 0) onScanMessage(progress(0), m, t);
   freeMessage(side, ON_CARD, slot);
 }
 
@@ -190,6 +194,11 @@ function onRoundEnd(side: u32, argument: u32, t: u64): void {
     return;
   }
   if (residual != 0 && onResidualEvent(side, argument, t)) return;
+  if (scans && argument == EVENT_COUNTED) {
+    roundDone(side, q, t);
+    return;
+  }
+  if (scans && onScanEvent(q, argument, t)) return;
   const j = job(side, argument);
   const ends = residual == 0 ? j.kind == JOB_RESUMED : onResidualRecord(side, q, j, t);
   if (j.kind == JOB_ROUND_END) {
@@ -197,7 +206,7 @@ function onRoundEnd(side: u32, argument: u32, t: u64): void {
     q.round = j.round;
     q.roundPages = j.pfn;
   } else if (j.kind == JOB_PLACED) {
-    roundDone(side, q, t);
+    if (!scans || !countsFirst(q, t)) roundDone(side, q, t);
   } else if (ends) {
     tell(side, M_DONE, 16, next(side, t));
     watching = false;
@@ -234,6 +243,7 @@ function roundDone(side: u32, q: Progress, t: u64): void {
     m.a = <u32>q.roundPages - m.b;
     m.c = q.roundPages;
     m.sent = wire - q.roundWire;
+    m.d = marksLeft;
   }
   q.roundZero = zero;
   q.roundWire = wire;
@@ -279,6 +289,7 @@ export function poll(side: u32, t: u64): void {
   if (asking) goAgain(side, t);
   if (restarting && forgotten(side)) return;
   if (residual != 0) pollResidual(side, q, t);
+  if (scans && side == 0) pollScan(t);
   if (
     (q.flags & ROUND_HERE) != 0 &&
     (q.flags & ROUND_ANSWERING) == 0 &&

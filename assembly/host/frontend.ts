@@ -40,6 +40,7 @@ import {
   M_DEVICE,
   M_DONE,
   M_FAILED,
+  M_FLUSH,
   M_FLAG_FINAL,
   M_PAGES,
   M_READY,
@@ -86,6 +87,7 @@ import {
 } from "../kernel/adapter";
 import { cancelAt, goesOn } from "../kernel/abandon";
 import { addressBytes, firstPages, takePage } from "../kernel/batch";
+import { scans } from "../kernel/bitmap-scan";
 import { buildCpu } from "../kernel/cpu";
 import { checkLearnt, examineAt, learnOfDevices, seesDevices } from "../kernel/device-ring";
 import { quiesceDevices, writesOut } from "../kernel/device-writes";
@@ -142,6 +144,14 @@ import {
 import { deviceBytes, keeps, sizedByWord, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
 import { g, g32, p, p32 } from "../kernel/params";
 import { residual, sourceReleased } from "../kernel/residual";
+import {
+  askedToFlush,
+  buildScanDriver,
+  flushTlbs,
+  flushes,
+  sendScan,
+  startTicks,
+} from "../kernel/scan-driver";
 import { wake } from "../kernel/schedule";
 import { heardOfPages, mapped, readingTicks, release, resumedEarly, serve, whole } from "../kernel/serving";
 import { broken, count, counted, enter, evaluates } from "../kernel/stats";
@@ -173,6 +183,7 @@ export function buildFrontend(side: u32): void {
   if (side == 0) {
     buildCpu();
     buildWorkers();
+    buildScanDriver();
   }
 }
 
@@ -211,6 +222,7 @@ function begin(side: u32, f: Frontend, t: u64): bool {
   if (f.next == SUSPEND && f.final != 0 && writesOut == 0) suspended(side, f, t);
   if (side == 0 && seesDevices && examines(f) && t >= examineAt) learnOfDevices(t, max<u64>(t, inAt()));
   if (side == 0 && inAt() > t) return work(f, WORKING, f.next, inAt());
+  if (side == 0 && flushes(f)) return flushTlbs(f, t);
   const more = load<u32>(MORE + (side << 2));
   if (more != 0 || ready(queue(side, Q_MSIX), t)) {
     // one interrupt may tell of several messages: what follows the first costs its copy alone
@@ -262,7 +274,7 @@ function startTracker(f: Frontend, t: u64): bool {
 function track(side: u32, t: u64): u64 {
   startTracking(t);
   holdUp(p(side, S_HOST_TLB_FLUSH));
-  return t + g(G_PAGES) * p(side, S_HOST_PROTECT_PAGE) + p(side, S_HOST_TLB_FLUSH);
+  return t + g(G_PAGES) * p(side, S_HOST_PROTECT_PAGE) + p(side, S_HOST_TLB_FLUSH) + startTicks();
 }
 
 function beginRound(f: Frontend, t: u64): void {
@@ -284,6 +296,7 @@ function collect(side: u32, f: Frontend, t: u64): bool {
     migrationBegins(t);
     beginRound(f, t);
   }
+  if (scans) return sendScan(f, t);
   if (f.left != 0) return sendPages(side, f, t);
   const pages = g32(G_PAGES);
   const batches = (pages + BATCH_PAGES - 1) / BATCH_PAGES;
@@ -435,7 +448,7 @@ function roundDone(f: Frontend, m: Message, t: u64): void {
   noteRound(r, RL_NEW_DIRTY, marksSet() - f.marks);
   note(L_PENDING_PAGES, dirtyCount());
   if (f.next != WAIT_ROUND) return;
-  if (enough(t - roundNote(r, RL_START), m.c)) {
+  if (enough(t - roundNote(r, RL_START), m.c, m.d)) {
     f.next = SUSPEND;
   } else if (f.round >= g32(G_ROUNDS_MAX)) {
     giveUp(f, REASON_ROUNDS, t);
@@ -464,6 +477,7 @@ function handle(side: u32, f: Frontend, t: u64): void {
     else if (m.kind == M_DONE) f.next = ENDED;
     else if (m.kind == M_WHOLE) endsAt(whole(f, t));
     else if (m.kind == M_FAILED) breakOff(f, STATUS_FAILED, m.a, t);
+    else if (m.kind == M_FLUSH) askedToFlush();
     if (residual != 0) heardOfPages(m, t);
   }
   if (residual != 0 && side == 0 && m.kind == M_DONE) sourceReleased(t);

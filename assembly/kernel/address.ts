@@ -17,6 +17,8 @@ export const TENANT_AT: u64 = 0x4001_0000_0000;
 
 /** What a storage adapter and its intermediary share: the state, the queues and buffers of the PF. */
 export const STORAGE_AT: u64 = 0x4002_0000_0000;
+/** The bitmap of dirty pages, where the card scans it. */
+export const BITMAP_AT: u64 = 0x4003_0000_0000;
 
 /** Address of a guest page. */
 // @ts-ignore: decorator

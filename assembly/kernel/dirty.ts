@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The dirty bits of the source guest and its write protection: one bit a page each. A tracker's kind says
 // what setting and clearing them costs; that is charged by who sets (guest) and who clears (front-end).
-import { BATCH_PAGES, G_PAGES, G_TRACKER_LATE, I_CLEARED_BEFORE_READ } from "../abi";
+// Where the card takes marks itself, word by word, a TLB that holds a page as dirty lets its writes set no
+// mark until it is flushed: such pages are kept here too. No TLB forgets by itself, which is the worst case.
+import {
+  BATCH_PAGES,
+  G_PAGES,
+  G_SCAN_CLEAR,
+  G_TRACKER_LATE,
+  I_CLEARED_BEFORE_READ,
+  I_SCAN_MARKS,
+} from "../abi";
 import { reserve } from "./memory";
 import { g32 } from "./params";
 import { now } from "./schedule";
@@ -14,6 +23,9 @@ let everDirty: u64 = 0;
 /** True where marks are cleared when their pages have been read: the unsafe order. */
 export let clearsLate: bool = false;
 let told: usize = 0; // marks that have been taken and stand
+let held: usize = 0; // pages that a TLB holds as dirty, where that counts
+/** True where it is looked at, page by page, whether marks were cleared in time. */
+export let checksReads: bool = false;
 /** True while the source guest runs. */
 export let guestRuns: bool = true;
 /** True when the guest was stopped and goes on at the source. */
@@ -54,12 +66,23 @@ export function buildDirty(): bool {
   heldUp = 0;
   clearsLate = g32(G_TRACKER_LATE) != 0;
   if (clearsLate) told = reserve(((pages + BATCH_PAGES - 1) / BATCH_PAGES) * (BATCH_PAGES / 8));
-  return bits != 0 && (!clearsLate || told != 0);
+  held = 0;
+  const scans = g32(G_SCAN_CLEAR) != 0;
+  if (scans) held = reserve(((pages + BATCH_PAGES - 1) / BATCH_PAGES) * (BATCH_PAGES / 8));
+  checksReads = clearsLate || scans;
+  return bits != 0 && (!clearsLate || told != 0) && (!scans || held != 0);
 }
 
-/** Starts tracking with every page clean and, where the tracker protects, protected. */
+/**
+ * Starts tracking with every page clean and, where the tracker protects, protected; with every page marked
+ * where the card takes the marks.
+ */
 export function startTracking(): void {
   tracking = true;
+  if (held == 0) return;
+  dirtyPages = g32(G_PAGES);
+  memory.fill(bits, 0xff, dirtyPages >> 3);
+  if ((dirtyPages & 7) != 0) store<u8>(bits + (dirtyPages >> 3), <u8>(((<u32>1) << (dirtyPages & 7)) - 1));
 }
 
 /** Whether a write finds its page protected, or without a mark. */
@@ -81,6 +104,11 @@ export function markDirty(pfn: u32): bool {
   const at = bits + (((<usize>pfn) >> 5) << 2);
   const word = load<u32>(at);
   const bit = (<u32>1) << (pfn & 31);
+  if (held != 0) {
+    const holds = load<u32>(held + (at - bits));
+    if ((holds & bit) != 0) return false;
+    store<u32>(held + (at - bits), holds | bit);
+  }
   if (word & bit) return false;
   store<u32>(at, word | bit);
   dirtyPages++;
@@ -171,8 +199,35 @@ export function clearToldMarks(): void {
   }
 }
 
-/** A page is being read: its mark must not stand from before. */
+/** The 64 marks of a word. */
+export function wordAt(word: u32): usize {
+  return bits + ((<usize>word) << 3);
+}
+
+/** Clears a word of marks, and returns what they were. */
+export function clearWord(word: u32): u64 {
+  const marks = load<u64>(wordAt(word));
+  store<u64>(wordAt(word), 0);
+  dirtyPages -= <u32>popcnt(marks);
+  return marks;
+}
+
+/** No TLB holds a page as dirty any more. */
+export function flushHeld(): void {
+  memory.fill(held, 0, ((<usize>g32(G_PAGES) + BATCH_PAGES - 1) / BATCH_PAGES) * (BATCH_PAGES / 8));
+}
+
+/**
+ * A page has been read: its mark must not stand from before, and no TLB that holds it as dirty may hide the
+ * next write of it.
+ */
 export function readsCleared(pfn: u32): void {
+  if (held != 0) {
+    evaluates(I_SCAN_MARKS);
+    const holds = load<u32>(held + (((<usize>pfn) >> 5) << 2)) & ((<u32>1) << (pfn & 31));
+    if (holds != 0 && guestRuns && !isDirty(pfn)) broken(I_SCAN_MARKS, pfn, 0, now);
+    return;
+  }
   const word = load<u32>(told + (((<usize>pfn) >> 5) << 2));
   if ((word & ((<u32>1) << (pfn & 31))) != 0) broken(I_CLEARED_BEFORE_READ, pfn, 0, now);
 }

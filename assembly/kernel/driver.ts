@@ -10,6 +10,7 @@ import {
   L_STARTED,
   MESSAGE_SLOTS,
   M_ROUND_END,
+  M_SCAN,
   S_HOST_COPY_DEN,
   S_HOST_COPY_NUM,
   S_HOST_MESSAGE,
@@ -120,7 +121,7 @@ export function send(side: u32, f: Frontend, kind: u32, then: u32, t: u64): Mess
 export function doorbell(side: u32, f: Frontend, t: u64): void {
   const m = message(side, TO_CARD, f.slot);
   m.sent = t;
-  if (m.kind == M_ROUND_END) f.flags = (f.flags & ~COLLECTING) | UNANSWERED;
+  if (m.kind == M_ROUND_END || m.kind == M_SCAN) f.flags = (f.flags & ~COLLECTING) | UNANSWERED;
   put(side, DOWN_POSTED, 0, 4, f.slot, 1, t + STORE_TICKS);
 }
 

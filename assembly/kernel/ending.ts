@@ -20,6 +20,7 @@ import { SUSPEND, ENDED, NOTHING, SENDING, HANDLING, FORCED, Frontend, pagesLeft
 import { logged, note } from "./log";
 import { TO_CARD, TO_HOST, freeMessage, message } from "./message";
 import { g32 } from "./params";
+import { flushDropped } from "./scan-driver";
 import { count, enter } from "./stats";
 import { restoreBatch, settleMarks } from "./tracker";
 import { hostDrops } from "./workers";
@@ -85,6 +86,7 @@ export function breakOff(f: Frontend, status: u32, reason: u32, t: u64): void {
 /** Drops what is being done; pages whose marks were taken and that are not sent are dirty again. */
 function drop(f: Frontend, t: u64): void {
   if (f.doing != NOTHING) hostDrops(t, f.done);
+  flushDropped(f);
   if (f.doing == HANDLING) {
     freeMessage(0, TO_HOST, f.slot);
     handledTill(t);

@@ -50,6 +50,8 @@ export const UP_TRANSLATE: u32 = PORT_TRANSLATE;
 export const PORTS: u32 = 11;
 /** Requesters with ports of their own; the ATC is one more, those beyond it use the ports of other I/O. */
 export const REQUESTERS: u32 = 4;
+/** Flag of a read that is an AtomicOp of 64 bits, beside its requester. */
+export const ATOMIC: u32 = 256;
 
 
 @unmanaged
@@ -255,6 +257,12 @@ export function issueRead(
   const index = takeForRead(side, r, address, bytes, headers, cookie);
   const through = r == R_ATS ? UP_TRANSLATE : UP_READ + (r < R_ATS ? r : R_TENANT);
   put(side, through, address, bytes, index, r, ready);
+}
+
+/** Issues an AtomicOp, a Swap of 64 bits with 0: as a read of its 8 bytes, which are aligned. */
+export function issueSwap(side: u32, r: u32, address: u64, cookie: u32, ready: u64): void {
+  const index = takeForRead(side, r, address, 8, 1, cookie);
+  put(side, UP_READ + (r < R_ATS ? r : R_TENANT), address, 8, index, r | ATOMIC, ready);
 }
 
 /** The last byte of a read's completions will be at the card at t: its answer can be taken from then on. */

@@ -175,6 +175,11 @@ export function issuedAt(side: u32, index: u32): u64 {
   return tag(side, index).issued;
 }
 
+/** What was given with the read of a tag. */
+export function cookieOf(side: u32, index: u32): u32 {
+  return tag(side, index).cookie;
+}
+
 /** Bytes that the read of a tag asked for. */
 // @ts-ignore: decorator
 @inline

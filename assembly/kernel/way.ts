@@ -21,6 +21,7 @@ import {
   S_PCIE_LIMIT,
   S_PCIE_MPS,
   S_PCIE_MRRS,
+  S_PCIE_NPD,
   S_PCIE_NPH,
   S_PCIE_PD,
   S_PCIE_PH,
@@ -113,6 +114,8 @@ export class Way {
   downUntil: u64;
   ahead: u64; // packets of a transaction that begin within this time may be sent in one step
   pad: u32; // 3: data is padded to words of four bytes, 0: it is not
+  npd: u32; // credits for data of non-posted requests; those without a limit are not taken
+  npdAll: u32;
 }
 
 export const KIND_ACK: u32 = 0;
@@ -207,6 +210,7 @@ export function buildWays(side: u32): void {
     w.phAll = w.ph = p32(side, dir == UP ? S_PCIE_PH : S_PCIE_DOWN_PH);
     w.pdAll = w.pd = p32(side, dir == UP ? S_PCIE_PD : S_PCIE_DOWN_PD);
     w.nphAll = w.nph = p32(side, S_PCIE_NPH);
+    w.npdAll = w.npd = p32(side, S_PCIE_NPD);
     w.replayAll = w.replay = p32(side, S_PCIE_REPLAY_BYTES);
     w.dll = p32(side, S_PCIE_DLL);
     w.pad = p32(side, S_PCIE_UNPADDED) != 0 ? 0 : 3;
@@ -223,7 +227,7 @@ export function buildWays(side: u32): void {
     // a packet that still holds its replay buffer
     w.sent = ring(base, w.replay / 12 + 1);
     w.freedP = ring(base + 1, w.endlessP != 0 ? 0 : w.ph < w.pd ? w.ph : w.pd);
-    w.freedN = ring(base + 2, w.endlessN != 0 ? 0 : w.nph);
+    w.freedN = ring(base + 2, w.endlessN == 0 ? w.nph : w.npd == CREDITS_ENDLESS ? 0 : w.npd);
     const dllps: u32 = w.limit == 0 ? w.replay / 12 + 1 : <u32>((3 * w.flight) / w.limit);
     w.returns = ring(base + 3, RETURNS_KEPT + 8 + dllps);
   }
@@ -256,6 +260,7 @@ export function waysOut(side: u32): u32 {
   for (let dir: u32 = 0; dir < 2; dir++) {
     const w = way(side, dir);
     n += w.phAll - w.ph + (w.pdAll - w.pd) + (w.nphAll - w.nph) + (w.replayAll - w.replay);
+    n += w.npdAll - w.npd;
   }
   return n;
 }
@@ -288,7 +293,10 @@ export function collect(w: Way, t: u64): void {
     else if (kind == KIND_P) {
       w.ph += n;
       w.pd += load<u32>(e, 12);
-    } else w.nph += n;
+    } else {
+      w.nph += n;
+      w.npd += load<u32>(e, 12);
+    }
     r.head++;
     within(w, t);
   }
@@ -299,6 +307,7 @@ function within(w: Way, t: u64): void {
   if (w.ph > w.phAll) broken(I_CREDITS, w.ph, w.phAll, t);
   if (w.pd > w.pdAll) broken(I_CREDITS, w.pd, w.pdAll, t);
   if (w.nph > w.nphAll) broken(I_CREDITS, w.nph, w.nphAll, t);
+  if (w.npd > w.npdAll) broken(I_CREDITS, w.npd, w.npdAll, t);
   if (w.replay > w.replayAll) broken(I_CREDITS, w.replay, w.replayAll, t);
 }
 
@@ -308,7 +317,10 @@ function collectFreed(w: Way, r: Ring, kind: u32, t: u64): void {
     if (kind == KIND_P) {
       w.ph += load<u32>(ringHead(r), 8);
       w.pd += load<u32>(ringHead(r), 12);
-    } else w.nph += load<u32>(ringHead(r), 8);
+    } else {
+      w.nph += load<u32>(ringHead(r), 8);
+      w.npd += load<u32>(ringHead(r), 12);
+    }
     r.head++;
     within(w, t);
   }

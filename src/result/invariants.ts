@@ -26,6 +26,7 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   [abi.I_ONE_GUEST]: "one-guest-runs",
   [abi.I_DELTA_BASE]: "delta-base-is-placed",
   [abi.I_RESIDUAL_ONCE]: "missing-page-lands-once",
+  [abi.I_SCAN_MARKS]: "scan-loses-no-mark",
   [abi.I_SOURCE_KEPT]: "source-kept-until-whole",
   [abi.I_PLAIN_BEFORE_USE]: "page-plain-before-use",
 };

@@ -4,6 +4,28 @@ import * as abi from "../../assembly/abi.ts";
 import { ACCOUNTS, SIDES } from "./accounts.ts";
 import { type Histogram, nsOf, type Reading } from "./reading.ts";
 import { BOTH, DECRYPTION, DESTINATION, row, SOURCE, type Spec } from "./stat-rows.ts";
+import { SCAN_COUNTERS } from "./stats-scan.ts";
+
+const SOURCE: readonly number[] = [0];
+const DESTINATION: readonly number[] = [1];
+const BOTH: readonly number[] = [0, 1];
+
+/** A statistic of a side. `at` is the number of its counter or histogram in the core. */
+interface Spec {
+  readonly name: string;
+  readonly at: number;
+  readonly unit: string;
+  readonly text: string;
+  readonly sides: readonly number[];
+}
+
+const row = (name: string, at: number, unit: string, sides: readonly number[], text: string): Spec => ({
+  name,
+  at,
+  unit,
+  text,
+  sides,
+});
 
 const STORAGE_COUNTERS: readonly Spec[] = [
   row("storage.requests", abi.C_STORAGE_REQUESTS, "requests", BOTH, "storage requests answered"),
@@ -48,7 +70,7 @@ const COUNTERS: readonly Spec[] = [
   row("card.atc.misses", abi.C_ATC_MISSES, "lookups", BOTH, "pages that the card asked the IOMMU for"),
   row("card.tenant.operations", abi.C_TENANT_OPS, "operations", BOTH, "operations of other I/O that ended"),
   row("card.tenant.bytes", abi.C_TENANT_BYTES, "B", BOTH, "bytes of those operations"),
-  ...STORAGE_COUNTERS,
+  ...[...STORAGE_COUNTERS, ...SCAN_COUNTERS],
   row("guest.writes", abi.C_WRITES, "writes", BOTH, "page writes of the vCPUs"),
   row("guest.frees", abi.C_FREES, "pages", BOTH, "pages given back by the guest"),
   row(

@@ -148,7 +148,7 @@ export function pcieTicksPerByte(generation: number, lanes: number): number {
   return lane / lanes;
 }
 
-function postedCredits(values: Values): Omit<ResolvedCredits, "nph"> {
+function postedCredits(values: Values): Omit<ResolvedCredits, "nph" | "npd"> {
   return { ph: values.whole("pcie.phCredits"), pd: values.whole("pcie.pdCredits") };
 }
 
@@ -171,7 +171,11 @@ export function fillPcie(host: Values, card: Values): ResolvedPcie {
     completionHeaders: card.whole("pcie.completionHeaders"),
     replayBufferBytes: card.whole("pcie.replayBuffer"),
     flightTicks: host.ticks("pcie.flight"),
-    hostCredits: { ...postedCredits(host), nph: host.whole("pcie.nphCredits") },
+    hostCredits: {
+      ...postedCredits(host),
+      nph: host.whole("pcie.nphCredits"),
+      npd: host.whole("pcie.npdCredits"),
+    },
     cardCredits: postedCredits(card),
   };
 }

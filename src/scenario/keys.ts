@@ -299,6 +299,7 @@ export const CARD_KEYS: KeyTable = {
 export const HOST_KEYS: KeyTable = {
   ...PCIE,
   "pcie.nphCredits": credits("non-posted header credits", 2047),
+  "pcie.npdCredits": credits("non-posted data credits, of AtomicOps", 2047),
   "pcie.rcb": { measure: "octets", values: [64, 128], text: "read completion boundary of the root complex" },
   "pcie.flight": {
     measure: "time",
@@ -386,7 +387,10 @@ export const LINK_KEYS: KeyTable = {
 
 /** Keys of the tables' subjects that nothing in this version depends on, and why; they are refused. */
 export const REFUSED_KEYS: Readonly<Record<"card" | "host", Readonly<Record<string, string>>>> = {
-  card: { "pcie.nphCredits": "has no effect: the host never reads from the card; remove it" },
+  card: {
+    "pcie.nphCredits": "has no effect: the host never reads from the card; remove it",
+    "pcie.npdCredits": "has no effect: the host never reads from the card; remove it",
+  },
   host: {},
 };
 

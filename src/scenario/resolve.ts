@@ -41,6 +41,7 @@ import { checkStages, fillPlacement } from "./placement.ts";
 import { loadPreset, presetNameProblem } from "./presets.ts";
 import { Problems, valueAt } from "./problems.ts";
 import { checkResidual, fillResidual } from "./residual.ts";
+import { checkScan, checkScanTags, fillScan } from "./scan.ts";
 import {
   DEFAULT_CARD,
   DEFAULT_HOST,
@@ -186,7 +187,8 @@ function fillLink(scenario: Scenario, values: Values, destination: ResolvedSide)
 }
 
 function fillInternal({ internal }: Scenario): ResolvedScenario["internal"] {
-  const { interrupts, ...rest } = internal;
+  const { interrupts, scan, ...others } = internal;
+  const rest = { ...others, ...fillScan(internal) };
   const own = rest as Omit<ResolvedScenario["internal"], "interrupts">;
   if (interrupts === "each") return { ...own, interrupts };
   const everyTicks = Number(ticksOf(parseQuantity(interrupts.every, "time")));
@@ -269,6 +271,7 @@ function checkSections(scenario: Scenario, problems: Problems): void {
   checkDecrypt(scenario, problems);
   checkResidual(scenario, scenarioSchema.shape.migration.parse({}), problems);
   checkTenant(scenario.tenant, problems);
+  checkScan(scenario, problems);
 }
 
 /**
@@ -313,6 +316,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkPause(filledLink, problems);
   checkFailing(scenario, sides, problems);
   checkStorageTags(scenario, sides, problems);
+  checkScanTags(scenario, sides.source, problems);
   problems.done();
   const placement = fillPlacement(scenario.placement);
   return {

@@ -16,6 +16,7 @@ import { pauseSchema } from "./pause.ts";
 import { placementSchema } from "./placement.ts";
 import { algorithmSchema, missingSchema, residualSchema } from "./residual.ts";
 import { cipherFields } from "./sealing.ts";
+import { scanSchema } from "./scan.ts";
 import { softwareSchema } from "./software-section.ts";
 import { storageSchema } from "./storage.ts";
 import { trackerSchema } from "./tracker.ts";
@@ -145,10 +146,11 @@ const internal = z.strictObject({
   transport: supported(["vsock"], [], "control messages between host and card").default("vsock"),
   pages: choice(["dma", "vsock"], "how page bodies cross PCIe").default("dma"),
   addresses: supported(
-    ["bitmap", "list", "runs"],
-    ["card-scans"],
+    ["bitmap", "list", "runs", "card-scans"],
+    [],
     "form of the dirty-page addresses",
   ).default("bitmap"),
+  scan: scanSchema.optional(),
   dll: choice(["explicit", "pciebench", "ack-per-tlp", "none"], "data link layer").default("explicit"),
   iommu: choice(["off", "4KiB", "2MiB"], "address translation: its page size").default("off"),
   ats: choice(["off", "on"], "the card asks for translations itself and keeps them").default("off"),

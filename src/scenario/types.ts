@@ -15,6 +15,7 @@ import type { ResolvedHost } from "./types-host.ts";
 import type { ResolvedLink } from "./types-link.ts";
 import type { ResolvedStages } from "./types-placement.ts";
 import type { Algorithm, Residual, ResolvedMissing } from "./types-residual.ts";
+import type { ResolvedScan } from "./types-scan.ts";
 import type { ResolvedSoftware } from "./types-software.ts";
 import type { ResolvedStorage } from "./types-storage.ts";
 import type { ResolvedDevice, ResolvedTracker } from "./types-tracker.ts";
@@ -27,6 +28,7 @@ export interface ResolvedCredits {
   ph: number;
   pd: number;
   nph: number;
+  npd: number;
 }
 
 /** The link between a host and its card, as the two agree on it. */
@@ -60,7 +62,7 @@ export interface ResolvedPcie {
   /** What the host's root port advertises: it limits writes and reads of the card. */
   hostCredits: ResolvedCredits;
   /** What the card advertises: it limits doorbells and other host writes. Completions are unlimited. */
-  cardCredits: Omit<ResolvedCredits, "nph">;
+  cardCredits: Omit<ResolvedCredits, "nph" | "npd">;
 }
 
 /** What a coded page is written in. */
@@ -273,7 +275,9 @@ export interface ResolvedScenario {
   internal: {
     transport: "vsock";
     pages: "dma" | "vsock";
-    addresses: "bitmap" | "list" | "runs";
+    addresses: "bitmap" | "list" | "runs" | "card-scans";
+    /** There where the card scans the bitmap itself. */
+    scan?: ResolvedScan;
     dll: "explicit" | "pciebench" | "ack-per-tlp" | "none";
     iommu: "off" | "4KiB" | "2MiB";
     ats: "on" | "off";

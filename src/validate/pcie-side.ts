@@ -44,7 +44,7 @@ const IDEAL_ENGINE: PcieProbe["side"]["card"]["engine"] = {
 /** A link with nothing but itself in the way: no latency, no credits, every tag. */
 export function idealSide(link: IdealLink): PcieProbe["side"] {
   const { generation, lanes } = link;
-  const credits = { ph: 0, pd: 0, nph: 0 };
+  const credits = { ph: 0, pd: 0, nph: 0, npd: 0 };
   return {
     pcie: {
       generation,

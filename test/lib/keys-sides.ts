@@ -40,6 +40,10 @@ export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
   "host.pcie.phCredits": ["1", NO_DLL],
   "host.pcie.pdCredits": ["16", NO_DLL],
   "host.pcie.nphCredits": { source: ["1", NO_DLL], destination: FEW_READS },
+  "host.pcie.npdCredits": {
+    source: ["1", NO_DLL, "tracker.kind=bitmap", "internal.addresses=card-scans", ...BUSY],
+    destination: "(only the source's card scans)",
+  },
   "host.pcie.rcb": { source: ["128", "SIDE.host.pcie.combineAbove=4096"], destination: FEW_READS },
   "host.pcie.flight": "200 ns",
   "host.pcie.combineAbove": { source: "4096", destination: FEW_READS },

@@ -28,6 +28,7 @@ const FULL = [...RING, "tracker.records={ slots: 64, poll: none }"] as const;
 const AHEAD = [...RING, "tracker.records={ order: before-data }"] as const;
 /** Hits and misses of writes stand side by side. */
 const SMALL_IOTLB = ["destination.host.iommu.entries=4", "destination.host.iommu.walk=9 us"] as const;
+const SCANS = ["tracker.kind=bitmap", "internal.addresses=card-scans", ...BUSY] as const;
 const PLAIN = ["compress=off", "encrypt=off"] as const;
 const SEALED = "encrypt.decrypt={ demand: true }";
 const BOTH_LINKS = [
@@ -94,6 +95,10 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "guest.storage.unsafe": "(needs quiesce: none, which breaks an invariant; test/48-storage)",
   "internal.pages": "vsock",
   "internal.addresses": "list",
+  "internal.scan.clear": "(write-zero breaks an invariant; test/58-card-scans)",
+  "internal.scan.flush": "(none breaks an invariant; test/58-card-scans)",
+  "internal.scan.words": ["2", ...SCANS],
+  "internal.scan.tags": ["1", ...SCANS],
   "internal.dll": "none",
   "internal.iommu": "4KiB",
   "internal.ats": ["on", "internal.iommu=4KiB"],

@@ -149,6 +149,7 @@ export function randomProbe(seed: number): ProbeConfig {
     [abi.S_CARD_NUM, NS],
     [abi.S_CARD_DEN, 1],
     [abi.S_WRITE_QUEUES, 2],
+    [abi.S_PCIE_NPD, abi.CREDITS_ENDLESS],
     [abi.S_PCIE_REQUEST_BYTES, 24],
     [abi.S_PCIE_COMPLETION_BYTES, 20],
   ];

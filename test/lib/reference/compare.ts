@@ -10,7 +10,10 @@ import { type LossyFrame, LossyLink } from "./tcp-lossy.ts";
 const COMPLETION_PORT = 9;
 const DOWN_PORTS = [8, COMPLETION_PORT];
 const OTHER_PORTS: readonly number[] = [abi.PORT_POSTED + abi.R_TENANT, abi.PORT_READ + abi.R_TENANT];
-const NOT_THEIRS = [COMPLETION_PORT, abi.PORT_TRANSLATE, ...OTHER_PORTS];
+const NOT_THEIRS = [COMPLETION_PORT, abi.PORT_TRANSLATE];
+/** Where the bitmap of dirty pages lies that a card scans, by the ports of other I/O. */
+const BITMAP_AT = 0x4003_0000_0000;
+const SWAP_BYTES = 8;
 const CONTEXT = 3;
 
 /** Throws where two lists differ first, with what stands around it. */
@@ -35,16 +38,22 @@ export function sameLists<T>(name: string, core: readonly T[], reference: readon
 /** What the migration's requesters put into the ports of a side, in order. */
 export function putsOf(run: Run, side: number): TimedPut[] {
   return of(run, abi.T_PUT, side)
-    .filter((e) => !NOT_THEIRS.includes(e.which))
-    .map((e) => ({ ...asPut(e), putAt: e.c }));
+    .filter((e) => !NOT_THEIRS.includes(e.which) && (!OTHER_PORTS.includes(e.which) || ofBitmap(e)))
+    .map((e) => ({ ...asPut(e), ...(ofBitmap(e) ? scannerPut(e) : {}), putAt: e.c }));
 }
+
+const ofBitmap = (e: Happening): boolean => e.b >= BITMAP_AT;
+
+/** Reads of the bitmap are of whole batches of 256 bytes: one of 8 is a Swap. */
+const scannerPut = (e: Happening): Partial<Put> =>
+  e.which < abi.PORT_READ ? {} : { requester: abi.R_SCAN, atomic: e.a === SWAP_BYTES };
 
 const asPut = (e: Happening): Put => ({ port: e.which, bytes: e.a, address: e.b, readyAt: e.t });
 
 /** What was put into some ports of a side. */
 const putInto = (run: Run, side: number, ports: readonly number[]): Put[] =>
   of(run, abi.T_PUT, side)
-    .filter((e) => ports.includes(e.which))
+    .filter((e) => ports.includes(e.which) && (e.which === COMPLETION_PORT || !ofBitmap(e)))
     .map(asPut);
 
 /** The packets of a wire of a side (0 up, 1 down), as recorded. */

@@ -8,6 +8,10 @@ export interface Put {
   bytes: number;
   address: number;
   readyAt: number;
+  /** Of one that uses the ports of others; else the port tells. */
+  requester?: number;
+  /** A Swap of 64 bits. */
+  atomic?: boolean;
 }
 
 /** One packet on a wire. `kind` is a `T_` constant. `port` is 0 for DLLPs and SKPs. */
@@ -41,19 +45,22 @@ export interface PcieRun {
   wires: [Packet[], Packet[]];
   /** Entries of the completion port: `readyAt` is when memory has the data. */
   completions: Put[];
+  /** When memory has the data of a scanner's requests, in the order of these. */
+  scanned: number[];
   answers: Answer[];
 }
 
 /**
- * Bytes on the wire of a packet with so many of data: 24 + 4 ceil(n/4) a write, 24 a read request,
+ * Bytes on the wire of a packet with so many of data: 24 + 4 ceil(n/4) a write, 24 a read request, 32 a Swap,
  * 20 + 4 ceil(n/4) a completion; 4 more with an end-to-end CRC, n itself in pcie-bench's model.
  */
 export function tlpBytes(
   p: readonly number[],
-  kind: "write" | "read" | "completion",
+  kind: "write" | "read" | "swap" | "completion",
   dataBytes: number,
 ): number {
   if (kind === "read") return p[abi.S_PCIE_REQUEST_BYTES]!;
+  if (kind === "swap") return p[abi.S_PCIE_REQUEST_BYTES]! + 8;
   const word = p[abi.S_PCIE_UNPADDED] === 1 ? 1 : 4;
   const header = p[kind === "write" ? abi.S_PCIE_REQUEST_BYTES : abi.S_PCIE_COMPLETION_BYTES]!;
   return header + word * Math.ceil(dataBytes / word);

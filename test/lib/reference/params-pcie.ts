@@ -161,6 +161,7 @@ export function pcie(p: Put, host: Preset, card: Preset, asked: Dll, ecrc: boole
     [abi.S_PCIE_PH, "pcie.phCredits"],
     [abi.S_PCIE_PD, "pcie.pdCredits"],
     [abi.S_PCIE_NPH, "pcie.nphCredits"],
+    [abi.S_PCIE_NPD, "pcie.npdCredits"],
   ]);
   putAll(p, card, credits, [
     [abi.S_PCIE_DOWN_PH, "pcie.phCredits"],

@@ -18,6 +18,7 @@ import {
   whole,
 } from "./params-pcie.ts";
 import { residualParams } from "./params-residual.ts";
+import { scanParams } from "./params-scan.ts";
 import { stageParams } from "./params-stages.ts";
 import {
   cipherOf,
@@ -325,7 +326,7 @@ function runParams(p: Put, scenario: object): void {
   );
   p(abi.G_TRACKER_GROUP, whole(of("tracker.group", 1)));
   p(abi.G_TRACKER_RULE, which(["static", "counter", "contiguity"], "tracker.groups"));
-  p(abi.G_ADDRESSES, which(["bitmap", "list", "runs"], "internal.addresses"));
+  p(abi.G_ADDRESSES, Math.max(0, which(["bitmap", "list", "runs"], "internal.addresses")));
   const held = of("internal.interrupts", "each");
   p(abi.G_INTERRUPT_EVERY, held === "each" ? 0 : ticks(writtenAt(held, "every") ?? "50 us"));
   p(abi.G_INTERRUPT_AFTER, held === "each" ? 1 : whole(writtenAt(held, "after") ?? 32));
@@ -357,6 +358,7 @@ export function deriveParams(text: string, sets: readonly string[]): Params {
   };
   runParams(put, scenario);
   deviceParams(put, scenario);
+  const scanTags = scanParams(put, scenario);
   const late = residualParams(put, scenario, ticksPer);
   const [keyBits, rounds] = ROUNDS[switched(scenario, "encrypt", "cipher", "aes-128-gcm")]!;
   put(abi.G_ENCRYPT_BITS, keyBits);
@@ -374,6 +376,7 @@ export function deriveParams(text: string, sets: readonly string[]): Params {
     around(p, scenario, i, cards[i]!);
     hostParams(p, host, block[abi.S_MEM_JITTER] === 1);
     jitter.push(jitterOf(host, block[abi.S_MEM_JITTER] === 1));
+    p(abi.S_SCAN_TAGS, i === 0 ? scanTags : 0);
     if (i === 1) for (const [key, value] of late) p(key, value);
     engines(p, cards[i]!);
     ciphers(p, cipherOf(scenario, side as "source", cards[i]!), rounds);

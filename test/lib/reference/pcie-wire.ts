@@ -27,11 +27,12 @@ export interface Amount {
   ph: number;
   pd: number;
   nph: number;
+  npd: number;
   /** A packet is asked for once more. */
   nak?: boolean;
 }
 
-export const nothingAt = (at: number): Amount => ({ at, replay: 0, ph: 0, pd: 0, nph: 0 });
+export const nothingAt = (at: number): Amount => ({ at, replay: 0, ph: 0, pd: 0, nph: 0, npd: 0 });
 
 export interface Wire {
   ticksPerByte: number;
@@ -74,4 +75,13 @@ export function spoiler(p: readonly number[], side: number, which: number): (byt
 export function downUntil(p: readonly number[], t: number): number {
   const [from, duration] = [p[abi.S_PCIE_DOWN_AT]!, p[abi.S_PCIE_DOWN_FOR]!];
   return t >= from && t < from + duration ? from + duration : t;
+}
+
+/** The card clock's edge n clocks after the first one at t or later: edge k lies at ceil(k num / den). */
+export function clocksAfter(p: readonly number[], t: number, n: number): number {
+  const num = p[abi.S_CARD_NUM]!;
+  const den = p[abi.S_CARD_DEN]!;
+  const edge = (k: number): number => Math.ceil((k * num) / den);
+  const before = Math.floor((t * den) / num);
+  return edge(before + (edge(before) < t ? 1 : 0) + n);
 }

@@ -12,6 +12,7 @@ import { type Translation, TranslationCache } from "./ats.ts";
 import { completionPiece, type Hooks, type Packet, type PcieRun, type Put, tlpBytes } from "./packets.ts";
 import {
   type Amount,
+  clocksAfter,
   DOWN,
   downUntil,
   type Entry,
@@ -48,6 +49,7 @@ export class Link {
   readonly #explicit: boolean;
   readonly #acknowledged: boolean;
   readonly #completions: Put[] = [];
+  readonly #scanned: number[] = [];
   readonly #cache: TranslationCache;
   #puts = 0;
 
@@ -60,8 +62,8 @@ export class Link {
     this.#explicit = p[abi.S_PCIE_DLL] === abi.DLL_EXPLICIT;
     this.#acknowledged = this.#explicit || p[abi.S_PCIE_DLL] === abi.DLL_ACK_PER_TLP;
     const endless = (n: number): number => (n === abi.CREDITS_ENDLESS ? Infinity : n);
-    const up = [p[abi.S_PCIE_PH]!, p[abi.S_PCIE_PD]!, p[abi.S_PCIE_NPH]!].map(endless);
-    const down = [p[abi.S_PCIE_DOWN_PH]!, p[abi.S_PCIE_DOWN_PD]!, Infinity].map(endless);
+    const up = [p[abi.S_PCIE_PH]!, p[abi.S_PCIE_PD]!, p[abi.S_PCIE_NPH]!, p[abi.S_PCIE_NPD]!].map(endless);
+    const down = [p[abi.S_PCIE_DOWN_PH]!, p[abi.S_PCIE_DOWN_PD]!, Infinity, Infinity].map(endless);
     const [upTicks, downTicks] = [p[abi.S_PCIE_TICKS_PER_BYTE]!, p[abi.S_PCIE_DOWN_TICKS_PER_BYTE]!];
     this.#wires = [
       this.#wire(upTicks, up, [0, 1, 2, 3, 4, 5, 6, 7, TRANSLATE_PORT], spoiler(p, side, UP)),
@@ -71,14 +73,18 @@ export class Link {
 
   /** What has been done so far. */
   get done(): Omit<PcieRun, "answers"> {
-    return { wires: [this.#wires[UP].packets, this.#wires[DOWN].packets], completions: this.#completions };
+    return {
+      wires: [this.#wires[UP].packets, this.#wires[DOWN].packets],
+      completions: this.#completions,
+      scanned: this.#scanned,
+    };
   }
 
   /** Puts a transaction into a port, behind all others; returns its place among all that were put. */
   put(put: Put): number {
     const wire = this.#wires[put.port === DOORBELL_PORT ? DOWN : UP];
     const order = this.#puts++;
-    const entry = { ...put, order, requester: put.port - READ_PORT, sentBytes: 0 };
+    const entry = { ...put, order, requester: put.requester ?? put.port - READ_PORT, sentBytes: 0 };
     wire.ports.get(put.port)!.push(entry);
     if (put.port !== DOORBELL_PORT) this.#cache.translate(entry);
     return order;
@@ -111,7 +117,7 @@ export class Link {
       classNext: POSTED,
       readNext: READ_PORT,
       ports: new Map(ports.map((port) => [port, []])),
-      room: { replay, ph: credits[0]!, pd: credits[1]!, nph: credits[2]! },
+      room: { replay, ph: credits[0]!, pd: credits[1]!, nph: credits[2]!, npd: credits[3]! },
       returns: [],
       unacknowledged: [],
       freedPosted: [],
@@ -158,6 +164,7 @@ export class Link {
       wire.room.ph += back.ph;
       wire.room.pd += back.pd;
       wire.room.nph += back.nph;
+      wire.room.npd += back.npd;
       if (back.nak) wire.unheard = false;
     }
   }
@@ -214,12 +221,13 @@ export class Link {
         back.ph += one.ph;
         back.pd += one.pd;
         back.nph += one.nph;
+        back.npd += one.npd;
       }
     }
     this.#returns(other, back);
     const amount = [back.replay, back.ph, back.nph, 0][what]!;
     const wire = this.#wires[which]!;
-    this.#record(wire, { kind: abi.T_DLLP, startAt: t, port: 0, what, amount, units: back.pd });
+    this.#record(wire, { kind: abi.T_DLLP, startAt: t, port: 0, what, amount, units: back.pd + back.npd });
     wire.freeAt = t + duration;
   }
 
@@ -275,20 +283,22 @@ export class Link {
     if (entry.readyAt > t) return false;
     const needs = this.#needs(entry);
     const { room } = wire;
-    return needs.replay <= room.replay && needs.ph <= room.ph && needs.pd <= room.pd && needs.nph <= room.nph;
+    return (["replay", "ph", "pd", "nph", "npd"] as const).every((one) => needs[one] <= room[one]);
   }
 
   #needs(entry: Entry): Wire["room"] {
     const p = this.#p;
     if (entry.port === COMPLETION_PORT) {
       const data = completionPiece(p, entry.address, entry.bytes, entry.sentBytes);
-      return { replay: tlpBytes(p, "completion", data), ph: 0, pd: 0, nph: 0 };
+      return { replay: tlpBytes(p, "completion", data), ph: 0, pd: 0, nph: 0, npd: 0 };
     }
     const asks = entry.port === TRANSLATE_PORT;
     const reads = asks || (entry.port >= READ_PORT && entry.port < READ_PORT + REQUESTERS);
-    if (reads) return { replay: tlpBytes(p, "read", 0), ph: 0, pd: 0, nph: 1 };
+    // the operand of a Swap is one unit of data
+    if (entry.atomic === true) return { replay: tlpBytes(p, "swap", 8), ph: 0, pd: 0, nph: 1, npd: 1 };
+    if (reads) return { replay: tlpBytes(p, "read", 0), ph: 0, pd: 0, nph: 1, npd: 0 };
     const data = this.#writePiece(entry);
-    return { replay: tlpBytes(p, "write", data), ph: 1, pd: Math.ceil(data / 16), nph: 0 };
+    return { replay: tlpBytes(p, "write", data), ph: 1, pd: Math.ceil(data / 16), nph: 0, npd: 0 };
   }
 
   /** Bytes of the next packet of a write: cut at multiples of MPS. */
@@ -311,6 +321,7 @@ export class Link {
     wire.room.ph -= needs.ph;
     wire.room.pd -= needs.pd;
     wire.room.nph -= needs.nph;
+    wire.room.npd -= needs.npd;
     const duration = needs.replay * wire.ticksPerByte;
     wire.freeAt = t + duration;
     const arriveAt = t + duration + this.#p[abi.S_PCIE_FLIGHT]!;
@@ -358,6 +369,7 @@ export class Link {
         : this.#root.translation(address, arriveAt);
     const put = { port: COMPLETION_PORT, bytes, address, readyAt };
     this.#completions.push(put);
+    if (requester === abi.R_SCAN) this.#scanned.push(readyAt);
     const queue = this.#wires[DOWN].ports.get(COMPLETION_PORT)!;
     const begun = queue.filter((e) => e.sentBytes > 0);
     const others = queue.filter((e) => e.sentBytes === 0);
@@ -365,16 +377,16 @@ export class Link {
     others.sort((a, b) => a.readyAt - b.readyAt);
     this.#wires[DOWN].ports.set(COMPLETION_PORT, [...begun, ...others]);
     // a pool without a limit is not returned to
-    if (wire.room.nph === Infinity) return;
-    this.#freed(wire, wire.freedNonPosted, { ...nothingAt(startAt), nph: 1 });
+    const nph = wire.room.nph === Infinity ? 0 : 1;
+    const npd = entry.atomic !== true || wire.room.npd === Infinity ? 0 : 1;
+    if (nph + npd > 0) this.#freed(wire, wire.freedNonPosted, { ...nothingAt(startAt), nph, npd });
   }
 
   #writeArrives(which: number, wire: Wire, entry: Entry, arriveAt: number): number {
     const p = this.#p;
     const data = this.#writePiece(entry);
     entry.sentBytes += data;
-    if (entry.sentBytes < entry.bytes)
-      entry.readyAt = this.#clocksAfter(entry.readyAt, p[abi.S_WRITE_ISSUE]!);
+    if (entry.sentBytes < entry.bytes) entry.readyAt = clocksAfter(p, entry.readyAt, p[abi.S_WRITE_ISSUE]!);
     const address = entry.address + entry.sentBytes - data;
     const isData = entry.port === abi.R_DATA || entry.port === abi.R_TENANT;
     const landedAt = which === UP ? this.#root.write(address, data, arriveAt, isData) : arriveAt;
@@ -382,15 +394,6 @@ export class Link {
     if (wire.room.ph === Infinity && wire.room.pd === Infinity) return data;
     this.#freed(wire, wire.freedPosted, { ...nothingAt(landedAt), ph: 1, pd: Math.ceil(data / 16) });
     return data;
-  }
-
-  /** The card clock's edge n clocks after the first one at t or later: edge k lies at ceil(k num / den). */
-  #clocksAfter(t: number, n: number): number {
-    const num = this.#p[abi.S_CARD_NUM]!;
-    const den = this.#p[abi.S_CARD_DEN]!;
-    const edge = (k: number): number => Math.ceil((k * num) / den);
-    const before = Math.floor((t * den) / num);
-    return edge(before + (edge(before) < t ? 1 : 0) + n);
   }
 
   /** Freed by the receiver: owed by an UpdateFC, or back one flight later without a data link layer. */
