@@ -178,8 +178,7 @@ export function build(): u32 {
   const bodies = g32(G_CONTENT) != CONTENT_SIZED || g32(G_DELTA_SETS) != 0;
   buildTouch();
   if (!buildPages() || !buildTracker() || !buildResidual() || !buildGuest(bodies)) return BUILD_MEMORY;
-  if (!buildDeferred() || !buildStorage()) return BUILD_MEMORY;
-  if (!buildStorage() || !buildBitmapScan()) return BUILD_MEMORY;
+  if (!buildDeferred() || !buildStorage() || !buildBitmapScan()) return BUILD_MEMORY;
   buildMessages(bodies && g32(G_PAGES_OVER_VSOCK) != 0);
   if (!buildNet()) return BUILD_MEMORY;
   buildFirmware(handshakeTicks());

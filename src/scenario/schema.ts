@@ -15,8 +15,8 @@ import { CARD_KEYS, HOST_KEYS, type KeySpec, LINK_KEYS, REFUSED_KEYS } from "./k
 import { pauseSchema } from "./pause.ts";
 import { placementSchema } from "./placement.ts";
 import { algorithmSchema, missingSchema, residualSchema } from "./residual.ts";
-import { cipherFields } from "./sealing.ts";
 import { scanSchema } from "./scan.ts";
+import { cipherFields } from "./sealing.ts";
 import { softwareSchema } from "./software-section.ts";
 import { storageSchema } from "./storage.ts";
 import { trackerSchema } from "./tracker.ts";
