@@ -88,6 +88,7 @@ import { buildAdapters } from "./kernel/adapter-state";
 import { guestRuns, setGuestRuns } from "./kernel/dirty";
 import { devices, endStalls, quiesceDevices } from "./kernel/device-writes";
 import { fetchesReset } from "./kernel/fetch";
+import { buildGuests, several } from "./kernel/guests";
 import { fifosReset, pop, queue, ready } from "./kernel/fifo";
 import { buildJobs } from "./kernel/jobs";
 import { logReset, logged, note } from "./kernel/log";
@@ -130,6 +131,7 @@ import { buildTouch, guestLeaves, justResumed, resumeSeen } from "./kernel/touch
 import { buildTracker } from "./kernel/tracker";
 import { DOWN, UP } from "./kernel/way";
 import { beginStages, endStage } from "./board-cores";
+import { guestThere } from "./board-guests";
 import { buildHome, deviceOnce, differingDevice, whatIsOut } from "./board-home";
 import { buildNet, handshakeTicks, linkLost, shutLink, stepRx, stepTx } from "./board-net";
 import { buildEncoder, buildKeys, wireQueues, wirePorts, buildUnits } from "./board-wiring";
@@ -171,6 +173,7 @@ export function build(): u32 {
   clearAll();
   buildTrouble();
   buildHome();
+  buildGuests();
   endAt = NEVER;
   clock = 0;
   draining = false;
@@ -436,6 +439,7 @@ function stepHost(side: u32, t: u64): void {
   if (side == 0 && !guestRuns) wake(0, U_GUEST, t);
   if (handledAt == t) wake(side, U_CONTROL, t);
   if (justResumed) resumedEarly(t);
+  if (several && side == 1) guestThere(t);
   if (endedAt == 0 || (endAt != NEVER && !movedAfterAll(side, t))) return;
   note(L_ENDED, t);
   if (logged(L_STATUS) != STATUS_RUNNING && guestRuns) guestStays(t);
@@ -443,10 +447,10 @@ function stepHost(side: u32, t: u64): void {
     note(L_STATUS, STATUS_COMPLETED);
     if (residual == 0) {
       note(L_RESUMED, t);
-      deviceThere(t);
+      if (!several) deviceThere(t);
     }
     // at this very instant, not only after the drain: the guest reads its memory now
-    const behind = residual == 0 ? firstBehind() : firstOlder();
+    const behind = several ? ABSENT : residual == 0 ? firstBehind() : firstOlder();
     if (behind != ABSENT) broken(I_DESTINATION_EQUALS_SOURCE, behind, placedVersion(behind), t);
   }
   endAt = t + g(G_NET_PROPAGATION);

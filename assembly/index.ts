@@ -21,6 +21,7 @@ export {
   deviceState,
   devicePlace,
 } from "./kernel/pages";
+export { guestCount, guestTable } from "./kernel/guests";
 export { touchersAt } from "./kernel/touch";
 export { bodiesAt, eventsAt, inputGiven, vcpusAt } from "./host/guest";
 export { contentWord, scratch } from "./card/sizing";

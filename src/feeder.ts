@@ -4,6 +4,7 @@ import * as abi from "../assembly/abi.ts";
 import { type Carrying, isOneOf, keptEvery } from "./carried.ts";
 import type { Core } from "./core.ts";
 import type { WordOf } from "./given-sizes.ts";
+import { ALONE, type Place } from "./guest-parts.ts";
 import { ringEvents } from "./params.ts";
 import { NEVER } from "./params-faults.ts";
 import type { ResolvedScenario } from "./scenario/types.ts";
@@ -69,6 +70,7 @@ export class Feeder {
   readonly #sized: boolean;
   /** One page in so many has its bytes at the source. */
   readonly #kept: number;
+  readonly #place: Place;
   #fed = 0n;
   #ended = false;
   /** Page versions given with recorded contents, and with stand-ins. */
@@ -80,6 +82,7 @@ export class Feeder {
   /**
    * @param wordOf content word of a body that is not zero; the core's compressor says it unless given
    * @param wordOfSize the same of a size that is recorded
+   * @param place where the guest lies among several
    */
   constructor(
     core: Core,
@@ -87,8 +90,10 @@ export class Feeder {
     scenario: FedScenario,
     wordOf: WordOf = (body) => core.contentWord(body),
     wordOfSize = (size: number): number => size,
+    place = ALONE,
   ) {
     this.#core = core;
+    this.#place = place;
     this.#stream = stream;
     this.#ring = ringEvents(scenario);
     this.#sized = scenario.content.mode !== "full";
@@ -108,7 +113,7 @@ export class Feeder {
     const image = this.#core.address("sourceImageAt");
     for (const block of this.#stream.initial()) {
       for (let i = 0; i < block.count; i++) {
-        const pfn = block.firstPfn + i;
+        const pfn = this.#place.firstPage + block.firstPfn + i;
         const id = block.contentIds[i]!;
         if (block.flags[i]! & EventFlag.estimated) this.estimated++;
         else this.captured++;
@@ -136,7 +141,7 @@ export class Feeder {
     }
     if (this.#ended && this.endedAt === null) this.endedAt = this.#fed;
     for (let v = 0; v < this.#lanes.length; v++) {
-      this.#core.setU64(this.#core.address("vcpusAt") + v * 32 + 24, this.#fedUntil(this.#lanes[v]!));
+      this.#core.setU64(this.#vcpuAt(v) + 24, this.#fedUntil(this.#lanes[v]!));
     }
     this.#core.inputGiven();
   }
@@ -148,8 +153,13 @@ export class Feeder {
     return this.#ended ? NEVER : this.#fed;
   }
 
+  /** Where the core has what it knows of a vCPU. */
+  #vcpuAt(v: number): number {
+    return this.#core.address("vcpusAt") + (this.#place.firstVcpu + v) * 32;
+  }
+
   #isEmpty(v: number): boolean {
-    const at = (this.#core.address("vcpusAt") + v * 32) >>> 2;
+    const at = this.#vcpuAt(v) >>> 2;
     return this.#core.u32[at + 4] === this.#core.u32[at + 5];
   }
 
@@ -187,20 +197,16 @@ export class Feeder {
     const lane = this.#lanes[v]!;
     if (lane.pending === 0) return;
     const u32 = this.#core.u32;
-    const state = (this.#core.address("vcpusAt") + v * 32) >>> 2;
-    const events = this.#core.address("eventsAt") + v * this.#ring * abi.EVENT_BYTES;
+    const state = this.#vcpuAt(v) >>> 2;
+    const first = (this.#place.firstVcpu + v) * this.#ring;
+    const events = this.#core.address("eventsAt") + first * abi.EVENT_BYTES;
     let tail = u32[state + 5]!;
     let room = this.#ring - ((tail - u32[state + 4]!) >>> 0);
     while (room > 0 && lane.batches.length > 0) {
       const part = lane.batches[0]!;
       while (room > 0 && part.at < part.order.length) {
         const slot = tail % this.#ring;
-        this.#put(
-          part.batch,
-          part.order[part.at]!,
-          (events + slot * abi.EVENT_BYTES) >>> 2,
-          v * this.#ring + slot,
-        );
+        this.#put(part.batch, part.order[part.at]!, (events + slot * abi.EVENT_BYTES) >>> 2, first + slot);
         part.at++;
         lane.pending--;
         tail = (tail + 1) >>> 0;
@@ -213,7 +219,7 @@ export class Feeder {
 
   #put(batch: GuestBatch, i: number, at: number, body: number): void {
     const flags = batch.flags[i]!;
-    const pfn = batch.pfns[i]!;
+    const pfn = this.#place.firstPage + batch.pfns[i]!;
     const id = batch.contentIds[i]!;
     const keep = id === KEEP_CONTENT;
     let word = 0;

@@ -9,6 +9,7 @@ import * as abi from "../assembly/abi.ts";
 import { carriedEvery, isOneOf, keptEvery } from "./carried.ts";
 import type { Core } from "./core.ts";
 import { vcpuOf } from "./feeder.ts";
+import { ALONE, type Place } from "./guest-parts.ts";
 import { deviceWrites } from "./params-devices.ts";
 import type { ResolvedScenario } from "./scenario/types.ts";
 import { expectStorage } from "./storage.ts";
@@ -36,16 +37,19 @@ export function compare(
   stream: GuestStream,
   scenario: ResolvedScenario,
   subject: Subject,
+  { firstPage, firstVcpu }: Place = ALONE,
 ): Comparison {
   const { pages } = stream;
   const vcpus = scenario.guest.vcpus;
   const every = subject === "source" ? keptEvery(scenario) : carriedEvery(scenario);
-  const bytes = every === 0 ? 0 : Math.ceil(pages / every) * abi.PAGE_BYTES;
+  // the body of page p of all guests is at floor(p / every) of them
+  const before = every === 0 ? 0 : Math.ceil(firstPage / every);
+  const bytes = every === 0 ? 0 : (Math.ceil((firstPage + pages) / every) - before) * abi.PAGE_BYTES;
   const image = new Uint8Array(bytes);
   const versions = new Uint32Array(pages);
   const place = (pfn: number, body: Uint8Array | null): void => {
-    if (!isOneOf(every, pfn)) return;
-    const at = Math.floor(pfn / every) * abi.PAGE_BYTES;
+    if (!isOneOf(every, firstPage + pfn)) return;
+    const at = ((firstPage + pfn) / every - before) * abi.PAGE_BYTES;
     if (body === null) image.fill(0, at, at + abi.PAGE_BYTES);
     else image.set(body, at);
   };
@@ -58,7 +62,7 @@ export function compare(
   }
   // what a guest that has resumed before every page was there wrote at the destination is not the source's
   const moved = subject === "source" && core.logged(abi.L_ARRIVED) !== 0n;
-  const counts = moved ? core.address("touchersAt") + 16 : core.address("vcpusAt") + 8;
+  const counts = (moved ? core.address("touchersAt") + 16 : core.address("vcpusAt") + 8) + 32 * firstVcpu;
   const left = Array.from({ length: vcpus }, (_, v) => Number(core.u64(counts + v * 32)));
   let total = left.reduce((a, b) => a + b, 0);
   while (total > 0) {
@@ -83,7 +87,7 @@ export function compare(
     versions[pfn] = version;
     if (bytes > 0) place(pfn, body);
   });
-  return difference(core, versions, image, every, subject);
+  return difference(core, versions, image, every, subject, firstPage);
 }
 
 /** Compares a page word by word. */
@@ -98,19 +102,22 @@ function difference(
   image: Uint8Array,
   every: number,
   subject: Subject,
+  firstPage: number,
 ): Comparison {
   const destination = subject === "destination";
   const held = core.address(destination ? "placedVersionsAt" : "sourceVersionsAt") >>> 2;
   const bodies = core.address(destination ? "placedImageAt" : "sourceImageAt");
   const expected = new Uint32Array(image.buffer, image.byteOffset, image.length >>> 2);
+  const before = every === 0 ? 0 : Math.ceil(firstPage / every);
   let different = 0;
   let first: number | null = null;
   for (let pfn = 0; pfn < versions.length; pfn++) {
-    const version = core.u32[held + pfn]!;
+    const page = firstPage + pfn;
+    const version = core.u32[held + page]!;
     let same = version === versions[pfn] && version !== ABSENT;
-    if (same && isOneOf(every, pfn)) {
-      const at = Math.floor(pfn / every) * abi.PAGE_BYTES;
-      same = equalPages(core.u32, (bodies + at) >>> 2, expected, at >>> 2);
+    if (same && isOneOf(every, page)) {
+      const at = (page / every) * abi.PAGE_BYTES;
+      same = equalPages(core.u32, (bodies + at) >>> 2, expected, (at - before * abi.PAGE_BYTES) >>> 2);
     }
     if (!same) {
       different++;

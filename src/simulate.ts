@@ -7,12 +7,14 @@ import * as abi from "../assembly/abi.ts";
 import { attemptOf, keysOf, nextScenario, withAttempts } from "./attempts.ts";
 import { clairvoyantOf } from "./clairvoyant.ts";
 import type { Core } from "./core.ts";
-import { fillDeviceState } from "./device-state.ts";
 import { Feeder } from "./feeder.ts";
 import { wordOfSize, wordsOf } from "./given-sizes.ts";
+import { partsOf, scenarioOf } from "./guest-parts.ts";
+import { compareGuests, type Fed, fillDeviceStates, merged, stateEqual, together } from "./guests.ts";
 import { compare } from "./oracle.ts";
 import { setParams } from "./params.ts";
 import { refuseDevices } from "./params-devices.ts";
+import { setGuests } from "./params-guests.ts";
 import { storagePages } from "./params-storage.ts";
 import { invariantName } from "./result/invariants.ts";
 import { type Findings, isSound, makeResult } from "./result/make.ts";
@@ -73,10 +75,21 @@ function refuse(scenario: ResolvedScenario, pages: number): void {
   );
 }
 
-function prepare(input: SimulateInput): Feeder {
+/** What feeds the guest, or each of several. */
+function feederOf({ core, scenario, stream }: SimulateInput): Fed {
+  const [words, ofSize] = [wordsOf(scenario), wordOfSize(scenario)];
+  if (scenario.guests === undefined) return new Feeder(core, stream.fork(), scenario, words, ofSize);
+  const feeders = partsOf(scenario, stream).map(
+    (part, k) => new Feeder(core, stream.parts![k]!.fork(), scenarioOf(scenario, k), words, ofSize, part),
+  );
+  return together(core, feeders);
+}
+
+function prepare(input: SimulateInput): Fed {
   const { core, scenario, stream } = input;
   refuse(scenario, stream.pages);
   setParams(core, scenario, stream.pages, input.quantumTicks ?? null);
+  setGuests(core, scenario, stream);
   const built = core.build();
   if (built === 1) {
     const { mode } = scenario.content;
@@ -84,11 +97,10 @@ function prepare(input: SimulateInput): Feeder {
     throw new RunRefused("content", `${mode} does not fit 4 GiB with ${stream.pages} pages; ${right}`);
   }
   if (built !== 0) throw new SimulatorFault(`the board was not built (${built})`);
-  const feeder = new Feeder(core, stream.fork(), scenario, wordsOf(scenario), wordOfSize(scenario));
+  const feeder = feederOf(input);
   feeder.loadImage();
   loadStorage(core, scenario, wordsOf(scenario));
-  const at = core.address("deviceState");
-  fillDeviceState(core.u8.subarray(at, at + scenario.guest.deviceStateBytes), scenario.seed);
+  fillDeviceStates(core, scenario, stream);
   feeder.feed();
   return feeder;
 }
@@ -109,7 +121,7 @@ interface Ended {
 }
 
 /** Runs to the end, a slice at a time. */
-function* advance(input: SimulateInput, feeder: Feeder): Generator<Progress, Ended> {
+function* advance(input: SimulateInput, feeder: Fed): Generator<Progress, Ended> {
   const { core, scenario, stream } = input;
   const slice = input.sliceTicks ?? SLICE_TICKS;
   const failAt = scenario.guest.atEnd === "fail" ? stream.endTicks : null;
@@ -142,16 +154,23 @@ function* advance(input: SimulateInput, feeder: Feeder): Generator<Progress, End
   }
 }
 
-function deviceStateEqual(core: Core, scenario: ResolvedScenario): boolean {
-  const expected = new Uint8Array(scenario.guest.deviceStateBytes);
-  fillDeviceState(expected, scenario.seed);
-  const at = core.address("devicePlace");
-  const placed = core.u8.subarray(at, at + expected.length);
-  for (let i = 0; i < expected.length; i++) if (placed[i] !== expected[i]) return false;
-  return true;
+/** Memory and device state against what they must be. */
+function compared(input: SimulateInput, completed: boolean) {
+  const { core, scenario, stream } = input;
+  if (scenario.guests !== undefined) {
+    const guests = compareGuests(core, stream, scenario);
+    const equal = guests.every((one) => one.deviceStateEqual !== false);
+    const comparison = merged(guests, partsOf(scenario, stream));
+    return { comparison, deviceStateEqual: completed ? equal : null, guests };
+  }
+  const { deviceStateBytes: deviceBytes } = scenario.guest;
+  return {
+    comparison: compare(core, stream.fork(), scenario, completed ? "destination" : "source"),
+    deviceStateEqual: completed ? stateEqual(core, { deviceFirst: 0, deviceBytes }, scenario.seed) : null,
+  };
 }
 
-function examine(input: SimulateInput, feeder: Feeder, ended: Ended, outcome: Outcome): Findings {
+function examine(input: SimulateInput, feeder: Fed, ended: Ended, outcome: Outcome): Findings {
   const { core, scenario, stream } = input;
   const broken = {
     number: Number(core.global("brokenInvariant")),
@@ -166,14 +185,14 @@ function examine(input: SimulateInput, feeder: Feeder, ended: Ended, outcome: Ou
   }
   const completed = outcome.status === "completed";
   const notHome = ended.stop === abi.STOP_DONE ? core.notHome() : null;
-  const comparison = compare(core, stream.fork(), scenario, completed ? "destination" : "source");
-  const equal = completed ? deviceStateEqual(core, scenario) : null;
   const records = Number(core.global("recordsWrittenOff"));
   const lost = notHome !== null && (Number(core.global("linkClosed")) !== 0 || records !== 0);
   const [linkBytes, inCard] = ["bytesWrittenOff", "cardWrittenOff"].map((name) => Number(core.global(name)));
   const writtenOff = lost ? { records, linkBytes: linkBytes!, inCard: inCard! } : null;
-  const clairvoyant = completed ? clairvoyantOf(core, stream.fork(), scenario) : null;
-  const found = { comparison, deviceStateEqual: equal, notHome, writtenOff, clairvoyant };
+  // of one guest: those of several are sent in turns
+  const alone = completed && scenario.guests === undefined;
+  const clairvoyant = alone ? clairvoyantOf(core, stream.fork(), scenario) : null;
+  const found = { ...compared(input, completed), notHome, writtenOff, clairvoyant };
   return { broken, ...found, captured, estimated };
 }
 

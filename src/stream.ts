@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The guest's writes that a scenario asks for: from an open trace, or generated. */
 import { recordedUnder } from "./given-sizes.ts";
+import { guestsStream, scenarioOf } from "./guest-parts.ts";
 import type { ResolvedScenario } from "./scenario/types.ts";
 import { GuestRefused } from "./trace/errors.ts";
 import type { GuestStream } from "./trace/events.ts";
@@ -18,7 +19,9 @@ const TICKS_PER_SECOND = 1024e12;
  * other options out of range
  */
 export function guestStream(scenario: ResolvedScenario, trace: MdtTrace | null): GuestStream {
-  const { guest, seed } = scenario;
+  const { guest, guests, seed } = scenario;
+  if (guests !== undefined)
+    return guestsStream(guests.map((_, k) => guestStream(scenarioOf(scenario, k), trace)));
   if (guest.generate !== null) {
     const { memoryPages, ticksPerWrite, workingSetPages, pattern } = guest.generate;
     const perSecond = ticksPerWrite === null ? 0 : (TICKS_PER_SECOND / ticksPerWrite[0]) * ticksPerWrite[1];

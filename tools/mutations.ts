@@ -12,6 +12,7 @@ import { devices } from "./mutations/devices.ts";
 import { engines } from "./mutations/engines.ts";
 import { failing } from "./mutations/failing.ts";
 import { failures } from "./mutations/failures.ts";
+import { guests } from "./mutations/guests.ts";
 import { harness } from "./mutations/harness.ts";
 import { host } from "./mutations/host.ts";
 import { kernel } from "./mutations/kernel.ts";
@@ -36,6 +37,7 @@ export const mutations: readonly Mutation[] = [
   host,
   residual,
   deferred,
+  guests,
   trackers,
   devices,
   storage,

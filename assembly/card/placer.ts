@@ -56,6 +56,7 @@ import { nextRun, runBytes, runStart, xbzrleDecode } from "../codec/xbzrle";
 import { LANDED_AT, addressOf } from "../kernel/address";
 import { completing, writeDone } from "../kernel/completion";
 import { becomesPlain, deferring, keepRecord, plainHandedOver } from "../kernel/deferred";
+import { deviceComes, several } from "../kernel/guests";
 import { addSeries } from "../kernel/log";
 import { head, pop, queue, ready } from "../kernel/fifo";
 import {
@@ -237,6 +238,7 @@ function pass(side: u32, index: u32, j: Job, t: u64): void {
     if (j.kind == JOB_ZERO) count(side, C_PLACED_SKIPPED, 1);
   } else {
     memory.copy(devicePlace() + j.pfn, slotAt(side, j.slotIn), j.bytes);
+    if (several) deviceComes(j.pfn);
   }
   placedAdd(side, j.kind, j.bytes, t);
   if (j.slotIn != NO_SLOT) freeSlot(side, j.slotIn);

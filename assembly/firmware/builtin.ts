@@ -69,6 +69,7 @@ import {
   onItsWay,
 } from "../kernel/jobs";
 import { fetchBegun } from "../kernel/fetch";
+import { deviceDue, deviceThere, lastRoundThere, several } from "../kernel/guests";
 import { logged, note } from "../kernel/log";
 import { NO_MESSAGE, ON_CARD, freeMessage, message } from "../kernel/message";
 import { deviceBytes } from "../kernel/pages";
@@ -90,7 +91,7 @@ import {
   pollResidual,
 } from "./residual";
 import { buildScanFirmware, countsFirst, onScanEvent, onScanMessage, pollScan } from "./scanning";
-import { next, own, tell } from "./telling";
+import { guestOf, next, own, resumeOneOf, tell } from "./telling";
 
 /** Flags of Progress. */
 const ROUND_HERE: u32 = 1;
@@ -229,6 +230,7 @@ function answerRound(side: u32, q: Progress, t: u64): void {
     q.flags |= FINAL_PLACED;
     if (!early) note(L_RAM_DONE, t);
     if (deferring) beginResumeSet(t);
+    if (several) lastRoundThere(guestOf(q.round), t);
   }
   q.flags &= ~(ROUND_HERE | ROUND_ANSWERING);
 }
@@ -301,17 +303,20 @@ export function poll(side: u32, t: u64): void {
     }
   }
   if (side == 0) return;
-  const all = <u64>deviceBytes;
+  const all = several ? deviceDue() : <u64>deviceBytes;
   const most = MESSAGE_BYTES_MAX - PAGE_BYTES;
   while (q.deviceSent < q.device && (q.device - q.deviceSent >= most || q.device == all)) {
     const n = q.device - q.deviceSent < most ? q.device - q.deviceSent : most;
     if (tell(side, M_DEVICE, <u32>n, next(side, t)) == NO_MESSAGE) return;
     q.deviceSent += n;
     if (q.deviceSent == all) note(L_DEVICE_DONE, t);
+    if (several && q.deviceSent == all) deviceThere(t);
   }
   const there = (q.flags & FINAL_PLACED) != 0 && q.deviceSent == all && mayResume();
   if (there && (q.flags & RESUME_SENT) == 0) {
-    if (tell(side, M_RESUME, 16, next(side, t)) == NO_MESSAGE) return;
-    q.flags |= RESUME_SENT;
+    const m = tell(side, M_RESUME, 16, next(side, t));
+    if (m == NO_MESSAGE) return;
+    if (several) q.flags &= ~resumeOneOf(m, q.round, ROUND_FINAL | FINAL_PLACED);
+    else q.flags |= RESUME_SENT;
   }
 }

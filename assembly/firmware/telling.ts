@@ -2,6 +2,7 @@
 // How the firmware tells: its peer in records that it makes itself, the front-end in messages.
 import { MESSAGE_SLOTS, Q_OWN, Q_TO_HOST } from "../abi";
 import { push, queue } from "../kernel/fifo";
+import { toldToResume } from "../kernel/guests";
 import { CARRIED, job, takeJob } from "../kernel/jobs";
 import { Message, NO_MESSAGE, TO_HOST, message, takeMessage } from "../kernel/message";
 import { sizedByWord } from "../kernel/pages";
@@ -33,4 +34,17 @@ export function tell(side: u32, kind: u32, bytes: u32, at: u64): Message {
   m.bytes = bytes;
   push(queue(side, Q_TO_HOST), slot, at);
   return m;
+}
+
+/** Of several guests the one that the end of a round tells of (kernel/evacuation). */
+export function guestOf(round: u32): u32 {
+  return ((round >> 16) & 0xff) - 1;
+}
+
+/** A guest is to be resumed, what comes next is another's: the flags of its last round, which are over. */
+export function resumeOneOf(m: Message, round: u32, flags: u32): u32 {
+  m.a = guestOf(round);
+  m.b = round >> 24;
+  toldToResume();
+  return flags;
 }

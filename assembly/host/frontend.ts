@@ -28,10 +28,10 @@ import {
   G_ROUNDS_MAX,
   G_START_AT,
   G_TRACKER_START,
+  GT_DEVICE_BYTES,
   I_ONE_GUEST,
   L_PENDING_PAGES,
   L_PRECOPY_BYTES,
-  L_ROUNDS,
   L_SETUP_DONE,
   L_STARTED,
   L_SUSPENDED,
@@ -107,6 +107,7 @@ import {
   SERVE,
   RELEASE,
   BACK,
+  CHOOSE,
   ENDED,
   NOTHING,
   SENDING,
@@ -129,7 +130,28 @@ import {
   pagesOf,
 } from "../kernel/driver";
 import { breakOff, buildEnding, endsAt, giveUp, handedBits, handledTill, timeUp } from "../kernel/ending";
+import {
+  chooseGuest,
+  guestCleared,
+  guestGivenUp,
+  guestPlaced,
+  guestStopped,
+  roundWord,
+  roundsUp,
+  trackGuest,
+} from "../kernel/evacuation";
 import { pop, queue, ready } from "../kernel/fifo";
+import {
+  arriving,
+  deviceEnd,
+  endBatch,
+  firstBatch,
+  ofGuest,
+  resumesThere,
+  runsHere,
+  several,
+  turn,
+} from "../kernel/guests";
 import { logged, note, noteRound, roundNote } from "../kernel/log";
 import {
   Message,
@@ -152,6 +174,7 @@ import {
   sendScan,
   startTicks,
 } from "../kernel/scan-driver";
+import { beginRound, moved, nextTurn, toResume } from "../kernel/round";
 import { wake } from "../kernel/schedule";
 import { heardOfPages, mapped, readingTicks, release, resumedEarly, serve, whole } from "../kernel/serving";
 import { broken, count, counted, enter, evaluates } from "../kernel/stats";
@@ -272,21 +295,10 @@ function startTracker(f: Frontend, t: u64): bool {
 
 /** Starts the tracker: every page is protected, one flush. */
 function track(side: u32, t: u64): u64 {
+  if (several) return trackGuest(side, t);
   startTracking(t);
   holdUp(p(side, S_HOST_TLB_FLUSH));
   return t + g(G_PAGES) * p(side, S_HOST_PROTECT_PAGE) + p(side, S_HOST_TLB_FLUSH) + startTicks();
-}
-
-function beginRound(f: Frontend, t: u64): void {
-  // marks set while the tracker started are the first round's
-  f.marks = f.round == 0 ? 0 : marksSet();
-  f.round++;
-  f.flags |= COLLECTING;
-  f.batch = 0;
-  f.left = 0;
-  f.announced = 0;
-  noteRound(f.round - 1, RL_START, t);
-  note(L_ROUNDS, f.round);
 }
 
 /** Collects the next batch and begins to tell the card of it. */
@@ -295,11 +307,11 @@ function collect(side: u32, f: Frontend, t: u64): bool {
     note(L_SETUP_DONE, t);
     migrationBegins(t);
     beginRound(f, t);
-  }
+  } else if (several && (f.flags & COLLECTING) == 0) beginRound(f, t);
   if (scans) return sendScan(f, t);
   if (f.left != 0) return sendPages(side, f, t);
   const pages = g32(G_PAGES);
-  const batches = (pages + BATCH_PAGES - 1) / BATCH_PAGES;
+  const batches = several ? endBatch(turn) : (pages + BATCH_PAGES - 1) / BATCH_PAGES;
   if (f.batch == batches) {
     f.next = ROUND_END;
     return roundEnd(side, f, t);
@@ -319,6 +331,7 @@ function collect(side: u32, f: Frontend, t: u64): bool {
   const bits = over ? handedBits : bitsOf(m);
   const cleared = collectBatch(f.batch, bits, !first);
   if (isDefined(TIMELINE)) happenedInBatch(P_CLEARED, t, bits, f.batch * BATCH_PAGES, f.round);
+  if (several) guestCleared(cleared);
   if (first) firstPages(bits, inBatch);
   if (isDefined(TIMELINE)) happenedInBatch(P_ANNOUNCED, t, bits, f.batch * BATCH_PAGES, f.round);
   f.batch++;
@@ -382,7 +395,7 @@ function roundEnd(side: u32, f: Frontend, t: u64): bool {
   const m = send(side, f, M_ROUND_END, f.final != 0 ? DEVICE : WAIT_ROUND, t);
   if (m == NO_MESSAGE) return false;
   m.a = f.announced;
-  m.b = f.round;
+  m.b = several ? roundWord(f.round) : f.round;
   m.flags = f.final != 0 ? M_FLAG_FINAL : 0;
   m.bytes = 16;
   return true;
@@ -393,7 +406,8 @@ function roundEnd(side: u32, f: Frontend, t: u64): bool {
  * none under way; what is dirty then is the last round.
  */
 function suspended(side: u32, f: Frontend, t: u64): void {
-  setGuestRuns(false);
+  if (several) guestStopped(t);
+  else setGuestRuns(false);
   guestStops(t);
   note(L_SUSPENDED, t);
   bringIn(t);
@@ -413,14 +427,14 @@ function last(side: u32, f: Frontend, t: u64): bool {
     return false;
   }
   if ((f.flags & COLLECTING) == 0) beginRound(f, t);
-  f.batch = 0;
+  f.batch = several ? firstBatch(turn) : 0;
   f.next = COLLECT;
   return collect(side, f, t);
 }
 
 /** Hands over the device state, a message of at most 60 KiB at a time. */
 function device(side: u32, f: Frontend, t: u64): bool {
-  const all = deviceBytes;
+  const all = several ? deviceEnd(turn) : deviceBytes;
   if (f.offset == all) {
     f.next = WAIT_DONE;
     enter(side, A_FRONTEND, STARVED, t);
@@ -445,11 +459,16 @@ function roundDone(f: Frontend, m: Message, t: u64): void {
   noteRound(r, RL_NORMAL, m.a);
   noteRound(r, RL_ZERO, m.b);
   noteRound(r, RL_WIRE, m.sent);
-  noteRound(r, RL_NEW_DIRTY, marksSet() - f.marks);
+  if (several) guestPlaced(r);
+  else noteRound(r, RL_NEW_DIRTY, marksSet() - f.marks);
   note(L_PENDING_PAGES, dirtyCount());
+  if (f.next == CHOOSE) nextTurn(f, t);
   if (f.next != WAIT_ROUND) return;
   if (enough(t - roundNote(r, RL_START), m.c, m.d)) {
     f.next = SUSPEND;
+  } else if (several) {
+    if (roundsUp()) guestGivenUp(f, t);
+    if (f.next != SUSPEND) nextTurn(f, t);
   } else if (f.round >= g32(G_ROUNDS_MAX)) {
     giveUp(f, REASON_ROUNDS, t);
   } else {
@@ -473,8 +492,8 @@ function handle(side: u32, f: Frontend, t: u64): void {
   if (f.next != ENDED) {
     if (m.kind == M_READY) cardReady(f, t);
     else if (m.kind == M_ROUND_DONE) roundDone(f, m, t);
-    else if (m.kind == M_RESUME) f.next = RESUME;
-    else if (m.kind == M_DONE) f.next = ENDED;
+    else if (m.kind == M_RESUME) toResume(f, m);
+    else if (m.kind == M_DONE) moved(f, t);
     else if (m.kind == M_WHOLE) endsAt(whole(f, t));
     else if (m.kind == M_FAILED) breakOff(f, STATUS_FAILED, m.a, t);
     else if (m.kind == M_FLUSH) askedToFlush();
@@ -490,6 +509,7 @@ function cardReady(f: Frontend, t: u64): void {
   f.flags |= CARD_READY;
   if (f.next != WAIT_READY) return;
   f.next = TRACK;
+  if (several) chooseGuest(f, true, t);
   if (g32(G_ALGORITHM) != ALGORITHM_POSTCOPY) return;
   note(L_SETUP_DONE, t);
   f.next = SUSPEND;
@@ -505,16 +525,18 @@ function resume(side: u32, f: Frontend, t: u64): bool {
   }
   if (f.final == 0) {
     f.final = 1;
-    const kib = (<u64>deviceBytes + 1023) / 1024;
+    const bytes = several ? ofGuest(arriving, GT_DEVICE_BYTES) : <u64>deviceBytes;
+    const kib = (bytes + 1023) / 1024;
     return work(f, WORKING, RESUME, t + kib * p(side, S_HOST_DEVICE_KIB) + p(side, S_HOST_RESUME));
   }
   evaluates(I_ONE_GUEST);
-  if (guestRuns || guestBack) broken(I_ONE_GUEST, t, logged(L_SUSPENDED), t);
+  if (several ? runsHere(arriving) : guestRuns || guestBack) broken(I_ONE_GUEST, t, logged(L_SUSPENDED), t);
   if (residual != 0) return resumedEarly(side, f, t);
-  f.next = ENDED;
-  endsAt(t);
+  const over = !several || resumesThere(t);
+  if (over) endsAt(t);
+  else f.final = 0;
   storageMoves(t);
-  const m = send(side, f, M_DONE, ENDED, t);
+  const m = send(side, f, M_DONE, over ? ENDED : WAIT_DONE, t);
   if (m == NO_MESSAGE) return false;
   m.bytes = 16;
   return true;

@@ -43,6 +43,7 @@ import { deferring, uses } from "../kernel/deferred";
 import { guestRuns, heldUp, markDirty } from "../kernel/dirty";
 import { heldBack, logWrite, logging } from "../kernel/dirty-log";
 import { grouped, openGroup, writtenInGroup } from "../kernel/group";
+import { faulted, several, vcpusLie } from "../kernel/guests";
 import { addSeries } from "../kernel/log";
 import { reserve } from "../kernel/memory";
 import {
@@ -101,6 +102,7 @@ export function buildGuest(withBodies: bool): bool {
   faults = kind == TRACKER_WRITE_PROTECT || kind == TRACKER_DIRTY_RING;
   faultTicks = p(0, S_HOST_FAULT);
   memory.fill(VCPUS, 0, 2048);
+  vcpusLie(VCPUS);
   events = reserve(<u64>vcpus * ring * EVENT_BYTES);
   bodies = withBodies ? reserve(<u64>vcpus * ring * PAGE_BYTES) : 0;
   wantsInput = false;
@@ -202,6 +204,7 @@ function write(v: u32, t: u64): void {
   const stall = grouped ? faultTicks + openGroup(pfn) : faultTicks;
   count(0, C_STALL_TICKS, stall);
   c.skew += stall;
+  if (several) faulted(v, stall);
 }
 
 // --- at the destination, while pages are missing (kernel/touch) ---

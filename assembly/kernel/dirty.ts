@@ -167,6 +167,19 @@ export function restorePage(pfn: u32): void {
   dirtyPages++;
 }
 
+/** Marks the first pages of memory from a batch on, as many as a guest has, as pages to be sent. */
+export function markAll(batch: u32, n: u32): void {
+  tracking = true;
+  const first = batch * BATCH_PAGES;
+  for (let pfn = first; pfn < first + n; pfn++) restorePage(pfn);
+}
+
+/** Clears the marks of a batch, which nobody is told of. */
+export function forgetMarks(batch: u32): void {
+  dirtyPages -= batchCount(batch);
+  memory.fill(marksAt(batch), 0, BATCH_PAGES / 8);
+}
+
 /** The marks of a batch. */
 export function marksAt(batch: u32): usize {
   return bits + <usize>batch * (BATCH_PAGES / 8);

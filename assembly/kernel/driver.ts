@@ -17,6 +17,7 @@ import {
   TICKS_PER_NS,
 } from "../abi";
 import { examineAt } from "./device-ring";
+import { pagesIn, several } from "./guests";
 import { logged } from "./log";
 import { Message, NO_MESSAGE, TO_CARD, message, takeMessage } from "./message";
 import { g, g32, p } from "./params";
@@ -40,6 +41,7 @@ export const RESUME: u32 = 10;
 export const ENDED: u32 = 11;
 export const SERVE: u32 = 13; // pages are missing, the guest runs (kernel/serving)
 export const RELEASE: u32 = 14; // none is any more
+export const CHOOSE: u32 = 15; // a guest has moved, and the placement of its last round is awaited
 export const BACK: u32 = 12; // broken off, the guest is resumed at the source
 
 // what is being done
@@ -132,6 +134,7 @@ export function copyTicks(side: u32, bytes: u64): u64 {
 
 /** Pages in the batch of this number. */
 export function pagesOf(batch: u32): u32 {
+  if (several) return pagesIn(batch);
   const left = g32(G_PAGES) - batch * BATCH_PAGES;
   return left < BATCH_PAGES ? left : BATCH_PAGES;
 }

@@ -34,12 +34,15 @@ import {
   logging,
 } from "./dirty-log";
 import { buildGroups, collectGroups, grouped, restoreGroups, writtenInGroup } from "./group";
+import { dirtyOf, holdUpTurn, markGuests, several, turn } from "./guests";
 import { g32, p } from "./params";
 import { count } from "./stats";
 
 /** Lays the tracker out; false when there is no room. */
 export function buildTracker(): bool {
-  return dirty.buildDirty() && buildGroups() && buildLogs() && buildDeviceRing();
+  if (!dirty.buildDirty()) return false;
+  if (several) markGuests();
+  return buildGroups() && buildLogs() && buildDeviceRing();
 }
 
 export function startTracking(t: u64): void {
@@ -73,8 +76,9 @@ export function batchCount(batch: u32): u32 {
   return seesDevices ? n + deviceMarksOf(batch, dirty.marksAt(batch), false) : n;
 }
 
-/** Marked pages; with logs more until they have been brought in. */
+/** Marked pages, of several guests those of the one in turn; with logs more until they are brought in. */
 export function dirtyCount(): u32 {
+  if (several) return dirtyOf(turn);
   let n = dirty.dirtyCount();
   if (!seesDevices) return n;
   for (let batch: u32 = 0; batch * BATCH_PAGES < g32(G_PAGES); batch++)
@@ -108,7 +112,8 @@ export function isDirty(pfn: u32): bool {
 export function cleanTicks(n: u32): u64 {
   if (n == 0 || g32(G_TRACKER) == TRACKER_DIRTY_RING) return 0;
   const flush = p(0, S_HOST_TLB_FLUSH);
-  dirty.holdUp(flush);
+  if (several) holdUpTurn(flush);
+  else dirty.holdUp(flush);
   return n * p(0, S_HOST_PROTECT_PAGE) + flush;
 }
 

@@ -73,6 +73,8 @@ function stepsOf(input: SimulateInput, follow: readonly number[]): Generator<Pro
     throw new InputError("--follow: is of cards, and placement: qemu has none; leave it out");
   if (input.scenario.migration.retries > 0)
     throw new InputError("--follow: cannot go on from one attempt to the next; write migration.retries: 0");
+  if (input.scenario.guests !== undefined)
+    throw new InputError("--follow: is not supported yet with guests; leave it out");
   const outside = follow.find((page) => page >= input.stream.pages);
   if (outside === undefined) return followedSimulation(input, follow);
   const most = input.stream.pages - 1;

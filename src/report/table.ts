@@ -8,6 +8,7 @@ import * as abi from "../../assembly/abi.ts";
 import type { Decryption, Result } from "../result/schema.ts";
 import { type Colors, columns, type Row } from "./columns.ts";
 import { amount, bitRate, grouped, mebibytes, milliseconds, percent, time } from "./format.ts";
+import { guestsTable } from "./guests.ts";
 
 const STATUS_COLOR = {
   completed: "green",
@@ -20,7 +21,8 @@ function headline(result: Result, name: string, colors: Colors): string {
   const word = colors.bold(colors[STATUS_COLOR[status]](status));
   const never = result.migration.phases.precopyNs === null;
   const still = never ? "the guest was never stopped" : "the guest is stopped";
-  const stop = downtimeNs === null ? still : `the guest stood still for ${time(downtimeNs)}`;
+  const whose = result.guests === null ? "the guest" : "of the guests one";
+  const stop = downtimeNs === null ? still : `${whose} stood still for ${time(downtimeNs)}`;
   const why = reason === null ? "" : `\n  ${reason}`;
   const more = `${faults(result)}${attempts(result)}`;
   return `${colors.bold(name)}: ${word} after ${time(totalTimeNs)}, ${stop}${why}${more}`;
@@ -55,7 +57,8 @@ function setting(result: Result): string {
   const { traceHint } = result.provenance;
   const tiles = guest.tile > 1 ? `, ${guest.tile} copies` : "";
   const from = traceHint === null ? `generated, ${guest.generate?.pattern}` : `${traceHint}${tiles}`;
-  const memory = `${mebibytes(result.migration.ram.total)} MiB`;
+  const many = result.guests === null ? "" : `${result.guests.length} of them, `;
+  const memory = `${many}${mebibytes(result.migration.ram.total)} MiB`;
   const { software } = result.scenario;
   const card = (of: "source" | "destination"): string =>
     software === undefined ? ` + ${sides[of].card.preset}` : "";
@@ -80,9 +83,10 @@ function setting(result: Result): string {
 function rounds({ migration }: Result, colors: Colors): string {
   const head = ["ROUND", "start ms", "time ms", "pages", "zero pages", "MiB on wire", "dirtied meanwhile"];
   const rows: Row[] = migration.rounds.map((round, i) => {
-    const last = i === migration.rounds.length - 1 && migration.downtimeNs !== null;
+    const alone = round.guest === undefined;
+    const last = alone && i === migration.rounds.length - 1 && migration.downtimeNs !== null;
     return [
-      last ? `${round.index} (stopped)` : round.index,
+      last ? `${round.index} (stopped)` : `${round.index}${round.guest ? ` of ${round.guest}` : ""}`,
       milliseconds(round.startNs),
       milliseconds(round.durationNs),
       grouped(round.normalPages),
@@ -253,6 +257,7 @@ export function resultTable(result: Result, name: string, color = picocolors.isC
   const parts = [
     `${headline(result, name, colors)}\n${setting(result)}`,
     rounds(result, colors),
+    ...guestsTable(result, colors),
     phases(result, colors),
     ...(result.scenario.software === undefined ? [units(result, colors)] : []),
     limits(result, colors),

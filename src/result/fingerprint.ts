@@ -4,7 +4,8 @@
  * number, in this order: elapsed ticks; counters of both sides by number, from 64 on those that are not 0;
  * ticks of every account by number and state; histograms of both sides by number, from 8 on those that hold
  * any: count, sum, max, min, then `bucket:samples` of every bucket that holds any; the log, from 32 on what
- * is not 0; every round; the series: ticks of a bin, then the bins of each. Values are decimal integers.
+ * is not 0; every round; every guest where the server has a list of them; the series: ticks of a bin, then
+ * the bins of each. Values are decimal integers.
  * Another list is another version.
  *
  * Not in it: the core's build variant, wall clock, paths, what the checks found, and what is derived from the
@@ -45,6 +46,7 @@ export function fingerprintText(reading: Reading): string {
   for (const [i, value] of reading.log.entries())
     if (i < LOG || value !== 0n) lines.push(`log.${i} ${value}`);
   for (const [i, row] of reading.rounds.entries()) lines.push(`round.${i} ${row.join(" ")}`);
+  for (const [i, row] of reading.guests.entries()) lines.push(`guest.${i} ${row.join(" ")}`);
   lines.push(`series ${reading.seriesWindowTicks}`);
   for (const [i, bins] of reading.series.entries()) lines.push(`series.${i} ${bins.join(" ")}`);
   return `${lines.join("\n")}\n`;

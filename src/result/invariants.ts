@@ -24,6 +24,7 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   [abi.I_STORAGE_ONCE]: "storage-completes-once",
   [abi.I_STORAGE_INDICES]: "storage-indices-equal",
   [abi.I_ONE_GUEST]: "one-guest-runs",
+  [abi.I_GUEST_ONCE]: "guest-moves-once",
   [abi.I_DELTA_BASE]: "delta-base-is-placed",
   [abi.I_RESIDUAL_ONCE]: "missing-page-lands-once",
   [abi.I_SCAN_MARKS]: "scan-loses-no-mark",

@@ -2,6 +2,7 @@
 /** Puts a result together from what the core counted and what the checks found. */
 import * as abi from "../../assembly/abi.ts";
 import type { Clairvoyant } from "../clairvoyant.ts";
+import type { GuestFindings } from "../guests.ts";
 import type { Comparison } from "../oracle.ts";
 import type { ResolvedScenario } from "../scenario/types.ts";
 import { CAUSES, type Unit, unitsOf } from "./accounts.ts";
@@ -9,6 +10,7 @@ import { bottleneckOf } from "./bottleneck.ts";
 import { type Bounds, boundsHold, boundsOf } from "./bounds.ts";
 import { hashJson } from "./canonical.ts";
 import { fingerprint } from "./fingerprint.ts";
+import { evacuationOf, guestsOf, serverGuest, serverMigration, withOwners } from "./guests.ts";
 import { BOUNDS_HOLD, evaluatedIn, INVARIANTS, SOURCE_INTACT } from "./invariants.ts";
 import { migrationOf, type Outcome, span } from "./migration.ts";
 import { nsOf, type Reading } from "./reading.ts";
@@ -42,6 +44,8 @@ export interface Findings {
   /** Page versions given to the core with recorded contents, and with stand-ins. */
   readonly captured: number;
   readonly estimated: number;
+  /** Of each of several guests. */
+  readonly guests?: readonly GuestFindings[];
 }
 
 /** All a result is made from. */
@@ -225,7 +229,10 @@ export function makeResult(input: Ingredients): Result {
     const ticks = reading.counters[side]![abi.C_HOST_TICKS]! + hostStageTicks(reading, scenario, side);
     return Math.round(nsOf(ticks)) / 1e9;
   };
-  const migration: Migration = migrationOf(reading, scenario, pages, outcome);
+  const told: Migration = migrationOf(reading, scenario, pages, outcome);
+  const rounds = withOwners(told.rounds, reading);
+  const guests = guestsOf(reading, rounds, input.findings.guests);
+  const migration = serverMigration({ ...told, rounds }, guests);
   return {
     schema: "dpusim.result/1",
     provenance: {
@@ -245,10 +252,11 @@ export function makeResult(input: Ingredients): Result {
     bottleneck: { ...(limit ?? { unit: null, cause: null, share: 0 }), shares },
     bounds: boundsSection(bounds),
     link: linkOf(reading, list, end - start),
-    guest: guestOf(reading, scenario),
+    guest: serverGuest(guestOf(reading, scenario), reading),
     hostCpu: { sourceCoreSeconds: seconds(0), destinationCoreSeconds: seconds(1) },
     series: seriesOf(reading),
-    guests: null,
+    guests,
+    ...evacuationOf(scenario, guests),
     stats: statsOf(reading),
   };
 }

@@ -13,7 +13,7 @@ export interface Outcome {
   readonly reason: string | null;
 }
 
-const REASONS: Readonly<Record<number, string>> = {
+export const REASONS: Readonly<Record<number, string>> = {
   [abi.REASON_ROUNDS]: "the round limit was reached",
   [abi.REASON_TIMEOUT]: "the time limit was reached",
   [abi.REASON_TRACE_ENDED]: "the guest's trace ended",

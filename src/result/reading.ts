@@ -36,6 +36,8 @@ export interface Reading {
   readonly log: readonly bigint[];
   /** One row a round, by RL_ constants. */
   readonly rounds: readonly (readonly bigint[])[];
+  /** One row a guest, by GT_ constants; none where the server has one guest. */
+  readonly guests: readonly (readonly bigint[])[];
   readonly seriesWindowTicks: bigint;
   readonly series: readonly (readonly number[])[];
 }
@@ -107,6 +109,9 @@ export function readCore(core: Core, end: bigint): Reading {
     ),
     rounds: Array.from({ length: Number(log[abi.L_ROUNDS]) }, (_, round) =>
       words(core, core.address("roundsAt") + round * abi.RL_COUNT * 8, abi.RL_COUNT),
+    ),
+    guests: Array.from({ length: Number(core.global("guestCount")) }, (_, k) =>
+      words(core, core.address("guestTable") + k * abi.GT_COUNT * 8, abi.GT_COUNT),
     ),
     seriesWindowTicks: windowTicks,
     series: Array.from({ length: abi.SERIES }, (_, i) =>

@@ -35,6 +35,7 @@ const provenance = z.strictObject({
 });
 
 const round = z.strictObject({
+  guest: count.optional().describe("whose it was, from 1; there with guests alone, in the server's list"),
   index: count.describe("from 1; the last is that of the stop window when the migration completed"),
   startNs: ns.describe("since the simulation's start"),
   durationNs: ns.describe("until the peer's word that the round is placed has been handled"),
@@ -238,6 +239,25 @@ const guest = z.strictObject({
   storage: storageSchema.optional().describe("there when the guest has a storage adapter"),
 });
 
+const oneOfGuests = z.strictObject({
+  migration: migration.describe("times since the evacuation began: a guest that waits is in its setup"),
+  check: z.strictObject({
+    pagesCompared: count,
+    pagesDifferent: count,
+    firstDifferentPage: count.nullable().describe("of the guest"),
+    deviceStateEqual: z.boolean().nullable().describe("null unless the guest has moved"),
+  }),
+  guest,
+});
+
+const evacuation = z.strictObject({
+  order: z.enum(["fair", "shortest-dirty-first", "one-after-another"]),
+  moved: count.describe("guests that have"),
+  lastNs: ns.nullable().describe("until the last of them had"),
+  sumNs: ns.describe("of the times after which each had"),
+  worstDowntimeNs: ns.nullable(),
+});
+
 const series = z.strictObject({
   windowNs: ns,
   goodput: z
@@ -280,7 +300,11 @@ export const resultSchema = z.strictObject({
   guest,
   hostCpu: z.strictObject({ sourceCoreSeconds: z.number(), destinationCoreSeconds: z.number() }),
   series,
-  guests: later,
+  guests: z
+    .array(oneOfGuests)
+    .nullable()
+    .describe("each of them; the sections above are the server's. Null unless the scenario has guests"),
+  evacuation: evacuation.optional().describe("there with guests alone"),
   stats: z.record(z.string(), stat),
   follow: z.array(followedSchema).optional().describe("of `run --follow`; not part of the fingerprint"),
 });
@@ -289,6 +313,7 @@ export const resultSchema = z.strictObject({
 export type Result = Omit<z.output<typeof resultSchema>, "scenario"> & { scenario: ResolvedScenario };
 export type Migration = Result["migration"];
 export type Decryption = z.output<typeof decryption>;
+export type GuestResult = z.output<typeof oneOfGuests>;
 export type Attempt = z.output<typeof attempt>;
 export type Invariant = z.output<typeof invariant>;
 

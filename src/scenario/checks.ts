@@ -18,6 +18,8 @@ const MATCH_MIN = 4;
 /** Two windows and some records more fit a ring of 2 GiB. */
 const CARRIED_WINDOW_MAX = 1023 * 2 ** 20;
 
+type Adds = Pick<Problems, "add">;
+
 function pathOf(base: Path, key: string): Path {
   return [...base, ...key.split(".")];
 }
@@ -94,13 +96,13 @@ function checkReads(host: Values, card: Values, mrrs: number, ats: boolean, prob
 /** Keys that say how a trace is played, with the values that change nothing. */
 const OF_A_TRACE = { tile: "1", speed: "1", atEnd: "idle" } as const;
 
-function checkMix(mix: object | undefined, path: Path, problems: Problems): void {
+function checkMix(mix: object | undefined, path: Path, problems: Adds): void {
   if (mix === undefined) return;
   const sum = Object.values(mix).reduce((total: number, part) => total + Number(part), 0);
   if (sum !== 100) problems.add(path, `zero, text and random add up to ${sum}; make it 100`);
 }
 
-function checkGenerate(scenario: Scenario, problems: Problems): void {
+function checkGenerate(scenario: Scenario, problems: Adds): void {
   const { generate } = scenario.guest;
   if (generate === undefined) return;
   const path = ["guest", "generate"];
@@ -134,7 +136,7 @@ function checkGenerate(scenario: Scenario, problems: Problems): void {
 }
 
 /** The guest: one source of writes, a mix that adds up, whole pages. */
-export function checkGuest(scenario: Scenario, problems: Problems): void {
+export function checkGuest(scenario: Scenario, problems: Adds): void {
   const { trace, generate, mix } = scenario.guest;
   if (trace === undefined && generate === undefined) {
     problems.add(

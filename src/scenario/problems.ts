@@ -4,9 +4,6 @@ import type * as z from "zod";
 import { type Path, ScenarioError, suggest } from "./source.ts";
 import { printable, show } from "./units.ts";
 
-/** Keys of the scenario format that this version does not support with any value. */
-const LATER_KEYS: ReadonlySet<string> = new Set(["guests"]);
-
 const DOTTED = /^\w+(\.\w+)+$/;
 const KEY_LENGTH_MAX = 120;
 
@@ -91,10 +88,6 @@ export class Problems {
   }
 
   #addUnknown(path: Path, key: string): void {
-    if (path.length === 1 && LATER_KEYS.has(key)) {
-      this.add(path, "is not supported yet in this version; remove it", "key");
-      return;
-    }
     const known = this.#knownKeys(path.slice(0, -1));
     const nested = DOTTED.test(key) ? `; write it nested, ${key.split(".").join(": { ")}: ...` : undefined;
     this.add(path, `unknown key${nested ?? (known.length === 0 ? "" : `; ${suggest(key, known)}`)}`, "key");

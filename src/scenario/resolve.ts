@@ -33,6 +33,8 @@ import {
   Values,
   valuesOf,
 } from "./fill.ts";
+import { fillServer, tracePlayed, withGuests } from "./guests.ts";
+import { checkCores, checkGuests } from "./guests-checks.ts";
 import { LINK_KEYS } from "./keys.ts";
 import { applyOverrides, type Override, parseSet } from "./overrides.ts";
 import { findFile } from "./paths.ts";
@@ -315,13 +317,14 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkTenantTags(scenario.tenant, sides, scenario.internal.ats, problems);
   checkPause(filledLink, problems);
   checkFailing(scenario, sides, problems);
+  checkCores(scenario, sides.source, problems);
   checkStorageTags(scenario, sides, problems);
   checkScanTags(scenario, sides.source, problems);
   problems.done();
   const placement = fillPlacement(scenario.placement);
   return {
     schema: "dpusim.scenario/1",
-    guest: fillGuest(scenario),
+    ...fillServer(scenario, fillGuest),
     sides,
     internal: fillInternal(scenario),
     placement,
@@ -376,12 +379,14 @@ export function resolveSource(
   const place = (path: Path, what?: "key" | "value"): string => origin(path) ?? source.place(path, what);
   const problems = new Problems(data, place, knownKeysAt);
   checkFormat(data, problems);
-  const parsed = problems.check(scenarioSchema.safeParse(data));
+  const parsed = problems.check(scenarioSchema.safeParse(withGuests(data)));
+  checkGuests(parsed, data, problems);
   const scenario = resolveScenario(parsed, problems);
   let traceFile: string | null = null;
-  if (parsed.guest.trace !== undefined) {
-    const found = findFile(parsed.guest.trace, folder, options.allowOutside ?? false);
-    if ("problem" in found) problems.add(["guest", "trace"], found.problem);
+  const played = tracePlayed(parsed);
+  if (played !== null) {
+    const found = findFile(played.trace, folder, options.allowOutside ?? false);
+    if ("problem" in found) problems.add(played.path, found.problem);
     else traceFile = found.file;
   }
   problems.done();

@@ -11,6 +11,7 @@ import { deltaSchema } from "./delta.ts";
 import { devicesSchema } from "./devices.ts";
 import { faultSchema, tagFailureFields } from "./faults.ts";
 import { field, overrideFields, supported } from "./fields.ts";
+import { evacuationSchema, guestsSchema } from "./guests.ts";
 import { CARD_KEYS, HOST_KEYS, type KeySpec, LINK_KEYS, REFUSED_KEYS } from "./keys.ts";
 import { pauseSchema } from "./pause.ts";
 import { placementSchema } from "./placement.ts";
@@ -339,6 +340,8 @@ export const scenarioSchema = z.strictObject({
   schema: supported([SCENARIO_SCHEMA], [], "format of this file"),
   name: text("a name", 200).optional(),
   guest,
+  guests: guestsSchema(guest),
+  evacuation: evacuationSchema,
   source: sideSchema.prefault({}),
   destination: sideSchema.prefault({}),
   internal: internal.prefault({}),
@@ -366,7 +369,9 @@ export type Scenario = z.output<typeof scenarioSchema>;
 /** The JSON Schema (2020-12) of the scenario file, for editors and other tools. */
 export function scenarioJsonSchema(reused: "ref" | "inline" = "ref"): Record<string, unknown> {
   const schema = z.toJSONSchema(scenarioSchema, { io: "input", unrepresentable: "any", reused });
-  return { ...schema, title: SCENARIO_SCHEMA, description: "A dpusim scenario" };
+  const required = schema.required?.filter((key) => key !== "guest");
+  const oneOf = [{ required: ["guest"] }, { required: ["guests"] }];
+  return { ...schema, required, oneOf, title: SCENARIO_SCHEMA, description: "A dpusim scenario" };
 }
 
 let exported: Record<string, unknown> | undefined;

@@ -65,7 +65,7 @@ type Storage = z.output<typeof storageSchema>;
 const bytesOf = (text: unknown): number => Number(parseQuantity(text, "bytes").num);
 const ticks = (text: unknown): number => Number(ticksOf(parseQuantity(text, "time")));
 
-function checkPolicy(storage: Storage, problems: Problems): void {
+function checkPolicy(storage: Storage, problems: Pick<Problems, "add">): void {
   const add = (key: string, what: string): void => problems.add(["guest", "storage", key], what);
   const { quiesce, unsafe } = storage;
   if (quiesce === "none" && unsafe === "no")
@@ -82,7 +82,7 @@ function checkPolicy(storage: Storage, problems: Problems): void {
 }
 
 /** A queue that holds all requests, times in order, a rate that is exact. */
-export function checkStorage(storage: Storage | undefined, problems: Problems): void {
+export function checkStorage(storage: Storage | undefined, problems: Pick<Problems, "add">): void {
   if (storage === undefined) return;
   const add = (key: string, what: string): void =>
     problems.add(["guest", "storage", ...key.split(".")], what);

@@ -11,6 +11,7 @@ import type { Placement } from "./presets.ts";
 import type { ResolvedDecrypt } from "./types-decrypt.ts";
 import type { ResolvedDelta } from "./types-delta.ts";
 import type { ResolvedFault } from "./types-faults.ts";
+import type { ResolvedEvacuation } from "./types-guests.ts";
 import type { ResolvedHost } from "./types-host.ts";
 import type { ResolvedLink } from "./types-link.ts";
 import type { ResolvedStages } from "./types-placement.ts";
@@ -270,7 +271,11 @@ export type ResolvedTenant =
 
 export interface ResolvedScenario {
   schema: "dpusim.scenario/1";
+  /** Of `guests` what they are together: sums of vCPUs and device state. */
   guest: ResolvedGuest;
+  /** There when the scenario has a list of them. */
+  guests?: ResolvedGuest[];
+  evacuation?: ResolvedEvacuation;
   sides: { source: ResolvedSide; destination: ResolvedSide };
   internal: {
     transport: "vsock";

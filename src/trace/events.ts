@@ -78,6 +78,8 @@ export interface GuestStream {
   initial(): Iterable<InitialBlock>;
   /** The next epoch, null after the last. Throws TraceError, and RangeError past 2^63 ticks. */
   next(): GuestBatch | null;
+  /** Of several guests those of each; `pages` are then all of theirs. */
+  readonly parts?: readonly GuestStream[];
   /** The same stream from its beginning, independent of this one. */
   fork(): GuestStream;
 }

@@ -66,6 +66,8 @@ const LATE = [
 /** Of the generated guest of the base scenario, and everything that is not a side's. */
 export const KEYS: Readonly<Record<string, Other>> = {
   name: "(a name)",
+  guests: "(in place of guest, which this base has; test/56-guests.test.ts)",
+  "evacuation.order": "(of guests; test/56-guests.test.ts, test/56-evacuation.test.ts)",
   "guest.generate.memory": "8 MiB",
   "guest.generate.rate": ["20000 /s", ...BUSY],
   "guest.generate.workingSet": ["64 KiB", ...BUSY],

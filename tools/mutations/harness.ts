@@ -151,8 +151,8 @@ export const harness: readonly Row[] = [
     "spoil",
     "src/oracle",
     "the bytes of the source's memory are not compared",
-    "if (same && isOneOf(every, pfn)) {",
-    "if (same && destination && isOneOf(every, pfn)) {",
+    "if (same && isOneOf(every, page)) {",
+    "if (same && destination && isOneOf(every, page)) {",
     "spoilt: source bytes",
   ],
   [

@@ -80,7 +80,7 @@ export const host: readonly Row[] = [
     "runs",
     "host/frontend",
     "the suspension does not stop the guest",
-    "  setGuestRuns(false);\n  guestStops(t);",
+    "  else setGuestRuns(false);\n  guestStops(t);",
     "  guestStops(t);",
     "busy: guest, or destination-equals-source",
   ],

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where rounds begin, and whose is next where a server has several guests (kernel/evacuation).
+import { L_ROUNDS, RL_START } from "../abi";
+import { COLLECT, COLLECTING, CHOOSE, ENDED, Frontend, RESUME, UNANSWERED } from "./driver";
+import { endsAt } from "./ending";
+import { chooseGuest, guestMoved, guestRound, guestsOpen } from "./evacuation";
+import { arrives, firstBatch, several, turn } from "./guests";
+import { note, noteRound } from "./log";
+import { Message } from "./message";
+import { marksSet } from "./tracker";
+
+/** The front-end begins a round: of all of memory, or of the guest whose turn it is. */
+export function beginRound(f: Frontend, t: u64): void {
+  // marks set while the tracker started are the first round's
+  f.marks = f.round == 0 ? 0 : marksSet();
+  f.round++;
+  f.flags |= COLLECTING;
+  f.batch = several ? firstBatch(turn) : 0;
+  f.left = 0;
+  f.announced = 0;
+  noteRound(f.round - 1, RL_START, t);
+  if (several) guestRound(f.round - 1, t);
+  note(L_ROUNDS, f.round);
+}
+
+/** The next guest's turn; when none is left and the last did not move, that is the end. */
+export function nextTurn(f: Frontend, t: u64): void {
+  if (guestsOpen() == 0) {
+    f.next = ENDED;
+    endsAt(t);
+    return;
+  }
+  chooseGuest(f, false, t);
+  if (f.next == COLLECT) beginRound(f, t);
+}
+
+/** The destination runs the guest: the end, or of several guests another's turn. */
+export function moved(f: Frontend, t: u64): void {
+  f.next = ENDED;
+  if (!several) return;
+  guestMoved(t);
+  if (guestsOpen() == 0) return;
+  f.next = CHOOSE;
+  if ((f.flags & UNANSWERED) == 0) nextTurn(f, t);
+}
+
+/** The destination's card has all of the guest. */
+export function toResume(f: Frontend, m: Message): void {
+  f.next = RESUME;
+  if (several) arrives(m.a, m.b != 0);
+}
