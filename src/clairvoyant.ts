@@ -144,7 +144,10 @@ class LastSizes {
 
   write(pfn: number, id: number, bodies: Bodies, i: number): void {
     const known = this.#known(id, bodies, i);
-    if (known === null) return this.set(pfn, bodies.content(i)!);
+    if (known === null) {
+      this.set(pfn, bodies.content(i)!);
+      return;
+    }
     this.#waiting.drop(pfn);
     this.sizes.set(pfn, known);
   }
