@@ -1049,3 +1049,16 @@ export const GUEST_BEGUN: u32 = 1;
 export const GUEST_STOPPED: u32 = 2;
 export const GUEST_MOVED: u32 = 3;
 export const GUEST_GIVEN_UP: u32 = 4;
+export const S_LZ_RETURN: u32 = 162; // cycles of the control processor for a page handed back, 0: none are
+export const S_LZ_STORES: u32 = 163; // 1: the engine itself stores what does not shrink
+export const S_LZ_JOB_PAGES: u32 = 164; // pages of a job at most, 0 or 1: one
+export const S_LZ_JOB_WAIT: u32 = 165; // ticks that a page waits for others of its job
+export const S_LZ_COPIES: u32 = 166; // 1: the engine does not gather, jobs are copied into card DRAM
+export const G_CHOOSE: u32 = 106; // pages between two looks at what compression gains; 0: it is always on
+export const C_HANDED_BACK: u32 = 118; // pages that an engine left to software
+export const C_BY_CHOICE: u32 = 119; // pages that went raw because that was faster
+export const C_CHOICES: u32 = 120; // times that the firmware changed its mind
+export const C_LZ_JOBS: u32 = 121; // jobs of several pages
+export const C_LZ_COPIED: u32 = 122; // bytes that were copied for them
+/** Pages of a job, as Q_LZ holds twice as many. */
+export const JOB_PAGES_MAX: u32 = 16;

@@ -177,7 +177,7 @@ function beginCompress(side: u32, core: u32, t: u64): u32 {
   const index = pop(queue(side, Q_LZ));
   const j = job(side, index);
   const bytes = j.bytes;
-  compress(side, j);
+  compress(side, j, bytes);
   const cost = (j.flags & CODED) != 0 ? S_CORE_LZ : S_CORE_LZ_RAW;
   return work(side, core, F_STAGE_COMPRESS, index, Q_RECORD, bytes, cost, U_COMPRESS, C_STAGE_COMPRESS, t);
 }

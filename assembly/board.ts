@@ -95,6 +95,7 @@ import { logReset, logged, note } from "./kernel/log";
 import { arenaReset, arenaTop } from "./kernel/memory";
 import { TO_CARD, buildMessages, freeMessage } from "./kernel/message";
 import { buildDeferred, deferring, firstNotThere, noteOpening } from "./kernel/deferred";
+import { buildChoice } from "./kernel/choice";
 import { buildDram } from "./kernel/dram";
 import { ABSENT, buildPages, deltas, firstBehind, placedVersion } from "./kernel/pages";
 import { g, g32, p, p32 } from "./kernel/params";
@@ -185,6 +186,7 @@ export function build(): u32 {
   buildMessages(bodies && g32(G_PAGES_OVER_VSOCK) != 0);
   if (!buildNet()) return BUILD_MEMORY;
   buildFirmware(handshakeTicks());
+  buildChoice();
   buildDram();
   if (!buildDelta()) return BUILD_MEMORY;
   buildCrypto();

@@ -4,6 +4,7 @@ import * as abi from "../assembly/abi.ts";
 import { type Carrying, keptEvery } from "./carried.ts";
 import type { Core } from "./core.ts";
 import { setDecrypt } from "./params-decrypt.ts";
+import { setCoding } from "./params-coding.ts";
 import { setDelta } from "./params-delta.ts";
 import { setDeviceCosts, setDevices } from "./params-devices.ts";
 import { downOf, setFailing, setFaults } from "./params-faults.ts";
@@ -244,6 +245,7 @@ export function setParams(core: Core, s: ResolvedScenario, pages: number, quantu
   g.set(abi.G_START_AT, BigInt(s.migration.startAtTicks));
   setTracker(core, g, s);
   setDelta(g, s);
+  g.set(abi.G_CHOOSE, s.compress.choosePages ?? 0);
   g.set(abi.G_ADDRESSES, ADDRESSES[s.internal.addresses]);
   g.set(abi.G_PAGES_OVER_VSOCK, s.internal.pages === "vsock" ? 1 : 0);
   g.set(abi.G_COMPRESS, s.compress.engine === "off" ? 0 : 1);
@@ -324,6 +326,7 @@ function setSide(core: Core, index: number, side: ResolvedSide, s: ResolvedScena
   setEngines(p, side, s);
   setLz(p, side);
   setStages(p, side, s, index);
+  if (index === 0) setCoding(p, s);
   const control = side.card.control;
   p(abi.S_CORES, control.cores);
   p(abi.S_CTL_ADDRESS, control.addressBatchCycles);

@@ -1,25 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compressor and decompressor: pools of LZ4 engines.
 //
-// Models: N engines, each with one page at a time; the encoder is the hardware algorithm itself
-//   (docs/lz4-hardware.md) and its clocks come from the windows and tokens of the very page; or an engine of
-//   which the rate is known, with liblz4's sizes or given ones. A page that does not shrink, or that is
-//   shorter than an engine takes, stays raw.
+// Models: N engines, each with one page at a time, or a job of up to `jobPages` of them; the encoder is the
+//   hardware algorithm itself (docs/lz4-hardware.md) and its clocks come from the windows and tokens of the
+//   very page; or an engine of which the rate is known, with liblz4's sizes or given ones. A page that does
+//   not shrink, or that is shorter than an engine takes, stays raw.
 // In and out: pages from Q_LZ, coded or raw to Q_RECORD; records from Q_UNLZ, pages to Q_PLACE. A coded
-//   page takes an
-//   SRAM slot of its own before it is begun and gives the raw one back at the end.
+//   page takes an SRAM slot of its own before it is begun and gives the raw one back at the end.
 // How long: an engine is taken for setup + II clocks, II as docs/lz4-hardware.md, of the card or of a clock
 //   of its own, or for bytes in / rate; then to the card's next edge, one clock at least. The page may be
-//   seen `fillLatency` clocks after that. Decompression: setup + ceil(bytes out / bytesPerCycle).
-// Leaves out: sharing of SRAM ports, stalls of the decoder on short offsets, dictionary across pages.
-// Numbers: card preset `compressor.*` and `decompressor.*`.
+//   seen `fillLatency` clocks after that. A job of n pages has one setup and the sum of their II or bytes,
+//   and all of it leaves when it ends. It begins when `jobPages` wait, or the first has for `jobWait`; where
+//   the engine does not gather it is first copied into card DRAM and out, 2 x bytes at its rate. `minJob` is
+//   of the job. What the engine does not take or cannot store goes raw, handed back to software where
+//   `handBack` is charged (card/control). Decompression: setup + ceil(bytes out / bytesPerCycle).
+// Leaves out: sharing of SRAM ports, stalls of the decoder on short offsets, a history that goes over pages,
+//   in one job too: each page is coded by itself, and has a record of its own.
+// Numbers: card preset `compressor.*` and `decompressor.*`, compressor presets.
 import {
   A_LZ,
   A_UNLZ,
   BLOCKED,
   BUSY,
   C_ENGINE_PASSED,
+  C_HANDED_BACK,
   C_LZ_BYTES_OUT,
+  C_LZ_COPIED,
+  C_LZ_JOBS,
   C_LZ_PAGES,
   C_LZ_RAW,
   I_DECODES,
@@ -31,12 +38,17 @@ import {
   Q_RECORD,
   Q_UNLZ,
   STARVED,
+  S_LZ_COPIES,
   S_LZ_ENGINES,
   S_LZ_FILL,
   S_LZ_JOB_MIN,
+  S_LZ_JOB_PAGES,
+  S_LZ_JOB_WAIT,
+  S_LZ_RETURN,
   S_LZ_SETUP,
   S_LZ_SPAN_DEN,
   S_LZ_SPAN_NUM,
+  S_LZ_STORES,
   S_UNLZ_BYTES,
   S_UNLZ_ENGINES,
   S_UNLZ_SETUP,
@@ -60,13 +72,17 @@ import {
   takeForAgain,
   waitsForAgain,
 } from "../kernel/failing";
-import { pop, push, queue, ready, lacks } from "../kernel/fifo";
+import { choosing, hasCoded } from "../kernel/choice";
+import { dramDone } from "../kernel/dram";
+import { headSeenFrom, lacks, pop, push, queue, ready, readyCount } from "../kernel/fifo";
 import {
   CARRIED,
   CODED,
   JOB_DEVICE,
+  JOB_PAGE,
   Job,
   NO_SLOT,
+  RETURNED,
   freeSlot,
   job,
   onItsWay,
@@ -89,13 +105,14 @@ import {
 } from "../kernel/pool";
 import { wake } from "../kernel/schedule";
 import { broken, count, enter, evaluates } from "../kernel/stats";
-import { edgeAfter, edgeAt, spanTicks } from "../kernel/time";
+import { NEVER, edgeAfter, edgeAt, spanTicks } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 
 /** Steps the compressor at a card clock edge: hands on what is done, begins what waits. */
 export function stepCompressor(side: u32, t: u64): void {
   const n = p32(side, S_LZ_ENGINES);
   const clock = side * 2;
+  const most = p32(side, S_LZ_JOB_PAGES);
   let first: u32 = 0;
   if (failing) {
     first = failedBy(side, POOL_LZ, t);
@@ -115,8 +132,9 @@ export function stepCompressor(side: u32, t: u64): void {
     }
     const index = engineJob(side, POOL_LZ, e);
     const j = job(side, index);
+    if (most > 1 && othersOf(side, e, index)) over |= (<u32>1) << e;
+    else engineFree(side, POOL_LZ, e);
     coded(side, j);
-    engineFree(side, POOL_LZ, e);
     const out = edgeAfter(clock, engineDone(side, POOL_LZ, e), p32(side, S_LZ_FILL));
     const next = edgeAfter(clock, t, 1);
     if (isDefined(TIMELINE)) onItsWay(P_OUT, side, j, out > next ? out : next, U_COMPRESS, 0);
@@ -124,6 +142,10 @@ export function stepCompressor(side: u32, t: u64): void {
   }
   for (let e = first; e < n; e++) {
     if (engineBusy(side, POOL_LZ, e)) continue;
+    if (most > 1) {
+      beginJob(side, e, most, t);
+      continue;
+    }
     const again = failing && waitsForAgain(side, POOL_LZ);
     if (!again && !ready(queue(side, Q_LZ), t)) {
       enter(side, A_LZ + e, STARVED, t);
@@ -131,8 +153,9 @@ export function stepCompressor(side: u32, t: u64): void {
       enter(side, A_LZ + e, W_SRAM, t);
     } else {
       const index = again ? takeForAgain(POOL_LZ) : pop(queue(side, Q_LZ));
-      const cycles = compress(side, job(side, index)) + p32(side, S_LZ_SETUP);
+      const cycles = compress(side, job(side, index), job(side, index).bytes) + p32(side, S_LZ_SETUP);
       const done = freeAt(side, clock, t, cycles);
+      if (choosing && job(side, index).kind == JOB_PAGE) hasCoded(1, job(side, index).bytes, done - t);
       engineStart(side, POOL_LZ, e, index, done);
       if (isDefined(TIMELINE)) onItsWay(P_CODED, side, job(side, index), t, job(side, index).bytes, cycles);
       if (isDefined(TIMELINE))
@@ -142,6 +165,69 @@ export function stepCompressor(side: u32, t: u64): void {
     }
   }
   if (failing) expectFailure(side, POOL_LZ, n, U_COMPRESS, Q_LZ, t);
+}
+
+/** Whether others of its job come behind a page that leaves engine e, as long as there is room. */
+function othersOf(side: u32, e: u32, index: u32): bool {
+  const next = job(side, index).wait;
+  job(side, index).wait = 0;
+  if (next == index) return false;
+  engineStart(side, POOL_LZ, e, next, engineDone(side, POOL_LZ, e));
+  return true;
+}
+
+/** Engine e begins a job of what waits, at most so many pages, or waits for more. */
+function beginJob(side: u32, e: u32, most: u32, t: u64): void {
+  const q = queue(side, Q_LZ);
+  const n = readyCount(q, t, most);
+  if (n < most) {
+    const due = ready(q, t) ? edgeAt(side * 2, headSeenFrom(q) + p(side, S_LZ_JOB_WAIT)) : NEVER;
+    if (due > t) {
+      if (due != NEVER) wake(side, U_COMPRESS, due);
+      enter(side, A_LZ + e, STARVED, t);
+      return;
+    }
+  }
+  if (slotsShort(side, n)) {
+    enter(side, A_LZ + e, W_SRAM, t);
+    return;
+  }
+  const first = pop(q);
+  let last = first;
+  let bytes = job(side, first).bytes;
+  for (let i: u32 = 1; i < n; i++) {
+    const next = pop(q);
+    job(side, last).wait = next;
+    bytes += job(side, next).bytes;
+    last = next;
+  }
+  job(side, last).wait = last;
+  beginPages(side, e, first, n, bytes, t);
+}
+
+/** The engine is taken for the pages of a job, chained from the first to the one that names itself. */
+function beginPages(side: u32, e: u32, first: u32, n: u32, bytes: u32, t: u64): void {
+  let span = p32(side, S_LZ_SETUP);
+  let out: u64 = 0;
+  let begun = t;
+  if (p32(side, S_LZ_COPIES) != 0) {
+    begun = edgeAt(side * 2, dramDone(side, t, 2 * bytes));
+    count(side, C_LZ_COPIED, bytes);
+  }
+  for (let i: u32 = 0, index = first; i < n; i++, index = job(side, index).wait) {
+    const cycles = compress(side, job(side, index), bytes);
+    span += cycles;
+    out += job(side, index).bytes;
+    if (isDefined(TIMELINE)) onItsWay(P_CODED, side, job(side, index), t, job(side, index).bytes, cycles);
+  }
+  const done = freeAt(side, side * 2, begun, span);
+  engineStart(side, POOL_LZ, e, first, done);
+  count(side, C_LZ_JOBS, 1);
+  if (choosing && job(side, first).kind == JOB_PAGE) hasCoded(n, out, done - t);
+  if (isDefined(TIMELINE))
+    happened(T_STAGE, side, U_COMPRESS, t, job(side, first).pfn, done, job(side, first).kind);
+  enter(side, A_LZ + e, BUSY, t);
+  wake(side, U_COMPRESS, done);
 }
 
 /** Encoders 0 to n - 1 fail: the raw page is still in its slot, what they made of it is given up. */
@@ -158,7 +244,8 @@ function encodingFails(side: u32, n: u32, t: u64): void {
     if ((j.flags & CODED) == 0) count(side, C_LZ_RAW, 0 - 1);
     count(side, C_LZ_BYTES_OUT, 0 - <u64>j.bytes);
     j.bytes = j.kind == JOB_DEVICE ? min(PAGE_BYTES, deviceBytes - j.pfn) : PAGE_BYTES;
-    j.flags &= ~CODED;
+    if ((j.flags & RETURNED) != 0) count(side, C_HANDED_BACK, 0 - 1);
+    j.flags &= ~(CODED | RETURNED);
     keepForAgain(side, POOL_LZ, index);
   }
 }
@@ -193,12 +280,16 @@ export function coded(side: u32, j: Job): void {
   freeSlot(side, spare);
 }
 
-/** Codes a page into a slot of its own; returns the clocks, or bytes, that the engine is taken for. */
-export function compress(side: u32, j: Job): u32 {
+/**
+ * Codes a page of a job of so many bytes into a slot of its own; returns the clocks, or bytes, that the
+ * engine is taken for.
+ */
+export function compress(side: u32, j: Job, jobBytes: u32): u32 {
   j.slotOut = takeSlot(side);
   let size: u32 = 0;
   let cycles: u32 = 0;
-  if (j.bytes < p32(side, S_LZ_JOB_MIN)) {
+  const refused = jobBytes < p32(side, S_LZ_JOB_MIN);
+  if (refused) {
     // the engine does not take it
   } else if (sizedByWord() && j.kind != JOB_DEVICE) {
     size = j.word & WORD_SIZE_MASK;
@@ -214,6 +305,10 @@ export function compress(side: u32, j: Job): u32 {
   count(side, C_LZ_PAGES, 1);
   if (size == 0) {
     count(side, C_LZ_RAW, 1);
+    if (p32(side, S_LZ_RETURN) != 0 && (refused || p32(side, S_LZ_STORES) == 0)) {
+      count(side, C_HANDED_BACK, 1);
+      j.flags |= RETURNED;
+    }
   } else {
     j.bytes = size;
     j.flags |= CODED;

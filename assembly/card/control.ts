@@ -5,8 +5,10 @@
 // In and out: Q_EVENT (messages and control records), Q_RECORD (pages coded or records received), Q_FOUND
 //   (page jobs that need descriptors), Q_ADDRESS (address batches). What a handler does happens when it ends
 //   (firmware/).
-// How long, in cycles of the control clock: interrupt I; round end E; page record R; descriptor batch D for
-//   up to `descriptorBatch` pages; address batch A + B for each page of it. A handler begins at a clock edge.
+// How long, in cycles of the control clock: interrupt I; round end E, a look at what compression gains as
+//   well; page record R, and `returnCycles` of the encoder's preset for a page that it has handed back;
+//   descriptor batch D for up to `descriptorBatch` pages; address batch A + B for each page of it. A handler
+//   begins at a clock edge.
 // Order: round ends and messages, then page records, descriptors, addresses; a handler is not begun unless
 //   what it will produce has room. Behind all of them come stages of pages that a placement puts here
 //   (board-cores).
@@ -47,6 +49,7 @@ import {
   S_CTL_ROUND_END,
   S_DESC_BATCH,
   S_DESC_RING_ON_HOST,
+  S_LZ_RETURN,
   S_READ_QUEUES,
   T_STAGE,
   U_CONTROL,
@@ -54,7 +57,7 @@ import {
 import { buildCores, occupy, running } from "../kernel/cores";
 import { deferring } from "../kernel/deferred";
 import { EVENT_MESSAGE, head, hold, pop, queue, ready, readyCount, lacks } from "../kernel/fifo";
-import { CODED, JOB_DEVICE, JOB_PAGE, JOB_ZERO, Job, job } from "../kernel/jobs";
+import { CODED, JOB_DEVICE, JOB_PAGE, JOB_ZERO, Job, RETURNED, job } from "../kernel/jobs";
 import { ON_CARD, message } from "../kernel/message";
 import { g32, p32 } from "../kernel/params";
 import { POOL_CORES, engineBusy, engineDone, engineFree, engineJob, engineStart } from "../kernel/pool";
@@ -170,7 +173,12 @@ function dispatchRecord(side: u32, core: u32, t: u64): u32 {
   if (lacks(queue(side, to), 1)) return BLOCKED;
   hold(queue(side, to), 1);
   pop(q);
-  return start(side, core, F_PAGE_RECORD, index, 1, to, p32(side, S_CTL_RECORD), t);
+  let cycles = p32(side, S_CTL_RECORD);
+  if ((job(side, index).flags & RETURNED) != 0) {
+    job(side, index).flags &= ~RETURNED;
+    cycles += p32(side, S_LZ_RETURN);
+  }
+  return start(side, core, F_PAGE_RECORD, index, 1, to, cycles, t);
 }
 
 /**

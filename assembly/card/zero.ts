@@ -2,7 +2,8 @@
 // Zero filter: finds pages of 4096 zero bytes, which travel as a header alone.
 //
 // In and out: whole pages from Q_ZERO; zero pages to Q_RECORD (their SRAM is freed), others to Q_LZ, or to
-//   Q_RECORD when nothing compresses; with deltas all to Q_DELTA.
+//   Q_RECORD when nothing compresses, or the firmware has chosen so (kernel/choice); with deltas all to
+//   Q_DELTA.
 // How long: ceil(4096 / bytesPerCycle) clocks a page, one page at a time; the page may be seen one clock
 //   later.
 // Leaves out: early exit at the first byte that is not zero (a pipeline reads on).
@@ -25,8 +26,19 @@ import {
   U_ZERO,
   WORD_ZERO,
 } from "../abi";
+import { choosing, goesRaw, hasGone } from "../kernel/choice";
 import { pop, push, queue, ready, lacks } from "../kernel/fifo";
-import { JOB_DEVICE, JOB_ZERO, Job, NO_SLOT, freeSlot, job, onItsWay, slotAt } from "../kernel/jobs";
+import {
+  JOB_DEVICE,
+  JOB_PAGE,
+  JOB_ZERO,
+  Job,
+  NO_SLOT,
+  freeSlot,
+  job,
+  onItsWay,
+  slotAt,
+} from "../kernel/jobs";
 import { deltas, sizedByWord } from "../kernel/pages";
 import { g32, p32 } from "../kernel/params";
 import { wake } from "../kernel/schedule";
@@ -86,10 +98,13 @@ export function stepZero(side: u32, t: u64): void {
 function finish(side: u32, f: Filter, t: u64): bool {
   const j = job(side, f.index);
   const zero = sortsOut(side, j);
-  const to = queue(side, behindFilter(zero));
+  const chosen = choosing && !zero && j.kind == JOB_PAGE;
+  const raw = chosen && goesRaw();
+  const to = queue(side, raw ? Q_RECORD : behindFilter(zero));
   if (lacks(to, 1)) return false;
   sorted(side, j, zero, t);
   push(to, f.index, edgeAfter(side * 2, t, 1));
+  if (chosen) hasGone(raw, t);
   return true;
 }
 

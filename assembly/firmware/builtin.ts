@@ -55,6 +55,8 @@ import { EVENT_COUNTED, marksLeft, scans } from "../kernel/bitmap-scan";
 import { batchBegun, completing, writesEnd } from "../kernel/completion";
 import { beginResumeSet, deferring, mayResume } from "../kernel/deferred";
 import { EVENT_MESSAGE, EVENT_ROUND, push, pushHeld, queue, lacks } from "../kernel/fifo";
+import { choose } from "../kernel/choice";
+import { EVENT_CHOICE, EVENT_MESSAGE, EVENT_ROUND, push, pushHeld, queue, lacks } from "../kernel/fifo";
 import {
   FINAL,
   JOB_ABORT,
@@ -190,6 +192,10 @@ function onMessage(side: u32, slot: u32, t: u64): void {
 
 function onRoundEnd(side: u32, argument: u32, t: u64): void {
   const q = progress(side);
+  if (argument == EVENT_CHOICE) {
+    choose(t);
+    return;
+  }
   if (argument == EVENT_ROUND) {
     answerRound(side, q, t);
     return;

@@ -14,6 +14,8 @@ export const EVENT_ROUND: u32 = 0x40000000;
 /** The last page has been placed after the resume; a page that is awaited has, with its number. */
 export const EVENT_WHOLE: u32 = 0x40000001;
 export const EVENT_FILLED: u32 = 0x20000000;
+/** The firmware looks at what compression gains. */
+export const EVENT_CHOICE: u32 = 0x40000002;
 /** Marks a queue end without a unit that must be woken. */
 export const NOBODY: u32 = 0xffff;
 
@@ -170,6 +172,12 @@ function readyHead(f: u32, t: u64): bool {
 export function head(f: u32): u32 {
   const q = record(f);
   return load<u32>(q.items + (q.head << 4), 8);
+}
+
+/** From when on the oldest job may be seen; only when the queue is not empty. */
+export function headSeenFrom(f: u32): u64 {
+  const q = record(f);
+  return load<u64>(q.items + (q.head << 4));
 }
 
 /** Takes the head; who waits for room is woken. */

@@ -61,6 +61,7 @@ export const FINAL: u32 = 4;
 export const SPOILT: u32 = 8; // on the link: its tag does not fit
 export const DELTA: u32 = 256; // what is carried is a delta
 export const RESIDUAL: u32 = 512; // a page that goes after the resume
+export const RETURNED: u32 = 65536; // the engine has left it to software
 export const URGENT: u32 = 1024; // and that was asked for: it goes on link A
 // of a sealed page that is read back from host memory (kernel/deferred); that was asked for; that was opened
 export const KEPT: u32 = 0x10000;

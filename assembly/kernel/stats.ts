@@ -186,6 +186,12 @@ export function charged(side: u32, account: u32, state: u32): u64 {
   return load<u64>(ACCOUNT + (side * ACCOUNTS + account) * ACCOUNT_BYTES + 16 + (state << 3));
 }
 
+/** Ticks that an account without announced changes has been in a state by t. */
+export function stateTicks(side: u32, account: u32, state: u32, t: u64): u64 {
+  const at = ACCOUNT + (side * ACCOUNTS + account) * ACCOUNT_BYTES;
+  return load<u64>(at + 16 + (state << 3)) + (load<u32>(at, 8) == state ? t - load<u64>(at) : 0);
+}
+
 export function accountsAt(): usize {
   return ACCOUNT;
 }

@@ -158,9 +158,15 @@ function compressBound(reading: Reading, s: ResolvedScenario, completed: boolean
   if (s.compress.engine === "off") return null;
   const { source, destination } = s.sides;
   const lz = source.card.compressor;
-  const jobs = counted(reading, 0, abi.C_LZ_PAGES, 1 + (completed ? 0 : lz.engines));
+  const jobs = counted(
+    reading,
+    0,
+    abi.C_LZ_PAGES,
+    1 + (completed ? 0 : lz.engines * (s.compress.jobs?.pages ?? 1)),
+  );
   const clock = value(lz.ticksPerCycle ?? source.card.ticksPerCycle);
-  const window = (lz.setupCycles + Math.ceil(abi.PAGE_BYTES / lz.pws)) * clock;
+  const most = s.compress.jobs?.pages ?? 1;
+  const window = (lz.setupCycles / most + Math.ceil(abi.PAGE_BYTES / lz.pws)) * clock;
   const taken = lz.rated === null || lz.rated.minJobBytes <= abi.PAGE_BYTES;
   const job = lz.rated === null ? window : taken ? abi.PAGE_BYTES * value(lz.rated.ticksPerByte) : 0;
   const encode = onCores(s, "compress")

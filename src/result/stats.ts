@@ -5,6 +5,28 @@ import { ACCOUNTS, SIDES } from "./accounts.ts";
 import { type Histogram, nsOf, type Reading } from "./reading.ts";
 import { BOTH, DECRYPTION, DESTINATION, row, SOURCE, type Spec } from "./stat-rows.ts";
 import { SCAN_COUNTERS } from "./stats-scan.ts";
+import { CODING } from "./stats-coding.ts";
+
+const SOURCE: readonly number[] = [0];
+const DESTINATION: readonly number[] = [1];
+const BOTH: readonly number[] = [0, 1];
+
+/** A statistic of a side. `at` is the number of its counter or histogram in the core. */
+interface Spec {
+  readonly name: string;
+  readonly at: number;
+  readonly unit: string;
+  readonly text: string;
+  readonly sides: readonly number[];
+}
+
+const row = (name: string, at: number, unit: string, sides: readonly number[], text: string): Spec => ({
+  name,
+  at,
+  unit,
+  text,
+  sides,
+});
 
 const STORAGE_COUNTERS: readonly Spec[] = [
   row("storage.requests", abi.C_STORAGE_REQUESTS, "requests", BOTH, "storage requests answered"),
@@ -159,8 +181,7 @@ const COUNTERS: readonly Spec[] = [
     SOURCE,
     "bytes after compression, raw pages included",
   ),
-  row("card.compressor.memoHits", abi.C_MEMO_HITS, "pages", SOURCE, "sizes taken from the memo"),
-  row("card.compressor.memoMisses", abi.C_MEMO_MISSES, "pages", SOURCE, "sizes that had to be computed"),
+  ...CODING.map(([name, counter, unit, text]) => row(name, counter, unit, SOURCE, text)),
   row("card.crypto.sealed", abi.C_RECORDS_SEALED, "records", BOTH, "records encrypted"),
   row("card.crypto.opened", abi.C_RECORDS_OPENED, "records", BOTH, "records authenticated and decrypted"),
   ...DECRYPTION,

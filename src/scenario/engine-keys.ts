@@ -10,6 +10,7 @@ import type { KeySpec, KeyTable } from "./keys.ts";
 
 const HARDWARE = ["lz4-hw"];
 const RATED = ["lz4-sw", "zlib", "ratio"];
+const ALL = [...HARDWARE, ...RATED];
 const LOOKALIKE = ["zlib", "ratio"];
 
 function cycles(text: string, max: number, of?: readonly string[]): KeySpec {
@@ -104,11 +105,23 @@ export const COMPRESSOR_KEYS: KeyTable = {
     of: LOOKALIKE,
     text: "whether the engine itself stores what does not shrink, else software has to",
   },
+  returnCycles: cycles(
+    "control processor, for a page that the engine leaves to software",
+    1_000_000,
+    LOOKALIKE,
+  ),
+  maxJob: { measure: "octets", min: 4096, max: 2 ** 30, of: ALL, text: "longest job that is taken" },
+  gather: {
+    measure: "choice",
+    values: ["yes", "no"],
+    of: ALL,
+    text: "whether a job may be pages that do not lie together, else they are copied first",
+  },
   bailMargin: {
     measure: "octets",
     min: 0,
     max: 4095,
-    of: [...HARDWARE, ...RATED],
+    of: ALL,
     text: "a page goes out raw when coding saves no more than this",
   },
 };

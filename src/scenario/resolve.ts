@@ -17,6 +17,7 @@ import {
 } from "./checks.ts";
 import { namedCipher, ownCipher } from "./ciphers.ts";
 import { checkDecrypt, checkDecryptCard, defers, fillDecrypt } from "./decrypt.ts";
+import { CODING_KEYS, checkCoding, fillCoding } from "./coding.ts";
 import { checkDelta, fillDelta } from "./delta.ts";
 import { checkDevices, fillDevices } from "./devices.ts";
 import { checkEngine, namedCompressor, namedEngine, ownCompressor } from "./encoders.ts";
@@ -126,7 +127,8 @@ function fillSide(
 /** The source's card with the overrides of `compress`; a value given in both places is refused. */
 function withCompress(scenario: Scenario, card: Values, problems: Problems): Values {
   if (scenario.compress === "off") return card;
-  const { engine, ...own } = scenario.compress as { engine: string };
+  const { engine, ...all } = scenario.compress as { engine: string };
+  const own = Object.fromEntries(Object.entries(all).filter(([key]) => !CODING_KEYS.includes(key)));
   if (engine !== OWN_ENGINE) {
     for (const key of Object.keys(own))
       problems.add(["compress", key], `is of the card's own encoder, not of ${engine}; remove it`);
@@ -245,6 +247,11 @@ function fillMigration(scenario: Scenario): ResolvedScenario["migration"] {
   };
 }
 
+function fillCompress(scenario: Scenario, engine: Values | null): ResolvedScenario["compress"] {
+  const name = scenario.compress === "off" ? "off" : scenario.compress.engine;
+  return { engine: name, ...fillCoding(scenario, engine) };
+}
+
 function fillEncrypt(scenario: Scenario): ResolvedScenario["encrypt"] {
   const cipher = scenario.encrypt === "off" ? "off" : scenario.encrypt.cipher;
   const [keyBits, rounds] =
@@ -299,6 +306,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkLink(scenario, link, source.card, destination.card, problems);
   checkCompressor(scenario, source.card, problems);
   checkEngine(engine, scenario, destination.card, problems);
+  checkCoding(scenario, engine, source.card, problems);
   for (const { host } of [source, destination]) checkLoad(scenario.internal.contention, host, problems);
   checkWindow(scenario, destination.card, problems);
   checkStages(scenario, engine, source.host, problems);
@@ -330,7 +338,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
     placement,
     ...fillSoftware(placement.name, source.host, destination.host, scenario.software, filledLink.rttTicks),
     tracker: fillTracker(scenario.tracker),
-    compress: { engine: scenario.compress === "off" ? "off" : scenario.compress.engine },
+    compress: fillCompress(scenario, engine),
     delta: fillDelta(scenario.delta),
     encrypt: fillEncrypt(scenario),
     link: filledLink,

@@ -7,6 +7,7 @@ import * as z from "zod";
 import { ROUNDS_MAX, STREAMS_MAX } from "../../assembly/abi.ts";
 import { tenantSchema } from "./around.ts";
 import { decryptFields } from "./decrypt.ts";
+import { codingFields } from "./coding.ts";
 import { deltaSchema } from "./delta.ts";
 import { devicesSchema } from "./devices.ts";
 import { faultSchema, tagFailureFields } from "./faults.ts";
@@ -206,6 +207,7 @@ const compress = z.union(
         .default(OWN_ENGINE)
         .describe("the card's own encoder (lz4-hw), that of a compressor preset, or off"),
       ...compressorFields,
+      ...codingFields,
     }),
   ],
   { error: ({ input }) => `${show(input)} is not known here; write off or { engine: lz4-hw }` },

@@ -9,6 +9,7 @@
 
 import type { Placement } from "./presets.ts";
 import type { ResolvedDecrypt } from "./types-decrypt.ts";
+import type { ResolvedCoding } from "./types-coding.ts";
 import type { ResolvedDelta } from "./types-delta.ts";
 import type { ResolvedFault } from "./types-faults.ts";
 import type { ResolvedEvacuation } from "./types-guests.ts";
@@ -301,7 +302,7 @@ export interface ResolvedScenario {
   software?: ResolvedSoftware;
   tracker: ResolvedTracker;
   /** `lz4-hw` is the card's own, another name that of a compressor preset. */
-  compress: { engine: string };
+  compress: { engine: string } & ResolvedCoding;
   delta: "off" | ResolvedDelta;
   encrypt: {
     cipher: "aes-128-gcm" | "aes-256-gcm" | "off";

@@ -63,6 +63,8 @@ const LATE = [
   ...BUSY,
 ] as const;
 
+const SLOW_CODER = ["compress.engine=lz4-sw", "link.rate=25 Gbit/s"] as const;
+
 /** Of the generated guest of the base scenario, and everything that is not a side's. */
 export const KEYS: Readonly<Record<string, Other>> = {
   name: "(a name)",
@@ -161,6 +163,11 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "compress.fillLatency": "50 cycles",
   "compress.setupCycles": "100 cycles",
   "compress.bailMargin": "3900 B",
+  "compress.choose": ["throughput", ...SLOW_CODER],
+  "compress.chooseEvery": ["16", "compress.choose=throughput", ...SLOW_CODER],
+  "compress.handBack": ["charged", "compress.engine=bf2-deflate"],
+  "compress.jobPages": "3",
+  "compress.jobWait": ["1 us", "compress.jobPages=3"],
   encrypt: "off",
   "encrypt.cipher": "aes-256-gcm",
   "encrypt.engine": "gcm-cast-s",

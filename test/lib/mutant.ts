@@ -16,6 +16,7 @@ import {
 } from "./claims/around.ts";
 import { CIPHERS, chainRun, checkChain, ENGINE } from "./claims/chain.ts";
 import { checkBeaten, checkClairvoyants } from "./claims/clairvoyant.ts";
+import { checkAllChoices } from "./claims/choice.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./claims/codec.ts";
 import { checkSealed } from "./claims/deferred.ts";
 import { checkDeltaRuns, checkDeltas } from "./claims/delta.ts";
@@ -33,7 +34,9 @@ import {
 } from "./claims/failures.ts";
 import { checkWorkers } from "./claims/handed.ts";
 import { checkHostCosts } from "./claims/host-costs.ts";
+import { checkAllHandedBack } from "./claims/handed-back.ts";
 import { checkTransfers } from "./claims/lossy.ts";
+import { checkAllJobs } from "./claims/pages-jobs.ts";
 import { checkParams } from "./claims/params.ts";
 import { checkStages } from "./claims/placement.ts";
 import {
@@ -129,6 +132,8 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   alone: [checkAlone],
   spoil: [checkFlippedBit, checkRepeatedNumber, checkSource, checkBounds],
   clairvoyant: [checkBeaten, checkClairvoyants],
+  choice: [checkAllChoices, checkAllHandedBack],
+  jobs: [checkAllJobs],
   placement: [checkStages, checkWorkers],
   qemu: [checkThread],
   software: [checkHostCosts],

@@ -286,6 +286,16 @@ export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
       ...["compress.engine=lz4-sw", "encrypt.cipher=aes-256-gcm", "source.card.stages.gcmPerKiB=1537 cycles"],
     ],
   ],
+  ["a choice of compression, its looks seldom", ["compress={ choose: throughput, chooseEvery: 999 }"]],
+  ["a choice of compression, as it is by default", ["compress.choose=throughput"]],
+  [
+    "pages handed back by an engine that cannot store, in jobs that are copied",
+    [...["compress={ engine: bf2-deflate, handBack: charged, jobPages: 3, jobWait: 7 us }"], "content=sized"],
+  ],
+  [
+    "jobs as long as an engine needs, handed back when they are not",
+    ["compress={ engine: qat-gen4-zstd, handBack: charged, jobPages: 2 }", "content=sized"],
+  ],
   ["ciphers of a preset", ["encrypt.engine=macsec-100g"]],
   [
     "ciphers of two presets, with rounds that share their hardware, and without back-pressure",

@@ -5,6 +5,7 @@
  */
 import * as abi from "../../../assembly/abi.ts";
 import { around, linkFault } from "./params-around.ts";
+import { choiceParam, codingParams } from "./params-coding.ts";
 import { deviceCosts, deviceParams } from "./params-devices.ts";
 import {
   type Dll,
@@ -357,6 +358,7 @@ export function deriveParams(text: string, sets: readonly string[]): Params {
     global[key] = value;
   };
   runParams(put, scenario);
+  choiceParam(put, scenario);
   deviceParams(put, scenario);
   const scanTags = scanParams(put, scenario);
   const late = residualParams(put, scenario, ticksPer);
@@ -383,6 +385,7 @@ export function deriveParams(text: string, sets: readonly string[]): Params {
     encoder(p, cards[i]!);
     const engine = engineOf(scenario);
     if (i === 0 && engine !== null) namedEncoder(p, engine);
+    if (i === 0) codingParams(p, scenario, engine);
     stageParams(p, scenario, i, [host, cards[i]!], rounds);
     return block;
   }) as [number[], number[]];
