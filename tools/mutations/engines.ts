@@ -17,7 +17,7 @@ export const engines: readonly Row[] = [
     "encoders are taken for one",
     " / (n * p32(0, S_LZ_ENGINES));",
     " / n;",
-    "the way of each page",
+    "choice",
   ],
   [
     "choice",
@@ -25,7 +25,7 @@ export const engines: readonly Row[] = [
     "the port's idle time counts as its own",
     "    linkTicks = (t - lookedAt - (starved - starvedThen)) >> SHIFT;",
     "    linkTicks = (t - lookedAt) >> SHIFT;",
-    "the way of each page",
+    "choice",
   ],
   [
     "jobs",
@@ -33,7 +33,7 @@ export const engines: readonly Row[] = [
     "every page of a job has a setup",
     "    span += cycles;",
     "    span += cycles + (i == 0 ? 0 : p32(side, S_LZ_SETUP));",
-    "jobs, source.card.compressor.setupCycles",
+    "time of encoders",
   ],
   [
     "jobs",
@@ -41,7 +41,7 @@ export const engines: readonly Row[] = [
     "a job is copied for nothing",
     "    begun = edgeAt(side * 2, dramDone(side, t, 2 * bytes));",
     "    begun = edgeAt(side * 2, max<u64>(t, dramDone(side, t, 0)));",
-    "jobs, compress.engine=bf2-deflate",
+    "time of encoders",
   ],
   [
     "choice",
@@ -49,6 +49,6 @@ export const engines: readonly Row[] = [
     "a page that is handed back is charged twice",
     "    job(side, index).flags &= ~RETURNED;\n    cycles += p32(side, S_LZ_RETURN);",
     "    job(side, index).flags &= ~RETURNED;\n    cycles += 2 * p32(side, S_LZ_RETURN);",
-    "handed back",
+    "time of cores",
   ],
 ];

@@ -2,6 +2,7 @@
 /** Pages that an engine hands back: what each costs the control processor, and how many there were. */
 import * as abi from "../../../assembly/abi.ts";
 import { guestText, of, type Run, runText } from "../timeline.ts";
+import { accountTicks } from "./chain.ts";
 import { ended, same } from "./expect.ts";
 
 const BF2 = "compress.engine=bf2-deflate";
@@ -43,22 +44,31 @@ function recordCycles(run: Run): string {
   return rows.map(([cycles, n]) => `${cycles}: ${n}`).join(", ");
 }
 
-function runOf({ mix, engine }: Row, ...sets: string[]): Run {
+function runOf({ mix, engine }: Row, variant: "lean" | "instrumented", ...sets: string[]): Run {
   const text = guestText("1 MiB", { rate: "0 /s", mix });
   const all = ["content=sized", engine, "encrypt=off", `source.card.control.clock=${GHZ} GHz`, ...sets];
-  const run = runText(text, { sets: all });
+  const run = runText(text, { sets: all, variant });
   ended("handed back", run);
   return run;
+}
+
+/** Time of all cores of the source's control processor. */
+function coreTicks({ core, params }: Run): bigint {
+  const cores = Array.from({ length: params.sides[0][abi.S_CORES]! }, (_, i) => abi.A_CORE + i);
+  return cores.reduce((sum, at) => sum + accountTicks(core, 0, at, abi.BUSY), 0n);
 }
 
 /** A row, and the control: for free. */
 export function checkHandedBack(row: Row): void {
   const where = `handed back, ${row.what}`;
-  const charged = runOf(row, "compress.handBack=charged");
+  const charged = runOf(row, "instrumented", "compress.handBack=charged");
   same(`${where}: cycles`, recordCycles(charged), row.cycles);
   const pieces = charged.core.counter(0, abi.C_LZ_RAW) - row.back;
   same(`${where}: counted`, charged.core.counter(0, abi.C_HANDED_BACK), row.back + pieces);
-  const free = runOf(row);
+  // the core that nobody watches takes its cores the same time
+  const unwatched = runOf(row, "lean", "compress.handBack=charged");
+  same(`${where}: time of cores`, coreTicks(unwatched), coreTicks(charged));
+  const free = runOf(row, "instrumented");
   same(`${where}: cycles for free`, recordCycles(free), "120: 258");
   same(`${where}: counted for free`, free.core.counter(0, abi.C_HANDED_BACK), 0);
 }

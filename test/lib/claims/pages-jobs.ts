@@ -83,6 +83,14 @@ export function checkJobs(sets: readonly string[]): { jobs: number; pages: numbe
     found.map((e) => `${e.a} ${clockOf(e.t)} ${clockOf(e.b)}`).join(),
     jobs.map((job) => `${pages[job.first]!.pfn} ${job.clock} ${job.doneAtClock}`).join(),
   );
+  // of the core that nobody watches: the time of all encoders, with pieces of device state
+  const { core } = runText(text, { sets: ["content=sized", ...sets], variant: "lean" });
+  const engines = Array.from({ length: p[abi.S_LZ_ENGINES]! }, (_, i) => i);
+  const busy = engines.reduce((sum, i) => sum + accountTicks(core, 0, abi.A_LZ + i, abi.BUSY), 0n);
+  const state = of(run, abi.T_STAGE, 0).filter((e) => e.which === abi.U_COMPRESS && e.c !== JOB_PAGE);
+  const taken = jobs.reduce((sum, job) => sum + job.doneAtClock - job.clock, 0);
+  const ticks = BigInt(taken) * tick + state.reduce((sum, e) => sum + BigInt(e.b - e.t), 0n);
+  same(`${what}: time of encoders`, busy, ticks);
   return { jobs: jobs.length, pages: pages.length };
 }
 
