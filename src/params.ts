@@ -3,8 +3,8 @@
 import * as abi from "../assembly/abi.ts";
 import { type Carrying, keptEvery } from "./carried.ts";
 import type { Core } from "./core.ts";
-import { setDecrypt } from "./params-decrypt.ts";
 import { setCoding } from "./params-coding.ts";
+import { setDecrypt } from "./params-decrypt.ts";
 import { setDelta } from "./params-delta.ts";
 import { setDeviceCosts, setDevices } from "./params-devices.ts";
 import { downOf, setFailing, setFaults } from "./params-faults.ts";

@@ -54,7 +54,6 @@ import { asking, askedFor, nextAsked, nextRead, remember, toAsk, toRead } from "
 import { EVENT_COUNTED, marksLeft, scans } from "../kernel/bitmap-scan";
 import { batchBegun, completing, writesEnd } from "../kernel/completion";
 import { beginResumeSet, deferring, mayResume } from "../kernel/deferred";
-import { EVENT_MESSAGE, EVENT_ROUND, push, pushHeld, queue, lacks } from "../kernel/fifo";
 import { choose } from "../kernel/choice";
 import { EVENT_CHOICE, EVENT_MESSAGE, EVENT_ROUND, push, pushHeld, queue, lacks } from "../kernel/fifo";
 import {

@@ -4,29 +4,8 @@ import * as abi from "../../assembly/abi.ts";
 import { ACCOUNTS, SIDES } from "./accounts.ts";
 import { type Histogram, nsOf, type Reading } from "./reading.ts";
 import { BOTH, DECRYPTION, DESTINATION, row, SOURCE, type Spec } from "./stat-rows.ts";
-import { SCAN_COUNTERS } from "./stats-scan.ts";
 import { CODING } from "./stats-coding.ts";
-
-const SOURCE: readonly number[] = [0];
-const DESTINATION: readonly number[] = [1];
-const BOTH: readonly number[] = [0, 1];
-
-/** A statistic of a side. `at` is the number of its counter or histogram in the core. */
-interface Spec {
-  readonly name: string;
-  readonly at: number;
-  readonly unit: string;
-  readonly text: string;
-  readonly sides: readonly number[];
-}
-
-const row = (name: string, at: number, unit: string, sides: readonly number[], text: string): Spec => ({
-  name,
-  at,
-  unit,
-  text,
-  sides,
-});
+import { SCAN_COUNTERS } from "./stats-scan.ts";
 
 const STORAGE_COUNTERS: readonly Spec[] = [
   row("storage.requests", abi.C_STORAGE_REQUESTS, "requests", BOTH, "storage requests answered"),

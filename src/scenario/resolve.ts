@@ -16,8 +16,8 @@ import {
   convert,
 } from "./checks.ts";
 import { namedCipher, ownCipher } from "./ciphers.ts";
-import { checkDecrypt, checkDecryptCard, defers, fillDecrypt } from "./decrypt.ts";
 import { CODING_KEYS, checkCoding, fillCoding } from "./coding.ts";
+import { checkDecrypt, checkDecryptCard, defers, fillDecrypt } from "./decrypt.ts";
 import { checkDelta, fillDelta } from "./delta.ts";
 import { checkDevices, fillDevices } from "./devices.ts";
 import { checkEngine, namedCompressor, namedEngine, ownCompressor } from "./encoders.ts";

@@ -6,8 +6,8 @@
 import * as z from "zod";
 import { ROUNDS_MAX, STREAMS_MAX } from "../../assembly/abi.ts";
 import { tenantSchema } from "./around.ts";
-import { decryptFields } from "./decrypt.ts";
 import { codingFields } from "./coding.ts";
+import { decryptFields } from "./decrypt.ts";
 import { deltaSchema } from "./delta.ts";
 import { devicesSchema } from "./devices.ts";
 import { faultSchema, tagFailureFields } from "./faults.ts";

@@ -8,8 +8,8 @@
  */
 
 import type { Placement } from "./presets.ts";
-import type { ResolvedDecrypt } from "./types-decrypt.ts";
 import type { ResolvedCoding } from "./types-coding.ts";
+import type { ResolvedDecrypt } from "./types-decrypt.ts";
 import type { ResolvedDelta } from "./types-delta.ts";
 import type { ResolvedFault } from "./types-faults.ts";
 import type { ResolvedEvacuation } from "./types-guests.ts";

@@ -15,8 +15,8 @@ import {
   checkSpoilt,
 } from "./claims/around.ts";
 import { CIPHERS, chainRun, checkChain, ENGINE } from "./claims/chain.ts";
-import { checkBeaten, checkClairvoyants } from "./claims/clairvoyant.ts";
 import { checkAllChoices } from "./claims/choice.ts";
+import { checkBeaten, checkClairvoyants } from "./claims/clairvoyant.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./claims/codec.ts";
 import { checkSealed } from "./claims/deferred.ts";
 import { checkDeltaRuns, checkDeltas } from "./claims/delta.ts";
@@ -33,8 +33,8 @@ import {
   SEALED_RETRY,
 } from "./claims/failures.ts";
 import { checkWorkers } from "./claims/handed.ts";
-import { checkHostCosts } from "./claims/host-costs.ts";
 import { checkAllHandedBack } from "./claims/handed-back.ts";
+import { checkHostCosts } from "./claims/host-costs.ts";
 import { checkTransfers } from "./claims/lossy.ts";
 import { checkAllJobs } from "./claims/pages-jobs.ts";
 import { checkParams } from "./claims/params.ts";
