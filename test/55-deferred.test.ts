@@ -128,6 +128,34 @@ test("every byte carried or none: the same numbers, everything plain and equal a
   }
 });
 
+const DOWN = { at: "6 ms", what: "pcie-down", for: "300 us", side: "destination" };
+
+for (const [what, more] of Object.entries({
+  "pages over VSOCK": { internal: { pages: "vsock" } },
+  "pages that the driver codes": {
+    ...{ internal: { pages: "vsock" }, placement: { zero: "host", compress: "host" } },
+    compress: { engine: "lz4-sw" },
+  },
+  "cores that decrypt and decode": { placement: { decrypt: "card-core", decompress: "card-core" } },
+  "a PCIe link that goes down meanwhile": { faults: [DOWN] },
+  "packets that arrive spoilt": { internal: { bitErrorRate: 1e-7 } },
+  "other I/O of the card": { tenant: { op: "readwrite", workers: 8, side: "destination" } },
+  "translations on the card": { internal: { iommu: "4KiB", ats: "on" } },
+  "interrupts that are held": { internal: { interrupts: { every: "50 us", after: 8 } } },
+  "UDP that loses": { link: { transport: "udp", loss: 0.001 } },
+  "a full dirty ring": { tracker: { kind: "dirty-ring", ring: 64 } },
+})) {
+  test(`beside ${what}: whole, plain, and waited for`, () => {
+    const result = migrate({ guest: GUEST, content: "sized", ...demand("hot", "1 GB/s"), ...more });
+    assert.ok(isGood(result), JSON.stringify(result.check));
+    const { decryptedAsked, engineDutyPercent, fullyPlainNs, sealedAtResume } = result.migration.decryption!;
+    const unasked = sealedAtResume - decryptedAsked;
+    assert.ok(decryptedAsked > 10 && fullyPlainNs! >= (unasked - 1) * 4096, `${fullyPlainNs} ns`);
+    assert.is(engineDutyPercent === null, what.startsWith("cores"));
+    assert.ok(result.migration.faults.every(({ effect }) => effect === "happened"));
+  });
+}
+
 test("formula: pages opened unasked at a rate take (n - 1) x 4096 / rate, and a page's way", () => {
   const guest = { ...generated(600, 0), deviceState: "4 KiB" };
   for (const rate of [100e6, 1e9]) {

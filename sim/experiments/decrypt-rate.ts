@@ -7,6 +7,8 @@ const ENGINE = { engines: 1, bitsPerCycle: "128 bit/cycle", cyclesPerRound: 1 };
 const ENGINE_PAGE_NS = (1 + 256 + 1) * 11;
 /** Pages that may stand in the card before one that is asked for, where no rate holds them back. */
 const AHEAD = 64;
+/** Enough of them to hide what a page takes beside the engine, two reads of host memory above all. */
+const FEW = 4;
 /** MB/s. */
 const RATES = [125, 250, 500, 1000];
 
@@ -23,7 +25,7 @@ interface Line {
   readonly fullyPlainMs: number;
 }
 
-function line(rate: string, decrypt: object | "eager"): Line {
+function line(rate: string, decrypt: object | "eager", ahead = AHEAD): Line {
   const generate = { memory: "16 MiB", rate: "200000 /s", workingSet: "8 MiB", mix: { random: 100 } };
   const { migration, guest } = run({
     guest: { generate, vcpus: 4, deviceState: "64 KiB" },
@@ -31,7 +33,10 @@ function line(rate: string, decrypt: object | "eager"): Line {
     link: { rate: "25 Gbit/s" },
     compress: "off",
     encrypt: { decrypt },
-    migration: { maxRounds: 2, onTimeout: "force", downtimeLimit: "1 us" },
+    migration: {
+      ...{ maxRounds: 2, onTimeout: "force", downtimeLimit: "1 us" },
+      ...(decrypt === "eager" ? {} : { missing: { ahead } }),
+    },
   });
   const { decryption } = migration;
   const asked = decryption?.decryptedAsked ?? 0;
@@ -57,16 +62,17 @@ export const experiment: Experiment<Line> = {
     "The time until all is plain is that of the pages that nobody asks for, at the rate. A faster rate " +
     "leaves fewer pages to wait for. One that is asked for waits for no more than a page before it, until " +
     "the rate is what the engine does: then for all that are in hand, p99 rises by their time in the " +
-    "engine, and so do all waits together.",
+    "engine, and so do all waits together. A few in hand keep the engine as busy without that.",
   rows: () => [
     line("eager", "eager"),
     ...RATES.map((rate) => line(`${rate} MB/s`, demand(`${rate} MB/s`))),
     line("none", demand("none")),
+    line(`none, ${FEW} in hand`, demand("none"), FEW),
   ],
   misses: (rows) => {
     const [eager, ...later] = rows as [Line, ...Line[]];
-    const paced = later.slice(0, -1);
-    const unpaced = later.at(-1)!;
+    const paced = later.slice(0, -2);
+    const [unpaced, few] = later.slice(-2) as [Line, Line];
     const inHand = (AHEAD * ENGINE_PAGE_NS) / 1e3;
     return [
       ...unless(
@@ -81,7 +87,7 @@ export const experiment: Experiment<Line> = {
         );
       }),
       ...later
-        .slice(1)
+        .slice(1, -1)
         .flatMap((row, i) =>
           unless(
             row.asked < later[i]!.asked && row.dutyPercent > later[i]!.dutyPercent,
@@ -108,6 +114,12 @@ export const experiment: Experiment<Line> = {
         eager.fullyPlainMs === 0 &&
           unpaced.fullyPlainMs > ((unpaced.asked + unpaced.unasked) * ENGINE_PAGE_NS) / 1e6,
         `plain ${eager.fullyPlainMs} ms after an eager resume, ${unpaced.fullyPlainMs} ms without a rate`,
+      ),
+      ...unless(
+        few.dutyPercent > 97 &&
+          few.firstTouchP99Us < paced[0]!.firstTouchP50Us + ((FEW + 4) * ENGINE_PAGE_NS) / 1e3 + 20 &&
+          few.fullyPlainMs < 1.03 * unpaced.fullyPlainMs,
+        `${FEW} in hand: duty ${few.dutyPercent} %, first touch p99 ${few.firstTouchP99Us} us`,
       ),
       ...unless(unpaced.dutyPercent > 99, `without a rate the engine works ${unpaced.dutyPercent} %`),
     ];

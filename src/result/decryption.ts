@@ -5,6 +5,15 @@ import type { ResolvedScenario } from "../scenario/types.ts";
 import { nsOf, type Reading } from "./reading.ts";
 import type { Migration } from "./schema.ts";
 
+/** Per cent of the time from the resume to the last plain page that opening engines worked; null without. */
+function dutyOf(reading: Reading, s: ResolvedScenario, plainNs: number): number | null {
+  if (s.placement.stages.decrypt?.at !== "card") return null;
+  const { engines } = s.sides.destination.card.crypto;
+  const busy = Array.from({ length: engines }, (_, i) => reading.accounts[1]![abi.A_OPEN + i]![abi.BUSY]!);
+  const since = busy.reduce((sum, ticks) => sum + ticks, -reading.log[abi.L_OPEN_BUSY]!);
+  return Math.round((1e5 * nsOf(since)) / Math.max(1, plainNs * engines)) / 1e3;
+}
+
 /** The section; nothing where the destination decrypts at once. */
 export function decryptionOf(reading: Reading, s: ResolvedScenario): Pick<Migration, "decryption"> {
   if (s.encrypt.decrypt === "eager") return {};
@@ -12,13 +21,7 @@ export function decryptionOf(reading: Reading, s: ResolvedScenario): Pick<Migrat
   const there = reading.counters[1]!;
   const between = (from: number, to: number): number | null =>
     log[from] === 0n || log[to] === 0n ? null : nsOf(log[to]! - log[from]!);
-  const { engines } = s.sides.destination.card.crypto;
-  const busy = [...Array(engines).keys()]
-    .map((i) => reading.accounts[1]![abi.A_OPEN + i]![abi.BUSY]!)
-    .reduce((sum, ticks) => sum + ticks, 0n);
   const plain = between(abi.L_RESUMED, abi.L_PLAIN);
-  const duty = (nsOf(busy - log[abi.L_OPEN_BUSY]!) / Math.max(1e-9, (plain ?? 0) * engines)) * 100;
-  const onCard = s.placement.stages.decrypt?.at === "card";
   return {
     decryption: {
       fullyPlainNs: plain,
@@ -27,7 +30,7 @@ export function decryptionOf(reading: Reading, s: ResolvedScenario): Pick<Migrat
       sealedAtResume: Number(log[abi.L_RESIDUAL_PAGES]),
       decryptedAsked: Number(there[abi.C_DECRYPT_ASKED]),
       neverOpened: Number(there[abi.C_SUPERSEDED]),
-      engineDutyPercent: plain === null || !onCard ? null : Math.round(1e3 * duty) / 1e3,
+      engineDutyPercent: plain === null ? null : dutyOf(reading, s, plain),
     },
   };
 }
