@@ -48,9 +48,23 @@ test("every number that a run has counted changes it: one more, and it is anothe
     holder[key] = before;
     parts.add(path[0]!);
   }
-  const counted = Object.keys(reading).filter((part) => !UNCOUNTED.includes(part));
+  // this server has no list of guests: the next test
+  const counted = Object.keys(reading).filter((part) => part !== "guests" && !UNCOUNTED.includes(part));
   assert.equal([...parts].sort(), counted.sort());
   assert.is(fingerprint(copy as unknown as Reading), printed);
+});
+
+test("every word of every guest of a list is in it", () => {
+  const guests = [0, 1].map((k) => Array.from({ length: 32 }, (_, i) => BigInt(100 * k + i)));
+  const server = { ...reading, guests };
+  const whole = fingerprintText(server);
+  assert.is(whole.replaceAll(/^guest\..*\n/gm, ""), text);
+  for (const k of [0, 1]) {
+    for (let i = 0; i < 32; i++) {
+      const other = guests.map((row, j) => row.map((word, n) => (j === k && n === i ? word + 1n : word)));
+      assert.is.not(fingerprintText({ ...server, guests: other }), whole, `guest ${k}, word ${i}`);
+    }
+  }
 });
 
 test("its words: a histogram with its buckets, a series with its bins", () => {

@@ -58,8 +58,9 @@ export const experiment: Experiment<Line> = {
   question: "Six guests leave a server: one after another, the shortest first, or in turns?",
   expected:
     "The sum of completions is least with the shortest first, for what comes first is waited for by all " +
-    "behind it; the list, longest first, is the reverse. In turns marks grow while others have theirs: more " +
-    "pages, the last no sooner, and a sum near six times it. Downtimes follow the stop rule, not the order.",
+    "behind it; the list, longest first, is the reverse. In turns marks grow while others have theirs: " +
+    "more pages, the last no sooner, and a sum near six times it. Downtimes follow the stop rule, not " +
+    "the order.",
   rows: () => ORDERS.map(line),
   misses: (rows) => {
     const [list, shortest, fair] = rows as [Line, Line, Line];

@@ -32,6 +32,7 @@ import {
   checkTooLate,
   SEALED_RETRY,
 } from "./claims/failures.ts";
+import { checkServer, checkTurns } from "./claims/guests.ts";
 import { checkWorkers } from "./claims/handed.ts";
 import { checkAllHandedBack } from "./claims/handed-back.ts";
 import { checkHostCosts } from "./claims/host-costs.ts";
@@ -97,6 +98,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   ],
   residual: [checkModes, checkDemand],
   deferred: [checkSealed],
+  guests: [checkServer, checkTurns],
   trackers: [checkGroups, checkLogs],
   devices: [checkUnsafe, checkSeen, checkRingRate],
   storage: [checkStorage],

@@ -71,11 +71,12 @@ class Server {
     return open.includes(this.#at) ? this.#at : open[0]!;
   }
 
-  /** The rounds; as many as there are times. */
+  /** The rounds; as many as there are times, unless no guest is left. */
   run(times: readonly Times[]): Turn[] {
     const turns: Turn[] = [];
     let stops = false;
     for (const { chosenAt, startAt, endAt } of times) {
+      if (!this.#open.includes(true)) break;
       if (!stops) this.#at = this.#next(chosenAt);
       const guest = this.#guests[this.#at]!;
       const until = stops ? guest.suspendedAt : startAt;
