@@ -238,6 +238,7 @@ test("on other paths and with other engines every guest is as it must be", () =>
     { link: { ...link, streams: 3, congestion: "reno" } },
     { link: { ...link, arbitration: "weighted" }, compress: "off" },
     { internal: { addresses: "list", iommu: "4KiB", ats: "on" }, encrypt: "off" },
+    { compress: { choose: "throughput", chooseEvery: 16 }, link: { rate: "40 Gbit/s" } },
     { internal: { addresses: "runs", jitter: "on", interrupts: { every: "50 us", after: 4 } } },
     {
       content: "sized",
@@ -275,6 +276,8 @@ test("what knows of one guest alone is refused by name beside a list", () => {
   const alone = "is not supported yet with guests; write";
   for (const [lines, message] of [
     ["internal: { pages: vsock }", `internal.pages: ${alone} dma`],
+    ["internal: { addresses: card-scans }\ntracker: { kind: bitmap }", `internal.addresses: ${alone} bitmap`],
+    ["encrypt: { decrypt: { demand: true } }", `encrypt.decrypt: ${alone} eager`],
     ["delta: { xbzrle: { cache: 1 MiB } }", `delta: ${alone} off`],
     ["tenant: { op: read }", `tenant: ${alone} off`],
     ["faults: [ { at: 1 s, what: cancel } ]", `faults: ${alone} []`],

@@ -41,7 +41,10 @@ function checkBeside(scenario: Scenario, problems: Problems): void {
     need(placeOf(scenario.placement, stage) === "card", ["placement", stage], "card");
   need(scenario.placement !== "qemu", ["placement"], "huawei");
   need(internal.pages === "dma", ["internal", "pages"], "dma");
+  need(internal.addresses !== "card-scans", ["internal", "addresses"], "bitmap");
   need(scenario.delta === "off", ["delta"], "off");
+  const { encrypt } = scenario;
+  need(encrypt === "off" || encrypt.decrypt === "eager", ["encrypt", "decrypt"], "eager");
   need(scenario.tenant === "off", ["tenant"], "off");
   need(scenario.faults.length === 0, ["faults"], "[]");
   need(["write-protect", "bitmap"].includes(String(tracker.kind)), ["tracker", "kind"], "write-protect");
