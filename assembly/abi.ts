@@ -642,6 +642,9 @@ export const C_STAGE_COMPRESS: u32 = 91;
 export const C_STAGE_CRYPT: u32 = 92;
 export const C_STAGE_DECOMPRESS: u32 = 93;
 export const C_GUEST_CPU: u32 = 94; // ticks that vCPUs lost to the migration's work, summed over vCPUs
+// dirty-limit: ticks that vCPUs slept, summed; periods measured
+export const C_LIMIT_TICKS: u32 = 95;
+export const C_LIMIT_PERIODS: u32 = 96;
 export const C_REDONE: u32 = 98; // jobs and handlers begun again
 export const C_ENGINE_PASSED: u32 = 99; // pages that went raw past encoders that had all failed
 export const C_ENGINE_DROPPED: u32 = 100; // records that met engines that had all failed
@@ -751,7 +754,17 @@ export const QP_PLACE: u32 = 28;
 export const QP_REQUEST: u32 = 29;
 export const QP_FLIGHT: u32 = 30;
 export const QP_SYNCS_MAX: u32 = 31; // after which it is given up, 0 for never
-export const QP_COUNT: u32 = 32;
+// dirty-limit: MiB/s a vCPU, 0 for none; ticks of a period
+export const QP_LIMIT_RATE: u32 = 32;
+export const QP_LIMIT_PERIOD: u32 = 33;
+// device pre-copy: bytes that go ahead, 0 for none; bytes a second that grow old; ticks between two readings,
+// of the destination a KiB of state, and of the acknowledgement
+export const QP_AHEAD_BYTES: u32 = 34;
+export const QP_AHEAD_CHANGES: u32 = 35;
+export const QP_AHEAD_EVERY: u32 = 36;
+export const QP_AHEAD_LOAD: u32 = 37;
+export const QP_AHEAD_ACK: u32 = 38;
+export const QP_COUNT: u32 = 48;
 export const QP_CHANNELS_MAX: u32 = 64;
 
 // what the thread reads out, u64 each
@@ -780,6 +793,10 @@ export const QR_REQUESTS: u32 = 21; // of pages
 export const QR_RESUMED: u32 = 22; // when the guest went on there, before the end; 0 without post-copy
 export const QR_FAULT_TICKS: u32 = 23; // by which vCPUs waited for pages
 export const QR_GIVEN_UP: u32 = 24; // when, 0 for not
+export const QR_LIMIT_SLEEP: u32 = 25; // us that a vCPU sleeps at most when its ring is full, at the stop
+export const QR_AHEAD_BYTES: u32 = 26; // of device state, before the stop
+export const QR_ACKED: u32 = 27; // when the destination's acknowledgement is there
+export const QR_REST_BYTES: u32 = 28; // of device state, after it
 export const QR_COUNT: u32 = 32;
 
 // --- a storage adapter passed through to the guest: parameters, u64 each; times are ticks ---

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Capabilities of QEMU beyond the plain thread, as the core is told of them: XBZRLE, multifd, post-copy. QEMU
- * refuses multifd together with another.
+ * Capabilities of QEMU beyond the plain thread, as the core is told of them: XBZRLE, multifd, post-copy,
+ * dirty-limit, device pre-copy. QEMU refuses multifd together with XBZRLE and post-copy.
  */
 import * as abi from "../assembly/abi.ts";
 
@@ -41,8 +41,32 @@ export interface Postcopy {
   readonly flightTicks: number;
 }
 
+/** `dirty-limit`: vCPUs that write too fast sleep when their dirty ring is full. */
+export interface DirtyLimit {
+  /** `vcpu-dirty-limit` in MiB/s. */
+  readonly rateMib: number;
+  /** `x-vcpu-dirty-limit-period`, whole ms. */
+  readonly periodTicks: number;
+}
+
+/** Device pre-copy with `switchover-ack`: a part of the device state goes ahead of the stop. */
+export interface DeviceAhead {
+  /** At most the state's own. */
+  readonly bytes: number;
+  /** Bytes a second of it that grow old while the guest runs. */
+  readonly changes: number;
+  /** What has grown old is read again no sooner than that after it was. */
+  readonly everyTicks: number;
+  /** Of the destination, to load a KiB of state. */
+  readonly loadTicks: number;
+  /** The way there and back. */
+  readonly ackTicks: number;
+}
+
 /** Which of them are on. */
 export interface Features {
+  readonly dirtyLimit: DirtyLimit | null;
+  readonly ahead: DeviceAhead | null;
   readonly postcopy: Postcopy | null;
   /** Synchronisations after which a migration is given up; null: it goes on for ever, as QEMU does. */
   readonly syncsMax: number | null;
@@ -51,11 +75,18 @@ export interface Features {
 }
 
 /** QEMU as it is by default. */
-export const PLAIN: Features = { xbzrle: null, multifd: null, postcopy: null, syncsMax: null };
+export const PLAIN: Features = {
+  xbzrle: null,
+  multifd: null,
+  postcopy: null,
+  syncsMax: null,
+  dirtyLimit: null,
+  ahead: null,
+};
 
 /** Tells the core. */
 export function setFeatures(
-  { xbzrle, multifd, postcopy, syncsMax }: Features,
+  { xbzrle, multifd, postcopy, syncsMax, dirtyLimit, ahead }: Features,
   put: (index: number, value: number) => void,
 ): void {
   put(abi.QP_XBZRLE_SLOTS, xbzrle?.cachePages ?? 0);
@@ -72,6 +103,13 @@ export function setFeatures(
   put(abi.QP_REQUEST, postcopy?.requestTicks ?? 0);
   put(abi.QP_FLIGHT, postcopy?.flightTicks ?? 0);
   put(abi.QP_SYNCS_MAX, syncsMax ?? 0);
+  put(abi.QP_LIMIT_RATE, dirtyLimit?.rateMib ?? 0);
+  put(abi.QP_LIMIT_PERIOD, dirtyLimit?.periodTicks ?? 0);
+  put(abi.QP_AHEAD_BYTES, ahead?.bytes ?? 0);
+  put(abi.QP_AHEAD_CHANGES, ahead?.changes ?? 0);
+  put(abi.QP_AHEAD_EVERY, ahead?.everyTicks ?? 0);
+  put(abi.QP_AHEAD_LOAD, ahead?.loadTicks ?? 0);
+  put(abi.QP_AHEAD_ACK, ahead?.ackTicks ?? 0);
 }
 
 /** What became of pages with them, with the names of query-migrate. */
@@ -90,6 +128,12 @@ export interface FeatureCounts {
   readonly postcopyBytes: number;
   readonly postcopyRequests: number;
   readonly faultTicks: bigint;
+  /** By dirty-limit: the longest sleep of a vCPU at the stop. */
+  readonly limitSleepUs: number;
+  /** Device state: bytes ahead of the stop, when that was acknowledged (null: never), and the rest. */
+  readonly aheadBytes: number;
+  readonly ackedTicks: bigint | null;
+  readonly restBytes: number;
   /** When it was given up, null when not. */
   readonly givenUpTicks: bigint | null;
 }
@@ -106,6 +150,10 @@ export function featureCounts(read: (index: number) => bigint): FeatureCounts {
     postcopyBytes: Number(read(abi.QR_POSTCOPY)),
     postcopyRequests: Number(read(abi.QR_REQUESTS)),
     faultTicks: read(abi.QR_FAULT_TICKS),
+    limitSleepUs: Number(read(abi.QR_LIMIT_SLEEP)),
+    aheadBytes: Number(read(abi.QR_AHEAD_BYTES)),
+    ackedTicks: read(abi.QR_ACKED) === 0n ? null : read(abi.QR_ACKED),
+    restBytes: Number(read(abi.QR_REST_BYTES)),
     givenUpTicks: read(abi.QR_GIVEN_UP) === 0n ? null : read(abi.QR_GIVEN_UP),
   };
 }

@@ -72,11 +72,16 @@ export function softwareOf(s: ResolvedScenario, own: ResolvedSoftware, pages: nu
     downtimeLimitMs: Number(BigInt(s.migration.downtimeLimitTicks) / TICKS_PER_MS),
     normalTicks: own.normalTicks,
     zeroTicks: own.zeroTicks,
-    syncTicks: scan + source.host.tracker.tlbFlushTicks,
+    // rings are flushed when they are brought in
+    syncTicks: scan + (s.tracker.kind === "dirty-ring" ? 0 : source.host.tracker.tlbFlushTicks),
     wakeTicks: own.wakeTicks,
     setupTicks: own.setupTicks,
     stopTicks: source.host.frontend.suspendTicks,
-    deviceTicks: resumeTicks + kib * deviceStatePerKibTicks + Math.floor(s.link.rttTicks / 2),
+    // with a part ahead the core counts what is left
+    deviceTicks:
+      resumeTicks +
+      (own.features.ahead === null ? kib * deviceStatePerKibTicks : 0) +
+      Math.floor(s.link.rttTicks / 2),
     deviceBytes: s.guest.deviceStateBytes,
     romPages: 0,
     romNormalPages: 0,
@@ -88,13 +93,30 @@ export function softwareOf(s: ResolvedScenario, own: ResolvedSoftware, pages: nu
   };
 }
 
+const TRACKERS: Readonly<Record<string, number>> = {
+  "write-protect": abi.TRACKER_WRITE_PROTECT,
+  bitmap: abi.TRACKER_BITMAP,
+  "dirty-ring": abi.TRACKER_DIRTY_RING,
+};
+
 function guestOf(s: ResolvedScenario): SoftwareGuest {
-  const protects = s.tracker.kind === "write-protect";
+  const { tracker } = s.sides.source.host;
+  const { kind, logEntries } = s.tracker;
   return {
     vcpus: s.guest.vcpus,
     wall: s.guest.clock === "wall",
-    tracker: protects ? abi.TRACKER_WRITE_PROTECT : abi.TRACKER_BITMAP,
-    faultTicks: s.sides.source.host.tracker.writeFaultTicks,
+    tracker: TRACKERS[kind]!,
+    faultTicks: tracker.writeFaultTicks,
+    ring:
+      kind !== "dirty-ring"
+        ? null
+        : {
+            entries: logEntries,
+            exitTicks: tracker.logExitTicks,
+            entryTicks: tracker.logEntryTicks,
+            protectTicks: tracker.protectPageTicks,
+            flushTicks: tracker.tlbFlushTicks,
+          },
   };
 }
 

@@ -84,10 +84,27 @@ export interface SoftwareGuest {
   readonly tracker: number;
   /** Stall of a write to a protected page. */
   readonly faultTicks: number;
+  /** Dirty rings, one a vCPU, and what they cost; null with another tracker. */
+  readonly ring: GuestRing | null;
+}
+
+/** A vCPU's dirty ring (assembly/kernel/dirty-log). */
+export interface GuestRing {
+  readonly entries: number;
+  readonly exitTicks: number;
+  readonly entryTicks: number;
+  readonly protectTicks: number;
+  readonly flushTicks: number;
 }
 
 /** A guest that plays what was recorded. */
-const RECORDED: SoftwareGuest = { vcpus: 1, wall: true, tracker: abi.TRACKER_BITMAP, faultTicks: 0 };
+const RECORDED: SoftwareGuest = {
+  vcpus: 1,
+  wall: true,
+  tracker: abi.TRACKER_BITMAP,
+  faultTicks: 0,
+  ring: null,
+};
 
 /** QEMU's windows of the rate limit are a tenth of a second (XFER_LIMIT_RATIO). */
 const WINDOWS_PER_SECOND = 10;
@@ -180,11 +197,15 @@ export function startSoftware(
     [abi.G_DEVICE_BYTES, 0],
     [abi.G_TRACKER, given.tracker],
     [abi.G_TRACKER_GROUP, 1],
-    [abi.G_TRACKER_LOG, 0],
+    [abi.G_TRACKER_LOG, given.ring?.entries ?? 0],
     [abi.G_SERIES_WINDOW, SERIES_TICKS],
   ];
   for (const [index, value] of params) core.setGlobalParam(index, value);
   core.setSideParam(0, abi.S_HOST_FAULT, given.faultTicks);
+  core.setSideParam(0, abi.S_HOST_LOG_EXIT, given.ring?.exitTicks ?? 0);
+  core.setSideParam(0, abi.S_HOST_LOG_ENTRY, given.ring?.entryTicks ?? 0);
+  core.setSideParam(0, abi.S_HOST_PROTECT_PAGE, given.ring?.protectTicks ?? 0);
+  core.setSideParam(0, abi.S_HOST_TLB_FLUSH, given.ring?.flushTicks ?? 0);
   setSoftware(core, m);
   if (Number(core.fn("buildSoftware")()) !== 0) throw new Error("the guest does not fit in 4 GiB of memory");
   const feeder = new Feeder(core, stream, { content, guest: given }, wordOf);
@@ -208,6 +229,7 @@ export function advanceSoftware(core: Core, feeder: Feeder, until: bigint): numb
  * Migrates a guest that plays `stream` at its recorded times.
  * @param limitTicks how long is simulated at most
  * @param wordOf content word of a body, where channels compress
+ * @param given by default one vCPU at recorded times, its dirty pages in a bitmap
  * @throws Error when the guest does not fit in 4 GiB or an invariant of the core breaks
  */
 export function migrateInSoftware(
@@ -216,8 +238,9 @@ export function migrateInSoftware(
   m: SoftwareMigration,
   limitTicks: bigint,
   wordOf?: WordOf,
+  given: SoftwareGuest = RECORDED,
 ): SoftwareResult {
-  const feeder = startSoftware(core, stream, m, RECORDED, wordOf);
+  const feeder = startSoftware(core, stream, m, given, wordOf);
   const stop = advanceSoftware(core, feeder, m.startAtTicks + limitTicks);
   if (stop === abi.STOP_DONE || stop === abi.STOP_UNTIL)
     return softwareResult(core, m, stop === abi.STOP_DONE);

@@ -19,17 +19,24 @@
 //   the one before, or so many of them as the time between is of that: a dirty log in software marks pages
 //   that are not written. They stand at the beginning of the ROMs.
 //   Auto-converge says by how much vCPUs are to stand still; a guest at recorded times has done so already.
+//   Of device state a part may go ahead (kernel/qemu-device): it is pending until it is sent, and the guest
+//   is not stopped before it has been acknowledged; with nothing to send the thread waits. Dirty rings
+//   (kernel/dirty-log) are brought in before the bitmap is synchronised, which takes so much longer;
+//   dirty-limit (kernel/dirty-limit) measures beside the thread.
 // Leaves out: auto-converge's synchronisations every 5 s, other threads of the host, the time that the kernel
 //   needs to write-protect pages again, huge pages, dirty bits of ROMs.
 // Numbers: QEMU 10.0 migration/migration.c, ram.c; costs of pages from a recorded send order (docs/model.md
 //   section 16).
 import {
+  G_TRACKER_LOG,
   I_DESTINATION_EQUALS_SOURCE,
   PAGE_BYTES,
   QP_CONVERGE,
   QP_DEVICE,
   QP_DEVICE_BYTES,
   QP_DOWNTIME_MS,
+  QP_LIMIT_PERIOD,
+  QP_LIMIT_RATE,
   QP_POSTCOPY,
   QP_ROM_PAGES,
   QP_SETUP,
@@ -43,6 +50,8 @@ import {
   QR_DOWNTIME,
   QR_ENDED,
   QR_GIVEN_UP,
+  QR_REST_BYTES,
+  QR_LIMIT_SLEEP,
   QR_NORMAL,
   QR_PENDING,
   QR_POSTCOPY,
@@ -67,11 +76,22 @@ import {
 } from "../abi";
 import { addMarks, addPage, buildBitmap, pending } from "../kernel/bitmap";
 import { setGuestRuns, startTracking } from "../kernel/dirty";
+import {
+  beginLimit,
+  buildLimit,
+  endLimit,
+  limits,
+  longestSleep,
+  measureRates,
+  periodEnds,
+} from "../kernel/dirty-limit";
+import { bringInLogs, broughtInAt, logging } from "../kernel/dirty-log";
 import { noteRound } from "../kernel/log";
 import { ABSENT, firstBehind, placedVersion, sourceVersion } from "../kernel/pages";
+import { g32 } from "../kernel/params";
 import { wake } from "../kernel/schedule";
 import { broken, evaluates } from "../kernel/stats";
-import { buildThrottle, throttleAfter } from "../kernel/throttle";
+import { buildThrottle, isTooFast, nextShare } from "../kernel/throttle";
 import { NEVER } from "../kernel/time";
 import { buildCache } from "../kernel/qemu-cache";
 import { buildContent, pages } from "../kernel/qemu-content";
@@ -84,6 +104,17 @@ import {
   settle,
   written,
 } from "../kernel/qemu-multifd";
+import {
+  allSent,
+  buildDevice,
+  devicePending,
+  deviceStops,
+  loadTicks,
+  maySwitch,
+  rest,
+  sendAhead,
+  waitsUntil,
+} from "../kernel/qemu-device";
 import { goesOnAt, leave, move, moves, nextMove, pushLast, pushPage } from "../kernel/qemu-postcopy";
 import { buildSending, held, NONE, sendHeld, sendPage, skipped } from "../kernel/qemu-pages";
 import {
@@ -145,6 +176,8 @@ export function buildQemu(): bool {
   buildContent();
   buildChannels();
   buildSending();
+  buildDevice();
+  buildLimit(q(QP_LIMIT_RATE), q(QP_LIMIT_PERIOD), g32(G_TRACKER_LOG));
   if (!buildBitmap(pages + <u32>q(QP_ROM_PAGES)) || !buildCache()) return false;
   windowMs = windowLeft = 0;
   threshold = 0;
@@ -165,10 +198,11 @@ export function qemuDone(): bool {
 /** Steps the thread at t. */
 export function stepQemu(t: u64): void {
   if (moves) move(t);
+  if (periodEnds <= t) measureRates(t);
   while (t >= dueAt && state != DONE) {
     dueAt = act(t);
   }
-  if (state != DONE) wake(0, U_FRONTEND, moves ? min(dueAt, nextMove()) : dueAt);
+  if (state != DONE) wake(0, U_FRONTEND, min(min(dueAt, periodEnds), moves ? nextMove() : NEVER));
 }
 
 /** Does what is to be done at t; returns when the next thing is. */
@@ -200,20 +234,20 @@ function act(t: u64): u64 {
     case WINDOW:
       return limit(t);
     case STOPPING:
-      setGuestRuns(false);
+      stand(t);
       synchronise(t);
       state = LAST;
-      return work(t, q(QP_SYNC));
+      return synced(t);
     case LAST:
       return sendLast(t);
     case EMPTY:
       return sendDevice(t);
     case MOVING:
-      setGuestRuns(false);
+      stand(t);
       stoppedAt = t;
       synchronise(t);
       state = MOVED;
-      return work(t, q(QP_SYNC));
+      return synced(t);
     case MOVED:
       return goOver(t);
     case PUSHING:
@@ -252,25 +286,31 @@ function exceeded(t: u64): bool {
 
 // @ts-ignore: decorator
 @inline
-function nearEnd(): bool {
-  return <u64>pending * PAGE_BYTES < threshold;
+function nearEnd(t: u64): bool {
+  return <u64>pending * PAGE_BYTES + devicePending(t) < threshold;
 }
 
 /** The thread's loop: an iteration, or a wait until the window ends. */
 function loop(t: u64): u64 {
   if (exceeded(t)) return limit(t);
-  if (nearEnd()) {
+  if (nearEnd(t)) {
     if (q(QP_SYNCS_MAX) != 0 && round >= <u32>q(QP_SYNCS_MAX)) return giveUp(t);
     synchronise(t);
     state = SYNCED;
-    return work(t, q(QP_SYNC));
+    return synced(t);
   }
   return iterate(t);
 }
 
 /** An iteration begins, or the last part does. */
 function iterate(t: u64): u64 {
-  if (pending == 0 || nearEnd()) return stopGuest(t, STOPPING);
+  if (nearEnd(t) || (pending == 0 && devicePending(t) == 0)) {
+    if (maySwitch(t)) return stopGuest(t, STOPPING);
+  }
+  if (pending == 0 && waitsUntil(t) > t) {
+    state = WINDOW;
+    return max(t, min(waitsUntil(t), (windowMs + WINDOW_MS) * MS));
+  }
   if (wanted) return stopGuest(t, MOVING);
   iterationAt = t;
   sent = 0;
@@ -302,8 +342,10 @@ function sendOn(t: u64): u64 {
 function endSection(t: u64): u64 {
   put(ITERATION);
   state = WINDOW;
-  if (!overChannels()) return flush(t);
-  flushBeside(t);
+  const all = sendAhead(t);
+  if (overChannels()) flushBeside(t);
+  else t = flush(t);
+  if (all) allSent(max(wireIsFree(), t));
   return t;
 }
 
@@ -343,12 +385,13 @@ function sendDevice(t: u64): u64 {
   if (overChannels()) settle(t);
   put(ITERATION);
   tell(QR_DOWNTIME, bytes - read(QR_PRECOPY));
-  put(q(QP_DEVICE_BYTES));
+  tell(QR_REST_BYTES, rest);
+  put(rest);
   closeRound(t);
   flush(t);
   state = DEVICE;
   // the last byte has to arrive
-  return work(max(wireIsFree(), t), q(QP_DEVICE));
+  return work(max(wireIsFree(), t), q(QP_DEVICE) + loadTicks(rest));
 }
 
 /** The guest goes to the destination: what is still to come, and its device state. */
@@ -391,12 +434,14 @@ function end(t: u64): u64 {
 
 /** Moves the marks of the log into the bitmap at t: a round ends and another begins. */
 function synchronise(t: u64): void {
+  bringInLogs(t);
   let fresh = addMarks(pages);
   if (round != 0) fresh += markUnwritten(t - syncedAt);
   syncedAt = t;
   if (round == 0) buildThrottle(t / MS, left + written);
-  else if (q(QP_CONVERGE) != 0) {
-    tell(QR_THROTTLE, throttleAfter(read(QR_THROTTLE), t / MS, left + written, fresh));
+  else if ((limits || q(QP_CONVERGE) != 0) && isTooFast(t / MS, left + written, fresh)) {
+    if (limits) beginLimit(t);
+    else tell(QR_THROTTLE, nextShare(read(QR_THROTTLE)));
   }
   if (round != 0) closeRound(t);
   if (round != 0 && round <= ROUNDS_MAX) noteRound(round - 1, RL_NEW_DIRTY, fresh);
@@ -404,6 +449,19 @@ function synchronise(t: u64): void {
   round++;
   tell(QR_SYNCS, round);
   tell(QR_PENDING, pending);
+}
+
+/** When the bitmap that was synchronised at t may be used: rings have been brought in before it was. */
+function synced(t: u64): u64 {
+  return work(t, q(QP_SYNC) + (logging ? broughtInAt - t : 0));
+}
+
+/** The guest stands still. */
+function stand(t: u64): void {
+  deviceStops(t);
+  tell(QR_LIMIT_SLEEP, longestSleep());
+  endLimit();
+  setGuestRuns(false);
 }
 
 /** Adds pages that are dirty without a write, `ticks` after it was last done; returns how many are new. */

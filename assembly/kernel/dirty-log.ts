@@ -15,9 +15,11 @@
 // Leaves out: a ring that is brought in before it is full (KVM's soft limit), a reaper by the clock.
 // Numbers: 512 entries of 8 B: Intel SDM volume 3, 28.3.6 (PML); the costs are of the host preset, assumed.
 //
-//   log of a vCPU, 16 bytes: | held back u64, ticks | entries u32 | - |, and its entries, u32 each
+//   log of a vCPU, 32 bytes: | held back u64, ticks | entries u32 | - | entries that were ever in it u64 |
+//   sleep u64, ticks, each time it is full (kernel/dirty-limit) |, and its entries, u32 each
 import {
   BATCH_PAGES,
+  C_LIMIT_TICKS,
   C_LOG_ENTRIES,
   C_LOG_FULL,
   C_STALL_TICKS,
@@ -37,9 +39,9 @@ import { reserve } from "./memory";
 import { g32, p } from "./params";
 import { count } from "./stats";
 
-const LOGS = memory.data(1024, 16);
+const LOGS = memory.data(2048, 16);
 
-if (VCPUS_MAX * 16 != 1024) ERROR("logs");
+if (VCPUS_MAX * 32 != 2048) ERROR("logs");
 
 /** True when pages are logged. */
 export let logging: bool = false;
@@ -61,7 +63,7 @@ export function buildLogs(): bool {
   logging = size != 0;
   broughtInAt = 0;
   if (!logging) return true;
-  memory.fill(LOGS, 0, 1024);
+  memory.fill(LOGS, 0, 2048);
   vcpus = g32(G_VCPUS);
   ring = g32(G_TRACKER) == TRACKER_DIRTY_RING;
   exitTicks = p(0, S_HOST_LOG_EXIT);
@@ -77,12 +79,26 @@ export function buildLogs(): bool {
 // @ts-ignore: decorator
 @inline
 function logOf(v: u32): usize {
-  return LOGS + (v << 4);
+  return LOGS + (v << 5);
 }
 
 /** By how much a vCPU is late for logs that were brought in. */
 export function heldBack(v: u32): u64 {
   return load<u64>(logOf(v));
+}
+
+/** Entries that have ever been in a vCPU's log. */
+export function entriesOf(v: u32): u64 {
+  return load<u64>(logOf(v), 16);
+}
+
+/** How long a vCPU sleeps each time its log is full. */
+export function penaltyOf(v: u32): u64 {
+  return load<u64>(logOf(v), 24);
+}
+
+export function setPenalty(v: u32, ticks: u64): void {
+  store<u64>(logOf(v), ticks, 24);
 }
 
 /** Whether a page is in a log, or with PML known and not collected. */
@@ -98,11 +114,15 @@ export function logWrite(v: u32, pfn: u32, stalls: bool): bool {
     const n = bringIn(v);
     count(0, C_LOG_FULL, 1);
     if (ring) holdUp(flushTicks);
-    if (stalls) stall(v, exitTicks + n * (entryTicks + pageTicks));
+    if (stalls) {
+      stall(v, exitTicks + n * (entryTicks + pageTicks) + penaltyOf(v));
+      count(0, C_LIMIT_TICKS, penaltyOf(v));
+    }
   }
   const n = load<u32>(log, 8);
   store<u32>(entries + ((<usize>v * size + n) << 2), pfn);
   store<u32>(log, n + 1, 8);
+  store<u64>(log, load<u64>(log, 16) + 1, 16);
   const at = set + (((<usize>pfn) >> 5) << 2);
   store<u32>(at, load<u32>(at) | ((<u32>1) << (pfn & 31)));
   marksLogged();

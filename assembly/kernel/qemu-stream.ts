@@ -10,9 +10,9 @@
 import { QP_COUNT, QP_LINK_DEN, QP_LINK_NUM, QP_SOCKET_BYTES, QR_COUNT, QR_WORKED } from "../abi";
 import { spanTicks } from "./time";
 
-const PARAMS = memory.data(256, 16);
+const PARAMS = memory.data(384, 16);
 const READING = memory.data(256, 16);
-if (QP_COUNT * 8 != 256 || QR_COUNT * 8 != 256) ERROR("blocks of QEMU's thread");
+if (QP_COUNT * 8 != 384 || QR_COUNT * 8 != 256) ERROR("blocks of QEMU's thread");
 
 const BUFFER_PAGES: u32 = 32; // 64 vectors, two a page
 const BUFFER_BYTES: u32 = 32768; // IO_BUF_SIZE

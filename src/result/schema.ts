@@ -129,6 +129,17 @@ const migration = z.strictObject({
     })
     .optional()
     .describe("there with software.xbzrle alone, names of query-migrate"),
+  "dirty-limit-throttle-time-per-round": count
+    .optional()
+    .describe("us that a vCPU sleeps at most when its dirty ring is full; there with software.dirtyLimit"),
+  device: z
+    .strictObject({
+      aheadBytes: bytes.describe("of device state, while the guest ran"),
+      ackNs: ns.nullable().describe("when the destination's acknowledgement was there, from the start"),
+      stopBytes: bytes.describe("of device state, with the guest stopped"),
+    })
+    .optional()
+    .describe("there with software.devicePrecopy"),
   attempts: z
     .array(attempt)
     .nullable()

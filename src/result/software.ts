@@ -45,12 +45,15 @@ export function wireBytes(link: ResolvedScenario["link"], bytes: number): number
 export function hostTicks({ scenario, own, m, told, outcome }: SoftwareRun): readonly [bigint, bigint] {
   const done = outcome.status === "completed";
   // with post-copy the source is not there when device state is set
-  const there = done && m.postcopy === null ? BigInt(m.deviceTicks) : 0n;
+  const ahead = m.ahead === null ? 0 : Math.ceil(told.restBytes / 1024) * m.ahead.loadTicks;
+  const there = done && m.postcopy === null ? BigInt(m.deviceTicks + ahead) : 0n;
   const stop = done ? BigInt(m.stopTicks) : 0n;
   const source = told.workedTicks + told.channelTicks - there + stop;
   const loads =
     BigInt(told.normalPages) * BigInt(own.loadTicks) + BigInt(told.zeroPages) * BigInt(own.loadZeroTicks);
-  const device = done ? BigInt(m.deviceTicks - Math.floor(scenario.link.rttTicks / 2)) : 0n;
+  const early = m.ahead === null ? 0 : Math.ceil(told.aheadBytes / 1024) * m.ahead.loadTicks;
+  const last = done ? m.deviceTicks + ahead - Math.floor(scenario.link.rttTicks / 2) : 0;
+  const device = BigInt(early + last);
   return [source, loads + device];
 }
 
@@ -128,6 +131,15 @@ function bottleneckOf({ bounds, migration }: Result, bound: Bounds): Result["bot
   };
 }
 
+/** Device state ahead of the stop. */
+function deviceOf({ told, m }: SoftwareRun): NonNullable<Result["migration"]["device"]> {
+  return {
+    aheadBytes: told.aheadBytes,
+    ackNs: told.ackedTicks === null ? null : nsOf(told.ackedTicks - m.startAtTicks),
+    stopBytes: told.restBytes,
+  };
+}
+
 /** Makes the result. */
 export function makeSoftwareResult(run: SoftwareRun): Result {
   const { scenario, origin, pages, outcome, findings, told, m } = run;
@@ -164,11 +176,13 @@ export function makeSoftwareResult(run: SoftwareRun): Result {
             overflow: told.xbzrleOverflows,
           },
         };
+  const limit = m.dirtyLimit === null ? {} : { "dirty-limit-throttle-time-per-round": told.limitSleepUs };
+  const device = m.ahead === null ? {} : { device: deviceOf(run) };
   const bottleneck = bottleneckOf(made, bounds);
   const wire = bottleneck.shares.find(({ unit }) => unit === "source.link.tx")!.share;
   return {
     ...made,
-    migration: { ...migration, ram, ...cache },
+    migration: { ...migration, ram, ...cache, ...limit, ...device },
     bottleneck,
     link: { ...link, utilization: wire, dataLinks: null },
     guest: { ...guest, slowdown: scenario.tracker.kind === "bitmap" ? null : guest.slowdown },

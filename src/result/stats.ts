@@ -6,6 +6,7 @@ import { type Histogram, nsOf, type Reading } from "./reading.ts";
 import { BOTH, DECRYPTION, DESTINATION, row, SOURCE, type Spec } from "./stat-rows.ts";
 import { CODING } from "./stats-coding.ts";
 import { SCAN_COUNTERS } from "./stats-scan.ts";
+import { SOFTWARE_COUNTERS } from "./stats-software.ts";
 
 const STORAGE_COUNTERS: readonly Spec[] = [
   row("storage.requests", abi.C_STORAGE_REQUESTS, "requests", BOTH, "storage requests answered"),
@@ -65,13 +66,7 @@ const COUNTERS: readonly Spec[] = [
   row("card.postcopyBytes", abi.C_POSTCOPY_BYTES, "B", SOURCE, "records of pages after the resume"),
   row("card.demandBytes", abi.C_DEMAND_BYTES, "B", SOURCE, "of them, of pages asked for: on link A"),
   row("guest.faults", abi.C_FAULTS, "faults", SOURCE, "writes to a protected page"),
-  row(
-    "guest.falseDirtyPages",
-    abi.C_FALSE_DIRTY,
-    "pages",
-    SOURCE,
-    "sent again though nobody had written them",
-  ),
+  row("guest.falseDirtyPages", abi.C_FALSE_DIRTY, "pages", SOURCE, "sent again though nobody wrote them"),
   row(
     "guest.stallNs",
     abi.C_STALL_TICKS,
@@ -81,6 +76,7 @@ const COUNTERS: readonly Spec[] = [
   ),
   row("guest.cpuStallNs", abi.C_GUEST_CPU, "ns", SOURCE, "time that vCPUs lost to the migration's cores"),
   row("guest.logEntries", abi.C_LOG_ENTRIES, "pages", SOURCE, "pages put into logs of dirty pages"),
+  ...SOFTWARE_COUNTERS,
   row("guest.fullLogs", abi.C_LOG_FULL, "exits", SOURCE, "writes that found the log of their vCPU full"),
   row("guest.devices.writes", abi.C_DEVICE_WRITES, "writes", SOURCE, "writes of the guest's devices, landed"),
   row("guest.devices.records", abi.C_DEVICE_RECORDS, "records", SOURCE, "records of them put into the ring"),

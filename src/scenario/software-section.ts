@@ -7,7 +7,7 @@
  */
 import * as z from "zod";
 import { PAGE_BYTES, QP_CHANNELS_MAX, TICKS_PER_NS } from "../../assembly/abi.ts";
-import type { Features, Multifd, Postcopy, Xbzrle } from "../software-features.ts";
+import type { DeviceAhead, DirtyLimit, Features, Multifd, Postcopy, Xbzrle } from "../software-features.ts";
 import { field } from "./fields.ts";
 import type { Problems } from "./problems.ts";
 import type { PageCosts } from "./software-costs.ts";
@@ -56,6 +56,27 @@ const postcopy = z.strictObject({
   fault: time("from a fault to the request's leaving, and from its arrival to the thread").default("20 us"),
 });
 
+const dirtyLimit = z.strictObject({
+  rate: count(1, 100_000, "vcpu-dirty-limit, MiB/s of a vCPU").default(1),
+  period: field({
+    measure: "time",
+    min: 1e-3,
+    max: 1,
+    text: "x-vcpu-dirty-limit-period, whole ms: in which rates are counted",
+  }).default("1000 ms"),
+});
+
+const devicePrecopy = z.strictObject({
+  initial: field({ measure: "bytes", min: 1, max: 2 ** 40, text: "of guest.deviceState, sent ahead" }),
+  changes: field({ measure: "rate", min: 0, max: 1e12, text: "of that, what grows old" }).default("0 bit/s"),
+  every: field({
+    measure: "time",
+    min: 1e-3,
+    max: 100,
+    text: "after which it is read again at the earliest",
+  }).default("1 s"),
+});
+
 /** `off` or keys. */
 function capability<T extends z.ZodType>(keys: T, example: string) {
   return z
@@ -77,6 +98,8 @@ export const softwareSchema = z.strictObject({
   xbzrle: capability(xbzrle, "{ cacheSize: 64 MiB }"),
   multifd: capability(multifd, "{ channels: 2 }"),
   postcopy: capability(postcopy, "{ afterSyncs: 2 }"),
+  dirtyLimit: capability(dirtyLimit, "{ rate: 1 }"),
+  devicePrecopy: capability(devicePrecopy, "{ initial: 1 MiB }"),
   maxSyncs: count(1, 100_000, "synchronisations after which it is given up; QEMU never does").default(
     SYNCS_MAX,
   ),
@@ -97,12 +120,34 @@ export interface FilledSoftware {
   readonly sizes: Sizes;
 }
 
+/** Of the hosts and the link, what the section needs. */
+export interface Around {
+  readonly rttTicks: number;
+  readonly cycles: PageCosts | null;
+  /** Of the destination. */
+  readonly deviceStatePerKibTicks: number;
+}
+
+function limitOf({ dirtyLimit: d }: SoftwareSection): DirtyLimit | null {
+  return d === "off" ? null : { rateMib: Number(d.rate), periodTicks: ticks(d.period) };
+}
+
+function aheadOf({ devicePrecopy: d }: SoftwareSection, around: Around): DeviceAhead | null {
+  if (d === "off") return null;
+  const { num, den } = parseQuantity(d.changes, "rate");
+  return {
+    bytes: bytes(d.initial),
+    // of bits
+    changes: Number(num / (8n * den)),
+    everyTicks: ticks(d.every),
+    loadTicks: around.deviceStatePerKibTicks,
+    ackTicks: around.rttTicks,
+  };
+}
+
 /** The section in ticks. */
-export function fillSection(
-  section: SoftwareSection,
-  rttTicks: number,
-  cycles: PageCosts | null,
-): FilledSoftware {
+export function fillSection(section: SoftwareSection, around: Around): FilledSoftware {
+  const { rttTicks, cycles } = around;
   const half = Math.floor(rttTicks / 2);
   const { xbzrle: x, multifd: m, postcopy: p } = section;
   const encoded: Xbzrle | null =
@@ -136,6 +181,8 @@ export function fillSection(
     xbzrle: encoded,
     multifd: channels,
     postcopy: after,
+    dirtyLimit: limitOf(section),
+    ahead: aheadOf(section, around),
     syncsMax: Number(section.maxSyncs),
   };
   return { features, sizes: sizesOf(m) };

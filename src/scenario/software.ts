@@ -38,6 +38,9 @@ const OF_HOST: Readonly<Record<(typeof SIDES)[number], readonly string[]>> = {
   destination: ["frontend.resume", "frontend.deviceStatePerKiB"],
 };
 
+/** Keys of the source that count with dirty rings alone. */
+const OF_RING: readonly string[] = ["tracker.logExit", "tracker.logEntry", "tracker.protectPage"];
+
 /** Keys that count, of sections of which the others must keep their defaults. */
 const OF_SECTION: Readonly<Record<"internal" | "link" | "migration", readonly string[]>> = {
   internal: [],
@@ -56,8 +59,11 @@ function checkHosts(scenario: Scenario, problems: Problems): void {
   const both = scenario.destination.host === undefined;
   const costs = scenario.software.costs as Costs;
   for (const side of SIDES) {
+    const ring = scenario.tracker.kind === "dirty-ring" ? OF_RING : [];
     const counts = (of: (typeof SIDES)[number], key: string): boolean =>
-      OF_HOST[of].includes(key) || COST_KEYS[of][costs].includes(key);
+      OF_HOST[of].includes(key) ||
+      COST_KEYS[of][costs].includes(key) ||
+      (of === "source" && ring.includes(key));
     for (const key of writtenOf(scenario, side)) {
       if (counts(side, key) || (side === "source" && both && counts("destination", key))) continue;
       const unit = COSTS.find((one) => COST_KEYS[side][one].includes(key) && /^qemu/.test(key));
@@ -87,8 +93,8 @@ function checkParts(scenario: Scenario, problems: Problems): void {
   need(!compresses(scenario), ["compress"], "is not done by placement: qemu; write compress: off");
   need(!encrypts(scenario), ["encrypt"], "is not done by placement: qemu; write encrypt: off");
   need(scenario.delta === "off", ["delta"], "is not done by placement: qemu; write delta: off");
-  const bits = tracker.kind === "write-protect" || tracker.kind === "bitmap";
-  need(bits, ["tracker", "kind"], "is not known to placement: qemu; write write-protect, or bitmap");
+  const known = tracker.kind !== "pml";
+  need(known, ["tracker", "kind"], "is not known to placement: qemu; write write-protect, or bitmap");
   need(tracker.group === 1, ["tracker", "group"], "is not known to placement: qemu; write 1");
   need(tracker.start === "resident", ["tracker", "start"], "is not known to placement: qemu; write resident");
   const early = tracker.order === "clear-before-read";
@@ -116,6 +122,33 @@ function checkParts(scenario: Scenario, problems: Problems): void {
   );
 }
 
+/** QEMU counts a ring in whole MiB of pages. */
+const RING_MIN = 256;
+
+/** What dirty-limit and device pre-copy need, and what they do not go with. */
+function checkCapabilities({ software, tracker, guest }: Scenario, problems: Problems): void {
+  const { dirtyLimit: d, devicePrecopy: p } = software;
+  const need = (fits: boolean, path: readonly string[], what: string): void => {
+    if (!fits) problems.add([...path], what);
+  };
+  const after = software.postcopy !== "off";
+  const rings = tracker.kind === "dirty-ring";
+  need(!(rings && after), ["software", "postcopy"], "does not go with dirty rings here; write off");
+  if (d !== "off") {
+    need(rings, ["software", "dirtyLimit"], "needs dirty rings; write tracker: { kind: dirty-ring }");
+    const enough = !rings || Number(tracker.ring) >= RING_MIN;
+    need(enough, ["tracker", "ring"], "is counted in MiB by dirty-limit; write at least 256");
+    const { num, den } = parseQuantity(d.period, "time");
+    need((num * 1000n) % den === 0n, ["software", "dirtyLimit", "period"], "is whole ms; write e.g. 1000 ms");
+  }
+  if (p === "off") return;
+  need(!after, ["software", "devicePrecopy"], "does not go with postcopy in QEMU; write off");
+  const all = parseQuantity(guest.deviceState, "bytes");
+  const ahead = parseQuantity(p.initial, "bytes");
+  const fits = ahead.num * all.den <= all.num * ahead.den;
+  need(fits, ["software", "devicePrecopy", "initial"], "is more than guest.deviceState; write less");
+}
+
 /** What placement qemu does not take. */
 function checkQemu(scenario: Scenario, problems: Problems): void {
   const inert = scenarioSchema.pick({ internal: true, link: true, migration: true }).parse({});
@@ -130,6 +163,7 @@ function checkQemu(scenario: Scenario, problems: Problems): void {
   checkParts(scenario, problems);
   checkSection(scenario.software, problems);
   checkCosts(scenario.software, problems);
+  checkCapabilities(scenario, problems);
   checkHosts(scenario, problems);
 }
 
@@ -159,6 +193,7 @@ export function fillSoftware(
 ): { software?: ResolvedSoftware } {
   if (placement !== "qemu") return {};
   const { costs, multifd } = section;
+  const deviceStatePerKibTicks = destination.ticks("frontend.deviceStatePerKiB");
   const zstd = multifd !== "off" && multifd.compression === "zstd";
   const cycles = costs === "times" ? null : cyclesOf(source, destination, pageBytes(multifd) ?? 0, zstd);
   return {
@@ -167,7 +202,7 @@ export function fillSoftware(
       setupTicks: source.ticks("qemu.setup"),
       wakeTicks: source.ticks("qemu.wake"),
       socketBytes: source.whole("qemu.socketBuffer"),
-      ...fillSection(section, rttTicks, cycles),
+      ...fillSection(section, { rttTicks, cycles, deviceStatePerKibTicks }),
     },
   };
 }

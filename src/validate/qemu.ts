@@ -2,7 +2,7 @@
 /** QEMU's migration thread against recorded migrations: each is played from its dirty trace alone. */
 import { TICKS_PER_NS } from "../../assembly/abi.ts";
 import { migrateInSoftware, type SoftwareMigration, type SoftwareResult } from "../software.ts";
-import type { Postcopy } from "../software-features.ts";
+import { PLAIN, type Postcopy } from "../software-features.ts";
 import { type MdtTrace, openMdt } from "../trace/mdt-reader.ts";
 import { fileSource } from "../trace/source-file.ts";
 import { traceStream } from "../trace/stream-trace.ts";
@@ -64,6 +64,7 @@ function migrationOf(run: RecordedRun, trace: MdtTrace): SoftwareMigration {
   const romPages = Math.max(0, Math.round(run.total_ram_bytes / PAGE) - trace.pages);
   const { romNormalShare, unwrittenPages, ...costs } = HOST;
   return {
+    ...PLAIN,
     ...costs,
     startAtTicks: BigInt(startUs) * BigInt(US),
     maxBandwidthBytes: run.max_bandwidth,
@@ -77,7 +78,6 @@ function migrationOf(run: RecordedRun, trace: MdtTrace): SoftwareMigration {
     xbzrle: xbzrleOf(run),
     multifd: multifdOf(run),
     postcopy: run.caps.includes("postcopy-ram") ? POSTCOPY : null,
-    syncsMax: null,
   };
 }
 

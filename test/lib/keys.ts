@@ -40,6 +40,13 @@ const BOTH_LINKS = [
   ...PLAIN,
 ] as const;
 
+/** Of placement qemu; test/57-qemu-limits.test.ts has another value for each. */
+const SOFTWARE_LIMITS: Readonly<Record<string, string>> = Object.fromEntries(
+  [
+    ...["dirtyLimit", "dirtyLimit.rate", "dirtyLimit.period"],
+    ...["devicePrecopy", "devicePrecopy.initial", "devicePrecopy.changes", "devicePrecopy.every"],
+  ].map((key) => [`software.${key}`, "(of placement qemu, test/57-qemu-limits.test.ts)"]),
+);
 /** Of placement qemu; test/45-software-features.test.ts has another value for each. */
 const SOFTWARE_SECTION: Readonly<Record<string, string>> = Object.fromEntries(
   [
@@ -123,6 +130,7 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "placement.decrypt": "card-core",
   "placement.decompress": "card-core",
   ...SOFTWARE_SECTION,
+  ...SOFTWARE_LIMITS,
   tenant: "{ op: read, workers: 8 }",
   "tenant.side": ["source", TENANT],
   "tenant.op": ["write", TENANT],

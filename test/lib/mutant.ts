@@ -49,6 +49,7 @@ import {
   checkWalksAhead,
 } from "./claims/probe.ts";
 import { checkThread } from "./claims/qemu.ts";
+import { checkAhead, checkLimits } from "./claims/qemu-limits.ts";
 import { checkDemand, checkModes } from "./claims/residual.ts";
 import * as runs from "./claims/runs.ts";
 import { checkSeals, checkStoppedSeals } from "./claims/seal.ts";
@@ -139,6 +140,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   placement: [checkStages, checkWorkers],
   qemu: [checkThread],
   software: [checkHostCosts],
+  "qemu-limits": [() => checkLimits(12), () => checkAhead(30)],
 };
 
 function main(group: string | undefined): void {

@@ -14,7 +14,7 @@ const MIB = 2 ** 20;
 const LIMIT = 20n * 1000n * BigInt(MS);
 
 /** What of capabilities is counted. */
-type Often = Exclude<keyof FeatureCounts, "channelTicks" | "faultTicks" | "givenUpTicks">;
+type Often = Exclude<keyof FeatureCounts, "channelTicks" | "faultTicks" | "givenUpTicks" | "ackedTicks">;
 
 /** What of it must happen often. */
 const EACH = [
@@ -63,7 +63,7 @@ export function guestOf(zeros: readonly boolean[], writes: readonly Write[], eac
   };
 }
 
-interface Case {
+export interface Case {
   m: { -readonly [key in keyof SoftwareMigration]: SoftwareMigration[key] };
   zeros: boolean[];
   writes: Write[];
@@ -91,7 +91,7 @@ function randomFeatures(seed: number, r: () => number): Features {
 }
 
 /** A guest that dirties for 8 s as much as is sent, or nearly. */
-function busyCase(seed: number): Case {
+export function busyCase(seed: number): Case {
   const r = generator(seed);
   const zeros = Array.from({ length: 2000 + Math.floor(r() * 2000) }, () => false);
   const times = Array.from({ length: 8000 }, (_, i) => BigInt(i) * BigInt(MS) + BigInt(Math.floor(r() * MS)));
@@ -106,7 +106,7 @@ function busyCase(seed: number): Case {
 }
 
 /** A random guest: from one page up, some of it zero, writes by chance or one after another. */
-function randomCase(seed: number): Case {
+export function randomCase(seed: number): Case {
   const r = generator(seed);
   const upTo = (n: number): number => Math.floor(r() * (n + 1));
   const pages = r() < 0.2 ? 1 + upTo(70) : 1 + upTo(4000);
@@ -148,7 +148,12 @@ function randomCase(seed: number): Case {
   return { m, zeros, writes, pageBytes: 1 + upTo(8190) };
 }
 
-function agree(got: SoftwareResult, thread: ReferenceThread, m: SoftwareMigration, what: string): void {
+export function agree(
+  got: SoftwareResult,
+  thread: ReferenceThread,
+  m: SoftwareMigration,
+  what: string,
+): void {
   const want = thread.told;
   const { cache, channels } = thread;
   const ended = m.startAtTicks + got.totalTicks;

@@ -2,60 +2,18 @@
 // QEMU's migration thread, slow and obvious, from docs/model.md section 16: one page after another, a set of
 // dirty pages, a list of the guest's writes.
 import type { SoftwareMigration } from "../../../src/software.ts";
+import { ReferenceDevice } from "./qemu-device.ts";
 import { ReferenceCache, ReferenceChannels } from "./qemu-features.ts";
+import { ReferenceRings, type Rings } from "./qemu-limit.ts";
 import { ReferenceMove, rangeBytes } from "./qemu-postcopy.ts";
+import { nothingTold, type Told, type Write } from "./qemu-told.ts";
 
-/** A write of the guest: when, which page, and whether the page holds zeros afterwards. */
-export interface Write {
-  readonly at: bigint;
-  readonly pfn: number;
-  readonly zero: boolean;
-}
-
-/** What the thread has done, with QEMU's names. */
-export interface Told {
-  transferred: number;
-  precopy: number;
-  downtimeBytes: number;
-  normal: number;
-  zero: number;
-  syncs: number;
-  suspendedAt: bigint;
-  /** When it goes on, with post-copy before the end. */
-  resumedAt: bigint;
-  postcopy: number;
-  requests: number;
-  givenUpAt: bigint | null;
-  endedAt: bigint;
-  worked: bigint;
-  /** When each synchronisation happened, and pages that it found newly dirty. */
-  syncAt: bigint[];
-  fresh: number[];
-  /** Per cent of throttle after each synchronisation. */
-  throttle: number[];
-}
+export type { Told, Write } from "./qemu-told.ts";
 
 const MS = 1_024_000_000_000n;
 
 export class ReferenceThread {
-  readonly told: Told = {
-    transferred: 0,
-    precopy: 0,
-    downtimeBytes: 0,
-    normal: 0,
-    zero: 0,
-    syncs: 0,
-    suspendedAt: 0n,
-    resumedAt: 0n,
-    postcopy: 0,
-    requests: 0,
-    givenUpAt: null,
-    endedAt: 0n,
-    worked: 0n,
-    syncAt: [],
-    fresh: [],
-    throttle: [],
-  };
+  readonly told: Told = nothingTold();
   private readonly m: SoftwareMigration;
   private readonly writes: readonly Write[];
   private readonly zeros: boolean[];
@@ -74,6 +32,8 @@ export class ReferenceThread {
   private readonly versions: number[];
   readonly cache: ReferenceCache | null;
   readonly channels: ReferenceChannels | null;
+  readonly rings: ReferenceRings | null;
+  readonly device: ReferenceDevice;
   private encodes = false;
   private before = -1;
   private period = { sinceMs: 0n, given: 0, pages: 0, high: 0 };
@@ -81,14 +41,18 @@ export class ReferenceThread {
   /**
    * @param zeros which pages of the guest hold zeros at time 0
    * @param pageBytes what channels make of a page with contents
+   * @param rings dirty rings of its vCPUs, null for a bitmap
    */
   constructor(
     m: SoftwareMigration,
     zeros: readonly boolean[],
     writes: readonly Write[],
     pageBytes: number = 4096,
+    rings: Rings | null = null,
   ) {
     this.m = m;
+    this.rings = rings === null ? null : new ReferenceRings(rings, m.dirtyLimit);
+    this.device = new ReferenceDevice(m.ahead, m.deviceBytes);
     this.writes = writes;
     const rom = Array.from({ length: m.romPages }, (_, i) => i >= m.romNormalPages);
     this.zeros = [...zeros, ...rom];
@@ -108,11 +72,15 @@ export class ReferenceThread {
   /** Lets the guest do what it does before `until`. */
   private guest(until: bigint): void {
     for (; this.next < this.writes.length && this.writes[this.next]!.at < until; this.next++) {
-      const { pfn, zero } = this.writes[this.next]!;
+      const { at, pfn, zero } = this.writes[this.next]!;
+      this.rings?.measureUpTo(at);
       this.zeros[pfn] = zero;
       this.versions[pfn]!++;
-      if (this.logging) this.log.add(pfn);
+      if (!this.logging) continue;
+      this.log.add(pfn);
+      this.rings?.write(pfn);
     }
+    this.rings?.measureUpTo(until);
   }
 
   private work(ticks: number): void {
@@ -120,7 +88,13 @@ export class ReferenceThread {
     this.told.worked += BigInt(ticks);
   }
 
+  /** What a synchronisation takes, beyond the first. */
+  private syncWork(): void {
+    this.work(this.m.syncTicks + (this.rings?.broughtIn ?? 0));
+  }
+
   private sync(): void {
+    this.rings?.bringInAll();
     const before = this.toSend.size;
     for (const pfn of this.log) this.toSend.add(pfn);
     const last = this.told.syncAt.at(-1);
@@ -151,6 +125,7 @@ export class ReferenceThread {
     const isHigh = pages * 4096 > Math.floor((this.gone() - given) / 2);
     const count = isHigh ? high + 1 : high;
     this.period = { sinceMs: ms, given: this.gone(), pages: 0, high: count % 2 };
+    if (isHigh && count >= 2) this.rings?.begin(this.now);
     if (!this.m.autoConverge || !isHigh || count < 2) return before;
     return before === 0 ? 20 : Math.min(99, before + 10);
   }
@@ -259,7 +234,8 @@ export class ReferenceThread {
     let windowGiven = this.gone();
     let wanted = false;
     const spent = (): boolean => this.gone() - windowGiven > limit;
-    const near = (): boolean => BigInt(this.toSend.size) * 4096n < threshold;
+    const near = (): boolean =>
+      BigInt(this.toSend.size) * 4096n + BigInt(this.device.pending(this.now)) < threshold;
     for (;;) {
       if (this.now > m.startAtTicks + limitTicks) return null;
       if (!spent()) {
@@ -270,20 +246,14 @@ export class ReferenceThread {
           }
           this.guest(this.now);
           this.sync();
-          this.work(m.syncTicks);
+          this.syncWork();
         }
-        if (this.toSend.size === 0 || near()) return this.finish();
+        const none = this.toSend.size === 0 && this.device.pending(this.now) === 0;
+        if ((none || near()) && this.device.mayStop(this.now)) return this.finish();
         if (wanted) return this.goOver();
-        const began = this.now;
-        let late = false;
-        for (let i = 0; !late && !spent() && this.toSend.size > 0; ) {
-          if (this.page(false)) i++;
-          late = i % 64 === 1 && (this.now - began) / MS > 50n;
-        }
-        if (!late && !spent()) this.drain();
-        this.written += 18;
-        if (this.channels === null) this.flush();
-        else this.beside();
+        const idle = this.toSend.size === 0 ? this.device.idleUntil(this.now) : null;
+        if (idle === null) this.iteration(spent);
+        else this.idle(idle, (windowFrom + 100n) * MS);
       }
       const ms = this.now / MS;
       if (ms - windowFrom >= 100n) {
@@ -296,6 +266,26 @@ export class ReferenceThread {
     }
   }
 
+  /** There is nothing to send until `next`: the thread waits for that, or for its window to end. */
+  private idle(next: bigint, windowEnds: bigint): void {
+    const until = next < windowEnds ? next : windowEnds;
+    if (until > this.now) this.now = until;
+  }
+
+  private iteration(spent: () => boolean): void {
+    const began = this.now;
+    let late = false;
+    for (let i = 0; !late && !spent() && this.toSend.size > 0; ) {
+      if (this.page(false)) i++;
+      late = i % 64 === 1 && (this.now - began) / MS > 50n;
+    }
+    if (!late && !spent()) this.drain();
+    this.written += 18 + this.device.piece(this.now);
+    if (this.channels === null) this.flush();
+    else this.beside();
+    this.device.left(this.now > this.wireFreeAt ? this.now : this.wireFreeAt);
+  }
+
   /** The guest goes on at the destination, and its pages come after it. */
   private goOver(): Told {
     const { m, told } = this;
@@ -304,7 +294,7 @@ export class ReferenceThread {
     this.now += BigInt(m.stopTicks);
     this.guest(this.now);
     this.sync();
-    this.work(m.syncTicks);
+    this.syncWork();
     this.written += rangeBytes(this.toSend, this.all - m.romPages) + m.deviceBytes;
     const move = new ReferenceMove(m.postcopy!, this.toSend, m.socketBytes);
     this.flush();
@@ -367,16 +357,19 @@ export class ReferenceThread {
     this.now += BigInt(m.stopTicks);
     this.guest(this.now);
     this.next = this.writes.length;
+    this.rings?.stop();
+    const rest = this.device.rest(this.now);
+    told.rest = rest;
     this.sync();
-    this.work(m.syncTicks);
+    this.syncWork();
     while (this.toSend.size > 0) this.page(true);
     this.drain();
     this.written += 18;
     told.downtimeBytes = this.written - told.precopy;
-    this.written += m.deviceBytes;
+    this.written += rest;
     this.flush();
     if (this.now < this.wireFreeAt) this.now = this.wireFreeAt;
-    this.work(m.deviceTicks);
+    this.work(m.deviceTicks + this.device.loads(rest));
     told.transferred = this.written + (this.channels?.written(this.now) ?? 0);
     told.normal += this.channels?.normal ?? 0;
     told.zero += this.channels?.zero ?? 0;

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the slow migration thread is given and tells.
+
+/** A write of the guest: when, which page, and whether the page holds zeros afterwards. */
+export interface Write {
+  readonly at: bigint;
+  readonly pfn: number;
+  readonly zero: boolean;
+}
+
+/** What the thread has done, with QEMU's names. */
+export interface Told {
+  transferred: number;
+  precopy: number;
+  downtimeBytes: number;
+  normal: number;
+  zero: number;
+  syncs: number;
+  suspendedAt: bigint;
+  /** When it goes on, with post-copy before the end. */
+  resumedAt: bigint;
+  postcopy: number;
+  requests: number;
+  givenUpAt: bigint | null;
+  /** Bytes of device state with the guest stopped. */
+  rest: number;
+  endedAt: bigint;
+  worked: bigint;
+  /** When each synchronisation happened, and pages that it found newly dirty. */
+  syncAt: bigint[];
+  fresh: number[];
+  /** Per cent of throttle after each synchronisation. */
+  throttle: number[];
+}
+
+/** Before anything has happened. */
+export function nothingTold(): Told {
+  return {
+    transferred: 0,
+    precopy: 0,
+    downtimeBytes: 0,
+    normal: 0,
+    zero: 0,
+    syncs: 0,
+    suspendedAt: 0n,
+    resumedAt: 0n,
+    postcopy: 0,
+    requests: 0,
+    givenUpAt: null,
+    rest: 0,
+    endedAt: 0n,
+    worked: 0n,
+    syncAt: [],
+    fresh: [],
+    throttle: [],
+  };
+}
