@@ -1079,3 +1079,9 @@ export const C_LZ_JOBS: u32 = 121; // jobs of several pages
 export const C_LZ_COPIED: u32 = 122; // bytes that were copied for them
 /** Pages of a job, as Q_LZ holds twice as many. */
 export const JOB_PAGES_MAX: u32 = 16;
+
+// --- a ring of device records that overflows beyond its policy (kernel/device-ring) ---
+export const FULL_FAIL: u32 = 3; // the migration is broken off
+export const G_POLL_STALL_AT: u32 = 103; // from when no record is examined by the clock, and for how long
+export const G_POLL_STALL_FOR: u32 = 104;
+export const REASON_RING: u32 = 30;

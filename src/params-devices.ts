@@ -12,7 +12,12 @@ const KINDS = {
   "wilson-ring": abi.DEVICES_RING,
   "iommu-dirty-bits": abi.DEVICES_IOMMU,
 } as const;
-const FULL = { stall: abi.FULL_STALL, overflow: abi.FULL_OVERFLOW, spill: abi.FULL_SPILL } as const;
+const FULL = {
+  stall: abi.FULL_STALL,
+  overflow: abi.FULL_OVERFLOW,
+  spill: abi.FULL_SPILL,
+  fail: abi.FULL_FAIL,
+} as const;
 
 /** Seed of a device's pattern: that of the scenario, told apart by its number and its own. */
 export function deviceSeed(scenarioSeed: number, index: number, own: number): number {

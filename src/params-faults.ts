@@ -30,6 +30,9 @@ export function setFaults(g: Map<number, number | bigint>, s: ResolvedScenario):
   g.set(abi.G_CORRUPT_RECORDS, faultOf(s, "corrupt")?.records ?? 1);
   g.set(abi.G_ASK_AGAIN, s.migration.askAgain ?? 0);
   setRestarts(g, s);
+  const stall = faultOf(s, "poll-stalls");
+  g.set(abi.G_POLL_STALL_AT, BigInt(stall?.atTicks ?? 0));
+  g.set(abi.G_POLL_STALL_FOR, BigInt(stall?.forTicks ?? 0));
   const reset = BigInt(faultOf(s, "reset", "destination")?.atTicks ?? BEYOND);
   g.set(abi.G_RESET_AT, reset === 0n ? 1n : reset);
   // before the start there is nothing to cancel

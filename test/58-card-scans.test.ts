@@ -5,10 +5,11 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
-import { isGood, type Result } from "../src/index.ts";
+import { isGood, isSound, type Result } from "../src/index.ts";
 import { brokenIn } from "./lib/claims/devices.ts";
+import { checkScans, scanOf } from "./lib/claims/scan.ts";
 import { type Choices, chosen, configuration, sameBooks, TEXT } from "./lib/configurations.ts";
-import { migrate, stat } from "./lib/migrate.ts";
+import { stat } from "./lib/migrate.ts";
 import { generator, seeds } from "./lib/random.ts";
 import { checkPcie, checkTcp } from "./lib/reference/compare.ts";
 import { checkScan } from "./lib/scanned.ts";
@@ -101,21 +102,10 @@ test("formula: a pass reads 8 bytes a word, and takes each word that has a mark 
   assert.is(counted(abi.C_SCAN_BYTES), 3 * (24 + 256 + 4 * 20) + 60 * 32);
 });
 
-const BUSY = {
-  guest: {
-    generate: { memory: "8 MiB", rate: "2000000 /s", workingSet: "8 MiB", mix: { random: 100 } },
-    deviceState: "4 KiB",
-  },
-  tracker: { kind: "bitmap" },
-  migration: { maxRounds: 12, downtimeLimit: "1 us", onTimeout: "force" },
-  content: "sized",
-};
-const scanOf = (scan: object): Result => migrate({ ...BUSY, internal: { addresses: "card-scans", scan } });
-
 test("a busy guest loses nothing while words are swapped and TLBs flushed", () => {
   const safe = scanOf({});
   assert.ok(isGood(safe), brokenIn(safe).join());
-  assert.ok(safe.migration.rounds.length > 3);
+  checkScans();
   assert.ok(safe.check.invariants.some(({ name, held }) => name === "scan-loses-no-mark" && held));
 });
 
@@ -129,6 +119,26 @@ test("negative control: without a flush a TLB hides writes, and that is found ou
   const hidden = scanOf({ flush: "none" });
   assert.is(hidden.migration.status, "failed");
   assert.equal(brokenIn(hidden), ["scan-loses-no-mark"]);
+});
+
+test("a migration that is forced or broken off in the middle of a round ends as any does", () => {
+  for (const microseconds of [180, 400, 777, 1500]) {
+    const migration = {
+      timeout: `${microseconds} us`,
+      onTimeout: "force",
+      maxRounds: 12,
+      downtimeLimit: "1 us",
+    };
+    const forced = scanOf({ words: 4 }, { migration });
+    assert.ok(isGood(forced), `${microseconds}: ${forced.migration.reason} ${brokenIn(forced).join()}`);
+    const faults = [{ at: `${microseconds} us`, what: "cancel" }];
+    const cancelled = scanOf({ words: 4 }, { faults });
+    assert.is(cancelled.migration.status, "cancelled");
+    assert.ok(isSound(cancelled), brokenIn(cancelled).join());
+    const restart = [{ at: `${microseconds} us`, what: "firmware-restart", side: "source", for: "30 us" }];
+    const late = scanOf({ words: 4 }, { faults: restart });
+    assert.ok(isGood(late), brokenIn(late).join());
+  }
 });
 
 const run = (sets: readonly string[] = []): Result =>

@@ -23,6 +23,7 @@ import { placement } from "./mutations/placement.ts";
 import { probe } from "./mutations/probe.ts";
 import { residual } from "./mutations/residual.ts";
 import { software } from "./mutations/software.ts";
+import { scan } from "./mutations/scan.ts";
 import { storage } from "./mutations/storage.ts";
 import { traces } from "./mutations/traces.ts";
 import { trackers } from "./mutations/trackers.ts";
@@ -40,6 +41,7 @@ export const mutations: readonly Mutation[] = [
   guests,
   trackers,
   devices,
+  scan,
   storage,
   pcie,
   probe,

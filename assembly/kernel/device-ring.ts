@@ -9,7 +9,8 @@
 //   order after-data: the record is put right behind the data; before-data: when the write begins, and
 //   its slot is kept, and its page marked again, until a second write tells that the data is complete.
 //   Ring full: the device waits; or its write is told by a flag, for which all of its buffers are marked;
-//   or by a bit of a bitmap of its buffers.
+//   or by a bit of a bitmap of its buffers; or by the flag, and the migration is broken off. A fault may stop
+//   the examinations by the clock for a time.
 //   iommu: the bit of a page is set with the data, unless the IOTLB holds the page as dirty; all bits are
 //   read and cleared together, and the IOTLB is flushed at the end of that: what lands meanwhile has no
 //   bit, and is read by the card later than the flush, for its page was dirty.
@@ -32,10 +33,13 @@ import {
   DEVICES_IOMMU,
   DEVICES_MAX,
   DEVICES_RING,
-  FULL_OVERFLOW,
+  FULL_FAIL,
+  FULL_SPILL,
   FULL_STALL,
   G_DEVICE_TRACKER,
   G_PAGES,
+  G_POLL_STALL_AT,
+  G_POLL_STALL_FOR,
   G_RECORD_FULL,
   G_RECORD_ORDER,
   G_RECORD_POLL,
@@ -43,6 +47,7 @@ import {
   I_DEVICE_RECORDED,
   I_SLOT_EXAMINED,
   L_RECORDING,
+  REASON_RING,
   RECORD_BEFORE,
   S_HOST_EXAMINE,
   S_HOST_IOMMU_CLEAR,
@@ -70,9 +75,11 @@ import { note } from "./log";
 import { reserve } from "./memory";
 import { g, g32, p } from "./params";
 import { DOWN_POSTED, portLacks, put } from "./port";
+import { now } from "./schedule";
 import { broken, count, counted, evaluates } from "./stats";
 import { NEVER } from "./time";
 import { happened } from "./timeline";
+import { report } from "./trouble";
 
 /** Releases wait while more doorbells than this are under way: the port has as many places again. */
 const DOORBELLS: u32 = 64;
@@ -217,7 +224,8 @@ function isFull(): bool {
 /** A write begins: how it will be known. */
 export function begin(w: Write): void {
   if (!recording || kind != DEVICES_RING) return;
-  w.how = !isFull() ? BY_RECORD : full == FULL_OVERFLOW ? BY_FLAG : BY_BITMAP;
+  w.how = !isFull() ? BY_RECORD : full == FULL_SPILL ? BY_BITMAP : BY_FLAG;
+  if (full == FULL_FAIL && w.how == BY_FLAG) report(0, REASON_RING, now);
   if (w.how == BY_RECORD) promised++;
   else count(0, C_DEVICE_OVERFLOWS, 1);
   awaited(w);
@@ -303,7 +311,7 @@ export function startRecording(t: u64): void {
   recording = true;
   note(L_RECORDING, t);
   if (kind != DEVICES_RING) return;
-  if (poll != 0) examineAt = t + poll;
+  if (poll != 0) examineAt = nextLook(t + poll);
   for (let i: u32 = 0; i < 512; i++) {
     const w = write(i);
     if (w.left == 0 || w.how != BY_NOBODY) continue;
@@ -326,6 +334,13 @@ export function checkLearnt(t: u64): void {
   if (begun != learnt) broken(I_DEVICE_RECORDED, begun, learnt, t);
 }
 
+/** When the clock's next examination is, of one that is due at t. */
+function nextLook(t: u64): u64 {
+  const from = g(G_POLL_STALL_AT);
+  const until = from + g(G_POLL_STALL_FOR);
+  return t >= from && t < until ? until : t;
+}
+
 /** Examines the records that have landed at t; returns when that has been done. */
 function examine(t: u64, from: u64): u64 {
   const first = kept;
@@ -345,7 +360,7 @@ function examine(t: u64, from: u64): u64 {
     told = kept;
     put(0, DOWN_POSTED, 0, 4, kept, LAND_RELEASE, end + TICKS_PER_NS);
   }
-  if (poll != 0) examineAt = end + poll;
+  if (poll != 0) examineAt = nextLook(end + poll);
   return end;
 }
 

@@ -24,6 +24,8 @@ export const REASONS: Readonly<Record<number, string>> = {
   [abi.REASON_RESTART_THERE]: "the destination's card restarted and had forgotten the migration",
   [abi.REASON_ENGINES]: "no engine of the source's card was left to encrypt a record",
   [abi.REASON_ENGINES_THERE]: "no engine of the destination's card was left to decrypt or decode a record",
+  [abi.REASON_RING]:
+    "the ring of device records was full, which its policy does not bear (records.full: fail)",
   [abi.REASON_TAG]: "a record did not authenticate at the destination",
   [abi.REASON_SILENCE]: "the other card was not heard for too long (migration.silence)",
 };

@@ -78,8 +78,8 @@ export const deviceTrackerFields = {
         "a slot is given back when its write is complete, or once examined (unsafe with before-data)",
       ).default("complete"),
       full: choice(
-        ["stall", "overflow", "spill"],
-        "with no slot free: the device waits, a flag tells of all its buffers, or a bitmap of pages",
+        ["stall", "overflow", "spill", "fail"],
+        "without a free slot: the device waits, a flag tells of all buffers, a bitmap of pages, or it fails",
       ).default("stall"),
       poll: z
         .union([

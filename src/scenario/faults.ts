@@ -31,6 +31,7 @@ const KINDS: Readonly<Record<ResolvedFault["what"], Kind>> = {
   reset: { side: "needed", frames: true },
   "engine-fails": { unit: "needed", engines: "allowed" },
   "firmware-restart": { side: "needed", for: "needed", ram: "allowed" },
+  "poll-stalls": { for: "needed" },
 };
 
 const RIGHT: Readonly<Record<string, string>> = {
@@ -47,7 +48,7 @@ export const faultSchema = z.strictObject({
   what: word(
     Object.keys(KINDS) as ResolvedFault["what"][],
     "the external link, a card's PCIe link, the will to go on, records on the link, a card, " +
-      "its engines, its control processor",
+      "its engines, its control processor, the examination of device records by the clock",
   ),
   for: spec({ measure: "time", min: 0, max: 3600, text: "how long" }).optional(),
   side: word(SIDES, "whose").optional(),
@@ -86,13 +87,20 @@ export function fillFaults(faults: readonly Fault[]): ResolvedFault[] {
 
 /** Whatever breaks, who notices it, and what is done about it. */
 export function checkBreaks(
-  { faults, migration, internal }: Scenario,
+  { faults, migration, internal, tracker }: Scenario,
   { recovers, sealed }: { recovers: boolean; sealed: boolean },
   problems: Problems,
 ): void {
   checkFaults(faults, { recovers, sealed }, problems);
   checkAskAgain(migration, { sealed, pulled: internal.pages === "dma" }, problems);
   checkSilence(migration.silence, faults, recovers, problems);
+  const polls = tracker.devices === "wilson-ring" && tracker.records?.poll !== "none";
+  for (const [index, { what }] of faults.entries())
+    if (what === "poll-stalls" && !polls)
+      problems.add(
+        ["faults", String(index), "what"],
+        "needs a ring that is examined by the clock; write tracker.devices: wilson-ring, records.poll: 50 us",
+      );
 }
 
 function checkKeys(fault: Fault, index: number, problems: Problems): void {

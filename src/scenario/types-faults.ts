@@ -4,7 +4,15 @@
 /** What breaks. */
 export interface ResolvedFault {
   atTicks: string;
-  what: "link-down" | "pcie-down" | "cancel" | "corrupt" | "reset" | "engine-fails" | "firmware-restart";
+  what:
+    | "link-down"
+    | "pcie-down"
+    | "cancel"
+    | "corrupt"
+    | "reset"
+    | "engine-fails"
+    | "firmware-restart"
+    | "poll-stalls";
   /** How long; null where that has no meaning. */
   forTicks: string | null;
   /** Whose; null where that has no meaning. */

@@ -28,7 +28,7 @@ export interface ResolvedDeviceTracker {
     order: "after-data" | "before-data";
     /** When a slot may be given back. */
     release: "complete" | "examined";
-    full: "stall" | "overflow" | "spill";
+    full: "stall" | "overflow" | "spill" | "fail";
     /** From an examination to the next by the clock; null: none but when pages are collected. */
     pollTicks: number | null;
   } | null;

@@ -11,7 +11,7 @@ import { collectionsOf } from "./tracked.ts";
 
 const KINDS = ["none", "ring", "bits"] as const;
 const ORDERS = ["after", "before", "before-freed"] as const;
-const FULL = ["stall", "overflow", "spill"] as const;
+const FULL = ["stall", "overflow", "spill", "fail"] as const;
 const STORE_TICKS = abi.TICKS_PER_NS;
 /** At one time landings come first, devices last. */
 const RANK = { data: 0, record: 0, told: 0, start: 1, goOn: 1, look: 2, take: 2, quiesce: 3, freed: 4 };

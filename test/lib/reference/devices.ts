@@ -11,7 +11,7 @@ export interface Seen {
   kind: "none" | "ring" | "bits";
   slots: number;
   order: "after" | "before" | "before-freed";
-  full: "stall" | "overflow" | "spill";
+  full: "stall" | "overflow" | "spill" | "fail";
 }
 
 /** What is given, in the order in which it happened; at one time landings come first, devices last. */
@@ -190,7 +190,7 @@ export class SlowDevices {
       own.rest = ticks % shape.gap[1];
       this.said.did.push({ at, what: "taken", device, n, pfn, index: null });
       if (ring) {
-        w.by = !full ? "record" : this.#seen.full === "overflow" ? "flag" : "bitmap";
+        w.by = !full ? "record" : this.#seen.full === "spill" ? "bitmap" : "flag";
         if (full) this.said.counters.overflows++;
         else this.#promised++;
         if (!full && this.#seen.order !== "after") this.#record(w, at);

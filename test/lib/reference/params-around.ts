@@ -65,6 +65,9 @@ export function linkFault(p: Put, scenario: object): void {
     p(abi.G_RESTART_AT + index, fault === undefined ? NEVER : ticks(fault.at));
     p(abi.G_RESTART_FOR + index, fault === undefined ? 0 : ticks(fault.for));
   }
+  const stall = faults.find(({ what }) => what === "poll-stalls");
+  p(abi.G_POLL_STALL_AT, stall === undefined ? 0 : ticks(stall.at));
+  p(abi.G_POLL_STALL_FOR, stall === undefined ? 0 : ticks(stall.for));
   const [here, there] = SIDES.map((side) => (restart(side)?.ram === "lost" ? 1 : 0));
   p(abi.G_RESTART_LOST, here! + 2 * there!);
   const onDemand = writtenAt(scenario, "tracker.start") === "on-demand";

@@ -50,7 +50,7 @@ export function deviceParams(p: Put, scenario: object): void {
   const before = of("records.order", "after-data") === "before-data";
   // behind the data 0, before it 1, and 2 where an examination frees the slot
   p(abi.G_RECORD_ORDER, before ? (of("records.release", "complete") === "examined" ? 2 : 1) : 0);
-  p(abi.G_RECORD_FULL, ["stall", "overflow", "spill"].indexOf(`${of("records.full", "stall")}`));
+  p(abi.G_RECORD_FULL, ["stall", "overflow", "spill", "fail"].indexOf(`${of("records.full", "stall")}`));
   const poll = of("records.poll", "50 us");
   p(abi.G_RECORD_POLL, poll === "none" ? 0 : ticks(poll));
 }
