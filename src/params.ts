@@ -54,8 +54,6 @@ const POLICY = { drop: 0, stall: 1, coalesce: 2 } as const;
 /** Delayed acknowledgement of Linux (TCP_DELACK_MIN), 40 ms. */
 export const DELACK_TICKS = 40_000_000n * 1_024_000n;
 
-/** IPv4 20, TCP 20, timestamps 12. */
-export const IP_TCP_BYTES = 52;
 /** Frames at both ends of the wire, control records and their acknowledgements. */
 const FRAMES_SPARE = 64;
 

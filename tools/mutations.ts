@@ -13,6 +13,7 @@ import { engines } from "./mutations/engines.ts";
 import { failing } from "./mutations/failing.ts";
 import { failures } from "./mutations/failures.ts";
 import { guests } from "./mutations/guests.ts";
+import { framing } from "./mutations/framing.ts";
 import { harness } from "./mutations/harness.ts";
 import { host } from "./mutations/host.ts";
 import { kernel } from "./mutations/kernel.ts";
@@ -55,6 +56,7 @@ export const mutations: readonly Mutation[] = [
   codec,
   delta,
   clairvoyant,
+  framing,
 ]
   .flat()
   .map(([test, file, name, find, replace, caughtBy]) => ({

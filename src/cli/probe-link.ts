@@ -2,14 +2,8 @@
 /** `dpusim probe link`: a bulk transfer over the external channel alone. */
 import { TICKS_PER_NS } from "../../assembly/abi.ts";
 import { Core, coreModule, type Variant } from "../core.ts";
-import {
-  HEADER_FCS,
-  type LinkProbe,
-  type LinkResult,
-  linkProbe,
-  PREAMBLE_GAP,
-  probeLink,
-} from "../probe/link.ts";
+import { type ProbeFraming, probeFraming } from "../probe/framing.ts";
+import { type LinkProbe, type LinkResult, linkProbe, PREAMBLE_GAP, probeLink } from "../probe/link.ts";
 import { grouped } from "../report/format.ts";
 import { ticksPerByte } from "../scenario/fill.ts";
 import { DEFAULT_HOP, defaultMarks, QUANTA_MAX } from "../scenario/pause.ts";
@@ -37,6 +31,12 @@ interface LinkTexts {
   readonly hop?: string;
   readonly bytes?: string;
   readonly duration?: string;
+  readonly vlan: string;
+  readonly ip: "v4" | "v6";
+  readonly vxlan?: boolean;
+  readonly macsec: "off" | "sci" | "short";
+  readonly esp?: boolean;
+  readonly tls: "off" | "v1.2" | "v1.3";
   readonly omit: string;
   readonly seed: string;
   readonly json?: boolean;
@@ -46,6 +46,7 @@ interface LinkTexts {
 const MTU_MIN = 576;
 const MTU_MAX = 9216;
 const STREAMS_MAX = 32;
+const VLAN_MAX = 2;
 const BYTES_MAX = 2 ** 46;
 const BUFFER_MAX = 2 ** 30;
 const SEED_MAX = 2 ** 32 - 1;
@@ -69,6 +70,16 @@ function lossOf(option: string, text: string): number {
   throw new InputError(`--${option}: ${show(text)} is no share of frames; write 0 to 0.999, such as 0.001`);
 }
 
+/** The layers around a payload, as `link.framing` has them. */
+function framingOf(texts: LinkTexts): ProbeFraming {
+  const { ip, macsec, tls, transport, streams } = texts;
+  const [vxlan, esp] = [texts.vxlan === true ? "on" : "off", texts.esp === true ? "tunnel" : "off"] as const;
+  const keys = { vlan: wholeOf("vlan", texts.vlan, 0, VLAN_MAX), ip, vxlan, macsec, esp, tls };
+  if (tls !== "off" && streams !== "1")
+    throw new InputError("--tls: is counted on one connection; remove it, or --streams");
+  return probeFraming(keys, transport === "udp");
+}
+
 /** The marks of the switch in the middle: the highest that loses nothing, and half of it. */
 function pauseOf(texts: LinkTexts, probe: LinkProbe): ResolvedPause | null {
   if (texts.pause !== true) {
@@ -80,7 +91,7 @@ function pauseOf(texts: LinkTexts, probe: LinkProbe): ResolvedPause | null {
   }
   const hopTicks = Number(ticksOfOption("hop", texts.hop ?? DEFAULT_HOP, HOP_MAX));
   if (2 * hopTicks > probe.rttTicks) throw new InputError("--hop: is longer than half of --rtt; write less");
-  const frame = probe.mtuBytes + HEADER_FCS + PREAMBLE_GAP;
+  const frame = probe.mtuBytes + probe.framingBytes + PREAMBLE_GAP;
   const { portTicksPerByte, bufferBytes } = probe;
   const port = { ticksPerByte: portTicksPerByte, frameBytes: frame, outsideBytes: PREAMBLE_GAP };
   const marks = defaultMarks({ ...port, bufferBytes }, hopTicks);
@@ -108,6 +119,7 @@ export function probeOf(texts: LinkTexts): LinkProbe {
   }
   const omit = ticksOfOption("omit", texts.omit, HOURS_MAX);
   const probe = linkProbe({
+    ...framingOf(texts),
     ticksPerByte: faster ? perByte("rate", rate) : null,
     portTicksPerByte: perByte("port", faster ? port : rate),
     rttTicks: Number(ticksOfOption("rtt", texts.rtt, RTT_MAX)),

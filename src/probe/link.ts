@@ -6,16 +6,16 @@ import {
   DELACK_TICKS,
   FIRMWARE_DELAY_TICKS,
   framesOfPath,
-  IP_TCP_BYTES,
   lossThreshold,
   segmentsOut,
   setPause,
 } from "../params.ts";
 import type { Ratio } from "../scenario/types.ts";
 import type { ResolvedPause } from "../scenario/types-link.ts";
+import { fullSegment, openedBytes, type ProbeFraming, probeFraming, sealedBytes } from "./framing.ts";
 
 /** What is transferred over what. Ticks are 2^-10 ps. */
-export interface LinkProbe {
+export interface LinkProbe extends ProbeFraming {
   /** Ticks per byte of the sender's port. */
   readonly portTicksPerByte: Ratio;
   /** Ticks per byte of the bottleneck behind it; null where the port itself is the bottleneck. */
@@ -23,8 +23,6 @@ export interface LinkProbe {
   /** Propagation there and back. */
   readonly rttTicks: number;
   readonly mtuBytes: number;
-  /** Bytes of the MTU around a payload: 52 for IPv4 and TCP with timestamps. */
-  readonly headerBytes: number;
   /** Share of the frames to the sink that are lost. */
   readonly loss: number;
   /** The same for the frames back. */
@@ -57,7 +55,7 @@ export interface LinkResult {
   readonly goodputBitsPerSecond: number;
   /** Bytes on the wire of the sender, from the first byte on. */
   readonly wireBytes: number;
-  /** Payload bytes acknowledged. */
+  /** Payload bytes acknowledged; with TLS the data of whole records. */
   readonly payloadBytes: number;
   /** Segments sent again. */
   readonly retransmits: number;
@@ -100,10 +98,7 @@ const CONGESTION = {
   cubic: abi.CONGESTION_CUBIC,
   firmware: abi.CONGESTION_FIRMWARE,
 } as const;
-/** IPv4 and UDP; what a firmware recovers by is payload here. */
-const IP_UDP_BYTES = 28;
 export const PREAMBLE_GAP = 20;
-export const HEADER_FCS = 18;
 const FRAME_MIN = 64;
 /** Points of `acknowledged` in one RTT, and of all at most. */
 const POINTS_PER_RTT = 16n;
@@ -117,7 +112,7 @@ function setLinkParams(core: Core, probe: LinkProbe): void {
     ticksPerByte: bottleneck,
     propagationTicks: Math.floor(probe.rttTicks / 2),
     jitterTicks: probe.jitterTicks,
-    mssBytes: probe.mtuBytes - probe.headerBytes,
+    mssBytes: fullSegment(probe.mtuBytes, probe),
     bufferBytes: probe.ticksPerByte === null ? 0 : probe.bufferBytes,
     windowBytes: window,
     streams: probe.streams,
@@ -139,10 +134,10 @@ function setLinkParams(core: Core, probe: LinkProbe): void {
     [abi.G_QUANTUM, path.propagationTicks],
     [abi.G_NET_FRAMES, framesOfPath(path, segments)],
     [abi.G_NET_OUTSIDE, PREAMBLE_GAP],
-    [abi.G_NET_FRAMING, HEADER_FCS],
+    [abi.G_NET_FRAMING, probe.framingBytes],
     [abi.G_NET_FRAME_MIN, FRAME_MIN],
     [abi.G_NET_HEADERS, probe.headerBytes],
-    [abi.G_NET_PAD_TO, 1],
+    [abi.G_NET_PAD_TO, probe.padToBytes],
     [abi.G_NET_CONGESTION, CONGESTION[probe.congestion]],
     [abi.G_NET_LOSS, lossThreshold(probe.loss)],
     [abi.G_NET_LOSS_BACK, lossThreshold(probe.lossBack)],
@@ -154,7 +149,7 @@ function setLinkParams(core: Core, probe: LinkProbe): void {
     [abi.G_NET_SEGMENTS, segments],
     [abi.G_NET_TUNED, probe.windowBytes === null && probe.congestion !== "firmware" ? 1 : 0],
     [abi.G_NET_FLIGHT, probe.inFlightBytes ?? 0],
-    [abi.G_LINK_BYTES, probe.bytes ?? ENDLESS_BYTES],
+    [abi.G_LINK_BYTES, probe.bytes === null ? ENDLESS_BYTES : sealedBytes(probe.bytes, probe.tlsBytes)],
   ];
   const pause = new Map<number, number | bigint>();
   setPause(pause, probe.pause);
@@ -185,10 +180,13 @@ function result(core: Core, probe: LinkProbe, before: Reading, acknowledged: [nu
   const [lastNs] = acknowledged.at(-1)!;
   const measuredNs = lastNs - ns(probe.omitTicks);
   const data = gained(abi.LR_DATA);
+  const opened = (reading: Reading): number =>
+    openedBytes(reading[abi.LR_ACKED]!, probe.tlsBytes, probe.bytes);
+  const gainedData = opened(after) - opened(before);
   return {
-    goodputBitsPerSecond: measuredNs > 0 ? (gained(abi.LR_ACKED) * 8e9) / measuredNs : 0,
+    goodputBitsPerSecond: measuredNs > 0 ? (gainedData * 8e9) / measuredNs : 0,
     wireBytes: core.counter(0, abi.C_NET_WIRE_BYTES),
-    payloadBytes: own(abi.LR_ACKED),
+    payloadBytes: opened(after),
     retransmits: own(abi.LR_AGAIN),
     acknowledged,
     complete,
@@ -221,6 +219,8 @@ export function probeLink(core: Core, probe: LinkProbe): LinkResult {
   const wanted = BigInt(probe.rttTicks) / POINTS_PER_RTT + 1n;
   const step = wanted > least ? wanted : least;
   const acknowledged: [number, number][] = [[0, 0]];
+  const opened = (reading: Reading): number =>
+    openedBytes(reading[abi.LR_ACKED]!, probe.tlsBytes, probe.bytes);
   let before: Reading | null = probe.omitTicks === 0n ? read(core) : null;
   let at = 0n;
   while (at < endAt) {
@@ -233,10 +233,10 @@ export function probeLink(core: Core, probe: LinkProbe): LinkResult {
     stopIfBroken(core, stop);
     const reading = read(core);
     if (stop === abi.STOP_DONE) {
-      acknowledged.push([ns(reading[abi.LR_ENDED]!), reading[abi.LR_ACKED]!]);
+      acknowledged.push([ns(reading[abi.LR_ENDED]!), opened(reading)]);
       break;
     }
-    acknowledged.push([Number((at * 1000n) / TICKS_PER_NS) / 1000, reading[abi.LR_ACKED]!]);
+    acknowledged.push([Number((at * 1000n) / TICKS_PER_NS) / 1000, opened(reading)]);
   }
   return result(core, probe, before ?? read(core), acknowledged);
 }
@@ -247,7 +247,7 @@ export function linkProbe(
 ): LinkProbe {
   return {
     portTicksPerByte: [20480, 1],
-    headerBytes: own.congestion === "firmware" ? IP_UDP_BYTES : IP_TCP_BYTES,
+    ...probeFraming(undefined, own.congestion === "firmware"),
     loss: 0,
     lossBack: 0,
     jitterTicks: 0,

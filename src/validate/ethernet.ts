@@ -7,6 +7,7 @@ import { linkProbe, probeLink } from "../probe/link.ts";
 import { type FramingKeys, fillFraming } from "../scenario/fill.ts";
 import type { ResolvedScenario } from "../scenario/types.ts";
 import { published, publishedOrigin } from "./published.ts";
+import { roce } from "./roce.ts";
 import { type Point, point, type Suite } from "./types.ts";
 
 const SUITE = "ethernet";
@@ -79,9 +80,13 @@ function* runs(): Generator<Point> {
 export const suite: Suite = {
   name: SUITE,
   title: "Ethernet framing of TCP",
-  limits: ["RoCE frames are not simulated.", "TLS records are bytes of the data link, not of a frame."],
+  limits: [
+    "Of RoCE the packets are simulated, and a cap on what is in flight; not its acknowledgements and losses.",
+    "TLS records are bytes of the data link, not of a frame.",
+  ],
   *points() {
     yield* framing();
     yield* runs();
+    yield* roce();
   },
 };

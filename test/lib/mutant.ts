@@ -33,6 +33,7 @@ import {
   SEALED_RETRY,
 } from "./claims/failures.ts";
 import { checkServer, checkTurns } from "./claims/guests.ts";
+import { checkFramings } from "./claims/framing.ts";
 import { checkWorkers } from "./claims/handed.ts";
 import { checkAllHandedBack } from "./claims/handed-back.ts";
 import { checkHostCosts } from "./claims/host-costs.ts";
@@ -137,6 +138,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   ],
   alone: [checkAlone],
   spoil: [checkFlippedBit, checkRepeatedNumber, checkSource, checkBounds],
+  framing: [checkFramings],
   clairvoyant: [checkBeaten, checkClairvoyants],
   choice: [checkAllChoices, checkAllHandedBack],
   jobs: [checkAllJobs],

@@ -106,8 +106,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
     const [tags, latency] = [between(1, 3), between(400, 9000)];
     const host = `source.host.memory.readLatency=${latency} ns`;
     const sets = [`source.card.pcie.tags=${8 + tags}`, host, ...BARE];
-    // a read of 512 B: a clock, 24 B up, a flight, 512 B / 42.6 GB/s, the latency and a miss of 56 ns less two
-    // flights, 2 x 276 B down, a flight; the next edge. Gen3 x8: 1.30 / 10.24 ns a byte
+    // a read of 512 B: a clock, 24 B up, a flight, 512 B / 42.6 GB/s, the latency and a miss of 56 ns less
+    // two flights, 2 x 276 B down, a flight; the next edge. Gen3 x8: 1.30 / 10.24 ns a byte
     const byteNs = 130_000 / abi.TICKS_PER_NS;
     const hold = Math.ceil(1 + 24 * byteNs + 70 + 512 / 42.6 + latency + 56 - 140 + 552 * byteNs + 70);
     return { sets, mix: RANDOM, times: answers, expected: (tags * 1000) / hold };
