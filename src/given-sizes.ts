@@ -7,6 +7,16 @@ import { deflateRaw } from "./trace/deflate.ts";
 /** Content word of a body of 4096 bytes. */
 export type WordOf = (body: Uint8Array) => number;
 
+/** Bytes of a page as it goes out: raw when coding saves no more than the margin. */
+export function keptBytes(size: number, bailMarginBytes: number): number {
+  return size + bailMarginBytes > abi.PAGE_BYTES ? abi.PAGE_BYTES : size;
+}
+
+/** Bytes of a page at a ratio of so many bytes in for 1000 out. */
+export function ratioBytes(ratioPerMille: number): number {
+  return Math.round((abi.PAGE_BYTES * 1000) / ratioPerMille);
+}
+
 /**
  * Words of an engine whose sizes are a stand-in's: fflate's DEFLATE, which is the same in Node and a
  * browser, or one ratio for all pages. null where the core knows the sizes itself.
@@ -16,12 +26,12 @@ export function givenWords({ rated, bailMarginBytes }: ResolvedCard["compressor"
   const { level, ratioPerMille } = rated;
   const sizeOf = (body: Uint8Array): number =>
     level === null
-      ? Math.round((abi.PAGE_BYTES * 1000) / ratioPerMille!)
+      ? ratioBytes(ratioPerMille!)
       : deflateRaw(body, level as Parameters<typeof deflateRaw>[1]).length;
   return (body) => {
     if (body.every((byte) => byte === 0)) return abi.WORD_ZERO;
     const size = sizeOf(body);
-    const kept = size + bailMarginBytes > abi.PAGE_BYTES ? abi.PAGE_BYTES : size;
+    const kept = keptBytes(size, bailMarginBytes);
     // the engine is taken for the bytes that it takes in
     return kept | (abi.PAGE_BYTES << abi.WORD_CYCLES_SHIFT);
   };
@@ -31,7 +41,7 @@ export function givenWords({ rated, bailMarginBytes }: ResolvedCard["compressor"
 export function wordOfSize({ sides }: Pick<ResolvedScenario, "sides">): (size: number) => number {
   const { bailMarginBytes } = sides.source.card.compressor;
   return (size) => {
-    const kept = size + bailMarginBytes > abi.PAGE_BYTES ? abi.PAGE_BYTES : size;
+    const kept = keptBytes(size, bailMarginBytes);
     return kept | (abi.PAGE_BYTES << abi.WORD_CYCLES_SHIFT);
   };
 }

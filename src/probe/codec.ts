@@ -8,6 +8,7 @@
  */
 import { constants, deflateRawSync } from "node:zlib";
 import type { Core } from "../core-instance.ts";
+import { keptBytes, ratioBytes } from "../given-sizes.ts";
 import type { Compressor, HardwareCompressor, RatedCompressor } from "../scenario/engines.ts";
 
 export const PAGE_BYTES = 4096;
@@ -35,8 +36,8 @@ const REFUSED: PageOutcome = {
 };
 
 function kept(size: number, margin: number): Pick<PageOutcome, "sizeBytes" | "raw" | "refused"> {
-  const raw = size === 0 || size > PAGE_BYTES - margin;
-  return { sizeBytes: raw ? PAGE_BYTES : size, raw, refused: false };
+  const sizeBytes = size === 0 ? PAGE_BYTES : keptBytes(size, margin);
+  return { sizeBytes, raw: sizeBytes === PAGE_BYTES, refused: false };
 }
 
 /** The core as a codec: a page is laid into its scratch room, what it becomes goes behind. */
@@ -85,8 +86,8 @@ export class PageCodec {
     const size =
       engine.zlib !== null
         ? zlibBytes(engine.zlib, page)
-        : engine.ratio !== null
-          ? Math.round(PAGE_BYTES / engine.ratio)
+        : engine.ratioPerMille !== null
+          ? ratioBytes(engine.ratioPerMille)
           : this.#compress("lz4Compress", page);
     const made = kept(size, engine.bailMarginBytes);
     return { ...made, refused: made.raw && engine.softwareStores, cycles: null, conflicts: null };

@@ -9,8 +9,11 @@ import type { RatedEngine, RecordFormat, ResolvedCard } from "./types.ts";
 
 type Compressor = ResolvedCard["compressor"];
 
+/** An encoder that the core models, as card and preset say it alike. */
+export type WindowEncoder = Omit<Compressor, "format" | "rated" | "ticksPerCycle" | "fillLatencyCycles">;
+
 /** What card and preset call alike: a card's keys have a prefix. */
-function window(values: Values, prefix: string): Omit<Compressor, "format" | "rated" | "ticksPerCycle"> {
+function window(values: Values, prefix: string): WindowEncoder {
   const whole = (key: string): number => values.whole(`${prefix}${key}`);
   return {
     engines: whole("engines"),
@@ -23,11 +26,19 @@ function window(values: Values, prefix: string): Omit<Compressor, "format" | "ra
     tokensPerClock: whole("tokensPerClock"),
     outBytesPerClock: whole("outBytesPerClock"),
     outFifoBytes: whole("outFifoBytes"),
-    fillLatencyCycles: 0,
     setupCycles: whole("setupCycles"),
     multi: true,
     intraForward: false,
     bailMarginBytes: whole("bailMargin"),
+  };
+}
+
+/** The encoder of a preset, which says how matches are taken too. */
+export function namedWindow(engine: Values): WindowEncoder {
+  return {
+    ...window(engine, ""),
+    multi: engine.word("matchesPerWindow") === "any",
+    intraForward: engine.word("intraForward") === "yes",
   };
 }
 
@@ -61,12 +72,9 @@ export function namedCompressor(engine: Values, card: Values): Compressor {
   if (algorithm === "lz4-hw") {
     return {
       ...own,
-      ...window(engine, ""),
+      ...namedWindow(engine),
       format,
       ticksPerCycle: ticksPerCycle(engine.exact("clock")),
-      fillLatencyCycles: own.fillLatencyCycles,
-      multi: engine.word("matchesPerWindow") === "any",
-      intraForward: engine.word("intraForward") === "yes",
     };
   }
   const engines = engine.whole("engines");

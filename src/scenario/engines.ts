@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Compressor presets as numbers in base units: bytes, clocks, Hz, bytes/s. */
+import { namedWindow, type WindowEncoder } from "./encoders.ts";
 import { Values } from "./fill.ts";
 import { loadPreset } from "./presets.ts";
 
@@ -11,23 +12,10 @@ interface Common {
 }
 
 /** An engine that the core models: the window encoder of docs/lz4-hardware.md. */
-export interface HardwareCompressor extends Common {
+export interface HardwareCompressor extends Common, WindowEncoder {
   readonly algorithm: "lz4-hw";
+  readonly engines: number;
   readonly clockHz: number;
-  readonly pws: number;
-  readonly hashLog: number;
-  readonly banks: number;
-  readonly ports: number;
-  readonly policy: "drop" | "stall" | "coalesce";
-  /** Longest match in bytes; 0 is no cap. */
-  readonly matchCap: number;
-  readonly multi: boolean;
-  readonly intraForward: boolean;
-  readonly bailMarginBytes: number;
-  readonly outBytesPerClock: number;
-  readonly tokensPerClock: number;
-  readonly outFifoBytes: number;
-  readonly setupCycles: number;
 }
 
 /** An engine of a given rate: liblz4's sizes, those of zlib in its place, or one ratio for all. */
@@ -42,8 +30,8 @@ export interface RatedCompressor extends Common {
   readonly softwareStores: boolean;
   /** Of `zlib`. */
   readonly zlib: { readonly level: number; readonly fixed: boolean; readonly historyLog: number } | null;
-  /** Of `ratio`: bytes in for one byte out. */
-  readonly ratio: number | null;
+  /** Of `ratio`: bytes in for 1000 bytes out. */
+  readonly ratioPerMille: number | null;
 }
 
 /** A product that does not compress. */
@@ -55,24 +43,7 @@ export type Compressor = HardwareCompressor | RatedCompressor | AbsentCompressor
 
 function hardware(common: Common, values: Values): HardwareCompressor {
   const { num, den } = values.exact("clock");
-  return {
-    ...common,
-    algorithm: "lz4-hw",
-    clockHz: Number(num) / Number(den),
-    pws: values.whole("pws"),
-    hashLog: values.whole("hashLog"),
-    banks: values.whole("banks"),
-    ports: values.whole("ports"),
-    policy: values.word("policy"),
-    matchCap: values.whole("matchCap"),
-    multi: values.word("matchesPerWindow") === "any",
-    intraForward: values.word("intraForward") === "yes",
-    bailMarginBytes: values.whole("bailMargin"),
-    outBytesPerClock: values.whole("outBytesPerClock"),
-    tokensPerClock: values.whole("tokensPerClock"),
-    outFifoBytes: values.whole("outFifoBytes"),
-    setupCycles: values.whole("setupCycles"),
-  };
+  return { ...common, algorithm: "lz4-hw", clockHz: Number(num) / Number(den), ...namedWindow(values) };
 }
 
 function rated(algorithm: RatedCompressor["algorithm"], common: Common, values: Values): RatedCompressor {
@@ -93,7 +64,7 @@ function rated(algorithm: RatedCompressor["algorithm"], common: Common, values: 
             fixed: values.word("huffman") === "fixed",
             historyLog: values.whole("historyLog"),
           },
-    ratio: algorithm === "ratio" ? values.whole("ratioPerMille") / 1000 : null,
+    ratioPerMille: algorithm === "ratio" ? values.whole("ratioPerMille") : null,
   };
 }
 
