@@ -32,8 +32,8 @@ import {
   checkTooLate,
   SEALED_RETRY,
 } from "./claims/failures.ts";
-import { checkServer, checkTurns } from "./claims/guests.ts";
 import { checkFramings } from "./claims/framing.ts";
+import { checkServer, checkTurns } from "./claims/guests.ts";
 import { checkWorkers } from "./claims/handed.ts";
 import { checkAllHandedBack } from "./claims/handed-back.ts";
 import { checkHostCosts } from "./claims/host-costs.ts";
