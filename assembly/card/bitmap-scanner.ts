@@ -54,9 +54,6 @@ import {
 } from "../abi";
 import { BITMAP_AT } from "../kernel/address";
 import {
-  EVENT_COUNTED,
-  EVENT_FLUSH,
-  EVENT_SCANNED,
   LAND_ZERO,
   ORDER_COUNT,
   ORDER_NONE,
@@ -79,7 +76,7 @@ import {
   takenAt,
   zeroFor,
 } from "../kernel/bitmap-scan";
-import { lacks, pop, push, queue, ready } from "../kernel/fifo";
+import { EVENT_COUNTED, EVENT_FLUSH, EVENT_SCANNED, lacks, pop, push, queue, ready } from "../kernel/fifo";
 import { JOB_PAGE, job, onItsWay, takeJob } from "../kernel/jobs";
 import { g32, p32 } from "../kernel/params";
 import { UP_POSTED, UP_READ, issueRead, issueSwap, portFull, put } from "../kernel/port";

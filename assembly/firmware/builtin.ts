@@ -51,11 +51,20 @@ import {
 } from "../abi";
 import { DESCRIPTORS_AT } from "../kernel/address";
 import { asking, askedFor, nextAsked, nextRead, remember, toAsk, toRead } from "../kernel/again";
-import { EVENT_COUNTED, marksLeft, scans } from "../kernel/bitmap-scan";
+import { marksLeft, scans } from "../kernel/bitmap-scan";
 import { batchBegun, completing, writesEnd } from "../kernel/completion";
 import { beginResumeSet, deferring, mayResume } from "../kernel/deferred";
 import { choose } from "../kernel/choice";
-import { EVENT_CHOICE, EVENT_MESSAGE, EVENT_ROUND, push, pushHeld, queue, lacks } from "../kernel/fifo";
+import {
+  EVENT_CHOICE,
+  EVENT_COUNTED,
+  EVENT_MESSAGE,
+  EVENT_ROUND,
+  push,
+  pushHeld,
+  queue,
+  lacks,
+} from "../kernel/fifo";
 import {
   FINAL,
   JOB_ABORT,

@@ -8,14 +8,13 @@
 // How long: an event costs `roundEnd` cycles, a message `interrupt` cycles, as any does.
 import { M_FLUSH, M_SCAN } from "../abi";
 import {
-  EVENT_FLUSH,
-  EVENT_SCANNED,
   ORDER_COUNT,
   ORDER_ROUND,
   pagesFound,
   tellFlushed,
   tellScanner,
 } from "../kernel/bitmap-scan";
+import { EVENT_FLUSH, EVENT_SCANNED } from "../kernel/fifo";
 import { FINAL, JOB_ROUND_END } from "../kernel/jobs";
 import { Message, NO_MESSAGE } from "../kernel/message";
 import { Progress } from "../kernel/progress";

@@ -37,10 +37,6 @@ import { wake } from "./schedule";
 import { broken, evaluates } from "./stats";
 import { happened } from "./timeline";
 
-/** Events of the firmware: words wait for a flush, a round has been found, marks have been counted. */
-export const EVENT_FLUSH: u32 = 0x40000002;
-export const EVENT_SCANNED: u32 = 0x40000003;
-export const EVENT_COUNTED: u32 = 0x40000004;
 /** What the scanner is told to do. */
 export const ORDER_NONE: u32 = 0;
 export const ORDER_ROUND: u32 = 1;
