@@ -55,7 +55,7 @@ export const devices: readonly Row[] = [
     "devices",
     "card/dma",
     "a mark may stand while its page is read",
-    "  if (clearsLate) readsCleared(j.pfn);\n",
+    "  if (checksReads) readsCleared(j.pfn);\n",
     "",
     "a tracker that clears late",
   ],

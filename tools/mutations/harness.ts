@@ -143,8 +143,8 @@ export const harness: readonly Row[] = [
     "params",
     "src/scenario/fill",
     "the host has the credits of the card",
-    "hostCredits: { ...postedCredits(host),",
-    "hostCredits: { ...postedCredits(card),",
+    "      ...postedCredits(host),",
+    "      ...postedCredits(card),",
     "params: S_PCIE_PH",
   ],
   [
