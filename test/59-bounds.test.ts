@@ -44,6 +44,10 @@ function setsOf(seed: number): string[] {
   const of = <T>(list: readonly T[]): T => list[Math.floor(next() * list.length)]!;
   const sets = [...configuration(seed), ...chosen(next, "", CONTENT), ...of(LINKS)];
   const late = of(LATE);
+  if (next() < 0.3) {
+    const flits = ["card.pcie.generation=6", "host.pcie.generation=6"];
+    sets.push(...flits.flatMap((set) => [`source.${set}`, `destination.${set}`]));
+  }
   // these hand pages over by DMA alone, and have nothing to force or to group
   const plain = late.length > 0 ? ["internal.pages=dma", "migration.onTimeout=fail"] : [];
   const dropped = /^(tracker\.group|tracker\.groups|migration\.maxRounds|migration\.downtimeLimit)=/;

@@ -40,9 +40,13 @@ export interface Clairvoyance {
 }
 
 const RECORD_BYTES = 16;
-const WRITE_HEADER_BYTES = 24;
-const READ_BYTES = 24;
-const COMPLETION_HEADER_BYTES = 20;
+/** Bytes of a write or read request, and of a completion, beside their data. */
+const REQUEST_BYTES = 24;
+const COMPLETION_BYTES = 20;
+/** What of them FLITs do not have: framing, sequence number and LCRC of each packet. */
+const FRAMING_BYTES = 8;
+/** Bytes of a FLIT, and those of them that hold TLPs. */
+const FLIT: Ratio = [256, 236];
 
 const value = ([num, den]: Ratio): number => num / den;
 
@@ -101,9 +105,17 @@ function skp(side: ResolvedSide): [number, number] {
   return generation <= 2 ? [1538 * symbol, 4 * symbol] : [370 * 16 * symbol, 16 * symbol];
 }
 
+/** What packets and bytes cost: FLITs have no framing of their own, and a byte takes 256/236 of its time. */
+function packetCosts({ pcie }: ResolvedSide): { request: number; completion: number; perByte: number } {
+  const flits = pcie.generation >= 6;
+  const less = flits ? FRAMING_BYTES : 0;
+  const perByte = flits ? Math.round(pcie.ticksPerByte * value(FLIT)) : pcie.ticksPerByte;
+  return { request: REQUEST_BYTES - less, completion: COMPLETION_BYTES - less, perByte };
+}
+
 /** Time of bytes on one PCIe wire: of every period P an SKP of length L is lost, but for one at the edge. */
 function wireTicks(bytes: number, side: ResolvedSide, explicit: boolean): number {
-  const ticks = bytes * side.pcie.ticksPerByte;
+  const ticks = bytes * packetCosts(side).perByte;
   if (!explicit) return ticks;
   const [period, length] = skp(side);
   return Math.max(0, ((ticks - length) * period) / (period - length));
@@ -111,23 +123,24 @@ function wireTicks(bytes: number, side: ResolvedSide, explicit: boolean): number
 
 /**
  * PCIe of one side. Down: D data bytes in completions of at most MPS (or RCB where longer requests are not
- * combined), 20 B each. Up: writes of at most MPS with 24 B each, and a read request of 24 B for each MRRS of
- * page data. Reads: N = min(tags, completion buffer) requests are out at a time, each holds its tag for
- * request + latency + completions, so n of them take floor(n / N) holds.
+ * combined), 20 B each (Gen6: 12). Up: writes of at most MPS with 24 B each (16), and a read request of as
+ * much for each MRRS of page data. Reads: N = min(tags, completion buffer) requests are out at a time, each
+ * holds its tag for request + latency + completions, so n of them take floor(n / N) holds.
  */
 function pcieBound(reading: Reading, index: number, s: ResolvedScenario): number {
   const side = index === 0 ? s.sides.source : s.sides.destination;
   const { pcie, host } = side;
-  const explicit = s.internal.dll === "explicit";
+  const costs = packetCosts(side);
+  const explicit = s.internal.dll === "explicit" && pcie.generation < 6;
   const cut = pcie.mrrsBytes > pcie.combineAboveBytes ? pcie.mpsBytes : pcie.rcbBytes;
   const down = counted(reading, index, abi.C_DOWN_DATA_BYTES, cut);
-  const downBytes = down + COMPLETION_HEADER_BYTES * Math.ceil(down / cut);
+  const downBytes = down + costs.completion * Math.ceil(down / cut);
   const up = counted(reading, index, abi.C_UP_DATA_BYTES, pcie.mpsBytes);
   const pageBytes = counted(reading, index, abi.C_READ_PAGES) * abi.PAGE_BYTES;
   const upBytes =
     up +
-    WRITE_HEADER_BYTES * Math.ceil(up / pcie.mpsBytes) +
-    READ_BYTES * Math.ceil(pageBytes / pcie.mrrsBytes);
+    costs.request * Math.ceil(up / pcie.mpsBytes) +
+    costs.request * Math.ceil(pageBytes / pcie.mrrsBytes);
   const request = Math.min(pcie.mrrsBytes, abi.PAGE_BYTES);
   const kept = keptTags(side);
   const asked = s.internal.ats === "on" ? side.card.ats.requests : 0;
@@ -138,8 +151,8 @@ function pcieBound(reading: Reading, index: number, s: ResolvedScenario): number
   const { readLatencyTicks, missAdderTicks, remoteAdderTicks } = host.memory;
   const remote = s.internal.numa === "remote" ? remoteAdderTicks : 0;
   const latency = Math.max(2 * pcie.flightTicks, readLatencyTicks + missAdderTicks) + remote;
-  const completion = request + COMPLETION_HEADER_BYTES * Math.ceil(request / cut);
-  const hold = latency + (READ_BYTES + completion) * pcie.ticksPerByte;
+  const completion = request + costs.completion * Math.ceil(request / cut);
+  const hold = latency + (costs.request + completion) * costs.perByte;
   const holds = Math.floor(pageBytes / request / outstanding) * hold;
   // other I/O, devices and adapters move bytes before the migration begins too
   const others = s.guest.storage !== undefined || s.guest.devices !== undefined || s.tenant !== "off";

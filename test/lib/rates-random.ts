@@ -102,6 +102,16 @@ const KINDS: Readonly<Record<string, Kind>> = {
     const expected = wireRate(generation, lanes) / packets(4096, mps, 24);
     return { sets, mix: RANDOM, times: unit(1, abi.U_MEMORY), expected };
   },
+  "reads in FLITs": (draw) => {
+    const [mps, latency] = [draw([128, 256]), draw([200, 400])];
+    const pcie = ["generation=6", "lanes=1", `mps=${mps}`, "mrrs=512", "linkShare=100"];
+    const other = ["source.host.pcie.generation=6", `source.host.memory.readLatency=${latency} ns`];
+    const sets = [...FAST, ...PLAIN, ...other, ...pcie.map((set) => `source.card.pcie.${set}`)];
+    // 8 bytes a ns of which FLITs leave 236/256, a tenth of it taken in; a packet has 12 B around
+    const bytes = packets(4096, mps, 12) + packets(512, mps, 12) / 32;
+    const expected = ((8000 / 10) * 236) / 256 / bytes;
+    return { sets, mix: RANDOM, times: unit(0, abi.U_ZERO), expected };
+  },
   tags: (_, between) => {
     const [tags, latency] = [between(1, 3), between(400, 9000)];
     const host = `source.host.memory.readLatency=${latency} ns`;

@@ -12,6 +12,8 @@ const CODING: Readonly<Record<number, [mts: number, wire: number, data: number]>
   3: [8000, 130, 128],
   4: [16000, 130, 128],
   5: [32000, 130, 128],
+  // PAM4: no line code, what FLITs take is below
+  6: [64000, 1, 1],
 };
 
 /**
@@ -57,8 +59,8 @@ const SKP: Readonly<Record<"coded10" | "coded130", Skp>> = {
   coded130: { every: 370 * 16, symbols: 16 },
 };
 
-/** Tags of a requester: 8 bits to Gen3, 10 bits (768 of 1024 usable) above. */
-const TAGS = { bits8: 256, bits10: 768 };
+/** Tags of a requester: 8 bits to Gen3, 10 bits (768 of 1024 usable) above, all 1024 of the core at Gen6. */
+const TAGS: readonly number[] = [0, 256, 256, 256, 768, 768, 1024];
 const VSOCK_TAGS = 4;
 
 /** Ticks of a time, which must be whole. */
@@ -145,12 +147,13 @@ export function pcie(p: Put, host: Preset, card: Preset, asked: Dll, ecrc: boole
   const batch = whole(card("dma.descriptorBatch")) * whole(card("dma.descriptorBytes"));
   const fetches = whole(card("dma.prefetchBatches")) * Math.ceil(batch / mrrs);
   const limit = ackLimit(generation, lanes, mps);
-  dataLink(p, perByte, symbol, limit, dll, skp);
-  p(abi.S_PCIE_DOWN_TICKS_PER_BYTE, wireTicksPerByte(perByte, limit, dll, whole(card("pcie.linkShare"))));
+  const taken = generation === 6 ? (perByte * 256) / 236 : perByte;
+  dataLink(p, taken, symbol, limit, dll, skp);
+  p(abi.S_PCIE_DOWN_TICKS_PER_BYTE, wireTicksPerByte(taken, limit, dll, whole(card("pcie.linkShare"))));
   p(abi.S_PCIE_LANES, lanes);
   p(abi.S_PCIE_MPS, mps);
   p(abi.S_PCIE_MRRS, mrrs);
-  p(abi.S_PCIE_TAGS, Math.min(whole(card("pcie.tags")), generation <= 3 ? TAGS.bits8 : TAGS.bits10));
+  p(abi.S_PCIE_TAGS, Math.min(whole(card("pcie.tags")), TAGS[generation]!));
   p(abi.S_PCIE_TAGS_VSOCK, VSOCK_TAGS);
   p(abi.S_PCIE_TAGS_DESC, card("dma.ring") === "host" ? fetches : 0);
   putAll(p, host, whole, [
