@@ -16,7 +16,6 @@ import { linesOf, resolveText } from "./lib/scenario.ts";
 import { runShipped } from "./lib/shipped.ts";
 import { of, type Run } from "./lib/timeline.ts";
 
-const scenarios = new URL("../sim/scenarios/", import.meta.url);
 const PAGE = abi.PAGE_BYTES;
 const JOB_PAGE = 1;
 /** A clock of dpu-ref, 1 ns. */

@@ -7,13 +7,7 @@
 //   guest and its downtime limit are its own.
 // How long: an event costs `roundEnd` cycles, a message `interrupt` cycles, as any does.
 import { M_FLUSH, M_SCAN } from "../abi";
-import {
-  ORDER_COUNT,
-  ORDER_ROUND,
-  pagesFound,
-  tellFlushed,
-  tellScanner,
-} from "../kernel/bitmap-scan";
+import { ORDER_COUNT, ORDER_ROUND, pagesFound, tellFlushed, tellScanner } from "../kernel/bitmap-scan";
 import { EVENT_FLUSH, EVENT_SCANNED } from "../kernel/fifo";
 import { FINAL, JOB_ROUND_END } from "../kernel/jobs";
 import { Message, NO_MESSAGE } from "../kernel/message";

@@ -16,7 +16,7 @@ export const EVENT_WHOLE: u32 = 0x40000001;
 export const EVENT_FILLED: u32 = 0x20000000;
 /** The firmware looks at what compression gains. */
 export const EVENT_CHOICE: u32 = 0x40000002;
-/** Of a card that scans the bitmap: words wait for a flush, a round has been found, marks have been counted. */
+/** A card that scans the bitmap: words wait for a flush, a round has been found, marks have been counted. */
 export const EVENT_FLUSH: u32 = 0x40000003;
 export const EVENT_SCANNED: u32 = 0x40000004;
 export const EVENT_COUNTED: u32 = 0x40000005;

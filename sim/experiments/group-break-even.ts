@@ -74,8 +74,8 @@ function opened(group: number, writes: number): number {
 }
 
 /**
- * Stall and time to send again in ms, by the numbers of groups: those opened in the round are sent again. That
- * collecting the first round takes some 0.1 ms, in which writes fault, is left out.
+ * Stall and time to send again in ms, by the numbers of groups: those opened in the round are sent again.
+ * That collecting the first round takes some 0.1 ms, in which writes fault, is left out.
  */
 function predicted({ gbits, group, roundMs }: Line): number {
   // while every page is being protected writes fault already, and the first round takes their marks

@@ -283,6 +283,16 @@ function checkSections(scenario: Scenario, problems: Problems): void {
   checkScan(scenario, problems);
 }
 
+/** What sections say against the numbers of hosts and cards. */
+function checkSides(scenario: Scenario, sides: ResolvedScenario["sides"], problems: Problems): void {
+  checkDecryptCard(scenario, sides.destination, problems);
+  checkTenantTags(scenario.tenant, sides, scenario.internal.ats, problems);
+  checkFailing(scenario, sides, problems);
+  checkCores(scenario, sides.source, problems);
+  checkStorageTags(scenario, sides, problems);
+  checkScanTags(scenario, sides.source, problems);
+}
+
 /**
  * Resolves parsed data that fits the schema.
  * @throws ScenarioError with every problem found
@@ -321,13 +331,8 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
     destination: fillSide(destination, ciphers.destination),
   };
   const filledLink = fillLink(scenario, link, sides.destination);
-  checkDecryptCard(scenario, sides.destination, problems);
-  checkTenantTags(scenario.tenant, sides, scenario.internal.ats, problems);
+  checkSides(scenario, sides, problems);
   checkPause(filledLink, problems);
-  checkFailing(scenario, sides, problems);
-  checkCores(scenario, sides.source, problems);
-  checkStorageTags(scenario, sides, problems);
-  checkScanTags(scenario, sides.source, problems);
   problems.done();
   const placement = fillPlacement(scenario.placement);
   return {

@@ -152,8 +152,8 @@ export const host: readonly Row[] = [
     "qemu",
     "host/qemu",
     "the guest writes on after the last synchronisation",
-    "      setGuestRuns(false);\n      synchronise(t);\n      state = LAST;",
-    "      synchronise(t);\n      state = LAST;",
+    "  setGuestRuns(false);\n}",
+    "}",
     "qemu thread",
   ],
   [
