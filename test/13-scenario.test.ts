@@ -10,6 +10,9 @@ import { schemaCommand } from "../src/cli/schema.ts";
 import { type LoadOptions, loadScenario } from "../src/scenario/resolve.ts";
 import { folder, HEAD, linesOf, messageOf, resolveText, scenarios } from "./lib/scenario.ts";
 
+/** Shares below 1, as they are written; the core is given them by 2^32 (params). */
+const SHARES = [".link.loss", ".link.lossBack"];
+
 /** Every number in a value with its path. */
 function numbersIn(value: unknown, path = ""): [string, number][] {
   if (typeof value === "number") return [[path, value]];
@@ -17,7 +20,7 @@ function numbersIn(value: unknown, path = ""): [string, number][] {
   return Object.entries(value).flatMap(([key, inner]) => numbersIn(inner, `${path}.${key}`));
 }
 
-test("all shipped scenarios load, and resolve to plain integers", () => {
+test("all shipped scenarios load, and resolve to plain integers but for shares", () => {
   const files = readdirSync(scenarios);
   assert.ok(files.length >= 7);
   for (const file of files) {
@@ -26,7 +29,7 @@ test("all shipped scenarios load, and resolve to plain integers", () => {
     assert.ok(name.length > 0);
     assert.equal(JSON.parse(JSON.stringify(scenario)), scenario, `${file} is plain JSON`);
     for (const [path, number] of numbersIn(scenario))
-      assert.ok(Number.isSafeInteger(number), `${file} ${path}`);
+      assert.ok(Number.isSafeInteger(number) || SHARES.includes(path), `${file} ${path}`);
   }
 });
 
@@ -144,7 +147,10 @@ test("a trace outside the scenario's project is refused unless that is allowed",
 });
 
 test("the JSON Schema accepts the shipped scenarios and refuses what the scenario refuses", () => {
-  const schema = z.fromJSONSchema(JSON.parse(schemaCommand("scenario")));
+  const { oneOf, ...strict } = JSON.parse(schemaCommand("scenario"));
+  assert.equal(oneOf, [{ required: ["guest"] }, { required: ["guests"] }]);
+  // zod's reader knows no oneOf of requirements, and forgets beside one that no other key is allowed
+  const schema = z.fromJSONSchema(strict);
   for (const file of readdirSync(scenarios)) {
     const result = schema.safeParse(parse(readFileSync(join(scenarios, file), "utf8")));
     assert.ok(result.success, `${file} ${result.error?.message}`);

@@ -200,7 +200,7 @@ export function qemuSuite(truth: Truth): Suite {
       "A-bw12 and H-redis-bw16 end near convergence, where the number of rounds hangs on single pages.",
       "A round ends with the first window after which less is pending than the threshold. Where a window " +
         "leaves nearly as much, some pages decide: of A-bw24 and its repeats, one guest, round 3 was " +
-        "recorded with 200 ms once and with 300 ms twice. Three rounds are outside for that.",
+        "recorded with 200 ms once and with 300 ms twice. That the three rounds outside are so is inferred.",
       "Traces know pages in epochs of 20 ms and zero pages at the end of the recording.",
       "A trace ends where the guest goes over: no write is known after that, and no request is made.",
       "Traces carry no contents: with XBZRLE and multifd a page has the size of its class, the guest's " +
