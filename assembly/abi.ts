@@ -987,6 +987,7 @@ export const C_DECRYPTED_BYTES: u32 = 57; // read back for that
 export const C_DECRYPT_ASKED: u32 = 58; // of the pages, those begun because they were asked for
 export const C_SUPERSEDED: u32 = 59; // records that a newer version replaced before they were opened
 export const C_SEALED_TABLE: u32 = 60; // bytes of the table, written and read
+export const C_DECRYPTED_CODED: u32 = 111; // of the pages read back, those that are compressed
 export const L_PLAIN: u32 = 25; // when the last page was
 export const L_RESUME_SET: u32 = 26; // pages of the resume set
 export const L_OPENED: u32 = 27; // when they were plain

@@ -159,9 +159,10 @@ function compared(input: SimulateInput, completed: boolean) {
   const { core, scenario, stream } = input;
   if (scenario.guests !== undefined) {
     const guests = compareGuests(core, stream, scenario);
-    const equal = guests.every((one) => one.deviceStateEqual !== false);
+    const moved = guests.filter((one) => one.deviceStateEqual !== null);
+    const equal = moved.length === 0 ? null : moved.every((one) => one.deviceStateEqual);
     const comparison = merged(guests, partsOf(scenario, stream));
-    return { comparison, deviceStateEqual: completed ? equal : null, guests };
+    return { comparison, deviceStateEqual: equal, guests };
   }
   const { deviceStateBytes: deviceBytes } = scenario.guest;
   return {

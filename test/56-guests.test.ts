@@ -7,6 +7,7 @@ import * as abi from "../assembly/abi.ts";
 import type { Variant } from "../src/core.ts";
 import { guestWord, partsOf } from "../src/guest-parts.ts";
 import { simulate } from "../src/index.ts";
+import { resultTable } from "../src/report/table.ts";
 import { fingerprintText } from "../src/result/fingerprint.ts";
 import { readCore } from "../src/result/reading.ts";
 import { ORDERS, turnsBeside, UNSTALLED, writesOf } from "./lib/claims/guests.ts";
@@ -175,6 +176,10 @@ test("a guest that does not converge stays, with its memory, and the others move
       result.guests!.map(({ migration }) => migration.status),
       ["completed", "not-converged", "completed"],
     );
+    assert.is(result.check.deviceStateEqual, true);
+    const names = result.check.invariants.map(({ name }) => name);
+    for (const name of ["destination-equals-source", "source-intact"]) assert.ok(names.includes(name), name);
+    assert.match(resultTable(result, "a server"), "destination of 2 guests, source of 1 that it keeps: ");
     assert.is(result.guests![1]!.migration.rounds.length, 3);
     assert.is(result.guests![1]!.migration.downtimeNs, null);
     assert.ok(result.guests![1]!.migration.ram.remaining > 0);

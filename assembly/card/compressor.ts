@@ -210,7 +210,7 @@ function beginPages(side: u32, e: u32, first: u32, n: u32, bytes: u32, t: u64): 
   let span = p32(side, S_LZ_SETUP);
   let out: u64 = 0;
   let begun = t;
-  if (p32(side, S_LZ_COPIES) != 0) {
+  if (n > 1 && p32(side, S_LZ_COPIES) != 0) {
     begun = edgeAt(side * 2, dramDone(side, t, 2 * bytes));
     count(side, C_LZ_COPIED, bytes);
   }

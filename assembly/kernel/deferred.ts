@@ -22,6 +22,7 @@ import {
   BUSY,
   C_DECRYPTED,
   C_DECRYPTED_BYTES,
+  C_DECRYPTED_CODED,
   C_DECRYPT_ASKED,
   C_SEALED_TABLE,
   C_SUPERSEDED,
@@ -152,6 +153,7 @@ export function restoreRecord(j: Job, tag: usize): void {
   memory.copy(tag, e + TAG, RECORD_TAG_BYTES);
   count(1, C_SEALED_TABLE, SEALED_ENTRY_BYTES);
   count(1, C_DECRYPTED_BYTES, j.bytes);
+  if ((j.flags & CODED) != 0) count(1, C_DECRYPTED_CODED, 1);
 }
 
 /** The plain bytes of a page have landed where its record was. */

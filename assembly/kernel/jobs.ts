@@ -61,12 +61,17 @@ export const FINAL: u32 = 4;
 export const SPOILT: u32 = 8; // on the link: its tag does not fit
 export const DELTA: u32 = 256; // what is carried is a delta
 export const RESIDUAL: u32 = 512; // a page that goes after the resume
-export const RETURNED: u32 = 65536; // the engine has left it to software
 export const URGENT: u32 = 1024; // and that was asked for: it goes on link A
 // of a sealed page that is read back from host memory (kernel/deferred); that was asked for; that was opened
 export const KEPT: u32 = 0x10000;
 export const ASKED: u32 = 0x20000;
 export const AUTHENTIC: u32 = 0x40000;
+export const RETURNED: u32 = 0x80000; // an engine has left it to software
+
+// each has a bit of its own
+const FLAGS: u32 =
+  CODED + CARRIED + FINAL + SPOILT + DELTA + RESIDUAL + URGENT + KEPT + ASKED + AUTHENTIC + RETURNED;
+if (popcnt<u32>(FLAGS) != 11) ERROR("two flags of a job are one");
 
 if (offsetof<Job>() != 64) ERROR("job record is not 64 bytes");
 

@@ -128,7 +128,10 @@ function phases(result: Result, colors: Colors): string {
     share(ns),
     note,
   ];
-  const slowed = guest.slowdown === null ? "" : `write faults slowed the guest by ${percent(guest.slowdown)}`;
+  const limited = result.stats["source.guest.limitNs"];
+  const sleeps = limited !== undefined && "value" in limited && limited.value > 0;
+  const causes = sleeps ? "write faults and sleeps of dirty-limit" : "write faults";
+  const slowed = guest.slowdown === null ? "" : `${causes} slowed the guest by ${percent(guest.slowdown)}`;
   const stalls = slowed === "" ? "" : `${grouped(guest.writeFaults)} ${slowed}`;
   const device = deviceStateNs === null ? "" : `device state there after ${time(deviceStateNs)}`;
   const late = scenario.migration.residual !== "before-resume";
@@ -216,8 +219,17 @@ function clairvoyant({ clairvoyantBytes, clairvoyantNs }: Result["bounds"], wire
   return [`  least   ${least} with each page once; this run sent ${share} of it`];
 }
 
-function checks({ check, migration, fingerprint }: Result, colors: Colors): string {
-  const subject = migration.status === "completed" ? "destination" : "source (it keeps the guest)";
+/** Where memory was compared. */
+function subjectOf({ migration, guests }: Result): string {
+  const left = guests?.filter((one) => one.migration.status !== "completed").length ?? 0;
+  if (guests !== null && left > 0 && left < guests.length)
+    return `destination of ${guests.length - left} guests, source of ${left} that it keeps`;
+  return migration.status === "completed" ? "destination" : "source (it keeps the guest)";
+}
+
+function checks(result: Result, colors: Colors): string {
+  const { check, fingerprint } = result;
+  const subject = subjectOf(result);
   const equal = check.pagesDifferent === 0;
   const compared = grouped(check.pagesCompared);
   const pages = equal

@@ -164,7 +164,7 @@ function pcieBound(reading: Reading, index: number, s: ResolvedScenario): number
 /**
  * Compressor: a job of n bytes takes an engine for setup + ceil(n / window) clocks at least, or for n / rate;
  * decompressor:
- * setup + ceil(n / bytes per clock). Jobs are pages, but for the last piece of the device state, which is
+ * setup + ceil(n / bytes per clock). Jobs are pages, but for the last piece of each device state, which is
  * left out.
  */
 function compressBound(reading: Reading, s: ResolvedScenario, completed: boolean): number | null {
@@ -175,7 +175,7 @@ function compressBound(reading: Reading, s: ResolvedScenario, completed: boolean
     reading,
     0,
     abi.C_LZ_PAGES,
-    1 + (completed ? 0 : lz.engines * (s.compress.jobs?.pages ?? 1)),
+    (s.guests?.length ?? 1) + (completed ? 0 : lz.engines * (s.compress.jobs?.pages ?? 1)),
   );
   const clock = value(lz.ticksPerCycle ?? source.card.ticksPerCycle);
   const most = s.compress.jobs?.pages ?? 1;
@@ -188,9 +188,9 @@ function compressBound(reading: Reading, s: ResolvedScenario, completed: boolean
   if (!completed) return encode;
   const unlz = destination.card.decompressor;
   const raw = counted(reading, 0, abi.C_LZ_RAW);
-  // where a newer version replaces a sealed one, that one is never decoded
+  // where a newer version replaces a sealed one, that one is never decoded; device state is left out there
   const eager = s.encrypt.decrypt === "eager";
-  const coded = Math.max(0, (eager ? jobs : counted(reading, 1, abi.C_DECRYPTED)) - raw);
+  const coded = eager ? Math.max(0, jobs - raw) : counted(reading, 1, abi.C_DECRYPTED_CODED);
   if (onCores(s, "decompress")) return Math.max(encode, decodeOnCores(s, coded));
   const one = unlz.setupCycles + Math.ceil(abi.PAGE_BYTES / unlz.bytesPerCycle);
   const decode = Math.ceil(coded / Math.max(1, unlz.engines)) * one * value(destination.card.ticksPerCycle);

@@ -151,7 +151,7 @@ export function guestsOf(
 export function serverMigration(migration: Migration, guests: readonly GuestResult[] | null): Migration {
   if (guests === null) return migration;
   const downtimeNs = worst(guests.map((one) => one.migration.downtimeNs));
-  const sum = (key: "remaining" | "precopy-bytes" | "downtime-bytes"): number =>
+  const sum = (key: "remaining" | "precopy-bytes" | "downtime-bytes" | "dirty-pages-rate"): number =>
     guests.reduce((total, one) => total + (one.migration.ram[key] ?? 0), 0);
   const { setupNs } = migration.phases;
   return {
@@ -163,6 +163,8 @@ export function serverMigration(migration: Migration, guests: readonly GuestResu
       remaining: sum("remaining"),
       "precopy-bytes": sum("precopy-bytes"),
       "downtime-bytes": sum("downtime-bytes"),
+      // of each guest's last round before its stop
+      "dirty-pages-rate": sum("dirty-pages-rate"),
     },
   };
 }

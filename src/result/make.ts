@@ -106,8 +106,15 @@ function invariantsOf(input: Ingredients, units: Result["units"], bounds: Bounds
       list.push({ name, held: false, atTicks: String(at), left: String(left), right: String(right) });
     } else if (number === abi.I_DESTINATION_EQUALS_SOURCE) {
       if (comparison === null) continue;
-      const subject = outcome.status === "completed" ? name : SOURCE_INTACT;
-      held(subject, comparison.pagesDifferent === 0, `${comparison.pagesDifferent} pages differ`, 0);
+      const differ = (subject: string, n: number): void => held(subject, n === 0, `${n} pages differ`, 0);
+      const { guests } = findings;
+      const of = (there: boolean) => guests?.filter((one) => (one.deviceStateEqual !== null) === there) ?? [];
+      const different = (found: readonly Comparison[]): number =>
+        found.reduce((n, { pagesDifferent }) => n + pagesDifferent, 0);
+      if (of(true).length > 0 && of(false).length > 0) {
+        differ(name, different(of(true)));
+        differ(SOURCE_INTACT, different(of(false)));
+      } else differ(outcome.status === "completed" ? name : SOURCE_INTACT, comparison.pagesDifferent);
     } else if (number === abi.I_DEVICE_STATE) {
       if (deviceStateEqual !== null) held(name, deviceStateEqual, "differs", "equal");
     } else if (number === abi.I_CONSERVED) {

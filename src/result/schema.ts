@@ -207,7 +207,10 @@ const bounds = z.strictObject({
   clairvoyantNs: ns.nullable().describe("what clairvoyantBytes take on the link at least"),
   clairvoyantBytes: bytes
     .nullable()
-    .describe("on the wire: each page once, after its last write before the stop; null unless completed"),
+    .describe(
+      "on the wire: each page once, after its last write before the stop; null unless a run of one guest " +
+        "by cards completed",
+    ),
 });
 
 const dataLink = z.strictObject({ recordBytes: bytes, payloadBytes: bytes });

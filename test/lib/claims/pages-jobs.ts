@@ -64,7 +64,7 @@ export function checkJobs(sets: readonly string[]): { jobs: number; pages: numbe
     waitClocks: clockOf(p[abi.S_LZ_JOB_WAIT]!),
     doneAt: (clock, n, span) => {
       let from = clock;
-      if (p[abi.S_LZ_COPIES] === 1) {
+      if (n > 1 && p[abi.S_LZ_COPIES] === 1) {
         // of one time the framer asks first
         while (reads.length > 0 && reads[0]!.clock <= clock) {
           const { clock: at, bytes } = reads.shift()!;
