@@ -137,6 +137,31 @@ test("device pre-copy: a late acknowledgement holds the stop up; what grows old 
   assert.ok(often.aheadBytes > 24 * 2 ** 20 && often.stopBytes < seldom.stopBytes, JSON.stringify(often));
 });
 
+test("device pre-copy: what grows old faster than it can be sent is given up, and not without end", () => {
+  const link = { ...DEVICE.link, rateCap: "1 Gbit/s" };
+  const guest = { ...generated(2048, 0, MIX), vcpus: 4, deviceState: `${STATE} KiB` };
+  const of = (changes: string, maxSyncs: number): Result["migration"] => {
+    const devicePrecopy = { initial: "24 MiB", changes, every: "1 ms" };
+    return migrate({ ...DEVICE, guest, link, software: { devicePrecopy, maxSyncs } }).migration;
+  };
+  const [given, later] = [of("20 Gbit/s", 30), of("20 Gbit/s", 37)];
+  for (const { status, reason } of [given, later]) {
+    assert.is(status, "not-converged");
+    assert.match(reason!, /were not enough, and QEMU goes on until it is cancelled$/);
+  }
+  // synchronised until the acknowledgement, not again: 24 MiB are old whenever they have been sent, more than
+  // 125 MB/s carry in 30 ms; seven readings more are seven times as much, 8 ns a byte
+  const syncs = given.ram["dirty-sync-count"]!;
+  assert.is(later.ram["dirty-sync-count"], syncs);
+  assert.ok(syncs < 20, `${syncs} synchronisations`);
+  const more = 7 * 24 * 2 ** 20;
+  assert.is(later.device!.aheadBytes - given.device!.aheadBytes, more);
+  const took = later.totalTimeNs - given.totalTimeNs;
+  assert.ok(Math.abs(took - 8 * more) < 0.05 * 8 * more, `${took} ns, ${8 * more} ns`);
+  // control: what is below the threshold when it has been sent
+  assert.is(of("8 Mbit/s", 30).status, "completed");
+});
+
 /** A key, another value, and the scenario it is in. */
 const KEYS: readonly (readonly [string, string | number, object])[] = [
   ["software.dirtyLimit", "{ rate: 1 }", { ...FAST, software: { maxSyncs: 16 } }],

@@ -27,6 +27,7 @@ test("the command: options are those of link.framing, and what cannot be is refu
     [["--vlan", "3"], /--vlan: 3 is no whole number from 0 to 2/],
     [["--macsec", "on"], /macsec.*off, sci, short/],
     [["--tls", "v1.3", "--streams", "2"], /--tls: is counted on one connection; remove it, or --streams/],
+    [["--tls", "v1.3", "--transport", "udp"], /--tls: takes a byte stream that loses nothing; remove it/],
   ] as const) {
     const { code, stderr } = await dpusim(["probe", "link", ...options]);
     assert.is(code, 2);

@@ -74,6 +74,26 @@ test("engines that are the card's, on its clock: the same run, to the tick", () 
   assert.equal([carried.check.pagesDifferent, carried.check.invariants.every((one) => one.held)], [0, true]);
 });
 
+test("numbers of a card's engines are taken where a preset stands beside, and not in their place", () => {
+  const three = "source.card.crypto.engines=3";
+  const enginesOf = (...sets: string[]): number[] => {
+    const { source, destination } = resolveText(HEAD, { sets }).sides;
+    return [source.card.crypto.engines, destination.card.crypto.engines];
+  };
+  // a destination that is as the source has its own engines, of a card that says three
+  const [preset, own] = enginesOf("encrypt.source=gcm-cast-s");
+  assert.is.not(preset, 3);
+  assert.equal(enginesOf(three, "encrypt.source=gcm-cast-s"), [preset, 3]);
+  assert.equal(enginesOf(three, "encrypt.destination=gcm-cast-s"), [3, preset]);
+  assert.equal(enginesOf(three, "encrypt.destination=gcm-cast-s", "destination.card=dpu-ref"), [3, preset]);
+  assert.equal(enginesOf("encrypt.destination=gcm-cast-s"), [own, preset]);
+  // of encoders the depth of the pipeline is the card's
+  const { compressor } = resolveText(HEAD, {
+    sets: ["compress.engine=vitis-lz4-8e", "source.card.compressor.fillLatency=50 cycles"],
+  }).sides.source.card;
+  assert.is(compressor.fillLatencyCycles, 50);
+});
+
 test("a card without a cipher takes a preset's; presets of ciphers are shown", () => {
   const bf2 = ["source.card=bluefield2-like", "compress=off"];
   const lines = linesOf(() => resolveText(HEAD, { sets: bf2 }));

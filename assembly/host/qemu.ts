@@ -20,7 +20,9 @@
 //   that are not written. They stand at the beginning of the ROMs.
 //   Auto-converge says by how much vCPUs are to stand still; a guest at recorded times has done so already.
 //   Of device state a part may go ahead (kernel/qemu-device): it is pending until it is sent, and the guest
-//   is not stopped before it has been acknowledged; with nothing to send the thread waits. Dirty rings
+//   is not stopped before it has been acknowledged; with nothing to send the thread waits. What grows old too
+//   fast to get below the threshold is read anew without a synchronisation: with no page to send each such
+//   reading counts as one, until the next, towards the most before it is given up. Dirty rings
 //   (kernel/dirty-log) are brought in before the bitmap is synchronised, which takes so much longer;
 //   dirty-limit (kernel/dirty-limit) measures beside the thread.
 // Leaves out: auto-converge's synchronisations every 5 s, other threads of the host, the time that the kernel
@@ -111,6 +113,7 @@ import {
   deviceStops,
   loadTicks,
   maySwitch,
+  readsAgain,
   rest,
   sendAhead,
   waitsUntil,
@@ -165,6 +168,7 @@ let sent: u32 = 0; // pages of the iteration
 let syncedAt: u64 = 0;
 let stoppedAt: u64 = 0;
 let round: u32 = 0;
+let readings: u32 = 0; // of device state since the synchronisation, with no page to send
 let wanted: bool = false; // post-copy has been asked for
 let roundNormal: u64 = 0;
 let roundZero: u64 = 0;
@@ -182,7 +186,7 @@ export function buildQemu(): bool {
   windowMs = windowLeft = 0;
   threshold = 0;
   wanted = false;
-  round = 0;
+  round = readings = 0;
   roundNormal = roundZero = roundBytes = 0;
   state = START;
   dueAt = q(QP_START_AT);
@@ -312,6 +316,10 @@ function iterate(t: u64): u64 {
     return max(t, min(waitsUntil(t), (windowMs + WINDOW_MS) * MS));
   }
   if (wanted) return stopGuest(t, MOVING);
+  if (pending == 0 && readsAgain(t)) {
+    if (q(QP_SYNCS_MAX) != 0 && round + readings >= <u32>q(QP_SYNCS_MAX)) return giveUp(t);
+    readings++;
+  }
   iterationAt = t;
   sent = 0;
   state = SENDING;
@@ -413,7 +421,7 @@ function push(t: u64): u64 {
   return pushLast(t);
 }
 
-/** So many synchronisations have not been enough. */
+/** So many synchronisations, and readings of device state since the last, have not been enough. */
 function giveUp(t: u64): u64 {
   tell(QR_GIVEN_UP, t);
   state = DONE;
@@ -447,6 +455,7 @@ function synchronise(t: u64): void {
   if (round != 0 && round <= ROUNDS_MAX) noteRound(round - 1, RL_NEW_DIRTY, fresh);
   if (round < ROUNDS_MAX) noteRound(round, RL_START, t);
   round++;
+  readings = 0;
   tell(QR_SYNCS, round);
   tell(QR_PENDING, pending);
 }

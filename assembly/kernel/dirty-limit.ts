@@ -11,8 +11,8 @@
 //     else                                     step = floor(full / 10)
 //   Above the quota it sleeps `step` longer, below it shorter; never less than 0 nor more than 99 x full. It
 //   sleeps in the exit of a full ring (kernel/dirty-log), so that a vCPU that does not write does not sleep.
-// Limit: a vCPU that fills its ring in f and sleeps s logs entries / (f + s). From q = 1 on its first step is
-//   99 x full: a hundredth of its rate is left.
+// Limit: a vCPU that fills its ring in f and sleeps s logs entries / (f + s). Its first step, where p > 50
+//   and f = full, leaves (100 - p) % of its rate: with q = 1 a hundredth from 100 MiB/s on, more below that.
 // Leaves out: quotas of single vCPUs, that it is ended before the migration, the soft limit of a ring, the
 //   thread that measures (its core), dirty-limit's own reaper.
 // Numbers: QEMU 10.0 system/dirtylimit.c (25 MiB/s, 50 %, 99), migration/options.c (1 MiB/s, 1000 ms).

@@ -86,7 +86,7 @@ export function breakOff(f: Frontend, status: u32, reason: u32, t: u64): void {
 /** Drops what is being done; pages whose marks were taken and that are not sent are dirty again. */
 function drop(f: Frontend, t: u64): void {
   if (f.doing != NOTHING) hostDrops(t, f.done);
-  flushDropped(f);
+  flushDropped(f, t);
   if (f.doing == HANDLING) {
     freeMessage(0, TO_HOST, f.slot);
     handledTill(t);

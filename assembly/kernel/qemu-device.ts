@@ -74,6 +74,11 @@ export function waitsUntil(t: u64): u64 {
   return ackAt > t ? min(ackAt, again) : again;
 }
 
+/** Whether all has been acknowledged and sent at t, and an iteration reads anew what is old. */
+export function readsAgain(t: u64): bool {
+  return q(QP_AHEAD_BYTES) != 0 && toSend == 0 && ackAt <= t && t - readAt >= q(QP_AHEAD_EVERY);
+}
+
 /** An iteration ends at t: state is sent; true when it is to be told when it has left. */
 export function sendAhead(t: u64): bool {
   if (q(QP_AHEAD_BYTES) == 0) return false;

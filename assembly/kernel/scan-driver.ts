@@ -4,9 +4,9 @@
 //
 // How long: `message` and the copy of 16 bytes for the word of a round and for the answer to a flush; a flush
 //   takes `tlbFlush`, by which all vCPUs are held up. Starting costs `scanWord` for each word that is set.
-import { G_PAGES, M_FLUSH, M_FLAG_FINAL, M_SCAN, S_HOST_TLB_FLUSH, S_HOST_WORD } from "../abi";
+import { G_PAGES, M_FLUSH, M_FLAG_FINAL, M_SCAN, S_HOST_TLB_FLUSH, S_HOST_WORD, U_GUEST } from "../abi";
 import { bitmapWords, scans, tlbsFlushed } from "./bitmap-scan";
-import { guestRuns, holdUp } from "./dirty";
+import { giveBack, guestRuns, holdUp } from "./dirty";
 import {
   DEVICE,
   ENDED,
@@ -21,13 +21,15 @@ import {
 } from "./driver";
 import { NO_MESSAGE, TO_CARD, message } from "./message";
 import { g32, p } from "./params";
+import { wake } from "./schedule";
 
 const MESSAGE_BYTES: u32 = 16;
 // of a flush: none is asked for, it is, it is under way, it is over, the card is being told of it
 const IDLE: u32 = 0;
 const ASKED: u32 = 1;
 const FLUSHING: u32 = 2;
-const TELLING: u32 = 3;
+const FLUSHED: u32 = 3;
+const TELLING: u32 = 4;
 let flush: u32 = 0;
 
 export function buildScanDriver(): void {
@@ -60,7 +62,7 @@ export function askedToFlush(): void {
 // @ts-ignore: decorator
 @inline
 export function flushes(f: Frontend): bool {
-  return (flush == ASKED || flush == FLUSHING) && f.next != ENDED;
+  return flush != IDLE && flush != TELLING && f.next != ENDED;
 }
 
 /** Goes on with a flush that is due; false when no message slot is free. */
@@ -70,7 +72,10 @@ export function flushTlbs(f: Frontend, t: u64): bool {
     if (guestRuns) holdUp(p(0, S_HOST_TLB_FLUSH));
     return work(f, WORKING, f.next, t + p(0, S_HOST_TLB_FLUSH));
   }
-  tlbsFlushed(t);
+  if (flush == FLUSHING) {
+    tlbsFlushed(t);
+    flush = FLUSHED;
+  }
   const m = send(0, f, M_FLUSH, f.next, t);
   if (m == NO_MESSAGE) return false;
   m.bytes = MESSAGE_BYTES;
@@ -79,8 +84,15 @@ export function flushTlbs(f: Frontend, t: u64): bool {
   return true;
 }
 
-/** What is being done is dropped: a flush that was under way begins anew, an answer is given again. */
-export function flushDropped(f: Frontend): void {
-  if (flush == FLUSHING && f.doing == WORKING) flush = ASKED;
-  if (flush == TELLING && f.doing == SENDING && message(0, TO_CARD, f.slot).kind == M_FLUSH) flush = FLUSHING;
+/**
+ * What is being done is dropped at t: a flush that was under way begins anew, and vCPUs are not held up by
+ * what was left of it; an answer is given again.
+ */
+export function flushDropped(f: Frontend, t: u64): void {
+  if (flush == FLUSHING && f.doing == WORKING) {
+    flush = ASKED;
+    if (guestRuns) giveBack(f.done - t);
+    wake(0, U_GUEST, t);
+  }
+  if (flush == TELLING && f.doing == SENDING && message(0, TO_CARD, f.slot).kind == M_FLUSH) flush = FLUSHED;
 }

@@ -77,6 +77,8 @@ function framingOf(texts: LinkTexts): ProbeFraming {
   const keys = { vlan: wholeOf("vlan", texts.vlan, 0, VLAN_MAX), ip, vxlan, macsec, esp, tls };
   if (tls !== "off" && streams !== "1")
     throw new InputError("--tls: is counted on one connection; remove it, or --streams");
+  if (tls !== "off" && transport === "udp")
+    throw new InputError("--tls: takes a byte stream that loses nothing; remove it, or --transport udp");
   return probeFraming(keys, transport === "udp");
 }
 

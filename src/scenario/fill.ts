@@ -57,6 +57,11 @@ export class Values {
     return new Values(this.#preset, new Map([...this.#overrides, ...overrides]), this.path);
   }
 
+  /** The keys that are given over the preset. */
+  written(): readonly string[] {
+    return [...this.#overrides.keys()];
+  }
+
   /** The value as written: the override's, else the preset's. */
   raw(key: string): unknown {
     return this.#overrides.get(key) ?? this.#preset.values[key]?.value;

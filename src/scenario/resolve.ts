@@ -43,6 +43,7 @@ import { checkPause, fillPause } from "./pause.ts";
 import { checkStages, fillPlacement } from "./placement.ts";
 import { loadPreset, presetNameProblem } from "./presets.ts";
 import { Problems, valueAt } from "./problems.ts";
+import { checkReplaced } from "./replaced.ts";
 import { checkResidual, fillResidual } from "./residual.ts";
 import { checkScan, checkScanTags, fillScan } from "./scan.ts";
 import {
@@ -323,6 +324,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkSections(scenario, problems);
   checkBreaks(scenario, { recovers: recovers(scenario), sealed: encrypts(scenario) }, problems);
   checkCrypto(scenario, source.card, destination.card, ciphers, problems);
+  checkReplaced(scenario, { encoder: engine, ciphers }, source.card, destination.card, problems);
   convert(link, problems);
   problems.done();
   const encoders = engine === null ? ownCompressor(source.card) : namedCompressor(engine, source.card);

@@ -135,6 +135,16 @@ migration: { onTimeout: force }
 
 export const isLarge = (seed: number): boolean => seed % LARGE_EVERY === 0;
 
+/** Without what would be refused: numbers of a card's engines in whose place a preset stands. */
+function withoutReplaced(sets: readonly string[]): string[] {
+  const drawn = (key: string): string => sets.find((set) => set.startsWith(`${key}=`))?.split("=")[1] ?? "";
+  const replaced = (["source", "destination"] as const)
+    .filter((side) => !["", "card"].includes(drawn(`encrypt.${side}`)))
+    .map((side) => `${side}.card.crypto.`);
+  if (!["off", "lz4-hw"].includes(drawn("compress.engine"))) replaced.push("source.card.compressor.");
+  return sets.filter((set) => !replaced.some((start) => set.startsWith(start)));
+}
+
 /** The overrides of a configuration by its seed. */
 export function configuration(seed: number): string[] {
   const next = generator(seed);
@@ -149,7 +159,7 @@ export function configuration(seed: number): string[] {
   sets.push(...chosen(next, "", DELTAS));
   const ciphers = chosen(next, "encrypt.", CIPHERS);
   if (!sets.includes("encrypt.cipher=off")) sets.push(...ciphers);
-  return [...sets, `seed=${seed}`];
+  return [...withoutReplaced(sets), `seed=${seed}`];
 }
 
 /** Everything that is counted, summed, sampled or logged: a line a number, each with its name. */

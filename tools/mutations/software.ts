@@ -59,4 +59,12 @@ export const software: readonly Row[] = [
     "q(QP_AHEAD_BYTES) == 0 ? 0 : toSend;",
     "device ahead",
   ],
+  [
+    "qemu-limits",
+    "host/qemu",
+    "device ahead: readings between synchronisations do not count",
+    "    readings++;\n",
+    "",
+    "device ahead",
+  ],
 ];

@@ -87,7 +87,7 @@ export function checkLimits(count = 12): void {
 
 /** Device state ahead of the stop: what goes when, and when the guest may be stopped. */
 export function checkAhead(count = 40): void {
-  let [held, again] = [0, 0];
+  let [held, again, endless] = [0, 0, 0];
   for (const seed of seeds(count)) {
     const r = generator(seed + 1_000_003);
     const upTo = (n: number): number => Math.floor(r() * (n + 1));
@@ -103,6 +103,13 @@ export function checkAhead(count = 40): void {
       loadTicks: upTo(3 * US),
       ackTicks: upTo(r() < 0.3 ? 900 * MS : MS),
     };
+    // so old so soon that it is read again and again, over any connection
+    if (seed % 8 === 7) {
+      m.deviceBytes = 2_000_000 + upTo(3_000_000);
+      m.ahead = { ...m.ahead, bytes: m.deviceBytes, changes: 2_000_000_000, everyTicks: MS, ackTicks: 0 };
+      m.downtimeLimitMs = 1 + upTo(9);
+      m.syncsMax = 20 + upTo(20);
+    }
     if (m.ahead.bytes === 0) m.ahead = null;
     const what = `device ahead: configuration ${seed}`;
     const thread = new ReferenceThread(m, zeros, writes, pageBytes);
@@ -112,6 +119,7 @@ export function checkAhead(count = 40): void {
     const inTime = want !== null && want.endedAt <= m.startAtTicks + LIMIT;
     same(`${what}: ends`, got.complete || got.givenUpTicks !== null, inTime);
     same(`${what}: given up`, got.givenUpTicks, want?.givenUpAt ?? null);
+    if (want !== null && want.givenUpAt !== null && want.syncs < m.syncsMax!) endless++;
     if (want === null || !inTime || want.givenUpAt !== null) continue;
     agree(got, thread, m, what);
     const { device } = thread;
@@ -123,5 +131,6 @@ export function checkAhead(count = 40): void {
   }
   if (process.env.DPUSIM_RUNS !== undefined) return;
   claim("device ahead: holds the stop up", held > count / 8, held, `above ${count / 8}`);
+  claim("device ahead: is given up between synchronisations", endless > 0, endless, "above 0");
   claim("device ahead: is sent again", again > count / 20, again, `above ${count / 20}`);
 }

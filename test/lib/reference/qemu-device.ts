@@ -46,6 +46,12 @@ export class ReferenceDevice {
     return next > now ? next : null;
   }
 
+  /** Whether the end of an iteration reads state again that has been sent and acknowledged. */
+  isReadAgain(now: bigint): boolean {
+    if (this.m === null || this.waiting > 0 || !this.mayStop(now)) return false;
+    return now >= this.lastRead! + BigInt(this.m.everyTicks);
+  }
+
   /** The end of an iteration: bytes that are written. */
   piece(now: bigint): number {
     if (this.m === null) return 0;

@@ -233,6 +233,8 @@ export class ReferenceThread {
     let windowFrom = this.now / MS;
     let windowGiven = this.gone();
     let wanted = false;
+    // of device state since the last synchronisation, with no page to send
+    let readings = 0;
     const spent = (): boolean => this.gone() - windowGiven > limit;
     const near = (): boolean =>
       BigInt(this.toSend.size) * 4096n + BigInt(this.device.pending(this.now)) < threshold;
@@ -247,11 +249,19 @@ export class ReferenceThread {
           this.guest(this.now);
           this.sync();
           this.syncWork();
+          readings = 0;
         }
         const none = this.toSend.size === 0 && this.device.pending(this.now) === 0;
         if ((none || near()) && this.device.mayStop(this.now)) return this.finish();
         if (wanted) return this.goOver();
         const idle = this.toSend.size === 0 ? this.device.idleUntil(this.now) : null;
+        if (idle === null && this.toSend.size === 0 && this.device.isReadAgain(this.now)) {
+          if (m.syncsMax !== null && this.told.syncs + readings >= m.syncsMax) {
+            this.told.givenUpAt = this.now;
+            return this.told;
+          }
+          readings++;
+        }
         if (idle === null) this.iteration(spent);
         else this.idle(idle, (windowFrom + 100n) * MS);
       }
