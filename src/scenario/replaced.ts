@@ -19,9 +19,9 @@ export interface Replacing {
   readonly ciphers: NamedCiphers;
 }
 
-function refuse(card: Values, group: string, by: Values, problems: Problems): void {
-  for (const key of card.written()) {
-    if (!key.startsWith(`${group}.`) || key === STAYS) continue;
+function refuse(keys: readonly string[], card: Values, by: Values, problems: Problems): void {
+  for (const key of keys) {
+    if (key === STAYS) continue;
     const what = `has no effect beside ${by.path.join(".")}: ${by.preset}; remove it`;
     problems.add([...card.path, ...key.split(".")], what, "key");
   }
@@ -35,9 +35,14 @@ export function checkReplaced(
   destination: Values,
   problems: Problems,
 ): void {
-  if (encoder !== null) refuse(source, "compressor", encoder, problems);
+  const of = (card: Values, group: string): string[] =>
+    [...card.written()].filter((key) => key.startsWith(`${group}.`));
+  if (encoder !== null) refuse(of(source, "compressor"), source, encoder, problems);
   const own = scenario.destination.card !== undefined;
+  const crypto = of(source, "crypto");
   if (ciphers.source !== null && (own || ciphers.destination !== null))
-    refuse(source, "crypto", ciphers.source, problems);
-  if (ciphers.destination !== null && own) refuse(destination, "crypto", ciphers.destination, problems);
+    refuse(crypto, source, ciphers.source, problems);
+  // --set of one number of the destination's card begins with all that is written of the source's
+  const there = of(destination, "crypto").filter((key) => !crypto.includes(key));
+  if (ciphers.destination !== null && own) refuse(there, destination, ciphers.destination, problems);
 }
