@@ -7,7 +7,7 @@ import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
 import { isGood, isSound, type Result } from "../src/index.ts";
 import { brokenIn } from "./lib/claims/devices.ts";
-import { checkScans, scanOf } from "./lib/claims/scan.ts";
+import { checkDroppedFlush, checkFlushTimes, checkScans, scanOf } from "./lib/claims/scan.ts";
 import { type Choices, chosen, configuration, sameBooks, TEXT } from "./lib/configurations.ts";
 import { stat } from "./lib/migrate.ts";
 import { generator, seeds } from "./lib/random.ts";
@@ -166,7 +166,13 @@ test("the host tells of no address, and works less than with addresses in either
   assert.is(stat(scans, "source.card.scan.wordsRead"), 160 * (2 * scans.migration.rounds.length - 1));
 });
 
-test("smaller batches are flushed more often, and the guest stands still for each", () => {
+test("formula: front-end and vCPUs stand still for tlbFlush a flush, and one when tracking starts", () =>
+  checkFlushTimes());
+
+test("a forced stop in the middle of a flush gives vCPUs back what was left of it", () =>
+  checkDroppedFlush());
+
+test("smaller batches are flushed more often", () => {
   const often = run(["internal.scan.words=16"]);
   assert.ok(isGood(often));
   // the first round takes all 151 words; rounds before the last are flushed

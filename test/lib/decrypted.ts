@@ -19,6 +19,13 @@ export function resumeSetOf(run: Run, { sealed, hot }: Kept): Set<number> {
   return rule === abi.RESUME_ALL ? sealed : rule === abi.RESUME_HOT ? hot : new Set();
 }
 
+/** Bytes of the last record of these pages, as the source has coded them; whole where nothing codes. */
+function codedBytes(run: Run, pages: ReadonlySet<number>): number {
+  const coded = of(run, abi.T_PAGE, 0).filter(({ which }) => which === abi.P_CODED);
+  const last = new Map(coded.map(({ a, b }) => [a, b]));
+  return [...pages].reduce((sum, pfn) => sum + (last.get(pfn) ?? abi.PAGE_BYTES), 0);
+}
+
 /** Steps of sealed pages of one kind. */
 export function stepsOf(run: Run, which: number): { at: number; pfn: number; asked: boolean }[] {
   return of(run, abi.T_DECRYPT, 1)
@@ -49,6 +56,7 @@ export function checkOpening(run: Run): { missing: Set<number>; begun: Begun[] }
     ["pages sealed at the resume", log(run, abi.L_RESIDUAL_PAGES), missing.size],
     ["records replaced", Number(run.core.counter(1, abi.C_SUPERSEDED)), kept.replaced],
     ["pages opened", Number(run.core.counter(1, abi.C_DECRYPTED)), kept.sealed.size],
+    ["bytes read back", Number(run.core.counter(1, abi.C_DECRYPTED_BYTES)), codedBytes(run, kept.sealed)],
     [
       "bytes of the table",
       Number(run.core.counter(1, abi.C_SEALED_TABLE)),

@@ -54,7 +54,7 @@ import { checkAhead, checkLimits } from "./claims/qemu-limits.ts";
 import { checkDemand, checkModes } from "./claims/residual.ts";
 import { checkOverflow } from "./claims/ring-overflow.ts";
 import * as runs from "./claims/runs.ts";
-import { checkScans } from "./claims/scan.ts";
+import { checkDroppedFlush, checkFlushTimes, checkScans } from "./claims/scan.ts";
 import { checkSeals, checkStoppedSeals } from "./claims/seal.ts";
 import { checkBounds, checkFlippedBit, checkRepeatedNumber, checkSource } from "./claims/spoil.ts";
 import { checkStorage } from "./claims/storage.ts";
@@ -104,7 +104,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   deferred: [checkSealed],
   guests: [checkServer, checkTurns],
   trackers: [checkGroups, checkLogs],
-  scan: [checkScans, checkOverflow],
+  scan: [checkScans, checkFlushTimes, checkDroppedFlush, checkOverflow],
   devices: [checkUnsafe, checkSeen, checkRingRate],
   storage: [checkStorage],
   around: [

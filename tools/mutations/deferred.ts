@@ -5,6 +5,14 @@ import type { Row } from "./row.ts";
 export const deferred: readonly Row[] = [
   [
     "deferred",
+    "card/placer",
+    "on demand: what is kept is written as long as a page",
+    "sealed ? (j.bytes + 3) & ~3 : PAGE_BYTES;",
+    "sealed ? PAGE_BYTES : PAGE_BYTES;",
+    "deferred: bytes written",
+  ],
+  [
+    "deferred",
     "card/dma",
     "on demand: what is read back passes the engines by",
     "side == 0 ? Q_ZERO : Q_OPEN;",
