@@ -87,6 +87,10 @@ test("numbers of a card's engines are taken where a preset stands beside, and no
   assert.equal(enginesOf(three, "encrypt.destination=gcm-cast-s"), [3, preset]);
   assert.equal(enginesOf(three, "encrypt.destination=gcm-cast-s", "destination.card=dpu-ref"), [3, preset]);
   assert.equal(enginesOf("encrypt.destination=gcm-cast-s"), [own, preset]);
+  // a destination that an override makes of the source's card has a copy of what is written there
+  const copied = [three, "destination.card.dma.ring=host"];
+  assert.equal(enginesOf(...copied, "encrypt.destination=gcm-cast-s"), [3, preset]);
+  assert.equal(enginesOf(...copied, "encrypt.source=gcm-cast-s"), [preset, 3]);
   // of encoders the depth of the pipeline is the card's
   const { compressor } = resolveText(HEAD, {
     sets: ["compress.engine=vitis-lz4-8e", "source.card.compressor.fillLatency=50 cycles"],

@@ -57,9 +57,9 @@ export class Values {
     return new Values(this.#preset, new Map([...this.#overrides, ...overrides]), this.path);
   }
 
-  /** The keys that are given over the preset. */
-  written(): readonly string[] {
-    return [...this.#overrides.keys()];
+  /** What is given over the preset. */
+  written(): ReadonlyMap<string, unknown> {
+    return this.#overrides;
   }
 
   /** The value as written: the override's, else the preset's. */

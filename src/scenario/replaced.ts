@@ -2,7 +2,8 @@
 /**
  * Numbers of a card's own engines that are written where a preset stands in their place: nobody reads them,
  * so they are refused by name. What the card's preset says of them is no mistake. A destination that takes
- * the source's card takes what is written of it too.
+ * the source's card takes what is written of it too, or a copy where an override changes it: so what both say
+ * alike is refused where neither has a use for it.
  */
 import type { Values } from "./fill.ts";
 import type { Problems } from "./problems.ts";
@@ -19,9 +20,10 @@ export interface Replacing {
   readonly ciphers: NamedCiphers;
 }
 
-function refuse(keys: readonly string[], card: Values, by: Values, problems: Problems): void {
-  for (const key of keys) {
-    if (key === STAYS) continue;
+function refuse(card: Values, group: string, by: Values, problems: Problems, ...besides: Values[]): void {
+  for (const [key, value] of card.written()) {
+    if (!key.startsWith(`${group}.`) || key === STAYS) continue;
+    if (besides.some((other) => other.written().get(key) === value)) continue;
     const what = `has no effect beside ${by.path.join(".")}: ${by.preset}; remove it`;
     problems.add([...card.path, ...key.split(".")], what, "key");
   }
@@ -35,14 +37,9 @@ export function checkReplaced(
   destination: Values,
   problems: Problems,
 ): void {
-  const of = (card: Values, group: string): string[] =>
-    [...card.written()].filter((key) => key.startsWith(`${group}.`));
-  if (encoder !== null) refuse(of(source, "compressor"), source, encoder, problems);
+  if (encoder !== null) refuse(source, "compressor", encoder, problems);
   const own = scenario.destination.card !== undefined;
-  const crypto = of(source, "crypto");
-  if (ciphers.source !== null && (own || ciphers.destination !== null))
-    refuse(crypto, source, ciphers.source, problems);
-  // --set of one number of the destination's card begins with all that is written of the source's
-  const there = of(destination, "crypto").filter((key) => !crypto.includes(key));
-  if (ciphers.destination !== null && own) refuse(there, destination, ciphers.destination, problems);
+  const [seals, opens] = [ciphers.source, ciphers.destination];
+  if (seals !== null) refuse(source, "crypto", seals, problems, ...(opens === null ? [destination] : []));
+  if (opens !== null && own) refuse(destination, "crypto", opens, problems, source);
 }

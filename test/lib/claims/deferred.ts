@@ -28,7 +28,7 @@ export function checkSealed(): void {
     // every page comes in the first round: what comes in the second does so again
     const twice = found.rounds.at(-1)!.normalPages;
     claim("deferred: pages that came twice", twice > 10, twice, "more than 10");
-    // a sealed page is written as its record came, and once more when it is plain; a zero page in its place whole
+    // a sealed page is written as its record came, once more when it is plain; a zero page in its place whole
     const pages = stat(result, "destination.card.decrypt.pages") + found.rounds.at(-1)!.zeroPages;
     const others = stat(result, "destination.vsock.bytes") + stat(result, "source.link.deviceBytes");
     const most = 4096 * pages + stat(result, "source.link.recordBytes.pages") + others;
