@@ -21,8 +21,8 @@ function headline(result: Result, name: string, colors: Colors): string {
   const word = colors.bold(colors[STATUS_COLOR[status]](status));
   const never = result.migration.phases.precopyNs === null;
   const still = never ? "the guest was never stopped" : "the guest is stopped";
-  const whose = result.guests === null ? "the guest" : "of the guests one";
-  const stop = downtimeNs === null ? still : `${whose} stood still for ${time(downtimeNs)}`;
+  const whose = result.guests === null ? "the guest stood still for" : "no guest stood still for more than";
+  const stop = downtimeNs === null ? still : `${whose} ${time(downtimeNs)}`;
   const why = reason === null ? "" : `\n  ${reason}`;
   const more = `${faults(result)}${attempts(result)}`;
   return `${colors.bold(name)}: ${word} after ${time(totalTimeNs)}, ${stop}${why}${more}`;
