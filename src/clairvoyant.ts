@@ -16,11 +16,12 @@
  */
 import * as abi from "../assembly/abi.ts";
 import type { Core } from "./core.ts";
-import { vcpuOf } from "./feeder.ts";
-import { isZero, PageSizes } from "./page-sizes.ts";
+import { executedBy, replayExecuted } from "./executed.ts";
+import { PageSizes } from "./page-sizes.ts";
 import type { ResolvedScenario } from "./scenario/types.ts";
 import { expectStorage } from "./storage.ts";
 import { type GuestStream, KEEP_CONTENT, recordedSize } from "./trace/events.ts";
+import { isZero } from "./trace/payload.ts";
 
 /** Pages that wait to be encoded. */
 const WAITING_MAX = 4096;
@@ -41,31 +42,12 @@ interface Bodies {
 /** Told of a write that the source has executed. */
 type Visit = (pfn: number, id: number, at: bigint, bodies: Bodies, i: number) => void;
 
-/** Writes that each vCPU of the source had executed when the guest was suspended. */
-function executed(core: Core, vcpus: number): number[] {
-  // a guest that has resumed before every page was there went on at the destination
-  const moved = core.logged(abi.L_ARRIVED) !== 0n;
-  const counts = moved ? core.address("touchersAt") + 16 : core.address("vcpusAt") + 8;
-  return Array.from({ length: vcpus }, (_, v) => Number(core.u64(counts + v * 32)));
-}
-
 /** The writes that were executed, in order; those that keep contents are left out. */
 function visit(stream: GuestStream, counts: readonly number[], seen: Visit): void {
-  const left = [...counts];
-  let total = left.reduce((a, b) => a + b, 0);
-  while (total > 0) {
-    const batch = stream.next();
-    if (batch === null) throw new Error("the guest executed more writes than its trace holds");
-    for (let i = 0; i < batch.count; i++) {
-      const pfn = batch.pfns[i]!;
-      const v = vcpuOf(pfn, left.length);
-      if (left[v] === 0) continue;
-      left[v]!--;
-      total--;
-      const id = batch.contentIds[i]!;
-      if (id !== KEEP_CONTENT) seen(pfn, id, batch.timeTicks[i]!, batch, i);
-    }
-  }
+  replayExecuted(stream, counts, (batch, i) => {
+    const id = batch.contentIds[i]!;
+    if (id !== KEEP_CONTENT) seen(batch.pfns[i]!, id, batch.timeTicks[i]!, batch, i);
+  });
 }
 
 /** Contents of pages that wait to be encoded; one that is written again meanwhile is encoded once. */
@@ -175,7 +157,6 @@ class LastSizes {
 
   /** Bytes of all pages: those of the initial image that nothing was written to, and the others. */
   total(stream: GuestStream): number {
-    this.settle();
     let total = this.sizes.sum();
     for (const block of stream.initial()) {
       for (let i = 0; i < block.count; i++) {
@@ -240,7 +221,7 @@ function lowerByDeltas(
  * @param stream the guest at its beginning; its image is consumed
  */
 export function clairvoyantOf(core: Core, stream: GuestStream, scenario: ResolvedScenario): Clairvoyant {
-  const counts = executed(core, scenario.guest.vcpus);
+  const counts = executedBy(core, scenario.guest.vcpus, true);
   const of = new PageSizes(core, scenario);
   const last = new LastSizes(stream, of);
   visit(stream.fork(), counts, (pfn, id, _at, bodies, i) => last.write(pfn, id, bodies, i));

@@ -8,7 +8,7 @@
 import * as abi from "../assembly/abi.ts";
 import { carriedEvery, isOneOf, keptEvery } from "./carried.ts";
 import type { Core } from "./core.ts";
-import { vcpuOf } from "./feeder.ts";
+import { executedBy, replayExecuted } from "./executed.ts";
 import { ALONE, type Place } from "./guest-parts.ts";
 import { deviceWrites } from "./params-devices.ts";
 import type { ResolvedScenario } from "./scenario/types.ts";
@@ -37,10 +37,10 @@ export function compare(
   stream: GuestStream,
   scenario: ResolvedScenario,
   subject: Subject,
-  { firstPage, firstVcpu }: Place = ALONE,
+  lies: Place = ALONE,
 ): Comparison {
   const { pages } = stream;
-  const vcpus = scenario.guest.vcpus;
+  const { firstPage } = lies;
   const every = subject === "source" ? keptEvery(scenario) : carriedEvery(scenario);
   // the body of page p of all guests is at floor(p / every) of them
   const before = every === 0 ? 0 : Math.ceil(firstPage / every);
@@ -61,24 +61,13 @@ export function compare(
     }
   }
   // what a guest that has resumed before every page was there wrote at the destination is not the source's
-  const moved = subject === "source" && core.logged(abi.L_ARRIVED) !== 0n;
-  const counts = (moved ? core.address("touchersAt") + 16 : core.address("vcpusAt") + 8) + 32 * firstVcpu;
-  const left = Array.from({ length: vcpus }, (_, v) => Number(core.u64(counts + v * 32)));
-  let total = left.reduce((a, b) => a + b, 0);
-  while (total > 0) {
-    const batch = stream.next();
-    if (batch === null) throw new Error("the guest executed more writes than its trace holds");
-    for (let i = 0; i < batch.count; i++) {
-      const pfn = batch.pfns[i]!;
-      const v = vcpuOf(pfn, vcpus);
-      if (left[v]! === 0) continue;
-      left[v]!--;
-      total--;
-      versions[pfn]!++;
-      const id = batch.contentIds[i]!;
-      if (id !== KEEP_CONTENT && bytes > 0) place(pfn, id === 0 ? null : batch.content(i));
-    }
-  }
+  const counts = executedBy(core, scenario.guest.vcpus, subject === "source", lies);
+  replayExecuted(stream, counts, (batch, i) => {
+    const pfn = batch.pfns[i]!;
+    const id = batch.contentIds[i]!;
+    versions[pfn]!++;
+    if (id !== KEEP_CONTENT && bytes > 0) place(pfn, id === 0 ? null : batch.content(i));
+  });
   for (const [index, device] of (scenario.guest.devices ?? []).entries()) {
     const landed = Number(core.u64(core.address("devicesAt") + index * 128 + 32));
     for (const pfn of deviceWrites(device, index, scenario.seed, landed)) versions[pfn]!++;

@@ -10,14 +10,9 @@
  */
 import * as abi from "../assembly/abi.ts";
 import type { Core } from "./core.ts";
-import { givenWords } from "./given-sizes.ts";
+import { givenWords, keptBytes } from "./given-sizes.ts";
 import type { ResolvedScenario } from "./scenario/types.ts";
-
-/** Whether all bytes are 0. */
-export function isZero(body: Uint8Array): boolean {
-  for (let i = 0; i < body.length; i++) if (body[i] !== 0) return false;
-  return true;
-}
+import { isZero } from "./trace/payload.ts";
 
 /** Sizes of pages under what a scenario encodes by. */
 export class PageSizes {
@@ -39,7 +34,7 @@ export class PageSizes {
 
   /** A page that comes to so many bytes; one that saves too little stays raw. */
   kept(size: number): number {
-    return size === 0 || size + this.#margin > abi.PAGE_BYTES ? abi.PAGE_BYTES : size;
+    return size === 0 ? abi.PAGE_BYTES : keptBytes(size, this.#margin);
   }
 
   #call(name: string, ...args: number[]): number {

@@ -51,7 +51,8 @@ const COUNTERS: readonly Spec[] = [
   row("card.atc.misses", abi.C_ATC_MISSES, "lookups", BOTH, "pages that the card asked the IOMMU for"),
   row("card.tenant.operations", abi.C_TENANT_OPS, "operations", BOTH, "operations of other I/O that ended"),
   row("card.tenant.bytes", abi.C_TENANT_BYTES, "B", BOTH, "bytes of those operations"),
-  ...[...STORAGE_COUNTERS, ...SCAN_COUNTERS],
+  ...STORAGE_COUNTERS,
+  ...SCAN_COUNTERS,
   row("guest.writes", abi.C_WRITES, "writes", BOTH, "page writes of the vCPUs"),
   row("guest.frees", abi.C_FREES, "pages", BOTH, "pages given back by the guest"),
   row(

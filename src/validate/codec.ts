@@ -13,8 +13,8 @@ import {
   measuredClocks,
 } from "./codec-ciphers.ts";
 import { lossPercent, ofMachine, onTrace, ratioOver, refusedPercent } from "./codec-compressors.ts";
-import { type PublishedRow, published } from "./published.ts";
-import { type Point, point, type Suite, type Tolerance } from "./types.ts";
+import { type PublishedRow, published, publishedTolerance } from "./published.ts";
+import { type Point, point, type Suite } from "./types.ts";
 
 const SUITE = "codec";
 const megabytes = (bytesPerSecond: number | null): number => (bytesPerSecond ?? Number.NaN) / 1e6;
@@ -35,12 +35,6 @@ const MEASURES: Readonly<Record<string, (of: string, argument: string) => number
   "gcm-rate": (of, payload) => measuredBitRate(of, Number(payload)) / 1e9,
 };
 
-function toleranceOf({ from, to, percent }: PublishedRow): Tolerance {
-  if (to !== "") return { kind: "range", from: Number(from), to: Number(to) };
-  if (percent === "report") return { kind: "report" };
-  return percent === "" ? { kind: "exact" } : { kind: "percent", value: Number(percent) };
-}
-
 function publishedPoint(row: PublishedRow): Point {
   const { id, of, measure, argument, quantity, unit, expected, calibration, source } = row;
   const taken = MEASURES[measure!];
@@ -52,7 +46,7 @@ function publishedPoint(row: PublishedRow): Point {
     expected: Number(expected),
     simulated: taken(of!, argument!),
     unit: unit!,
-    tolerance: toleranceOf(row),
+    tolerance: publishedTolerance(row),
     calibration: calibration === "yes",
     source: source!,
   });

@@ -15,8 +15,8 @@ import { parseSource } from "../scenario/source.ts";
 import { simulate } from "../simulate.ts";
 import { guestStream } from "../stream.ts";
 import { probeCore } from "./pcie-side.ts";
-import { type PublishedRow, published } from "./published.ts";
-import { type Point, point, type Suite, type Tolerance } from "./types.ts";
+import { type PublishedRow, published, publishedTolerance } from "./published.ts";
+import { type Point, point, type Suite } from "./types.ts";
 
 const SUITE = "host";
 const KIB = 1024;
@@ -160,11 +160,6 @@ const MEASURES: Readonly<Record<string, (of: string, other: string) => number>> 
   slower: (of, other) => (timesOf(of).total > timesOf(other).total ? 1 : 0),
 };
 
-function toleranceOf({ percent }: PublishedRow): Tolerance {
-  if (percent === "report") return { kind: "report" };
-  return percent === "" ? { kind: "exact" } : { kind: "percent", value: Number(percent) };
-}
-
 function publishedPoint(row: PublishedRow): Point {
   const { id, of, measure, argument, quantity, unit, expected, calibration, source } = row;
   const taken = MEASURES[measure!];
@@ -176,7 +171,7 @@ function publishedPoint(row: PublishedRow): Point {
     expected: Number(expected),
     simulated: taken(of!, argument!),
     unit: unit!,
-    tolerance: toleranceOf(row),
+    tolerance: publishedTolerance(row),
     calibration: calibration === "yes",
     source: source!,
   });

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "csv-parse/sync";
 import { packageRoot } from "../scenario/presets.ts";
+import type { Tolerance } from "./types.ts";
 
 export type PublishedRow = Readonly<Record<string, string>>;
 
@@ -31,4 +32,11 @@ export function published(name: string): readonly PublishedRow[] {
   const rows: PublishedRow[] = parse(textOf(name), { columns: true, comment: "#", comment_no_infix: true });
   tables.set(name, rows);
   return rows;
+}
+
+/** What a row allows: `from` to `to` where it has them, else `percent`, where nothing means exact. */
+export function publishedTolerance({ from, to = "", percent }: PublishedRow): Tolerance {
+  if (to !== "") return { kind: "range", from: Number(from), to: Number(to) };
+  if (percent === "report") return { kind: "report" };
+  return percent === "" ? { kind: "exact" } : { kind: "percent", value: Number(percent) };
 }

@@ -21,9 +21,9 @@ export const clairvoyant: readonly Row[] = [
   ],
   [
     "clairvoyant",
-    "src/clairvoyant",
+    "src/executed",
     "writes at the destination count",
-    "const moved = core.logged(abi.L_ARRIVED) !== 0n;",
+    "const moved = atSource && core.logged(abi.L_ARRIVED) !== 0n;",
     "const moved = false;",
     "clairvoyant: bytes",
   ],
