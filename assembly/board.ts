@@ -334,6 +334,8 @@ function runNaive(side: u32, to: u64): void {
   }
 }
 
+// @ts-ignore: decorator
+@inline
 export function step(side: u32, u: u32, t: u64): void {
   if (u < U_GUEST) stepUnit(side, u, t);
   else if (u == U_TENANT) stepTenant(side, t);
@@ -343,6 +345,8 @@ export function step(side: u32, u: u32, t: u64): void {
   else stepGuestThere(t);
 }
 
+// @ts-ignore: decorator
+@inline
 function stepUnit(side: u32, u: u32, t: u64): void {
   switch (u) {
     case U_NET_RX:

@@ -53,7 +53,8 @@ export function isFresh(output: string, inputs: readonly string[]): boolean {
 
 /**
  * Optimises a compiled core once more with larger limits on what is inlined, in instructions. asc's own
- * limits are those of small modules, and V8 inlines no wasm call: this is worth about a seventh of a run.
+ * limits are those of small modules, and V8 inlines no wasm call: this is worth about a sixth of a run. Larger
+ * ones make functions whose values no longer fit the registers.
  */
 function inlineMore(wasm: string): void {
   const module = binaryen.readBinary(readFileSync(wasm));
@@ -61,9 +62,9 @@ function inlineMore(wasm: string): void {
   binaryen.setDebugInfo(true);
   binaryen.setOptimizeLevel(3);
   binaryen.setShrinkLevel(0);
-  binaryen.setAlwaysInlineMaxSize(30);
-  binaryen.setFlexibleInlineMaxSize(150);
-  binaryen.setOneCallerInlineMaxSize(1000);
+  binaryen.setAlwaysInlineMaxSize(80);
+  binaryen.setFlexibleInlineMaxSize(400);
+  binaryen.setOneCallerInlineMaxSize(700);
   module.optimize();
   writeFileSync(wasm, module.emitBinary());
   module.dispose();

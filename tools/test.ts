@@ -7,7 +7,7 @@ import { runTestFiles, testFiles } from "./runner.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { timeout: { type: "string", default: "240" } },
+  options: { timeout: { type: "string", default: "600" } },
 });
 const timeoutMs = Number(values.timeout) * 1000;
 if (!(timeoutMs > 0)) {

@@ -86,6 +86,7 @@ class Engine {
   turn: u32;
   mrrs: u32;
   rcb: u32;
+  headers: u32; // completions of a request of MRRS bytes
   issue: u32;
   kept: u32; // SRAM slots that reads leave free
   completing: u32; // 1: completion records are written
@@ -114,6 +115,7 @@ export function buildDma(side: u32): void {
   e.queues = p32(side, S_READ_QUEUES);
   e.mrrs = p32(side, S_PCIE_MRRS);
   e.rcb = p32(side, S_PCIE_RCB);
+  e.headers = (e.mrrs + e.rcb - 1) / e.rcb;
   e.issue = p32(side, S_READ_ISSUE);
   e.kept = p32(side, S_SRAM_SLOTS) / 4;
   e.completing = completing(side) ? 1 : 0;
@@ -136,7 +138,7 @@ export function stepRead(side: u32, t: u64): void {
   const j = job(side, load<u32>(current(side, q)));
   const left = j.bytes - j.issued;
   const n = left < e.mrrs ? left : e.mrrs;
-  const headers = (n + e.rcb - 1) / e.rcb;
+  const headers = headersOf(e, n);
   if (tagsFree(side, R_DATA) == 0) {
     enter(side, A_READ, W_TAGS, t);
   } else if (!bufferFits(side, R_DATA, n, headers)) {
@@ -181,6 +183,13 @@ function pickQueue(side: u32, e: Engine, t: u64): u32 {
   return NONE;
 }
 
+/** Places in the completion buffer that a request of n bytes takes. */
+// @ts-ignore: decorator
+@inline
+function headersOf(e: Engine, n: u32): u32 {
+  return n == e.mrrs ? e.headers : (n + e.rcb - 1) / e.rcb;
+}
+
 function begin(side: u32, j: Job, t: u64): void {
   j.slotIn = takeSlot(side);
   j.started = t;
@@ -219,7 +228,7 @@ function waitsFor(side: u32, e: Engine): u32 {
   if (tagsFree(side, R_DATA) == 0) return W_TAGS;
   const left = job(side, index).bytes - job(side, index).issued;
   const n = left < e.mrrs ? left : e.mrrs;
-  if (!bufferFits(side, R_DATA, n, (n + e.rcb - 1) / e.rcb)) return W_COMPLETION_BUFFER;
+  if (!bufferFits(side, R_DATA, n, headersOf(e, n))) return W_COMPLETION_BUFFER;
   return portFull(side, UP_READ + R_DATA) ? W_PCIE : BUSY;
 }
 

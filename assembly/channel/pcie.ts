@@ -68,12 +68,12 @@ import {
   put,
   take,
 } from "../kernel/port";
-import { after, freed, min3, owes, owesNak, sendDue, unitOf } from "../kernel/dllp";
+import { after, freed, freedInOrder, min3, owes, owesNak, sendDue, unitOf } from "../kernel/dllp";
 import { filled, postedGone, setPostedGone, setWireFree } from "../kernel/order";
 import { COMPLETION, NON_POSTED, POSTED, classOf, dataBytes, gate, wireBytes } from "../kernel/packet";
 import { mix } from "../kernel/random";
 import { wake } from "../kernel/schedule";
-import { readAt, startedAt, translationAt, walkedAt, writeAt } from "../kernel/root";
+import { readAt, startedAt, translationAt, walkedAt, writeAt, writeInOrder } from "../kernel/root";
 import { count, enter, enterUntil } from "../kernel/stats";
 import { cookieOf } from "../kernel/tags";
 import { NEVER, edgeAfter, edgeAt } from "../kernel/time";
@@ -413,24 +413,31 @@ function sendRead(side: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32
 @inline
 function receive(side: u32, dir: u32, w: Way, e: Entry, n: u32, arrival: u64, index: u32): u64 {
   busRule(((<u32>e.address + e.done) & 4095) + n <= 4096, e.address, n);
-  let at = arrival;
-  if (dir == UP) {
-    busRule(e.after == postedGone(side), e.after, postedGone(side));
-    // a page and other I/O are data, messages and descriptors are control
-    const data = index == UP_POSTED + R_DATA || index == UP_POSTED + R_TENANT;
-    at = writeAt(side, e.address + e.done, n, arrival, data);
-  }
+  if (dir == UP) busRule(e.after == postedGone(side), e.after, postedGone(side));
+  const last = e.done + n == e.bytes;
+  const units = (n + 15) >> 4;
   if (w.endlessP == 0) {
-    const units = (n + 15) >> 4;
     w.ph--;
     w.pd -= units;
-    freed(side, dir, w, w.freedP, at, 1, units);
   }
-  // the engine hands the next write over `writeIssue` clocks after this one; a translation came between edges
-  const last = e.done + n == e.bytes;
+  if (w.orderly == 0) return passes(side, w, e, n, arrival, index, units, last);
+  const at = dir == UP ? writeInOrder(side, n, arrival) : arrival;
+  if (w.endlessP == 0) freedInOrder(side, dir, w, at, units);
+  // the engine hands the next write over `writeIssue` clocks after this one
+  if (!last) e.ready = w.issueTicks != 0 ? e.ready + w.issueTicks : edgeAfter(side * 2, e.ready, w.issue);
+  return at;
+}
+
+/** A write that may land before or after its neighbours: with an IOMMU, or with contention for memory. */
+function passes(side: u32, w: Way, e: Entry, n: u32, arrival: u64, index: u32, units: u32, last: bool): u64 {
+  // a page and other I/O are data, messages and descriptors are control
+  const data = index == UP_POSTED + R_DATA || index == UP_POSTED + R_TENANT;
+  const at = writeAt(side, e.address + e.done, n, arrival, data);
+  if (w.endlessP == 0) freed(side, UP, w, w.freedP, at, 1, units);
+  // a translation came between edges
   const seen = hasAtc(side) ? edgeAt(side * 2, e.ready) : e.ready;
   if (!last) e.ready = edgeAfter(side * 2, seen, w.issue);
-  return dir == UP ? landsBy(w, index - UP_POSTED, at, last && e.flags != 0) : at;
+  return landsBy(w, index - UP_POSTED, at, last && e.flags != 0);
 }
 
 /** After the drain: takes the credits and acknowledgements that nobody has needed yet. */

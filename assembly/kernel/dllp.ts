@@ -141,3 +141,14 @@ export function freed(side: u32, dir: u32, w: Way, r: Ring, at: u64, headers: u3
   if (r == w.freedP) ringPlace(r, at, headers, units);
   else ringPut(r, at, headers, units);
 }
+
+/** The same of posted credits that are freed in the order of their packets. */
+// @ts-ignore: decorator
+@inline
+export function freedInOrder(side: u32, dir: u32, w: Way, at: u64, units: u32): void {
+  const r = w.freedP;
+  if (w.dll != DLL_EXPLICIT) {
+    if (w.waits != 0) wake(side, unitOf(dir), at + w.flight);
+  } else if (r.head == r.tail) owes(side, 1 - dir, at);
+  ringPut(r, at, 1, units);
+}

@@ -169,9 +169,14 @@ export function walkedAt(side: u32): u64 {
   return root(side).walked;
 }
 
-/** A posted write arrives, of data or control; returns when it has landed. */
+/** The same where nothing but the server counts. */
 // @ts-ignore: decorator
 @inline
+export function writeInOrder(side: u32, bytes: u32, arrival: u64): u64 {
+  return admit(side * 2 + 1, arrival, bytes);
+}
+
+/** A posted write arrives, of data or control; returns when it has landed. */
 export function writeAt(side: u32, address: u64, bytes: u32, arrival: u64, data: bool): u64 {
   const r = root(side);
   if (r.plain != 0) return admit(side * 2 + 1, arrival, bytes);

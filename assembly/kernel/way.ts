@@ -5,6 +5,10 @@ import {
   CREDITS_ENDLESS,
   DLL_EXPLICIT,
   I_CREDITS,
+  S_CARD_DEN,
+  S_CARD_NUM,
+  S_IOMMU_SETS,
+  S_MEM_CONTENTION,
   S_MEM_SEED,
   S_PCIE_COMBINE_ABOVE,
   S_PCIE_COMPLETION_BYTES,
@@ -116,6 +120,8 @@ export class Way {
   pad: u32; // 3: data is padded to words of four bytes, 0: it is not
   npd: u32; // credits for data of non-posted requests; those without a limit are not taken
   npdAll: u32;
+  orderly: u32; // 1: what is written lands in the order in which it arrives
+  issueTicks: u64; // between two writes of one transaction, 0 when that is no whole number of ticks
 }
 
 export const KIND_ACK: u32 = 0;
@@ -215,6 +221,8 @@ export function buildWays(side: u32): void {
     w.dll = p32(side, S_PCIE_DLL);
     w.pad = p32(side, S_PCIE_UNPADDED) != 0 ? 0 : 3;
     w.issue = p32(side, S_WRITE_ISSUE);
+    w.orderly = dir == DOWN || (p(side, S_IOMMU_SETS) == 0 && p(side, S_MEM_CONTENTION) == 0) ? 1 : 0;
+    w.issueTicks = w.orderly != 0 && p(side, S_CARD_DEN) == 1 ? w.issue * p(side, S_CARD_NUM) : 0;
     w.mps = p32(side, S_PCIE_MPS);
     w.mrrs = p32(side, S_PCIE_MRRS);
     w.rcb = p32(side, S_PCIE_RCB);
