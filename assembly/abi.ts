@@ -764,6 +764,7 @@ export const QP_AHEAD_CHANGES: u32 = 35;
 export const QP_AHEAD_EVERY: u32 = 36;
 export const QP_AHEAD_LOAD: u32 = 37;
 export const QP_AHEAD_ACK: u32 = 38;
+export const QP_UNWRITTEN_AT: u32 = 39; // the first of those pages
 export const QP_COUNT: u32 = 48;
 export const QP_CHANNELS_MAX: u32 = 64;
 

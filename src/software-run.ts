@@ -86,6 +86,7 @@ export function softwareOf(s: ResolvedScenario, own: ResolvedSoftware, pages: nu
     romPages: 0,
     romNormalPages: 0,
     unwrittenPages: 0,
+    unwrittenAt: 0,
     autoConverge: false,
     ticksPerByte: ticksPerStreamByte(s.link),
     socketBytes: own.socketBytes,

@@ -35,8 +35,9 @@ export interface SoftwareMigration extends Features {
   /** Pages of BIOS, option ROM and tables behind the guest's memory, and how many of them are not zero. */
   readonly romPages: number;
   readonly romNormalPages: number;
-  /** Pages that the log shows dirty in every 100 ms although nobody writes them; at most `romPages`. */
+  /** Pages that the log shows dirty although nobody writes them, in time, and the first of them. */
   readonly unwrittenPages: number;
+  readonly unwrittenAt: number;
   /** `auto-converge`. */
   readonly autoConverge: boolean;
   /** Of the connection, payload; null: it takes whatever comes. */
@@ -129,6 +130,7 @@ function setSoftware(core: Core, m: SoftwareMigration): void {
   put(abi.QP_ROM_PAGES, m.romPages);
   put(abi.QP_ROM_NORMAL, m.romNormalPages);
   put(abi.QP_UNWRITTEN, m.unwrittenPages);
+  put(abi.QP_UNWRITTEN_AT, m.unwrittenAt);
   put(abi.QP_CONVERGE, m.autoConverge ? 1 : 0);
   put(abi.QP_LINK_NUM, m.ticksPerByte?.[0] ?? 0);
   put(abi.QP_LINK_DEN, m.ticksPerByte?.[1] ?? 1);

@@ -52,6 +52,19 @@ test("the downtime limit decides how much is left to the end, by the rate that w
   assert.is(left(10), 18);
 });
 
+test("pages dirty without a write: half in 0.1 s, all in 1 s, none that is still to be sent", () => {
+  const first = (pages: number, unwrittenAt: number, downtimeLimitMs: number) => {
+    const got = runThread({ unwrittenPages: 100, unwrittenAt, downtimeLimitMs }, still(pages));
+    return { ...got.rounds[0]!, all: got.normalPages - pages };
+  };
+  // a round of 60 windows; its first pages are sent, its last ones are not
+  assert.is(first(40_000, 0, 300).newDirtyPages, 100);
+  assert.equal([first(40_000, 39_900, 300).newDirtyPages, first(40_000, 39_900, 300).all], [0, 0]);
+  // two windows of 640 pages, then 720 are left under a threshold of 960
+  assert.equal([first(2000, 0, 150).newDirtyPages, first(2000, 0, 150).all], [50, 50]);
+  assert.is(Number(first(2000, 0, 150).endTicks / BigInt(MS)), 200);
+});
+
 test("a slow connection holds the thread up as long as its bytes take", () => {
   // 10 MiB/s under a limit of 24: 4104 x 20,000 bytes at 97.65625 ns a byte, less what is sent at the end
   const ticksPerByte: [number, number] = [100_000_000, 1];

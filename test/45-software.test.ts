@@ -103,6 +103,7 @@ function expected(c: Case, stream: GuestStream) {
     romPages: 0,
     romNormalPages: 0,
     unwrittenPages: 0,
+    unwrittenAt: 0,
     autoConverge: false,
     ticksPerByte: [byte * FULL[0], FULL[1]] as [number, number],
     socketBytes: c.socket * 1024,

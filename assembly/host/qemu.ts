@@ -15,9 +15,9 @@
 //   that is left sent without limit, then device state (`device`). At the limit of no dirty pages a migration
 //   takes zero pages x `zero` + windows x (100 ms + up to `wake`), windows = bytes / (limit rounded up to
 //   32 pages). Bytes: 4104 a normal page, 9 a zero page, 18 an iteration.
-//   `unwritten` pages are found dirty at each synchronisation though no write is known of them, 100 ms after
-//   the one before, or so many of them as the time between is of that: a dirty log in software marks pages
-//   that are not written. They stand at the beginning of the ROMs.
+//   Of `unwritten` pages half are found dirty at a synchronisation 100 ms after the one before, all a second
+//   after it, though no write is known of them: an emulated page walk marks the page tables that it reads as
+//   if it wrote to them. They stand one after another.
 //   Auto-converge says by how much vCPUs are to stand still; a guest at recorded times has done so already.
 //   Of device state a part may go ahead (kernel/qemu-device): it is pending until it is sent, and the guest
 //   is not stopped before it has been acknowledged; with nothing to send the thread waits. What grows old too
@@ -47,6 +47,7 @@ import {
   QP_SYNC,
   QP_SYNCS_MAX,
   QP_UNWRITTEN,
+  QP_UNWRITTEN_AT,
   QP_WAKE,
   QP_WINDOW_BYTES,
   QR_DOWNTIME,
@@ -136,6 +137,7 @@ import {
 
 const MS: u64 = <u64>TICKS_PER_NS * 1000000;
 const WINDOW_MS: u64 = 100; // BUFFER_DELAY
+const WALKED_MS: u64 = 1000; // until all unwritten pages are found dirty; half are in a window
 const WAIT_MS: u64 = 50; // MAX_WAIT, looked at every 64 pages
 const ITERATION: u64 = 18; // section header, end mark, footer
 
@@ -476,9 +478,11 @@ function stand(t: u64): void {
 /** Adds pages that are dirty without a write, `ticks` after it was last done; returns how many are new. */
 function markUnwritten(ticks: u64): u64 {
   const all = q(QP_UNWRITTEN);
-  const n = <u32>(ticks >= WINDOW_MS * MS ? all : (all * (ticks / MS)) / WINDOW_MS);
+  const ms = ticks / MS;
+  const n = <u32>max((all * min(ms, WINDOW_MS)) / (2 * WINDOW_MS), (all * min(ms, WALKED_MS)) / WALKED_MS);
+  const first = <u32>q(QP_UNWRITTEN_AT);
   let fresh: u64 = 0;
-  for (let index = pages; index < pages + n; index++) if (addPage(index)) fresh++;
+  for (let index = first; index < first + n; index++) if (addPage(index)) fresh++;
   return fresh;
 }
 

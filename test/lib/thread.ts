@@ -27,6 +27,7 @@ const BASE: SoftwareMigration = {
   romPages: 0,
   romNormalPages: 0,
   unwrittenPages: 0,
+  unwrittenAt: 0,
   autoConverge: false,
   ticksPerByte: null,
   socketBytes: 0,

@@ -151,6 +151,14 @@ export const host: readonly Row[] = [
   [
     "qemu",
     "host/qemu",
+    "all pages dirty without a write are found in the first window",
+    "(2 * WINDOW_MS)",
+    "WINDOW_MS",
+    "qemu thread",
+  ],
+  [
+    "qemu",
+    "host/qemu",
     "the guest writes on after the last synchronisation",
     "  setGuestRuns(false);\n}",
     "}",

@@ -133,6 +133,7 @@ export function randomCase(seed: number): Case {
     romPages: upTo(70),
     romNormalPages: upTo(70),
     unwrittenPages: upTo(70),
+    unwrittenAt: upTo(pages - 1),
     autoConverge: r() < 0.7,
     ticksPerByte: r() < 0.5 ? null : rate,
     socketBytes: upTo(1_000_000),
@@ -144,7 +145,7 @@ export function randomCase(seed: number): Case {
     m.downtimeLimitMs = 1 + upTo(9);
   }
   m.romNormalPages = Math.min(m.romPages, m.romNormalPages);
-  m.unwrittenPages = Math.min(m.romPages, m.unwrittenPages);
+  m.unwrittenPages = Math.min(pages + m.romPages - m.unwrittenAt, m.unwrittenPages);
   return { m, zeros, writes, pageBytes: 1 + upTo(8190) };
 }
 

@@ -99,10 +99,11 @@ export class ReferenceThread {
     for (const pfn of this.log) this.toSend.add(pfn);
     const last = this.told.syncAt.at(-1);
     if (last !== undefined) {
-      const ms = Math.min(100, Number((this.now - last) / MS));
-      const guestPages = this.all - this.m.romPages;
-      const unwritten = Math.floor((this.m.unwrittenPages * ms) / 100);
-      for (let i = 0; i < unwritten; i++) this.toSend.add(guestPages + i);
+      const ms = Number((this.now - last) / MS);
+      // half of them in 0.1 s, all in 1 s
+      const share = Math.max(5 * Math.min(100, ms), Math.min(1000, ms));
+      const unwritten = Math.floor((this.m.unwrittenPages * share) / 1000);
+      for (let i = 0; i < unwritten; i++) this.toSend.add(this.m.unwrittenAt + i);
     }
     this.log.clear();
     this.told.syncs++;
