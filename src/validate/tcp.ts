@@ -5,17 +5,20 @@ import { type LinkProbe, type LinkResult, linkProbe, probeLink } from "../probe/
 import { probeCore } from "./pcie-side.ts";
 import { type PublishedRow, published } from "./published.ts";
 import { renoSegmentsPerRtt } from "./reno.ts";
-import { mean, median } from "./statistics.ts";
+import { mean, median, quantile } from "./statistics.ts";
 import { type Point, point, type Suite, type Tolerance } from "./types.ts";
 
 const SUITE = "tcp";
 const SOURCE = "recorded: Linux 6.18 over an emulated link";
+const SOURCE_AGAIN = "recorded again, many times: Linux 6.18.44 over an emulated link";
 /** Where frames get lost: seeds at least and at most, and losses that are enough for a mean. */
 const SEEDS = 5;
 const SEEDS_MOST = 40;
 const EVENTS = 600;
 /** Transfers that lose frames differ widely: their distribution is looked at. */
 const SEEDS_TRANSFER = 20;
+/** Runs that a distribution takes. */
+const RUNS_AGAIN = 20;
 /**
  * The test bed was late by 4 to 80 us on average where it says so: jitter of 20 us at most, assumed, stands
  * for that. Without any, chance has no part in what a full queue drops: a last segment lost twice: 200 ms.
@@ -184,6 +187,43 @@ function transferTolerance(row: PublishedRow): Tolerance {
   return { kind: "percent", value: num(row, "mtu") > 1500 || num(row, "base_rtt_ms") <= 1 ? 5 : 2 };
 }
 
+const SAME = ["cc", "rate_mbps", "base_rtt_ms", "loss", "mtu", "buffer_bytes", "MiB"] as const;
+
+/** The same transfer, recorded often enough for a distribution, where it was. */
+function recordedAgain(row: PublishedRow): PublishedRow | undefined {
+  return published("tcp-transfer-again").find(
+    (other) => num(other, "kept") >= RUNS_AGAIN && SAME.every((key) => other[key] === row[key]),
+  );
+}
+
+/** What is not judged of a transfer that was recorded again: the first recording, and the quartiles. */
+function* spread(id: number, row: PublishedRow, again: PublishedRow, seconds: number[]): Generator<Point> {
+  const name = `${row.MiB} MiB, ${nameOf(row)}`;
+  const tolerance: Tolerance = { kind: "report" };
+  const common = { suite: SUITE, unit: "s", tolerance };
+  yield point({
+    ...common,
+    id: `single-${id}`,
+    quantity: `time of ${name}: one recording`,
+    expected: num(row, "t_med_s"),
+    simulated: median(seconds),
+    source: SOURCE,
+  });
+  for (const [quarter, key] of [
+    [1, "t_q1_s"],
+    [3, "t_q3_s"],
+  ] as const) {
+    yield point({
+      ...common,
+      id: `quartile-${id}-${quarter}`,
+      quantity: `quartile ${quarter} of the time of ${name}, ${again.kept} recordings`,
+      expected: num(again, key),
+      simulated: quantile(seconds, quarter / 4),
+      source: SOURCE_AGAIN,
+    });
+  }
+}
+
 /** Time of a transfer with its handshake: the median over seeds. */
 function* transfer(): Generator<Point> {
   for (const [i, row] of published("tcp-transfer").entries()) {
@@ -194,16 +234,18 @@ function* transfer(): Generator<Point> {
     );
     const seconds = runs.map((run) => (run.elapsedNs + run.handshakeNs) / 1e9);
     const range: Tolerance = { kind: "range", from: 0.5 * num(row, "t_min_s"), to: 2 * num(row, "t_max_s") };
+    const again = recordedAgain(row);
     yield point({
       suite: SUITE,
       id: `transfer-${i + 1}`,
       quantity: `time of ${row.MiB} MiB, ${nameOf(row)}`,
-      expected: num(row, "t_med_s"),
+      expected: num(again ?? row, "t_med_s"),
       simulated: median(seconds),
       unit: "s",
       tolerance: loss > 0 ? range : transferTolerance(row),
-      source: SOURCE,
+      source: again === undefined ? SOURCE : SOURCE_AGAIN,
     });
+    if (again !== undefined) yield* spread(i + 1, row, again, seconds);
   }
 }
 
@@ -274,8 +316,18 @@ export const suite: Suite = {
     "Steady runs have the RTT of the path and, each way, the mean lateness that the test bed recorded, and " +
       "the share of frames that it recorded as lost, which differs from the one that was set.",
     "Transfers are medians of 20 runs with a jitter of 20 us at most, for the lateness of the test bed.",
-    "Transfers without loss on the path are single recordings. Two of Reno at 1 ms had a second recovery " +
-      "after their queue had overflowed, which the model's runs seldom have: they are outside.",
+    "Transfers without loss on the path are single recordings. Two of Reno at 1 ms (16 and 64 MiB) " +
+      "took longer than all, or all but one, of the 53 and 42 runs of a second test bed, and are judged" +
+      " by the medians of those; the single recordings and the quartiles are reported.",
+    "What sets the long runs of these two apart, seen in captures: after the overflow of slow start " +
+      "retransmissions are lost in the still full queue; the first hole stays for two round trips more," +
+      " the window of the receiver is used up, nothing is sent; then all is acknowledged at once, the " +
+      "window is opened to ssthresh in one burst, which overflows the queue, and ssthresh is cut for " +
+      "the third time, to a third of what the path holds. The model has every one of these rules; its " +
+      "acknowledgements come evenly, so that its retransmissions find room. With a jitter of 600 us, " +
+      "not 20, it takes 0.166 to 0.233 s; a test bed that was late by 30 to 250 us took 0.150 to 0.186 " +
+      "s, 0.158 in the median of 20 runs.",
+    "The second test bed agrees with the first on 8 other transfers (sim/published/tcp-transfer-again.csv).",
     "Reno's constant is that of losses by chance (1.26 at 1e-3, 1.29 at 1e-4), not 1.2247 of spaced ones.",
   ],
   *points() {
