@@ -214,7 +214,11 @@ export interface Work {
   readonly workers: number;
   /** Bytes between two places where an operation may begin; the next whole cache line by default. */
   readonly stride?: number | undefined;
+  /** Ticks between two operations at least; 0 by default. */
+  readonly everyTicks?: number;
 }
+
+const KIB = 1024;
 
 /** Work for the engine of a card's other I/O. */
 export function setEngine(p: Put, engine: ResolvedCard["engine"], work: Work): void {
@@ -225,13 +229,16 @@ export function setEngine(p: Put, engine: ResolvedCard["engine"], work: Work): v
   p(abi.S_TEN_PLACES, Math.max(1, Math.floor(work.windowBytes / stride)));
   p(abi.S_TEN_RANDOM, work.random ? 1 : 0);
   p(abi.S_TEN_DEPTH, work.workers);
+  // an operation begins when the card's memory is done with the one before
+  const passes = Math.ceil((work.sizeBytes * engine.memoryTicksPerKib) / KIB);
+  p(abi.S_TEN_GAP, Math.max(work.everyTicks ?? 0, passes));
   p(abi.S_TEN_START, engine.startTicks);
   p(abi.S_TEN_ISSUE, engine.issueTicks);
   p(abi.S_TEN_TAG, engine.tagHoldTicks);
   p(abi.S_TEN_TAG_RINGS, engine.tagRings);
   p(abi.S_TEN_COMPLETIONS, engine.completions);
   p(abi.S_TEN_COPY_NUM, engine.copyTicksPerKib);
-  p(abi.S_TEN_COPY_DEN, 1024);
+  p(abi.S_TEN_COPY_DEN, KIB);
   p(abi.S_TEN_FLOOR, engine.writeFloorTicks);
   p(abi.S_TEN_BURST, engine.burstBytes);
   p(abi.S_TEN_BURST_GAP, engine.burstGapTicks);

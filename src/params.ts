@@ -294,8 +294,14 @@ function setTenant(p: Put, side: ResolvedSide, tenant: ResolvedTenant, index: nu
     return;
   }
   const { op, sizeBytes, windowBytes, workers, everyTicks } = tenant;
-  setEngine(p, side.card.engine, { op, sizeBytes, windowBytes, random: true, workers });
-  p(abi.S_TEN_GAP, Number(everyTicks));
+  setEngine(p, side.card.engine, {
+    op,
+    sizeBytes,
+    windowBytes,
+    random: true,
+    workers,
+    everyTicks: Number(everyTicks),
+  });
 }
 
 function setSide(core: Core, index: number, side: ResolvedSide, s: ResolvedScenario): void {

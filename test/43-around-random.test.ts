@@ -38,6 +38,7 @@ const ENGINE: Choices = {
   "card.engine.tagRings": [0, 1, 2, 3],
   "card.engine.completions": [0, 65, 100],
   "card.engine.copyPerKiB": ["0 s", "148 ns"],
+  "card.engine.memoryPerKiB": ["0 s", "90 ns", "2 us"],
   "card.engine.issue": ["0 s", "1 ns", "4 ns"],
   "card.engine.writeFloor": ["0 s", "21 ns"],
   "card.engine.burst": ["64 B", "512 B", "4096 B"],

@@ -26,7 +26,7 @@ for all of them (\`src/validate/qemu.ts\`). Of migrations in software what sendi
 looking for zeros cost one host (\`sim/hosts/spr-8480.yaml\`).
 
 Not validated: anything of PCIe Gen4 and later beyond arithmetic, for no independent data set of
-latencies was found; Gen6 FLITs; what is inside BlueField cards; mixed reads and writes; IOMMUs of later
+latencies was found; Gen6 FLITs; what is inside BlueField cards; IOMMUs of later
 hosts than Broadwell; contention of DRAM; TCP above 2.5 Gbit/s or below 1 ms of round-trip time, where
 there is no recorded Linux.
 `;

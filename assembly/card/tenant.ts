@@ -10,7 +10,8 @@
 //   Q_TENANT_LANDED.
 // How long: an operation is given to the engine when its worker's last one has ended; `start` later it is
 //   taken, one after another, requests `issue` apart, writing operations `floor` apart. A write is handed
-//   over in bursts: the next is made when the last has been on the wire and `burstGap` has passed. A read's
+//   over in bursts: the next is made when the last, and read requests that were made since the one before,
+//   have been on the wire and `burstGap` has passed. A read's
 //   request is on the port `tag` and a byte of the wire after it has its tag, a write a byte after it was
 //   made. A read ends bytes x `copy` after its last answer, when all of it has been requested; a write when
 //   its last byte has landed.
@@ -300,6 +301,8 @@ function request(side: u32, n: Tenant, c: Channel, kind: u32, t: u64): u32 {
     const at = operation(n, c.current);
     store<u32>(at, load<u32>(at, 8) + 1, 8);
     issueRead(side, R_TENANT, address, bytes, headers, c.current, t + p(side, S_TEN_TAG) + byte);
+    // the wire that bursts of writes wait for
+    channel(side, WRITES).burstWire += p32(side, S_PCIE_REQUEST_BYTES);
   }
   c.issueFree = t + p(side, S_TEN_ISSUE);
   c.cut += bytes;

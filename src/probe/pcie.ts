@@ -136,7 +136,6 @@ export function pcieProbe(core: Core, probe: PcieProbe): PcieAnswer {
   setCache(p, probe);
   const { op, size: sizeBytes, window: windowBytes, random, depth: workers, stride } = probe;
   setEngine(p, probe.side.card.engine, { op, sizeBytes, windowBytes, random, workers, stride });
-  p(abi.S_TEN_GAP, 0);
   p(abi.S_TEN_TAGS, probe.side.pcie.tags - asked);
   if (Number(core.fn("buildPcieProbe")()) === 0) throw new Error("the probe does not fit in memory");
   const total = probe.warmUp + probe.operations;

@@ -292,6 +292,7 @@ export function fillCard(
       tagRings: values.whole("engine.tagRings"),
       completions: values.whole("engine.completions"),
       copyTicksPerKib: values.ticks("engine.copyPerKiB"),
+      memoryTicksPerKib: values.ticks("engine.memoryPerKiB"),
       issueTicks: values.ticks("engine.issue"),
       writeFloorTicks: values.ticks("engine.writeFloor"),
       burstBytes: values.whole("engine.burst"),

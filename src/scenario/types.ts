@@ -121,6 +121,8 @@ export interface ResolvedCard {
     completions: number;
     /** From the last answer to the end of a read, a KiB of it. */
     copyTicksPerKib: number;
+    /** A KiB of an operation of either kind in the card's memory, which has one at a time. */
+    memoryTicksPerKib: number;
     /** Between two requests, and between two writing operations. */
     issueTicks: number;
     writeFloorTicks: number;

@@ -35,6 +35,7 @@ const IDEAL_ENGINE: PcieProbe["side"]["card"]["engine"] = {
   tagRings: 0,
   completions: 0,
   copyTicksPerKib: 0,
+  memoryTicksPerKib: 0,
   issueTicks: 0,
   writeFloorTicks: 0,
   burstBytes: 4096,

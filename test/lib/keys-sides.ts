@@ -138,6 +138,7 @@ export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
   "card.engine.tagRings": PROBE_ONLY,
   "card.engine.completions": PROBE_ONLY,
   "card.engine.copyPerKiB": PROBE_ONLY,
+  "card.engine.memoryPerKiB": PROBE_ONLY,
   "card.engine.issue": PROBE_ONLY,
   "card.engine.writeFloor": PROBE_ONLY,
   "card.engine.burst": PROBE_ONLY,

@@ -174,6 +174,12 @@ const CORE: readonly [file: string, name: string, find: string, replace: string]
   ["card/tenant", "no gap between operations", "  n.gapFree = t + p(side, S_TEN_GAP);\n", ""],
   ["card/tenant", "no floor between writes", "c.opFree = t + p(side, S_TEN_FLOOR);", "c.opFree = t;"],
   ["card/tenant", "no gap after a burst", "  if (free > c.issueFree) c.issueFree = free;\n", ""],
+  [
+    "card/tenant",
+    "a burst does not wait for reads' requests",
+    "    channel(side, WRITES).burstWire += p32(side, S_PCIE_REQUEST_BYTES);\n",
+    "",
+  ],
   ["card/tenant", "requests at once", "c.issueFree = t + p(side, S_TEN_ISSUE);", "c.issueFree = t;"],
   ["card/tenant", "a request crosses a page", "  if (bytes > toPage) bytes = toPage;\n", ""],
   ["card/tenant", "places in turn", "random ? spread(", "random && places == 0 ? spread("],
@@ -218,6 +224,14 @@ const HARNESS: readonly Row[] = [
     "SKPs where there are none",
     "p(abi.S_PCIE_SKP_PERIOD, skips ? period : 0);",
     "p(abi.S_PCIE_SKP_PERIOD, period);",
+    "parameters",
+  ],
+  [
+    "params",
+    "src/params-pcie",
+    "the card's memory is never in the way",
+    "Math.max(work.everyTicks ?? 0, passes)",
+    "work.everyTicks ?? 0",
     "parameters",
   ],
   [

@@ -258,7 +258,9 @@ export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
       ...["start=38 ns", "tagHold=75 ns", "copyPerKiB=148 ns", "issue=2 ns", "writeFloor=21 ns"].map(
         (set) => `source.card.engine.${set}`,
       ),
-      ...["burst=512 B", "burstGap=5 ns"].map((set) => `destination.card.engine.${set}`),
+      ...["burst=512 B", "burstGap=5 ns", "memoryPerKiB=2500 ns"].map(
+        (set) => `destination.card.engine.${set}`,
+      ),
       `faults=[${PCIE_DOWN}, ${LINK_DOWN}]`,
     ],
   ],

@@ -247,6 +247,8 @@ export class Engine {
     const order = this.#put({ port: READ_PORT, bytes, address, readyAt });
     this.#reads.set(order, { operation, tag, bytes, headers, completions });
     this.#channels.read.nextRequestAt = t + p[abi.S_TEN_ISSUE]!;
+    // the next burst of writes waits for this request too
+    this.#channels.write.burstWireBytes += p[abi.S_PCIE_REQUEST_BYTES]!;
     return true;
   }
 

@@ -107,7 +107,9 @@ export function around(p: Put, scenario: object, side: number, card: Preset): vo
   p(abi.S_TEN_PLACES, Math.max(1, Math.floor(whole(of("window", "64 MiB")) / stride)));
   p(abi.S_TEN_RANDOM, 1);
   p(abi.S_TEN_DEPTH, whole(of("workers", 4)));
-  p(abi.S_TEN_GAP, ticks(of("every", "0 s")));
+  // a KiB of an operation takes the card's memory so long; a part of a tick counts
+  const memory = ticks(card("engine.memoryPerKiB"));
+  p(abi.S_TEN_GAP, Math.max(ticks(of("every", "0 s")), Math.ceil((bytes * memory) / 1024)));
   p(abi.S_TEN_TAGS, whole(of("tags", 8)));
   p(abi.S_TEN_COPY_DEN, 1024);
   p(abi.S_TEN_BURST, whole(card("engine.burst")));
