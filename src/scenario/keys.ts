@@ -168,7 +168,7 @@ export const CARD_KEYS: KeyTable = {
     max: 1e-3,
     text: "other I/O: from the last answer to the end of a read, a KiB of it",
   },
-  "engine.memoryPerKiB": { measure: "time", min: 0, max: 1e-3, text: "other I/O: a KiB in the card's memory" },
+  "engine.memoryPerKiB": { measure: "time", min: 0, max: 1e-3, text: "other I/O: a KiB in card memory" },
   "engine.issue": { measure: "time", min: 0, max: 1e-3, text: "other I/O: between two requests" },
   "engine.burst": {
     measure: "octets",
