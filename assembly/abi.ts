@@ -1087,3 +1087,27 @@ export const FULL_FAIL: u32 = 3; // the migration is broken off
 export const G_POLL_STALL_AT: u32 = 103; // from when no record is examined by the clock, and for how long
 export const G_POLL_STALL_FOR: u32 = 104;
 export const REASON_RING: u32 = 30;
+
+// --- records that are encrypted before the migration is asked for (kernel/record-store) ---
+export const G_STORE: u32 = 87; // 1: pages are coded and sealed ahead of the request
+export const G_STORE_FROM: u32 = 88; // from when on
+export const G_STORE_NUM: u32 = 89; // ticks a byte of pages that are read ahead, 0: no cap
+export const G_STORE_DEN: u32 = 90;
+export const S_STORE_BYTES: u32 = 194; // of the source card's DRAM that hold records
+/** What the store keeps of a record beside its payload: number, place, version, length, tag. */
+export const STORE_ENTRY_BYTES: u32 = 40;
+/** Payloads begin at multiples of this. */
+export const STORE_LINE_BYTES: u32 = 64;
+/** On the wire behind the header of a record of the store: its nonce. */
+export const STORE_NONCE_BYTES: u32 = 8;
+/** Batches that the front-end has told of and the card has not looked through, at most. */
+export const STORE_AHEAD: u32 = 2;
+export const M_STORED: u32 = 40; // to the source's host: a batch has been looked through
+export const C_STORED: u32 = 61; // pages whose records were stored
+export const C_STORE_SENT: u32 = 62; // of them, those that were sent as they were
+export const C_STORE_STALE: u32 = 63; // those that were not: written since, or too late
+export const L_STORE_READ: u32 = 33; // pages read over PCIe before the request
+export const L_STORE_BYTES: u32 = 34; // that the records took at the most
+export const L_STORE_FULL: u32 = 35; // when no other page had room, 0: never
+/** Step of a page: its record has been written to the store; b its bytes, c 1 when a round had passed it. */
+export const P_STORED: u32 = 20;

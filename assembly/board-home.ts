@@ -18,6 +18,7 @@ import { requestersOut } from "./kernel/port";
 import { progress } from "./kernel/progress";
 import { residualLeft } from "./kernel/residual";
 import { numbersOut } from "./kernel/record";
+import { storeLeft } from "./kernel/record-store";
 import { broken } from "./kernel/stats";
 import { stream, streamsLeft } from "./kernel/stream";
 import { linkClosed, recordsDropped } from "./kernel/trouble";
@@ -77,7 +78,7 @@ export function whatIsOut(clock: u64, wasReset: bool): u32 {
   }
   // a round that failed is not told of to its end
   n += completionsOpen(0) + (logged(L_STATUS) == STATUS_COMPLETED ? completionsOpen(1) : 0);
-  if (logged(L_STATUS) == STATUS_COMPLETED) n += residualLeft() + deferredLeft();
+  if (logged(L_STATUS) == STATUS_COMPLETED) n += residualLeft() + deferredLeft() + storeLeft();
   if (n != 0) broken(I_CONSERVED, n, 0, clock);
   if (logged(L_STATUS) == STATUS_COMPLETED) deviceOnce(clock);
   return n;

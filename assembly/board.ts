@@ -108,6 +108,7 @@ import { poolsReset } from "./kernel/pool";
 import { orderReset } from "./kernel/order";
 import { buildResidual, firstOlder, firstUnknown, residual } from "./kernel/residual";
 import { buildNumbers, buildRecords } from "./kernel/record";
+import { buildStore } from "./kernel/record-store";
 import {
   clockOf,
   earliest,
@@ -182,7 +183,7 @@ export function build(): u32 {
   const bodies = g32(G_CONTENT) != CONTENT_SIZED || g32(G_DELTA_SETS) != 0;
   buildTouch();
   if (!buildPages() || !buildTracker() || !buildResidual() || !buildGuest(bodies)) return BUILD_MEMORY;
-  if (!buildDeferred() || !buildStorage() || !buildBitmapScan()) return BUILD_MEMORY;
+  if (!buildDeferred() || !buildStore() || !buildStorage() || !buildBitmapScan()) return BUILD_MEMORY;
   buildMessages(bodies && g32(G_PAGES_OVER_VSOCK) != 0);
   if (!buildNet()) return BUILD_MEMORY;
   buildFirmware(handshakeTicks());

@@ -3,6 +3,7 @@
 import * as abi from "../assembly/abi.ts";
 import { type Carrying, keptEvery } from "./carried.ts";
 import type { Core } from "./core.ts";
+import { setAhead } from "./params-ahead.ts";
 import { setCoding } from "./params-coding.ts";
 import { setDecrypt } from "./params-decrypt.ts";
 import { setDelta } from "./params-delta.ts";
@@ -278,6 +279,7 @@ export function setParams(core: Core, s: ResolvedScenario, pages: number, quantu
   setFaults(g, s);
   setResidual(core, g, s);
   setDecrypt(g, s);
+  setAhead(core, g, s);
   setScan(core, g, s);
   setStorage(core, s.guest.storage, pages);
   for (const [index, value] of g) core.setGlobalParam(index, value);

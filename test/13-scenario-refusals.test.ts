@@ -88,7 +88,6 @@ const LATER_VALUES: [key: string, inert: string, later: string, write?: string][
   ["firmware", "built-in", "./policy.ts"],
   ["placement", "huawei", "goggin", "huawei or qemu"],
   ["migration.throttle", "off", "auto-converge"],
-  ["encrypt.when", "inline", "before-request"],
 ];
 
 test("features of later versions are refused by name, and their inert defaults accepted", () => {

@@ -2,6 +2,7 @@
 // One-line mistakes in the core and in what it is given, each of which a named invariant or claim must
 // notice: `npm run mutate`.
 import type { Mutation } from "./mutate.ts";
+import { ahead } from "./mutations/ahead.ts";
 import { around } from "./mutations/around.ts";
 import { card } from "./mutations/card.ts";
 import { clairvoyant } from "./mutations/clairvoyant.ts";
@@ -39,6 +40,7 @@ export const mutations: readonly Mutation[] = [
   host,
   residual,
   deferred,
+  ahead,
   guests,
   trackers,
   devices,

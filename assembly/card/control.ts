@@ -57,7 +57,7 @@ import {
 import { buildCores, occupy, running } from "../kernel/cores";
 import { deferring } from "../kernel/deferred";
 import { EVENT_MESSAGE, head, hold, pop, queue, ready, readyCount, lacks } from "../kernel/fifo";
-import { CODED, JOB_DEVICE, JOB_PAGE, JOB_ZERO, Job, RETURNED, job } from "../kernel/jobs";
+import { CODED, FROM_STORE, JOB_DEVICE, JOB_PAGE, JOB_ZERO, Job, RETURNED, job } from "../kernel/jobs";
 import { ON_CARD, message } from "../kernel/message";
 import { g32, p32 } from "../kernel/params";
 import { POOL_CORES, engineBusy, engineDone, engineFree, engineJob, engineStart } from "../kernel/pool";
@@ -187,7 +187,7 @@ function dispatchRecord(side: u32, core: u32, t: u64): u32 {
  */
 function behindRecord(side: u32, j: Job): u32 {
   const sealed = g32(G_ENCRYPT_BITS) != 0;
-  if (j.link == 0) return sealed ? Q_SEAL : Q_FRAME;
+  if (j.link == 0) return sealed && (j.flags & FROM_STORE) == 0 ? Q_SEAL : Q_FRAME;
   if (sealed) return deferring && j.kind == JOB_PAGE ? Q_PLACE : Q_OPEN;
   if (j.kind == JOB_PAGE || j.kind == JOB_DEVICE) return (j.flags & CODED) != 0 ? Q_UNLZ : Q_PLACE;
   return j.kind == JOB_ZERO ? Q_PLACE : Q_EVENT;

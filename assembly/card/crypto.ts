@@ -95,6 +95,7 @@ import {
   firstFinished,
 } from "../kernel/pool";
 import { linkOf, tagAt, writeHeader } from "../kernel/record";
+import { isOfStore, sealsForStore } from "../kernel/record-store";
 import { wake } from "../kernel/schedule";
 import { broken, count, enter, evaluates, sample } from "../kernel/stats";
 import { edgeAfter, edgeAt, spanTicks } from "../kernel/time";
@@ -213,8 +214,9 @@ export function stepSeal(side: u32, t: u64): void {
 
 function seal(side: u32, index: u32, j: Job, link: u32, k: Key, again: bool, t: u64): void {
   evaluates(I_NONCE);
-  if (again ? j.nonce != repeated() : j.nonce <= k.used) broken(I_NONCE, j.nonce, k.used, t);
-  if (!again) k.used = j.nonce;
+  if (isOfStore(j.nonce)) sealsForStore(j.nonce, t);
+  else if (again ? j.nonce != repeated() : j.nonce <= k.used) broken(I_NONCE, j.nonce, k.used, t);
+  else if (!again) k.used = j.nonce;
   count(side, C_RECORDS_SEALED, 1);
   if ((j.flags & CARRIED) == 0) return;
   const slot = (j.flags & CODED) != 0 ? j.slotOut : j.slotIn;

@@ -7,7 +7,8 @@
 //   from the peer's stream to Q_RECORD.
 // How long: ceil(2 * bytes / DRAM bandwidth) to the next clock edge: each byte is written to DRAM and read
 //   from it once. The wire sees the record one clock after that; the window opens one clock after a record is
-//   taken.
+//   taken. A record for the store (kernel/record-store) is written to it with its entry, once; one that comes
+//   from there is read once, and lies there until it is acknowledged.
 // Leaves out: DRAM banks and refresh, interleaving of records of the two links.
 // Numbers: card preset `dram.bandwidth`; records as kernel/record.ts.
 import {
@@ -27,6 +28,8 @@ import {
   RECORD_HEADER_BYTES,
   RECORD_TAG_BYTES,
   STARVED,
+  STORE_ENTRY_BYTES,
+  STORE_NONCE_BYTES,
   S_SRAM_SLOTS,
   T_APPEND,
   T_STAGE,
@@ -42,6 +45,7 @@ import { head, hold, pop, pushHeld, queue, ready, lacks } from "../kernel/fifo";
 import {
   CARRIED,
   CODED,
+  FROM_STORE,
   JOB_DEVICE,
   JOB_PAGE,
   JOB_ZERO,
@@ -49,6 +53,7 @@ import {
   NO_SLOT,
   RESIDUAL,
   SPOILT,
+  TO_STORE,
   freeJob,
   freeSlot,
   job,
@@ -60,12 +65,14 @@ import {
 } from "../kernel/jobs";
 import { g, g32, p32 } from "../kernel/params";
 import { linkOf, receiveNumber, tagAt, writeHeader } from "../kernel/record";
+import { keepStored, numberStored, receiveStored, storedAt, storing } from "../kernel/record-store";
 import { residualFramed } from "../kernel/residual";
 import { wake } from "../kernel/schedule";
 import { count, enter, sample } from "../kernel/stats";
 import {
   LINK_A,
   LINK_B,
+  Record,
   Stream,
   append,
   recordAt,
@@ -94,6 +101,9 @@ class Copier {
 }
 
 const COPIERS = memory.data(128, 16);
+/** In place of a link: the record is written to the store. */
+const STORE: u32 = 2;
+const NONCE: usize = offsetof<Record>("nonce");
 
 // @ts-ignore: decorator
 @inline
@@ -112,9 +122,16 @@ function tagBytes(): u32 {
 }
 
 function copyDone(side: u32, t: u64, bytes: u32): u64 {
-  const at = edgeAt(side * 2, dramDone(side, t, 2 * bytes));
+  const at = edgeAt(side * 2, dramDone(side, t, bytes));
   const next = edgeAfter(side * 2, t, 1);
   return at > next ? at : next;
+}
+
+/** Bytes behind the header of a record that comes from the store. */
+// @ts-ignore: decorator
+@inline
+function nonceBytes(flags: u32): u32 {
+  return (flags & FROM_STORE) != 0 ? STORE_NONCE_BYTES : 0;
 }
 
 // --- sending ---
@@ -134,9 +151,14 @@ export function stepFramer(side: u32, t: u64): void {
     return;
   }
   const j = job(side, head(queue(side, Q_FRAME)));
+  if (storing && (j.flags & TO_STORE) != 0) {
+    beginStore(side, f, j, t);
+    return;
+  }
   const link = linkOf(j);
   const s = stream(side, link);
-  const total = recordBytes(j.bytes, tagBytes());
+  const extra = nonceBytes(j.flags);
+  const total = recordBytes(j.bytes, tagBytes()) + extra;
   if (g(G_NET_WINDOW) - (s.appended - s.una) < total || !tableFits(s)) {
     if (linkClosed) {
       discard(side, pop(queue(side, Q_FRAME)));
@@ -150,15 +172,25 @@ export function stepFramer(side: u32, t: u64): void {
   f.busy = 1;
   f.link = link;
   f.total = total;
-  f.done = copyDone(side, t, total);
+  f.done = extra == 0 ? copyDone(side, t, 2 * total) : copyDone(side, t, total + STORE_ENTRY_BYTES);
   if (isDefined(TIMELINE)) happened(T_STAGE, side, U_FRAMER, t, j.pfn, f.done, j.kind);
+  enter(side, A_FRAMER, BUSY, t);
+  wake(side, U_FRAMER, f.done);
+}
+
+/** A record is written to the store, with its entry. */
+function beginStore(side: u32, f: Copier, j: Job, t: u64): void {
+  f.index = pop(queue(side, Q_FRAME));
+  f.busy = 1;
+  f.link = STORE;
+  f.done = copyDone(side, t, j.bytes + STORE_ENTRY_BYTES);
   enter(side, A_FRAMER, BUSY, t);
   wake(side, U_FRAMER, f.done);
 }
 
 /** The link is closed and the send buffer full: the record is written off. */
 function discard(side: u32, index: u32): void {
-  recordDropped();
+  if ((job(side, index).flags & FROM_STORE) == 0) recordDropped();
   release(side, index);
 }
 
@@ -173,6 +205,12 @@ function release(side: u32, index: u32): void {
 /** The record is in the send buffer: its SRAM and job are free. */
 function finishFrame(side: u32, f: Copier, t: u64): void {
   const j = job(side, f.index);
+  if (f.link == STORE) {
+    const slot = (j.flags & CODED) != 0 ? j.slotOut : j.slotIn;
+    keepStored(j, tagAt(side, f.index), slot == NO_SLOT ? 0 : slotAt(side, slot), t);
+    release(side, f.index);
+    return;
+  }
   const s = stream(side, f.link);
   const from = s.appended;
   const seen = edgeAfter(side * 2, t, 1);
@@ -186,16 +224,20 @@ function finishFrame(side: u32, f: Copier, t: u64): void {
   r.kind = j.kind;
   r.bytes = j.bytes;
   r.flags = j.flags;
-  r.base = j.firstVersion;
+  const extra = nonceBytes(j.flags);
+  r.base = extra == 0 ? j.firstVersion : numberStored();
   r.round = j.round;
   const spoils = t >= spoilsFrom && side == 0 && (j.kind == JOB_PAGE || j.kind == JOB_ZERO);
   if (spoils) r.flags |= SPOILT;
   if ((j.flags & CARRIED) != 0) {
     const slot = (j.flags & CODED) != 0 ? j.slotOut : j.slotIn;
     ringFit(s);
-    ringWrite(s, from, writeHeader(j), RECORD_HEADER_BYTES);
-    const at = from + RECORD_HEADER_BYTES;
-    if (j.bytes != 0) ringWrite(s, at, slotAt(side, slot), j.bytes);
+    const header = writeHeader(j);
+    if (extra != 0) store<u32>(header, r.base, 4);
+    ringWrite(s, from, header, RECORD_HEADER_BYTES);
+    if (extra != 0) ringWrite(s, from + RECORD_HEADER_BYTES, changetype<usize>(r) + NONCE, extra);
+    const at = from + RECORD_HEADER_BYTES + extra;
+    if (j.bytes != 0) ringWrite(s, at, extra == 0 ? slotAt(side, slot) : storedAt(j.pfn), j.bytes);
     if (tagBytes() != 0) ringWrite(s, at + j.bytes, tagAt(side, f.index), RECORD_TAG_BYTES);
     if (spoils) ringFlip(s, at);
   }
@@ -245,7 +287,9 @@ export function stepReceive(side: u32, t: u64): void {
 
 function begin(side: u32, f: Copier, s: Stream, link: u32, t: u64): void {
   const r = recordAt(s, s.next);
-  receiveNumber(1 - side, link, r.nonce, t);
+  const extra = nonceBytes(r.flags);
+  if (extra != 0) receiveStored(r.base, r.nonce, t);
+  else receiveNumber(1 - side, link, r.nonce, t);
   const index = takeJob(side, r.kind);
   const j = job(side, index);
   j.nonce = r.nonce;
@@ -254,7 +298,7 @@ function begin(side: u32, f: Copier, s: Stream, link: u32, t: u64): void {
   j.word = r.word;
   j.bytes = r.bytes;
   j.flags = r.flags;
-  j.firstVersion = r.base;
+  j.firstVersion = extra == 0 ? r.base : 0;
   j.round = r.round;
   j.started = t;
   j.link = 1;
@@ -262,9 +306,9 @@ function begin(side: u32, f: Copier, s: Stream, link: u32, t: u64): void {
   f.index = index;
   f.busy = 1;
   f.link = link;
-  f.total = recordBytes(r.bytes, tagBytes());
-  f.done = copyDone(side, t, f.total);
-  if ((j.flags & CARRIED) != 0) unload(side, index, j, s, s.position);
+  f.total = recordBytes(r.bytes, tagBytes()) + extra;
+  f.done = copyDone(side, t, 2 * f.total);
+  if ((j.flags & CARRIED) != 0) unload(side, index, j, s, s.position + extra);
   if (isDefined(TIMELINE)) happened(T_STAGE, side, U_RECEIVE, t, j.pfn, f.done, j.kind);
   if (isDefined(TIMELINE)) onItsWay(P_RECEIVED, side, j, t, index, j.nonce);
   enter(side, A_RECEIVE, BUSY, t);

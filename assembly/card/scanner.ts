@@ -2,8 +2,8 @@
 // Scanner: turns the dirty bits of an address batch into page jobs.
 //
 // Models: a priority encoder over `words` 64-bit words a clock that emits at most one page job a clock.
-// In and out: batches from Q_SCAN (card copies of messages); page jobs to Q_FOUND. Refuses when Q_FOUND is
-//   full.
+// In and out: batches from Q_SCAN (card copies of messages); page jobs to Q_FOUND, those whose record goes as
+//   it was stored (kernel/record-store) to Q_RECORD. Refuses when that queue is full.
 // How long: the page of bit b in word w leaves at max(last + 1, start + floor(w / words)) clocks; a batch
 //   ends at max(last + 1, start + ceil(n / words)). An address list or runs hold 8 bytes an entry, one entry
 //   a clock.
@@ -16,6 +16,7 @@ import {
   BUSY,
   P_FOUND,
   Q_FOUND,
+  Q_RECORD,
   Q_SCAN,
   STARVED,
   S_SCANNER_WORDS,
@@ -23,12 +24,23 @@ import {
   U_VSOCK,
 } from "../abi";
 import { head, pop, push, queue, ready, lacks } from "../kernel/fifo";
-import { JOB_PAGE, job, onItsWay, takeJob } from "../kernel/jobs";
+import { JOB_PAGE, Job, TO_STORE, job, onItsWay, takeJob } from "../kernel/jobs";
 import { ON_CARD, bitsOf, freeMessage, message } from "../kernel/message";
 import { p32 } from "../kernel/params";
+import { tagAt } from "../kernel/record";
+import {
+  goesAsStored,
+  passesBy,
+  storeBegins,
+  storeEnds,
+  storeFrom,
+  storeScanned,
+  storing,
+  takeStored,
+} from "../kernel/record-store";
 import { wake } from "../kernel/schedule";
 import { enter } from "../kernel/stats";
-import { edgeAfter } from "../kernel/time";
+import { NEVER, edgeAfter, edgeAt } from "../kernel/time";
 
 
 @unmanaged
@@ -72,7 +84,8 @@ export function stepScanner(side: u32, t: u64): void {
   }
   const m = message(side, ON_CARD, s.slot);
   const bits = bitsOf(m);
-  const bit = findBit(bits, s.bit);
+  const forStore = storing && (m.flags & TO_STORE) != 0;
+  const bit = forStore && storeEnds(t) ? BATCH_PAGES : findBit(bits, s.bit);
   const words = (bit + 63) >> 6;
   const due = edgeAfter(
     clock,
@@ -86,6 +99,7 @@ export function stepScanner(side: u32, t: u64): void {
   }
   if (bit == BATCH_PAGES) {
     s.busy = 0;
+    if (forStore) storeScanned(t);
     freeMessage(side, ON_CARD, s.slot);
     pop(queue(side, Q_SCAN));
     wake(side, U_VSOCK, t);
@@ -93,7 +107,9 @@ export function stepScanner(side: u32, t: u64): void {
     enter(side, A_SCANNER, STARVED, t);
     return;
   }
-  if (lacks(queue(side, Q_FOUND), 1)) {
+  const stored = storing && !forStore && goesAsStored(m.a * BATCH_PAGES + bit);
+  const behind = queue(side, stored ? Q_RECORD : Q_FOUND);
+  if ((forStore && waitsForStore(clock, t)) || lacks(behind, 1)) {
     enter(side, A_SCANNER, BLOCKED, t);
     return;
   }
@@ -106,8 +122,24 @@ export function stepScanner(side: u32, t: u64): void {
   if (isDefined(TIMELINE)) onItsWay(P_FOUND, side, j, t, index, 0);
   s.bit = bit + 1;
   s.next = edgeAfter(clock, t, 1);
-  push(queue(side, Q_FOUND), index, s.next);
+  if (storing) knowsStore(index, j, forStore, stored, t);
+  push(behind, index, s.next);
   wake(side, U_SCANNER, s.next);
+}
+
+/** A page leaves: for the store, out of it, or past it. */
+function knowsStore(index: u32, j: Job, forStore: bool, stored: bool, t: u64): void {
+  if (stored) takeStored(j, tagAt(0, index), t);
+  else if (forStore) storeBegins(t);
+  else passesBy(j.pfn);
+}
+
+/** Whether the next page for the store has to wait at t, for its turn or for room. */
+function waitsForStore(clock: u32, t: u64): bool {
+  const from = storeFrom(t);
+  if (from == NEVER || from <= t) return from == NEVER;
+  wake(0, U_SCANNER, edgeAt(clock, from));
+  return true;
 }
 
 /** Index of the first set bit at or after `from`, BATCH_PAGES when there is none. */

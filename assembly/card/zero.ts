@@ -34,6 +34,7 @@ import {
   JOB_ZERO,
   Job,
   NO_SLOT,
+  TO_STORE,
   freeSlot,
   job,
   onItsWay,
@@ -125,7 +126,7 @@ export function sorted(side: u32, j: Job, zero: bool, t: u64): void {
     j.bytes = 0;
     freeSlot(side, j.slotIn);
     j.slotIn = NO_SLOT;
-    count(side, C_ZERO_PAGES, 1);
+    if ((j.flags & TO_STORE) == 0) count(side, C_ZERO_PAGES, 1);
   }
   if (isDefined(TIMELINE)) onItsWay(P_SORTED, side, j, t, zero ? 1 : 0, 0);
 }

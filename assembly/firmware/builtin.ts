@@ -88,6 +88,7 @@ import { path } from "../kernel/path";
 import { UP_POSTED, issueRead, put } from "../kernel/port";
 import { Progress, progress } from "../kernel/progress";
 import { giveNumber } from "../kernel/record";
+import { storing } from "../kernel/record-store";
 import { residual } from "../kernel/residual";
 import { forgotten, restarting } from "../kernel/restart";
 import { wake } from "../kernel/schedule";
@@ -101,6 +102,7 @@ import {
   pollResidual,
 } from "./residual";
 import { buildScanFirmware, countsFirst, onScanEvent, onScanMessage, pollScan } from "./scanning";
+import { numberRecord, onRequest, pollStoring } from "./storing";
 import { guestOf, next, own, resumeOneOf, tell } from "./telling";
 
 /** Flags of Progress. */
@@ -136,7 +138,8 @@ export function onHandler(side: u32, handler: u32, argument: u32, n: u32, q: u32
 function onRecord(side: u32, index: u32, q: u32, t: u64): void {
   const j = job(side, index);
   if (j.link == 0) {
-    giveNumber(side, j);
+    if (storing) numberRecord(side, j);
+    else giveNumber(side, j);
     if (asking && side == 0) remember(j);
   }
   pushHeld(queue(side, q), index, next(side, t));
@@ -180,6 +183,7 @@ function onDescriptors(side: u32, first: u32, n: u32, q: u32, t: u64): void {
 function onMessage(side: u32, slot: u32, t: u64): void {
   const m = message(side, ON_CARD, slot);
   if (m.kind == M_START) {
+    if (storing) onRequest(t);
     tell(side, M_READY, 16, next(side, t + handshake));
     watching = g(G_SILENCE) != 0;
     watchedFrom = next(side, t + handshake);
@@ -306,6 +310,7 @@ export function poll(side: u32, t: u64): void {
   if (restarting && forgotten(side)) return;
   if (residual != 0) pollResidual(side, q, t);
   if (scans && side == 0) pollScan(t);
+  if (storing && side == 0) pollStoring(t);
   if (
     (q.flags & ROUND_HERE) != 0 &&
     (q.flags & ROUND_ANSWERING) == 0 &&

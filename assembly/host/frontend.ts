@@ -48,6 +48,7 @@ import {
   M_ROUND_DONE,
   M_ROUND_END,
   M_STALE,
+  M_STORED,
   M_START,
   M_WHOLE,
   PAGE_BYTES,
@@ -165,6 +166,7 @@ import {
 } from "../kernel/message";
 import { deviceBytes, keeps, sizedByWord, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
 import { g, g32, p, p32 } from "../kernel/params";
+import { storing, tellWritten } from "../kernel/record-store";
 import { residual, sourceReleased } from "../kernel/residual";
 import {
   askedToFlush,
@@ -179,6 +181,14 @@ import { wake } from "../kernel/schedule";
 import { heardOfPages, mapped, readingTicks, release, resumedEarly, serve, whole } from "../kernel/serving";
 import { broken, count, counted, enter, evaluates } from "../kernel/stats";
 import { enough } from "../kernel/stopping";
+import {
+  afterTracking,
+  askedFor,
+  batchStored,
+  buildStoreDriver,
+  isAhead,
+  workAhead,
+} from "../kernel/store-driver";
 import { happened, happenedInBatch } from "../kernel/timeline";
 import {
   batchCount,
@@ -207,6 +217,7 @@ export function buildFrontend(side: u32): void {
     buildCpu();
     buildWorkers();
     buildScanDriver();
+    buildStoreDriver();
   }
 }
 
@@ -258,15 +269,17 @@ function begin(side: u32, f: Frontend, t: u64): bool {
     return work(f, HANDLING, f.next, done);
   }
   if (f.next == WAIT_START) {
+    if (isAhead(t) && workAhead(f, t)) return f.next != TRACK || begin(side, f, t);
     if (t < g(G_START_AT)) {
       enter(side, A_FRONTEND, STARVED, t);
       wake(side, U_FRONTEND, g(G_START_AT));
       return false;
     }
-    note(L_STARTED, t);
+    if (storing) askedFor();
+    else note(L_STARTED, t);
     return send(side, f, M_START, WAIT_READY, t) != NO_MESSAGE;
   }
-  if (f.next == TRACK) return startTracker(f, t) || work(f, WORKING, COLLECT, track(side, t));
+  if (f.next == TRACK) return startTracker(f, t) || work(f, WORKING, afterTracking(COLLECT), track(side, t));
   if (f.next == COLLECT) return collect(side, f, t);
   if (f.next == ROUND_END) return roundEnd(side, f, t);
   if (f.next == SUSPEND && f.final == 0) {
@@ -332,6 +345,7 @@ function collect(side: u32, f: Frontend, t: u64): bool {
   const cleared = collectBatch(f.batch, bits, !first);
   if (isDefined(TIMELINE)) happenedInBatch(P_CLEARED, t, bits, f.batch * BATCH_PAGES, f.round);
   if (several) guestCleared(cleared);
+  const told: u32 = first && storing ? tellWritten(f.batch, bits) : 0;
   if (first) firstPages(bits, inBatch);
   if (isDefined(TIMELINE)) happenedInBatch(P_ANNOUNCED, t, bits, f.batch * BATCH_PAGES, f.round);
   f.batch++;
@@ -346,7 +360,7 @@ function collect(side: u32, f: Frontend, t: u64): bool {
   m.a = f.batch - 1;
   m.b = f.round;
   m.c = n;
-  m.bytes = addressBytes(bits, n);
+  m.bytes = told != 0 ? told : addressBytes(bits, n);
   f.done += cost + copyTicks(side, m.bytes);
   return true;
 }
@@ -497,6 +511,7 @@ function handle(side: u32, f: Frontend, t: u64): void {
     else if (m.kind == M_WHOLE) endsAt(whole(f, t));
     else if (m.kind == M_FAILED) breakOff(f, STATUS_FAILED, m.a, t);
     else if (m.kind == M_FLUSH) askedToFlush();
+    else if (m.kind == M_STORED) batchStored(m);
     if (residual != 0) heardOfPages(m, t);
   }
   if (residual != 0 && side == 0 && m.kind == M_DONE) sourceReleased(t);
@@ -508,7 +523,8 @@ function handle(side: u32, f: Frontend, t: u64): void {
 function cardReady(f: Frontend, t: u64): void {
   f.flags |= CARD_READY;
   if (f.next != WAIT_READY) return;
-  f.next = TRACK;
+  f.next = storing ? COLLECT : TRACK;
+  if (storing) bringIn(t);
   if (several) chooseGuest(f, true, t);
   if (g32(G_ALGORITHM) != ALGORITHM_POSTCOPY) return;
   note(L_SETUP_DONE, t);

@@ -3,8 +3,10 @@
 //
 //   header, 16 bytes: | page number, offset or count u32 | sequence u32 | payload bytes u16 | codec u8 |
 //   kind u8 | version, or round of a control record, u32 | codec: bit 0 coded, bit 1 the end of the last
-//   round, bit 2 a delta; then the payload, then a tag of 16 bytes when it is sealed. The header is the
-//   additional data of the seal.
+//   round, bit 2 a delta, bit 3 from the store; then the payload, then a tag of 16 bytes when it is sealed.
+//   The header is the additional data of the seal. A record of the store (kernel/record-store) is sealed with
+//   the low half of its nonce as sequence, and has that nonce, 8 bytes, behind its header on the wire, where
+//   the sequence is its number there.
 //
 // Its number: given by the firmware that makes the record, 1, 2, 3 … on each link and way, whether the record
 // is sealed or not. Engines overtake each other, so the receiver keeps a window of numbers, as IPsec does.
@@ -13,6 +15,7 @@
 import { I_SEQUENCE, JOBS_MAX, PAGE_BYTES, RECORD_TAG_BYTES } from "../abi";
 import { CODED, DELTA, FINAL, JOB_DEVICE, Job, URGENT } from "./jobs";
 import { reserve } from "./memory";
+import { isOfStore, storedUnderWay } from "./record-store";
 import { broken, evaluates } from "./stats";
 
 const HEADER = memory.data(16, 16);
@@ -89,7 +92,7 @@ export function numbersOut(): u32 {
   for (let i: u32 = 0; i < 4; i++) n += numbers(i >> 1, i & 1).given - (numbers(i >> 1, i & 1).next - 1);
   // of those above the lowest missing some have been received
   for (let i: u32 = 0; i < 512; i += 8) n -= popcnt(load<u64>(SEEN + i));
-  return <u32>n;
+  return <u32>n + storedUnderWay();
 }
 
 /** Lays out the tags of the jobs of a side. */
@@ -110,7 +113,8 @@ export function writeHeader(j: Job): usize {
   store<u32>(HEADER, <u32>j.nonce, 4);
   store<u16>(HEADER, <u16>(j.bytes & (PAGE_BYTES * 2 - 1)), 8);
   const codec = ((j.flags & CODED) != 0 ? 1 : 0) | ((j.flags & FINAL) != 0 ? 2 : 0);
-  store<u8>(HEADER, <u8>(codec | ((j.flags & DELTA) != 0 ? 4 : 0)), 10);
+  const kept = isOfStore(j.nonce) ? 8 : 0;
+  store<u8>(HEADER, <u8>(codec | kept | ((j.flags & DELTA) != 0 ? 4 : 0)), 10);
   store<u8>(HEADER, <u8>j.kind, 11);
   store<u32>(HEADER, j.version, 12);
   return HEADER;

@@ -7,12 +7,13 @@ import { chooseGuest, guestMoved, guestRound, guestsOpen } from "./evacuation";
 import { arrives, firstBatch, several, turn } from "./guests";
 import { note, noteRound } from "./log";
 import { Message } from "./message";
+import { storing } from "./record-store";
 import { marksSet } from "./tracker";
 
 /** The front-end begins a round: of all of memory, or of the guest whose turn it is. */
 export function beginRound(f: Frontend, t: u64): void {
   // marks set while the tracker started are the first round's
-  f.marks = f.round == 0 ? 0 : marksSet();
+  f.marks = f.round == 0 && !storing ? 0 : marksSet();
   f.round++;
   f.flags |= COLLECTING;
   f.batch = several ? firstBatch(turn) : 0;

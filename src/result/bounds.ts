@@ -136,7 +136,9 @@ function pcieBound(reading: Reading, index: number, s: ResolvedScenario): number
   const down = counted(reading, index, abi.C_DOWN_DATA_BYTES, cut);
   const downBytes = down + costs.completion * Math.ceil(down / cut);
   const up = counted(reading, index, abi.C_UP_DATA_BYTES, pcie.mpsBytes);
-  const pageBytes = counted(reading, index, abi.C_READ_PAGES) * abi.PAGE_BYTES;
+  // pages that were read before the migration was asked for are none of its time
+  const ahead = counted(reading, index, abi.C_STORED);
+  const pageBytes = counted(reading, index, abi.C_READ_PAGES, ahead) * abi.PAGE_BYTES;
   const upBytes =
     up +
     costs.request * Math.ceil(up / pcie.mpsBytes) +
@@ -155,7 +157,11 @@ function pcieBound(reading: Reading, index: number, s: ResolvedScenario): number
   const hold = latency + (costs.request + completion) * costs.perByte;
   const holds = Math.floor(pageBytes / request / outstanding) * hold;
   // other I/O, devices and adapters move bytes before the migration begins too
-  const others = s.guest.storage !== undefined || s.guest.devices !== undefined || s.tenant !== "off";
+  const others =
+    s.guest.storage !== undefined ||
+    s.guest.devices !== undefined ||
+    s.tenant !== "off" ||
+    s.encrypt.ahead !== undefined;
   const before = others ? Number(s.migration.startAtTicks) : 0;
   const wires = Math.max(wireTicks(downBytes, side, explicit), wireTicks(upBytes, side, explicit));
   return Math.max(wires - before, holds);
@@ -177,6 +183,7 @@ function compressBound(reading: Reading, s: ResolvedScenario, completed: boolean
     abi.C_LZ_PAGES,
     (s.guests?.length ?? 1) + (completed ? 0 : lz.engines * (s.compress.jobs?.pages ?? 1)),
   );
+  const stored = counted(reading, 0, abi.C_STORED);
   const clock = value(lz.ticksPerCycle ?? source.card.ticksPerCycle);
   const most = s.compress.jobs?.pages ?? 1;
   const window = (lz.setupCycles / most + Math.ceil(abi.PAGE_BYTES / lz.pws)) * clock;
@@ -184,13 +191,14 @@ function compressBound(reading: Reading, s: ResolvedScenario, completed: boolean
   const job = lz.rated === null ? window : taken ? abi.PAGE_BYTES * value(lz.rated.ticksPerByte) : 0;
   const encode = onCores(s, "compress")
     ? encodeOnCores(reading, s)
-    : Math.ceil(jobs / Math.max(1, lz.engines)) * job;
+    : Math.ceil(Math.max(0, jobs - stored) / Math.max(1, lz.engines)) * job;
   if (!completed) return encode;
   const unlz = destination.card.decompressor;
   const raw = counted(reading, 0, abi.C_LZ_RAW);
   // where a newer version replaces a sealed one, that one is never decoded; device state is left out there
   const eager = s.encrypt.decrypt === "eager";
-  const coded = eager ? Math.max(0, jobs - raw) : counted(reading, 1, abi.C_DECRYPTED_CODED);
+  const stale = counted(reading, 0, abi.C_STORE_STALE);
+  const coded = eager ? Math.max(0, jobs - raw - stale) : counted(reading, 1, abi.C_DECRYPTED_CODED);
   if (onCores(s, "decompress")) return Math.max(encode, decodeOnCores(s, coded));
   const one = unlz.setupCycles + Math.ceil(abi.PAGE_BYTES / unlz.bytesPerCycle);
   const decode = Math.ceil(coded / Math.max(1, unlz.engines)) * one * value(destination.card.ticksPerCycle);
@@ -209,11 +217,15 @@ function encryptBound(reading: Reading, s: ResolvedScenario, completed: boolean)
     const { crypto } = side.card;
     const counter = index === 0 ? abi.C_RECORDS_SEALED : abi.C_RECORDS_OPENED;
     const all = counted(reading, index, counter);
-    const records = Math.max(0, all - crypto.engines);
+    // at the source those made before the request are none of the migration's time, nor their bytes
+    const before = index === 0 ? counted(reading, 0, abi.C_STORED) : 0;
+    const records = Math.max(0, all - before - crypto.engines);
     const sent = counted(reading, 0, abi.C_RECORD_BYTES_A) + counted(reading, 0, abi.C_RECORD_BYTES_B);
     const sentRecords = counted(reading, 0, abi.C_RECORDS_SEALED);
     // what the engines have certainly taken in: the records framed, less those that may still be under way
-    const framed = sent - sentRecords * (RECORD_BYTES + abi.RECORD_TAG_BYTES);
+    const kept = counted(reading, 0, abi.C_STORE_SENT);
+    const longest = abi.STORE_NONCE_BYTES + (index === 0 ? abi.PAGE_BYTES : 0);
+    const framed = sent - sentRecords * (RECORD_BYTES + abi.RECORD_TAG_BYTES) - kept * longest;
     const later = index === 1 && s.encrypt.decrypt !== "eager";
     const through = later ? counted(reading, 1, abi.C_DECRYPTED_BYTES) : framed;
     const bytes = completed ? Math.max(0, through - crypto.engines * abi.PAGE_BYTES) : 0;

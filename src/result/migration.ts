@@ -3,6 +3,7 @@
 import * as abi from "../../assembly/abi.ts";
 import { time } from "../report/format.ts";
 import type { ResolvedScenario } from "../scenario/types.ts";
+import { aheadOf, sentUnread } from "./ahead.ts";
 import { decryptionOf } from "./decryption.ts";
 import { nsOf, type Reading } from "./reading.ts";
 import type { Migration } from "./schema.ts";
@@ -87,7 +88,7 @@ function roundsOf(reading: Reading): Migration["rounds"] {
     const told = row[abi.RL_END] !== 0n;
     const counters = reading.counters[0]!;
     const left = {
-      normal: counters[abi.C_READ_PAGES]! - counters[abi.C_ZERO_PAGES]! - normal,
+      normal: counters[abi.C_READ_PAGES]! + sentUnread(reading) - counters[abi.C_ZERO_PAGES]! - normal,
       zero: counters[abi.C_ZERO_PAGES]! - zero,
       wire: counters[abi.C_NET_WIRE_BYTES]! - wire,
     };
@@ -188,6 +189,7 @@ export function migrationOf(
       residualNs: residual,
     },
     ...decryptionOf(reading, s),
+    ...aheadOf(reading, s),
     ram: ramOf(reading, s, pages, outcome, rounds),
     attempts: null,
     faults: faultsOf(reading, s, outcome),

@@ -69,6 +69,15 @@ const decryption = z.strictObject({
     .describe("of the opening engines' time from the resume until all is plain; null when cores open"),
 });
 
+const ahead = z.strictObject({
+  storedPages: count.describe("pages whose records were made before the migration was asked for"),
+  sentPages: count.describe("of them, those whose record was sent as it was"),
+  stalePages: count.describe("of them, those that were written since, or passed by: they were coded again"),
+  storeBytes: bytes.describe("of card DRAM that the records took at the most"),
+  storeFullNs: ns.nullable().describe("when no other page had room, since the simulation's start"),
+  pcieBytes: bytes.describe("of pages read over PCIe before the request"),
+});
+
 const migration = z.strictObject({
   status: z.enum(["completed", "failed", "cancelled", "not-converged"]),
   reason: z.string().nullable(),
@@ -95,6 +104,7 @@ const migration = z.strictObject({
         "from suspension, or where pages move after it from the resume, until the last page is placed",
       ),
   }),
+  ahead: ahead.optional().describe("there with encrypt.when: before-request alone"),
   decryption: decryption.optional().describe("there with encrypt.decrypt: { demand: true } alone"),
   ram: z
     .strictObject({

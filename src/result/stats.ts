@@ -2,6 +2,7 @@
 /** The statistics of a run: one table of names, units and meanings, for `dpusim stats` and for results. */
 import * as abi from "../../assembly/abi.ts";
 import { ACCOUNTS, SIDES } from "./accounts.ts";
+import { STORE } from "./ahead.ts";
 import { type Histogram, nsOf, type Reading } from "./reading.ts";
 import { BOTH, DECRYPTION, DESTINATION, row, SOURCE, type Spec } from "./stat-rows.ts";
 import { CODING } from "./stats-coding.ts";
@@ -161,6 +162,7 @@ const COUNTERS: readonly Spec[] = [
   row("card.crypto.sealed", abi.C_RECORDS_SEALED, "records", BOTH, "records encrypted"),
   row("card.crypto.opened", abi.C_RECORDS_OPENED, "records", BOTH, "records authenticated and decrypted"),
   ...DECRYPTION,
+  ...STORE,
   row("card.redone", abi.C_REDONE, "jobs", BOTH, "jobs and handlers begun again after a failure"),
   row(
     "card.compressor.passed",

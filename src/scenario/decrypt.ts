@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Decryption that is put off until after the resume: its keys, and what does not fit them. */
 import * as z from "zod";
-import { field, supported } from "./fields.ts";
+import { field } from "./fields.ts";
 import { ticksPerByte } from "./fill.ts";
 import type { Problems } from "./problems.ts";
 import type { Scenario } from "./schema.ts";
@@ -40,14 +40,13 @@ const demand = z.strictObject({
   }).default("hot"),
 });
 
-/** `encrypt.decrypt` and `encrypt.when`. */
+/** `encrypt.decrypt`. */
 export const decryptFields = {
   decrypt: z
     .union([z.literal("eager"), demand], {
       error: ({ input }) => `${show(input)} is not known here; write eager or { demand: true }`,
     })
     .default("eager"),
-  when: supported(["inline"], ["before-request"], "when the source encrypts").default("inline"),
 };
 
 /** The keys of decryption on demand; null where it is eager, or there is none. */

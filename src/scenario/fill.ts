@@ -310,7 +310,7 @@ export function fillCard(
     crypto,
     control: fillControl(values),
     stages: fillStages(values),
-    dram: { ticksPerByte: values.perByte("dram.bandwidth") },
+    dram: { ticksPerByte: values.perByte("dram.bandwidth"), storeBytes: values.whole("dram.store") },
     tcp: { receiveWindowBytes: values.whole("tcp.receiveWindow") },
     port: { ticksPerByte: values.perByte("port.rate") },
   };

@@ -7,7 +7,7 @@
  */
 import { DEVICE_KEYS } from "./device-keys.ts";
 import { COMPRESSOR_KEYS, cipherKeys } from "./engine-keys.ts";
-import { MEMORY_KEYS } from "./memory-keys.ts";
+import { MEMORY_KEYS, STORE_KEYS } from "./memory-keys.ts";
 import { SOFTWARE_KEYS } from "./software-keys.ts";
 import { HOST_STAGE_KEYS, STAGE_KEYS } from "./stage-keys.ts";
 import type { Dimension } from "./units.ts";
@@ -292,6 +292,7 @@ export const CARD_KEYS: KeyTable = {
   "control.interruptCycles": cycles("entry and exit of an interrupt"),
   ...STAGE_KEYS,
   "dram.bandwidth": { measure: "rate", min: 1e9, max: 1e14, text: "bandwidth of the card's DRAM" },
+  ...STORE_KEYS,
   "tcp.receiveWindow": { measure: "bytes", min: 65536, max: 2 ** 30, text: "receive window per connection" },
   "port.rate": { measure: "rate", min: 1e6, max: 1e12, text: "rate of the network port" },
 };

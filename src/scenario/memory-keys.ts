@@ -67,3 +67,13 @@ export const MEMORY_KEYS: KeyTable = {
     text: "whether walks of one page table follow each other",
   },
 };
+
+/** Of a card's DRAM. */
+export const STORE_KEYS: KeyTable = {
+  "dram.store": {
+    measure: "bytes",
+    min: 4136,
+    max: 2 ** 40,
+    text: "of it, for records of pages that are encrypted before the request",
+  },
+};

@@ -2,6 +2,7 @@
 /** Scenario file, overrides and presets to one resolved scenario. Checks across keys stand in checks.ts. */
 
 import { basename, dirname, extname, resolve } from "node:path";
+import { checkAhead, fillAhead } from "./ahead.ts";
 import { checkTenant, checkTenantTags, fillTenant } from "./around.ts";
 import {
   checkAts,
@@ -257,7 +258,7 @@ function fillEncrypt(scenario: Scenario): ResolvedScenario["encrypt"] {
   const cipher = scenario.encrypt === "off" ? "off" : scenario.encrypt.cipher;
   const [keyBits, rounds] =
     cipher === "aes-128-gcm" ? [128, 10] : cipher === "aes-256-gcm" ? [256, 14] : [0, 0];
-  return { cipher: cipher as "off", keyBits, rounds, decrypt: fillDecrypt(scenario) };
+  return { cipher: cipher as "off", keyBits, rounds, decrypt: fillDecrypt(scenario), ...fillAhead(scenario) };
 }
 
 function fillContent(scenario: Scenario): ResolvedScenario["content"] {
@@ -279,6 +280,7 @@ function checkSections(scenario: Scenario, problems: Problems): void {
   checkPlacement(scenario, problems);
   checkDelta(scenario, problems);
   checkDecrypt(scenario, problems);
+  checkAhead(scenario, problems);
   checkResidual(scenario, scenarioSchema.shape.migration.parse({}), problems);
   checkTenant(scenario.tenant, problems);
   checkScan(scenario, problems);

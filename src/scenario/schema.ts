@@ -5,6 +5,7 @@
  */
 import * as z from "zod";
 import { ROUNDS_MAX, STREAMS_MAX } from "../../assembly/abi.ts";
+import { aheadFields } from "./ahead.ts";
 import { tenantSchema } from "./around.ts";
 import { codingFields } from "./coding.ts";
 import { decryptFields } from "./decrypt.ts";
@@ -219,6 +220,7 @@ const encrypt = z.union(
     z.strictObject({
       cipher: choice(["aes-128-gcm", "aes-256-gcm", "off"], "cipher of every record").default("aes-128-gcm"),
       ...decryptFields,
+      ...aheadFields,
       ...cipherFields,
     }),
   ],

@@ -8,6 +8,7 @@
  */
 
 import type { Placement } from "./presets.ts";
+import type { ResolvedAhead } from "./types-ahead.ts";
 import type { ResolvedCoding } from "./types-coding.ts";
 import type { ResolvedDecrypt } from "./types-decrypt.ts";
 import type { ResolvedDelta } from "./types-delta.ts";
@@ -209,7 +210,7 @@ export interface ResolvedCard {
   };
   /** What stages of pages cost its cores. */
   stages: ResolvedStages;
-  dram: { ticksPerByte: Ratio };
+  dram: { ticksPerByte: Ratio; storeBytes: number };
   tcp: { receiveWindowBytes: number };
   port: { ticksPerByte: Ratio };
 }
@@ -313,6 +314,8 @@ export interface ResolvedScenario {
     /** AES rounds: 10, 14, or 0 when off. */
     rounds: number;
     decrypt: ResolvedDecrypt;
+    /** There where pages are encrypted before the request. */
+    ahead?: ResolvedAhead;
   };
   link: ResolvedLink;
   migration: {

@@ -197,6 +197,7 @@ export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
   "card.stages.unlz4PerKiB": { source: DESTINATION_ONLY, destination: ["900 cycles", ON_CORES] },
   "card.stages.gcmPerKiB": ["900 cycles", ON_CORES],
   "card.dram.bandwidth": "10 Gbit/s",
+  "card.dram.store": { source: ["64 KiB", "encrypt.when=before-request"], destination: SOURCE_ONLY },
   "card.tcp.receiveWindow": { source: DESTINATION_ONLY, destination: ["64 KiB", "link.rtt=200 us"] },
   "card.port.rate": "(a limit of link.rate)",
 };

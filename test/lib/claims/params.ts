@@ -121,6 +121,14 @@ export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
   ],
   ["decryption that is put off, as it is by default", ["encrypt.decrypt={ demand: true }"]],
   ["and without a rate or a set", ["encrypt.decrypt={ demand: true, rate: none, resumeSet: none }"]],
+  ["encryption before the request", ["encrypt.when=before-request", "migration.startAt=3 ms"]],
+  [
+    "and its time, rate and room",
+    [
+      ...["when=before-request", "ahead=7 us", "aheadRate=3 Gbit/s"].map((set) => `encrypt.${set}`),
+      ...["migration.startAt=1 ms", "source.card.dram.store=12345 B"],
+    ],
+  ],
   ["a threshold, and pushed after", ["migration.threshold=99", "migration.residual=after-resume"]],
   ["AES-256 at 2048 bit", ["encrypt.cipher=aes-256-gcm", "source.card.crypto.bitsPerCycle=2048 bit/cycle"]],
   [

@@ -4,6 +4,7 @@
  * and from constants of the standards, by docs/model.md. Nothing of src/params.ts or src/scenario/ is used.
  */
 import * as abi from "../../../assembly/abi.ts";
+import { aheadParams } from "./params-ahead.ts";
 import { around, linkFault } from "./params-around.ts";
 import { choiceParam, codingParams } from "./params-coding.ts";
 import { deviceCosts, deviceParams } from "./params-devices.ts";
@@ -362,6 +363,7 @@ export function deriveParams(text: string, sets: readonly string[]): Params {
   deviceParams(put, scenario);
   const scanTags = scanParams(put, scenario);
   const late = residualParams(put, scenario, ticksPer);
+  const store = aheadParams(put, scenario, ticksPer, cards[0]!("dram.store"));
   const [keyBits, rounds] = ROUNDS[switched(scenario, "encrypt", "cipher", "aes-128-gcm")]!;
   put(abi.G_ENCRYPT_BITS, keyBits);
   linkParams(put, scenario, linkOf(scenario), cards[1]!("tcp.receiveWindow"));
@@ -379,6 +381,7 @@ export function deriveParams(text: string, sets: readonly string[]): Params {
     hostParams(p, host, block[abi.S_MEM_JITTER] === 1);
     jitter.push(jitterOf(host, block[abi.S_MEM_JITTER] === 1));
     p(abi.S_SCAN_TAGS, i === 0 ? scanTags : 0);
+    p(abi.S_STORE_BYTES, i === 0 ? store : 0);
     if (i === 1) for (const [key, value] of late) p(key, value);
     engines(p, cards[i]!);
     ciphers(p, cipherOf(scenario, side as "source", cards[i]!), rounds);

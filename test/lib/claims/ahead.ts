@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Encryption before the request: what is so of every run.
+import { type Result, simulate } from "../../../src/index.ts";
+import { generated, inputOf, stat } from "../migrate.ts";
+import { claim, same } from "./expect.ts";
+
+const PAGES = 500;
+const MIX = { zero: 10, text: 50, random: 40 };
+/** Bytes in which a few pages fit. */
+const SMALL = 100_000;
+
+/** A run that completes with every invariant whole. */
+function whole(what: string, perSecond: number, more: object): Result {
+  const guest = { ...generated(PAGES, perSecond, MIX), vcpus: 2 };
+  const result = simulate(inputOf({ guest, content: "full", migration: { startAt: "4 ms" }, ...more }));
+  const broken = result.check.invariants.find(({ held }) => !held);
+  if (broken !== undefined) throw new Error(`invariant ${broken.name}: ${what}`);
+  same(`ahead: ${what}`, result.migration.status, "completed");
+  same(`pages different: ${what}`, result.check.pagesDifferent, 0);
+  return result;
+}
+
+const AHEAD = { encrypt: { when: "before-request" } };
+
+/** Pages that nobody writes go as they lie, others are coded again, and a store has its room. */
+export function checkStored(): void {
+  const still = whole("a guest that does not write", 0, AHEAD);
+  same("ahead: pages of it that are sent as they were", still.migration.ahead!.sentPages, PAGES);
+  same("ahead: pages of it that are read", stat(still, "source.card.dma.read.pages"), PAGES);
+  const bytes = (of: Result): number => stat(of, "source.link.recordBytes.pages");
+  const inline = whole("the same inline", 0, {});
+  same("ahead: bytes beside those of inline", bytes(still) - bytes(inline), 8 * PAGES);
+
+  const busy = whole("a guest that writes", 60_000, AHEAD).migration.ahead!;
+  claim("ahead: stale pages", busy.stalePages > 50 && busy.sentPages > 50, busy.stalePages, "some of many");
+  same("ahead: pages stored", busy.storedPages, busy.sentPages + busy.stalePages);
+
+  const source = { card: { preset: "dpu-ref", dram: { store: `${SMALL} B` } } };
+  const { storeBytes, storeFullNs } = whole("a small store", 0, { ...AHEAD, source }).migration.ahead!;
+  claim("ahead: a store that is full", storeFullNs !== null, storeFullNs, "a time");
+  const fits = storeBytes <= SMALL && storeBytes + 4136 > SMALL;
+  claim("ahead: bytes of the store", fits, storeBytes, `what fits ${SMALL}`);
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Encryption before the request.
+import type { Row } from "./row.ts";
+
+export const ahead: readonly Row[] = [
+  [
+    "ahead",
+    "kernel/record-store",
+    "before the request: records of the store have nonces of the link's",
+    "  j.nonce = OF_STORE | given;",
+    "  j.nonce = given;",
+    "invariant nonce-used-once",
+  ],
+  [
+    "ahead",
+    "card/control",
+    "before the request: a record of the store is sealed once more",
+    "return sealed && (j.flags & FROM_STORE) == 0 ? Q_SEAL : Q_FRAME;",
+    "return sealed ? Q_SEAL : Q_FRAME;",
+    "invariant nonce-used-once",
+  ],
+  [
+    "ahead",
+    "kernel/record-store",
+    "before the request: a record goes out although its page was written",
+    "  return stateOf(pfn) == KEPT && !has(written, pfn);",
+    "  return stateOf(pfn) == KEPT;",
+    "invariant mark-cleared-before-read",
+  ],
+  [
+    "ahead",
+    "kernel/record-store",
+    "before the request: records that are being made have no room of their own",
+    "  if (used + (<u64>beingMade + 1) * ROOM <= p(0, S_STORE_BYTES)) return from;",
+    "  if (used + ROOM <= p(0, S_STORE_BYTES)) return from;",
+    "ahead: bytes of the store",
+  ],
+  [
+    "ahead",
+    "card/framer",
+    "before the request: the nonce behind a header is not counted",
+    "  const total = recordBytes(j.bytes, tagBytes()) + extra;",
+    "  const total = recordBytes(j.bytes, tagBytes());",
+    "ahead: bytes beside those of inline",
+  ],
+];
