@@ -10,6 +10,7 @@ import { constants, deflateRawSync } from "node:zlib";
 import type { Core } from "../core-instance.ts";
 import { keptBytes, ratioBytes } from "../given-sizes.ts";
 import type { Compressor, HardwareCompressor, RatedCompressor } from "../scenario/engines.ts";
+import { isZero } from "../trace/payload.ts";
 
 export const PAGE_BYTES = 4096;
 const POLICY = { drop: 0, stall: 1, coalesce: 2 } as const;
@@ -202,12 +203,6 @@ export interface PageRow {
   readonly zero: boolean;
   /** In the order of the engines. */
   readonly outcomes: readonly PageOutcome[] | null;
-}
-
-function isZero(page: Uint8Array): boolean {
-  const words = new Uint32Array(page.buffer, page.byteOffset, page.byteOffset % 4 === 0 ? PAGE_BYTES / 4 : 0);
-  if (words.length > 0) return words.every((word) => word === 0);
-  return page.every((byte) => byte === 0);
 }
 
 /**

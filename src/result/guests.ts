@@ -4,6 +4,7 @@ import * as abi from "../../assembly/abi.ts";
 import type { GuestFindings } from "../guests.ts";
 import type { ResolvedScenario } from "../scenario/types.ts";
 import { REASONS, span } from "./migration.ts";
+import { type RamCounts, ramOf } from "./ram.ts";
 import { nsOf, type Reading } from "./reading.ts";
 import type { GuestResult, Migration, Result } from "./schema.ts";
 
@@ -42,29 +43,19 @@ function outcomeOf(row: readonly bigint[]): Pick<Migration, "status" | "reason">
 }
 
 /** What a guest's rounds have sent. */
-function ramOf(row: readonly bigint[], transferred: number, rounds: readonly Round[]): Migration["ram"] {
-  const sum = (key: "normalPages" | "zeroPages"): number => rounds.reduce((n, round) => n + round[key], 0);
-  const moved = row[abi.GT_RESUMED] !== 0n;
-  const before = moved ? rounds.at(-2) : rounds.at(-1);
-  const seconds = (before?.durationNs ?? 0) / 1e9;
-  const precopy = row[abi.GT_SUSPENDED] === 0n ? transferred : Number(row[abi.GT_PRECOPY]);
-  const spent = rounds.reduce((ns, { durationNs }) => ns + durationNs, 0);
-  const normal = sum("normalPages");
+function ramCounts(row: readonly bigint[], transferred: number, rounds: readonly Round[]): RamCounts {
+  const sum = (key: "normalPages" | "zeroPages" | "durationNs"): number =>
+    rounds.reduce((n, round) => n + round[key], 0);
   return {
+    pages: Number(row[abi.GT_PAGES]),
+    remainingPages: Number(row[abi.GT_PENDING]),
+    zeroPages: sum("zeroPages"),
+    normalPages: sum("normalPages"),
     transferred,
-    remaining: Number(row[abi.GT_PENDING]) * abi.PAGE_BYTES,
-    total: Number(row[abi.GT_PAGES]) * abi.PAGE_BYTES,
-    duplicate: sum("zeroPages"),
-    normal,
-    "normal-bytes": normal * abi.PAGE_BYTES,
-    "dirty-sync-count": rounds.length,
-    "dirty-pages-rate": seconds > 0 ? Math.floor((before?.newDirtyPages ?? 0) / seconds) : 0,
-    mbps: spent > 0 ? Math.round((transferred * 8e6) / spent) / 1000 : 0,
-    "page-size": 4096,
-    "precopy-bytes": precopy,
-    "downtime-bytes": transferred - precopy,
-    "postcopy-bytes": null,
-    "postcopy-requests": null,
+    precopy: row[abi.GT_SUSPENDED] === 0n ? transferred : Number(row[abi.GT_PRECOPY]),
+    postcopy: null,
+    requests: null,
+    spentNs: sum("durationNs"),
   };
 }
 
@@ -97,7 +88,7 @@ function migrationOfGuest(
       deviceStateNs: from(stopped!, at(abi.GT_DEVICE_DONE)),
       residualNs: from(stopped!, at(abi.GT_RAM_DONE)),
     },
-    ram: ramOf(row, Number(bytes), rounds),
+    ram: ramOf(ramCounts(row, Number(bytes), rounds), rounds, row[abi.GT_RESUMED] !== 0n),
     attempts: null,
     faults: [],
   };

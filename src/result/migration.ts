@@ -5,6 +5,7 @@ import { time } from "../report/format.ts";
 import type { ResolvedScenario } from "../scenario/types.ts";
 import { aheadOf, sentUnread } from "./ahead.ts";
 import { decryptionOf } from "./decryption.ts";
+import { type RamCounts, ramOf } from "./ram.ts";
 import { nsOf, type Reading } from "./reading.ts";
 import type { Migration } from "./schema.ts";
 
@@ -115,43 +116,30 @@ function roundsOf(reading: Reading): Migration["rounds"] {
   });
 }
 
-function ramOf(
+function ramCounts(
   reading: Reading,
   s: ResolvedScenario,
   pages: number,
   outcome: Outcome,
   rounds: Migration["rounds"],
-): Migration["ram"] {
+): RamCounts {
   const counters = reading.counters[0]!;
   const { start, end } = span(reading);
-  const zero = Number(counters[abi.C_ZERO_PAGES]);
-  const normal = rounds.reduce((sum, { normalPages }) => sum + normalPages, 0);
   const early = s.migration.residual !== "before-resume";
-  const late = Number(counters[abi.C_POSTCOPY_BYTES]);
   // pages that are asked for go on link A
   const transferred = Number(counters[abi.C_RECORD_BYTES_B]! + counters[abi.C_DEMAND_BYTES]!);
   // appended before the guest stopped; all of it when it never did
   const stopped = reading.log[abi.L_SUSPENDED] !== 0n;
-  const precopy = stopped ? Number(reading.log[abi.L_PRECOPY_BYTES]) : transferred;
-  const before = outcome.status === "completed" ? rounds.at(-2) : rounds.at(-1);
-  const marked = before === undefined ? 0 : before.newDirtyPages;
-  const seconds = (before?.durationNs ?? 0) / 1e9;
-  const totalNs = nsOf(end - start);
   return {
+    pages,
+    remainingPages: outcome.status === "completed" ? 0 : Number(reading.log[abi.L_PENDING_PAGES]),
+    zeroPages: Number(counters[abi.C_ZERO_PAGES]),
+    normalPages: rounds.reduce((sum, { normalPages }) => sum + normalPages, 0),
     transferred,
-    remaining: outcome.status === "completed" ? 0 : Number(reading.log[abi.L_PENDING_PAGES]) * abi.PAGE_BYTES,
-    total: pages * abi.PAGE_BYTES,
-    duplicate: zero,
-    normal,
-    "normal-bytes": normal * abi.PAGE_BYTES,
-    "dirty-sync-count": rounds.length,
-    "dirty-pages-rate": seconds > 0 ? Math.floor(marked / seconds) : 0,
-    mbps: totalNs > 0 ? Math.round((transferred * 8e6) / totalNs) / 1000 : 0,
-    "page-size": 4096,
-    "precopy-bytes": precopy,
-    "downtime-bytes": transferred - precopy - late,
-    "postcopy-bytes": early ? late : null,
-    "postcopy-requests": early ? Number(reading.counters[1]![abi.C_DEMANDS]) : null,
+    precopy: stopped ? Number(reading.log[abi.L_PRECOPY_BYTES]) : transferred,
+    postcopy: early ? Number(counters[abi.C_POSTCOPY_BYTES]) : null,
+    requests: early ? Number(reading.counters[1]![abi.C_DEMANDS]) : null,
+    spentNs: nsOf(end - start),
   };
 }
 
@@ -190,7 +178,7 @@ export function migrationOf(
     },
     ...decryptionOf(reading, s),
     ...aheadOf(reading, s),
-    ram: ramOf(reading, s, pages, outcome, rounds),
+    ram: ramOf(ramCounts(reading, s, pages, outcome, rounds), rounds, outcome.status === "completed"),
     attempts: null,
     faults: faultsOf(reading, s, outcome),
   };

@@ -161,6 +161,8 @@ export function bitOf(bitmap: Uint8Array, i: number): boolean {
 
 /** True if every byte is 0. */
 export function isZero(bytes: Uint8Array): boolean {
-  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== 0) return false;
+  const aligned = bytes.byteOffset % 4 === 0 && bytes.length % 4 === 0;
+  const parts = aligned ? new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4) : bytes;
+  for (let i = 0; i < parts.length; i++) if (parts[i] !== 0) return false;
   return true;
 }
