@@ -80,6 +80,8 @@ export function nsOf(ticks: bigint): number {
   return Number(ticks / 1024n) / 1000;
 }
 
+/** The bit of the number of a record that was made before the request. */
+const OF_STORE = 2n ** 63n;
 const SIDES = ["source", "destination"] as const;
 const round3 = (n: number): number => Math.round(n * 1000) / 1000;
 const hex = (n: number): string => `0x${n.toString(16)}`;
@@ -112,7 +114,11 @@ export class PageLog {
       case abi.P_ANNOUNCED:
         this.#way = new Way(b, ticks);
         this.#ways.push(this.#way);
-        this.#tell(ticks, "source front-end", `announced in round ${b}`);
+        this.#tell(
+          ticks,
+          "source front-end",
+          b === 0 ? "announced for the store" : `announced in round ${b}`,
+        );
         break;
       default:
         if (this.#way !== null && this.#way.landed === null) this.#onWay(this.#way, r, b, c);
@@ -162,7 +168,12 @@ export class PageLog {
   #recordStep(way: Way, r: TimelineRecord, b: number, c: number, card: string): void {
     const { ticks } = r;
     if (r.which === abi.P_SEALED) {
-      this.#tell(ticks, `${card} seal`, `record ${grouped(b)} of link B`);
+      const stored = r.b >= OF_STORE;
+      const of = stored ? "made for the store" : "of link B";
+      this.#tell(ticks, `${card} seal`, `record ${grouped(stored ? Number(r.b - OF_STORE) : b)} ${of}`);
+    } else if (r.which === abi.P_STORED) {
+      const late = c === 0 ? "kept" : "comes too late to be kept";
+      this.#tell(ticks, `${card} framer`, `record of ${grouped(b)} B ${late} in card DRAM`);
     } else if (r.which === abi.P_FRAMED) {
       [way.from, way.to] = [r.b, r.b + r.c];
       way.end("frame", ticks);

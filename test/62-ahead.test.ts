@@ -5,10 +5,11 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
+import { followedSimulation } from "../src/follow.ts";
 import { isGood, type Result } from "../src/index.ts";
 import { checkStore, pacesOf } from "./lib/ahead.ts";
 import { type Choices, chosen, configuration, sameBooks, TEXT } from "./lib/configurations.ts";
-import { generated, migrate, stat } from "./lib/migrate.ts";
+import { generated, inputOf, migrate, stat } from "./lib/migrate.ts";
 import { generator, seeds } from "./lib/random.ts";
 import { fitting, outcome, roomOf } from "./lib/reference/ahead.ts";
 import { checkPcie, checkTcp } from "./lib/reference/compare.ts";
@@ -217,6 +218,24 @@ test("what a guest has beside its memory is refused by name, and several guests 
     told.some((one) => /guests: is not supported yet with when: before-request/.test(one)),
     told.join(),
   );
+});
+
+test("a page that is followed is made ahead, kept, and sent as it lies", () => {
+  const input = inputOf(
+    {
+      ...{ guest: { ...generated(64, 0), vcpus: 1 }, content: "sized", encrypt: { when: "before-request" } },
+      migration: { startAt: "1 ms" },
+    },
+    { variant: "instrumented" },
+  );
+  const steps = followedSimulation(input, [7]);
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  const [before, first] = step.value.follow![0]!.journeys;
+  const told = (way: typeof before): string => way!.events.map(({ what }) => what).join("; ");
+  assert.match(told(before), /made for the store; record of 4,096 B kept in card DRAM/);
+  assert.match(told(first), /4,136 B appended to link B/);
+  assert.not.match(told(first), /seal|DMA read|descriptor/);
 });
 
 test("tarasuk-before-request: a shorter migration than inline, paid with reads before it", () => {

@@ -23,9 +23,12 @@ function eventRows(events: readonly FollowEvent[]): string[][] {
 
 function journeyText(journey: Journey, migration: Migration, colors: Colors): string {
   const { round, latencyNs, version, stages, events } = journey;
+  const ahead = round === 0;
   const end =
     latencyNs === null
-      ? "did not arrive before the run ended"
+      ? ahead
+        ? "its record is made ahead"
+        : "did not arrive before the run ended"
       : `${nanoseconds(latencyNs)} ns from announcement to memory`;
   const what = version === null ? "" : `, version ${version}`;
   const log = migration.rounds.find(({ index }) => index === round);
@@ -39,7 +42,7 @@ function journeyText(journey: Journey, migration: Migration, colors: Colors): st
     percent(share),
   ]);
   const parts = [
-    `  ${colors.bold(`ROUND ${round}`)}${what}: ${end}`,
+    `  ${colors.bold(ahead ? "BEFORE THE REQUEST" : `ROUND ${round}`)}${what}: ${end}`,
     columns(head, eventRows([...events, ...closed]), colors, [2, 3]),
   ];
   if (rows.length > 0)
@@ -56,7 +59,7 @@ function roundEnd({ index, startNs, durationNs }: Migration["rounds"][number]): 
 function pageText(page: FollowedPage, migration: Migration, colors: Colors): string {
   const { journeys, after } = page;
   const name = colors.bold(`page ${page.page}`);
-  const rounds = journeys.map(({ round }) => round).join(", ");
+  const rounds = journeys.map(({ round }) => (round === 0 ? "0 (made ahead)" : round)).join(", ");
   const head =
     journeys.length === 0
       ? `${name} (${page.address}) was never sent`

@@ -5,7 +5,7 @@
  */
 import picocolors from "picocolors";
 import * as abi from "../../assembly/abi.ts";
-import type { Decryption, Result } from "../result/schema.ts";
+import type { Ahead, Decryption, Result } from "../result/schema.ts";
 import { type Colors, columns, type Row } from "./columns.ts";
 import { amount, bitRate, grouped, mebibytes, milliseconds, percent, time } from "./format.ts";
 import { guestsTable } from "./guests.ts";
@@ -117,6 +117,12 @@ function decryptionNote({ guest }: Result, { decryptedAsked, sealedAtResume }: D
   return `${grouped(sealedAtResume)} pages sealed, ${grouped(decryptedAsked)} asked for${touch}`;
 }
 
+/** What was done before the request, where pages were encrypted then. */
+function aheadNote({ storedPages, sentPages, stalePages, pcieBytes }: Ahead): string {
+  const pages = `${grouped(storedPages)} pages encrypted, ${grouped(sentPages)} sent as they were`;
+  return `${pages}, ${grouped(stalePages)} stale, ${mebibytes(pcieBytes)} MiB read`;
+}
+
 function phases(result: Result, colors: Colors): string {
   const { migration, guest, hostCpu, scenario } = result;
   const { setupNs, precopyNs, stopNs, deviceStateNs, residualNs } = migration.phases;
@@ -135,9 +141,10 @@ function phases(result: Result, colors: Colors): string {
   const stalls = slowed === "" ? "" : `${grouped(guest.writeFaults)} ${slowed}`;
   const device = deviceStateNs === null ? "" : `device state there after ${time(deviceStateNs)}`;
   const late = scenario.migration.residual !== "before-resume";
-  const { decryption } = migration;
+  const { ahead, decryption } = migration;
   const pages = residualNs === null || late ? "" : `last page placed after ${time(residualNs)}`;
   const rows = [
+    ...(ahead === undefined ? [] : [row("before", null, aheadNote(ahead))]),
     row("setup", setupNs, "handshake, start of the tracker"),
     row("pre-copy", precopyNs, stalls),
     row("stopped", stopNs, [pages, device].filter((text) => text !== "").join(", ")),

@@ -32,6 +32,11 @@ export function aheadOf(reading: Reading, s: ResolvedScenario): Pick<Migration, 
   };
 }
 
+/** From when on the guest pays for the migration: its start, or when pages begin to be encrypted before it. */
+export function trackedFrom({ encrypt }: ResolvedScenario, start: bigint): bigint {
+  return encrypt.ahead === undefined ? start : BigInt(encrypt.ahead.fromTicks);
+}
+
 /** Pages that were read and not sent, or sent and not read: what rounds have beside what was read. */
 export function sentUnread(reading: Reading): bigint {
   const counters = reading.counters[0]!;

@@ -6,6 +6,7 @@ import type { GuestFindings } from "../guests.ts";
 import type { Comparison } from "../oracle.ts";
 import type { ResolvedScenario } from "../scenario/types.ts";
 import { CAUSES, type Unit, unitsOf } from "./accounts.ts";
+import { trackedFrom } from "./ahead.ts";
 import { bottleneckOf } from "./bottleneck.ts";
 import { type Bounds, boundsHold, boundsOf } from "./bounds.ts";
 import { hashJson } from "./canonical.ts";
@@ -170,11 +171,12 @@ function linkOf(reading: Reading, units: readonly Unit[], ticks: bigint): Result
 function guestOf(reading: Reading, s: ResolvedScenario): Result["guest"] {
   const counters = reading.counters[0]!;
   const { start, end } = span(reading);
+  const tracked = trackedFrom(s, start);
   const until = reading.log[abi.L_SUSPENDED] === 0n ? end : reading.log[abi.L_SUSPENDED]!;
   const { missing } = s.migration;
   const resumed = reading.log[abi.L_RESUMED]!;
   const there = missing !== undefined && resumed !== 0n ? end - resumed : 0n;
-  const ran = Number(until - start + there) * s.guest.vcpus;
+  const ran = Number(until - tracked + there) * s.guest.vcpus;
   const stall = counters[abi.C_STALL_TICKS]! + reading.counters[1]![abi.C_STALL_TICKS]!;
   const touches = reading.histograms[1]![abi.H_FIRST_TOUCH]!;
   const at = (share: number): number => nsOf(BigInt(Math.round(percentile(touches, share))));

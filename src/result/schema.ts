@@ -241,8 +241,8 @@ const guest = z.strictObject({
     .min(0)
     .nullable()
     .describe(
-      "stalls of all vCPUs, and what they lost to shared cores, / (vCPUs x time to suspension); " +
-        "null with placement qemu and a bitmap",
+      "stalls of all vCPUs, and what they lost to shared cores, / (vCPUs x time to suspension, with " +
+        "encrypt.ahead from when that begins); null with placement qemu and a bitmap",
     ),
   writeFaults: count,
   falseDirtyPages: count
@@ -336,6 +336,7 @@ export const resultSchema = z.strictObject({
 /** A run's result, `dpusim.result/1`. Times in ns, ticks as decimal strings. */
 export type Result = Omit<z.output<typeof resultSchema>, "scenario"> & { scenario: ResolvedScenario };
 export type Migration = Result["migration"];
+export type Ahead = z.output<typeof ahead>;
 export type Decryption = z.output<typeof decryption>;
 export type GuestResult = z.output<typeof oneOfGuests>;
 export type Attempt = z.output<typeof attempt>;

@@ -41,6 +41,6 @@ export const ahead: readonly Row[] = [
     "before the request: the nonce behind a header is not counted",
     "  const total = recordBytes(j.bytes, tagBytes()) + extra;",
     "  const total = recordBytes(j.bytes, tagBytes());",
-    "ahead: bytes beside those of inline",
+    "invariant record-authentic",
   ],
 ];
