@@ -529,7 +529,8 @@ export const A_UNLZ: u32 = 80;
 export const A_FUNCTION: u32 = 96;
 export const A_STORAGE: u32 = 97;
 export const A_DELTA: u32 = 98;
-export const ACCOUNTS: u32 = 99;
+export const A_WORKER: u32 = 99; // + WORKERS_MAX: of the destination's host
+export const ACCOUNTS: u32 = 115;
 
 // --- accounting states: where a unit's time goes ---
 export const BUSY: u32 = 0;
@@ -1111,3 +1112,27 @@ export const L_STORE_BYTES: u32 = 34; // that the records took at the most
 export const L_STORE_FULL: u32 = 35; // when no other page had room, 0: never
 /** Step of a page: its record has been written to the store; b its bytes, c 1 when a round had passed it. */
 export const P_STORED: u32 = 20;
+// --- stages of pages on hosts: a source's that seals, a destination's that opens, decodes and places ---
+export const G_HOST_RING: u32 = 94; // buffers of the destination's host that its card may fill
+export const G_CIPHER_LATENCY: u32 = 95; // + side: clocks of a cipher beside the CPU until a tag is known
+export const G_UNLZ_NUM: u32 = 97; // ticks a byte that a decoder beside the CPU makes
+export const G_UNLZ_DEN: u32 = 98;
+export const S_HOST_GCM: u32 = 150; // cycles of a KiB of a record, with the rounds of the run
+export const S_HOST_UNLZ: u32 = 151; // and of a KiB that decoding makes
+export const S_HOST_CIPHERS: u32 = 152; // beside the CPU; 0: the workers seal and open
+export const S_HOST_CIPHER_BITS: u32 = 153;
+export const S_HOST_CIPHER_WORD: u32 = 154; // clocks, as those of the card's engines
+export const S_HOST_CIPHER_REST: u32 = 155;
+export const S_HOST_CIPHER_NUM: u32 = 156; // ticks of its clock
+export const S_HOST_CIPHER_DEN: u32 = 157;
+export const C_HOST_SEALED: u32 = 79; // records
+export const C_HOST_OPENED: u32 = 80;
+export const C_HOST_PLACED: u32 = 124; // pages
+export const C_RING_BYTES: u32 = 125; // written to buffers, with their descriptors
+export const C_RING_HIGH: u32 = 126; // most buffers in use
+export const C_BESIDE_TICKS: u32 = 127; // that engines beside the CPU worked
+// of U_FRONTEND in T_STAGE, side 1: a worker (shifted by 8), an engine (step of the record, likewise), and
+// that a record has landed: b payload, kind << 16, flags << 24
+export const WK_WORK: u32 = 64;
+export const WK_ENGINE: u32 = 65;
+export const WK_LANDED: u32 = 66;

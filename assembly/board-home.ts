@@ -3,6 +3,7 @@
 // closed link or a card that was reset kept is written off by name.
 import { I_CONSERVED, I_DEVICE_STATE, L_STATUS, STATUS_COMPLETED, STOP_DONE } from "./abi";
 import { receiving } from "./card/framer";
+import { placingOut } from "./host/placing";
 import { settlePcie } from "./channel/pcie";
 import { writesOut } from "./kernel/device-writes";
 import { deferredLeft } from "./kernel/deferred";
@@ -64,7 +65,7 @@ export function whatIsOut(clock: u64, wasReset: bool): u32 {
     if (side == 1 && wasReset) cardWrittenOff = all;
     else n += all;
   }
-  n += writesOut;
+  n += writesOut + placingOut();
   const records = streamsLeft();
   const bytes = <u32>(unacknowledged(0) + unacknowledged(1));
   if (linkClosed) {

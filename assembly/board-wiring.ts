@@ -25,6 +25,7 @@ import {
   A_UNLZ,
   A_UP,
   A_VSOCK,
+  A_WORKER,
   A_ZERO,
   G_COMPRESS,
   DEVICE_WRITES_MAX,
@@ -88,6 +89,7 @@ import {
   S_CORE_STAGES,
   S_DESC_PREFETCH,
   S_GCM_ENGINES,
+  S_HOST_WORKERS,
   S_LZ_BAIL,
   S_LZ_BANKS,
   S_LZ_ENGINES,
@@ -189,6 +191,7 @@ import { buildProgress } from "./kernel/progress";
 import { mix } from "./kernel/random";
 import { setClock } from "./kernel/schedule";
 import { residual } from "./kernel/residual";
+import { hostStages } from "./kernel/ring";
 import { buildRoot } from "./kernel/root";
 import { buildServer } from "./kernel/server";
 import { openAccount } from "./kernel/stats";
@@ -272,6 +275,8 @@ export function wireQueues(side: u32): void {
   wireTenant(side);
   // what requests of the scanner do in memory
   if (scans && side == 0) buildFifo(0, Q_DEVICE_LANDED, 4096, U_MEMORY);
+  // buffers of the host that are free again, and what became of their records
+  if (hostStages != 0 && side == 1) buildFifo(1, Q_RELEASED, 256, U_PLACE);
   if (side != 0 || g32(G_DEVICES) == 0) return;
   buildFifo(0, Q_DEVICE_LANDED, 2048, U_MEMORY);
   buildFifo(0, Q_RELEASED, 128, U_FUNCTION);
@@ -301,7 +306,7 @@ export function wirePorts(side: u32): bool {
   buildPort(side, UP_READ + R_DESC, 512, U_UP);
   buildPort(side, UP_READ + R_TENANT, TLP_QUEUE_DEPTH, U_UP);
   buildPort(side, UP_TRANSLATE, 64, U_UP);
-  const released: u32 = side == 0 && g32(G_DEVICES) != 0 ? 64 : 0;
+  const released: u32 = side == 0 ? (g32(G_DEVICES) != 0 ? 64 : 0) : hostStages != 0 ? 448 : 0;
   buildPort(side, DOWN_POSTED, released + (st32(ST_DEPTH) == 0 ? 64 : 2 * BELLS_MAX), U_DOWN);
   buildPort(side, DOWN_COMPLETION, TAGS_MAX, U_DOWN);
   // tags and completion buffer: VSOCK, descriptors and other I/O have their own, what is left is the data's;
@@ -376,7 +381,10 @@ function buildMemory(side: u32): bool {
   );
   const num = p(side, S_MEM_WRITE_NUM);
   const den = p(side, S_MEM_WRITE_DEN);
-  const words: u64 = residual != 0 && p32(side, S_IOMMU_SETS) != 0 ? p(side, S_SRAM_SLOTS) : 0;
+  const walks = p32(side, S_IOMMU_SETS) != 0;
+  let words: u64 = residual != 0 && walks ? p(side, S_SRAM_SLOTS) : 0;
+  // payload and descriptor of every buffer of the host
+  if (hostStages != 0 && side == 1 && walks) words += 512;
   const writes = underWay + untranslated(side) + words;
   return reads && buildServer(side * 2 + 1, num, den, 0, A_MEMORY_WRITE, writes) && buildRoot(side);
 }
@@ -416,6 +424,8 @@ export function buildUnits(side: u32): void {
     if (deltas) openAccount(side, A_DELTA, STARVED);
   } else {
     openAccount(side, A_PLACE, STARVED);
+    const workers = hostStages != 0 ? p32(1, S_HOST_WORKERS) : 0;
+    for (let i: u32 = 0; i < workers; i++) openAccount(1, A_WORKER + i, STARVED);
     if (deferring) openAccount(side, A_DESC, STARVED);
     if (deferring) openAccount(side, A_READ, STARVED);
   }

@@ -80,6 +80,7 @@ import { flushPcie, stepPcie } from "./channel/pcie";
 import { stepVsock } from "./channel/vsock";
 import { buildFirmware, onHandler, poll } from "./firmware/builtin";
 import { stepFrontend } from "./host/frontend";
+import { buildPlacing, stepPlacing } from "./host/placing";
 import { endedAt, handledAt } from "./kernel/ending";
 import { buildGuest, guestMoves, stepGuest, stepGuestThere, wantsInput } from "./host/guest";
 import { buildBitmapScan, scans, serveMarks } from "./kernel/bitmap-scan";
@@ -109,6 +110,7 @@ import { orderReset } from "./kernel/order";
 import { buildResidual, firstOlder, firstUnknown, residual } from "./kernel/residual";
 import { buildNumbers, buildRecords } from "./kernel/record";
 import { buildStore } from "./kernel/record-store";
+import { buildRing, hostStages } from "./kernel/ring";
 import {
   clockOf,
   earliest,
@@ -185,6 +187,8 @@ export function build(): u32 {
   if (!buildPages() || !buildTracker() || !buildResidual() || !buildGuest(bodies)) return BUILD_MEMORY;
   if (!buildDeferred() || !buildStore() || !buildStorage() || !buildBitmapScan()) return BUILD_MEMORY;
   buildMessages(bodies && g32(G_PAGES_OVER_VSOCK) != 0);
+  buildPlacing();
+  if (!buildRing(bodies)) return BUILD_MEMORY;
   if (!buildNet()) return BUILD_MEMORY;
   buildFirmware(handshakeTicks());
   buildChoice();
@@ -443,6 +447,7 @@ function stepMemory(side: u32, t: u64): void {
 /** The front-end; when the migration has ended its time is noted and the end of the books is set. */
 function stepHost(side: u32, t: u64): void {
   stepFrontend(side, t);
+  if (hostStages != 0 && side == 1) stepPlacing(t);
   if (side == 0 && !guestRuns) wake(0, U_GUEST, t);
   if (handledAt == t) wake(side, U_CONTROL, t);
   if (justResumed) resumedEarly(t);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Stages of pages in software: which of them the cores of a card do, and what they cost; cores of hosts. */
 import * as abi from "../assembly/abi.ts";
+import { setHostCiphers } from "./params-hosts.ts";
 import type { Put } from "./params-pcie.ts";
 import type { ResolvedScenario, ResolvedSide } from "./scenario/types.ts";
 
@@ -31,32 +32,38 @@ export function gcmPerKib(s: ResolvedScenario, side: ResolvedSide): number {
   return Math.ceil((side.card.stages.gcmPerKibCycles * s.encrypt.rounds) / AES_128_ROUNDS);
 }
 
-/** STAGE_ bits of what the source's host does. */
-function hostStages({ placement: { stages } }: ResolvedScenario): number {
-  const on = (stage: "zero" | "compress"): boolean => stages[stage].at.startsWith("host");
-  return (on("zero") ? abi.STAGE_ZERO : 0) + (on("compress") ? abi.STAGE_COMPRESS : 0);
+/** STAGE_ bits of what a side's host does. */
+function hostStages({ placement: { stages } }: ResolvedScenario, index: number): number {
+  return STAGES[index]!.reduce(
+    (bits, [name, bit]) => bits + (stages[name].at.startsWith("host") ? bit : 0),
+    0,
+  );
 }
 
-function setHostStages(p: Put, { host, card }: ResolvedSide, s: ResolvedScenario): void {
-  const bits = hostStages(s);
+function setHostStages(p: Put, { host, card }: ResolvedSide, s: ResolvedScenario, index: number): void {
   const [num, den] = host.cpu.ticksPerCycle;
-  p(abi.S_HOST_STAGES, bits);
-  p(abi.S_HOST_WORKERS, s.placement.workers);
+  const beside = index === 0 && s.placement.stages.compress.at === "host-engine";
+  p(abi.S_HOST_STAGES, hostStages(s, index));
+  p(abi.S_HOST_WORKERS, index === 0 ? s.placement.workers : (s.placement.there?.workers ?? 1));
   p(abi.S_HOST_JOB, host.stages.jobCycles);
   p(abi.S_HOST_CPU_NUM, num);
   p(abi.S_HOST_CPU_DEN, den);
   p(abi.S_HOST_ZERO, host.stages.zeroPerKibCycles);
   p(abi.S_HOST_LZ, host.stages.lz4PerKibCycles);
   p(abi.S_HOST_LZ_RAW, host.stages.lz4RawPerKibCycles);
-  p(abi.S_HOST_ENGINES, s.placement.stages.compress.at === "host-engine" ? card.compressor.engines : 0);
+  p(abi.S_HOST_UNLZ, host.stages.unlz4PerKibCycles);
+  p(abi.S_HOST_GCM, Math.ceil((host.stages.gcmPerKibCycles * s.encrypt.rounds) / AES_128_ROUNDS));
+  const engines = index === 0 ? (beside ? card.compressor.engines : 0) : (s.placement.decodes?.engines ?? 0);
+  p(abi.S_HOST_ENGINES, engines);
+  setHostCiphers(p, index === 0 ? s.placement.seals : s.placement.opens, s.encrypt.rounds);
 }
 
 /** Sets them; the units in whose place the cores work are not there. */
 export function setStages(p: Put, side: ResolvedSide, s: ResolvedScenario, index: number): void {
   const cores = coreStages(s, index);
-  const bits = index === 0 ? cores | hostStages(s) : cores;
+  const bits = index === 0 ? cores | (hostStages(s, 0) & ~abi.STAGE_CRYPT) : cores;
   const { stages } = side.card;
-  if (index === 0) setHostStages(p, side, s);
+  setHostStages(p, side, s, index);
   p(abi.S_HOST_CORES, side.host.cpu.cores);
   p(abi.S_CORE_STAGES, cores);
   p(abi.S_CORE_JOB, stages.jobCycles);

@@ -2,6 +2,7 @@
 /** From a resolved scenario to the parameter block of the core: one line a parameter. */
 import * as abi from "../assembly/abi.ts";
 import { type Carrying, keptEvery } from "./carried.ts";
+import { gcmLatencyCycles, gcmRestCycles, gcmWordCycles } from "./cipher-clocks.ts";
 import type { Core } from "./core.ts";
 import { setAhead } from "./params-ahead.ts";
 import { setCoding } from "./params-coding.ts";
@@ -9,6 +10,7 @@ import { setDecrypt } from "./params-decrypt.ts";
 import { setDelta } from "./params-delta.ts";
 import { setDeviceCosts, setDevices } from "./params-devices.ts";
 import { downOf, setFailing, setFaults } from "./params-faults.ts";
+import { setHosts } from "./params-hosts.ts";
 import {
   type Put,
   putRatio,
@@ -61,25 +63,6 @@ const FRAMES_SPARE = 64;
 /** Events a vCPU's ring holds: fewer where bodies lie beside them. */
 export function ringEvents(scenario: Carrying): number {
   return keptEvery(scenario) === 0 ? 8192 : 512;
-}
-
-type Crypto = ResolvedSide["card"]["crypto"];
-
-/** Clocks that an engine gives a word: 1, or those of a block where rounds share their hardware. */
-export function gcmWordCycles(rounds: number, crypto: Crypto): number {
-  return crypto.cyclesPerRound === 0 ? 1 : crypto.cyclesPerRound * (rounds + 1);
-}
-
-/** Clocks from the last payload beat to the tag: AES pipeline, GHASH tree, last exclusive-or. */
-export function gcmLatencyCycles(rounds: number, crypto: Crypto): number {
-  const lanes = crypto.bitsPerCycle / 128;
-  const aes = crypto.cyclesPerRound === 0 ? rounds * crypto.stagesPerRound : gcmWordCycles(rounds, crypto);
-  return aes + 2 + crypto.ghashLatencyCycles * (Math.log2(lanes) + 1) + crypto.tagCycles;
-}
-
-/** Clocks that an engine rests after a record: the gap, and the drain where it holds one record at a time. */
-export function gcmRestCycles(rounds: number, crypto: Crypto): number {
-  return crypto.recordGapCycles + (crypto.interleave === "record" ? gcmLatencyCycles(rounds, crypto) : 0);
 }
 
 /** Reads that fetch one descriptor batch. */
@@ -281,6 +264,7 @@ export function setParams(core: Core, s: ResolvedScenario, pages: number, quantu
   setDecrypt(g, s);
   setAhead(core, g, s);
   setScan(core, g, s);
+  setHosts(g, s);
   setStorage(core, s.guest.storage, pages);
   for (const [index, value] of g) core.setGlobalParam(index, value);
   setSide(core, 0, s.sides.source, s);

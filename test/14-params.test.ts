@@ -3,7 +3,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { checkLinkParams, PARAM_ROWS, sameParams } from "./lib/claims/params.ts";
-import { gcmClocks } from "./lib/reference/params.ts";
+import { gcmClocks } from "./lib/reference/params-gcm.ts";
 import { ACK_LIMITS, ackLimit, linkTicksPerByte, wireTicksPerByte } from "./lib/reference/params-pcie.ts";
 import { exact } from "./lib/reference/written.ts";
 

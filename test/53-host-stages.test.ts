@@ -120,7 +120,10 @@ const REFUSED: readonly [set: string, line: RegExp][] = [
   ["compress.engine=lz4-hw", /placement\.compress: is liblz4; write compress: \{ engine: lz4-sw \}$/],
   ["placement.zero=card", /placement\.zero: comes before compress, which the host does; write host$/],
   ["placement.compress=card", /placement\.zero: leaves compress to the card; write compress: off, or host$/],
-  ["placement.encrypt=host", /placement\.encrypt: host is not known here; there are: card, card-core$/],
+  [
+    "placement.encrypt=here",
+    /placement\.encrypt: here is not known here; there are: card, card-core, host, host-engine$/,
+  ],
   ["placement.workers=17", /placement\.workers: 17 is out of range; write 1 to 16$/],
   ["placement={ workers: 2 }", /placement\.workers: have nothing to do; write zero: host, or remove it$/],
   [

@@ -17,6 +17,7 @@ import { framing } from "./mutations/framing.ts";
 import { guests } from "./mutations/guests.ts";
 import { harness } from "./mutations/harness.ts";
 import { host } from "./mutations/host.ts";
+import { hosts } from "./mutations/hosts.ts";
 import { kernel } from "./mutations/kernel.ts";
 import { link } from "./mutations/link.ts";
 import { lossy } from "./mutations/lossy.ts";
@@ -51,6 +52,7 @@ export const mutations: readonly Mutation[] = [
   card,
   engines,
   placement,
+  hosts,
   software,
   link,
   lossy,

@@ -62,6 +62,7 @@ import { ON_CARD, message } from "../kernel/message";
 import { g32, p32 } from "../kernel/params";
 import { POOL_CORES, engineBusy, engineDone, engineFree, engineJob, engineStart } from "../kernel/pool";
 import { restartAt, upAt } from "../kernel/restart";
+import { hostDecodes, hostOpens, hostStages, sealedByHost } from "../kernel/ring";
 import { wake } from "../kernel/schedule";
 import { count, enter, enterUntil } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
@@ -183,11 +184,15 @@ function dispatchRecord(side: u32, core: u32, t: u64): u32 {
 
 /**
  * Where a record goes when its handler has ended: the source seals or frames, the destination opens or
- * places; a page that is decrypted later is placed as it is.
+ * places; a page that is decrypted later, or by the host, is placed as it is.
  */
 function behindRecord(side: u32, j: Job): u32 {
   const sealed = g32(G_ENCRYPT_BITS) != 0;
-  if (j.link == 0) return sealed && (j.flags & FROM_STORE) == 0 ? Q_SEAL : Q_FRAME;
+  if (j.link == 0) {
+    const done = (j.flags & FROM_STORE) != 0 || sealedByHost(j);
+    return sealed && !done ? Q_SEAL : Q_FRAME;
+  }
+  if (hostStages != 0 && (hostOpens(j) || (!sealed && hostDecodes(j)))) return Q_PLACE;
   if (sealed) return deferring && j.kind == JOB_PAGE ? Q_PLACE : Q_OPEN;
   if (j.kind == JOB_PAGE || j.kind == JOB_DEVICE) return (j.flags & CODED) != 0 ? Q_UNLZ : Q_PLACE;
   return j.kind == JOB_ZERO ? Q_PLACE : Q_EVENT;

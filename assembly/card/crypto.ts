@@ -96,6 +96,7 @@ import {
 } from "../kernel/pool";
 import { linkOf, tagAt, writeHeader } from "../kernel/record";
 import { isOfStore, sealsForStore } from "../kernel/record-store";
+import { hostDecodes, hostStages } from "../kernel/ring";
 import { wake } from "../kernel/schedule";
 import { broken, count, enter, evaluates, sample } from "../kernel/stats";
 import { edgeAfter, edgeAt, spanTicks } from "../kernel/time";
@@ -377,6 +378,7 @@ export function refuse(side: u32, index: u32, j: Job, t: u64): void {
 
 /** The queue behind decryption. */
 export function behindOpen(j: Job): u32 {
+  if (hostStages != 0 && hostDecodes(j)) return Q_PLACE;
   if (j.kind == JOB_PAGE || j.kind == JOB_DEVICE) return (j.flags & CODED) != 0 ? Q_UNLZ : Q_PLACE;
   return j.kind == JOB_ZERO ? Q_PLACE : Q_EVENT;
 }

@@ -21,6 +21,9 @@
 //   descriptors.
 // A page that is decrypted later (kernel/deferred) is written as its record came, in ceil(bytes / MPS) writes
 //   of whole words, and again when it is plain; the second time it does not count for the firmware's round.
+// A record for the host (kernel/ring) is written to one of its buffers, in ceil(bytes / MPS) writes of whole
+//   words, when one is free; one clock after the last of them its descriptor is put behind it, through the
+//   posted port of the descriptors. It counts as placed when the card hears that its buffer is free again.
 // Numbers: card preset `dma.*`.
 import {
   A_PLACE,
@@ -51,9 +54,10 @@ import {
   U_MEMORY,
   U_PLACE,
   W_PCIE,
+  W_WORKERS,
 } from "../abi";
 import { nextRun, runBytes, runStart, xbzrleDecode } from "../codec/xbzrle";
-import { LANDED_AT, addressOf } from "../kernel/address";
+import { BUFFERS_AT, BUFFER_DESCRIPTORS_AT, LANDED_AT, addressOf } from "../kernel/address";
 import { completing, writeDone } from "../kernel/completion";
 import { becomesPlain, deferring, keepRecord, plainHandedOver } from "../kernel/deferred";
 import { deviceComes, several } from "../kernel/guests";
@@ -62,6 +66,7 @@ import { head, pop, queue, ready } from "../kernel/fifo";
 import {
   CARRIED,
   DELTA,
+  HOSTED,
   JOB_DEVICE,
   JOB_PAGE,
   JOB_ZERO,
@@ -82,6 +87,16 @@ import { UP_POSTED, portFull, portLacks, put } from "../kernel/port";
 import { placedAdd } from "../kernel/progress";
 import { tagAt } from "../kernel/record";
 import { handOver, pageLanded, residual } from "../kernel/residual";
+import {
+  bufferLanded,
+  buffersBack,
+  descriptorBytes,
+  fillBuffer,
+  forHost,
+  hostStages,
+  noBuffer,
+  takeBuffer,
+} from "../kernel/ring";
 import { wake } from "../kernel/schedule";
 import { broken, count, enter, evaluates, sample } from "../kernel/stats";
 import { edgeAfter } from "../kernel/time";
@@ -121,6 +136,7 @@ export function buildPlacer(side: u32): void {
 
 export function stepPlacer(side: u32, t: u64): void {
   const w = writer(side);
+  if (hostStages != 0 && side == 1) buffersBack(t);
   if (w.busy == RUNS) {
     stepRuns(side, w, t);
     return;
@@ -147,6 +163,10 @@ export function stepPlacer(side: u32, t: u64): void {
 function place(side: u32, w: Writer, t: u64): void {
   const index = head(queue(side, Q_PLACE));
   const j = job(side, index);
+  if (forHost(j)) {
+    placeInBuffer(side, w, j, t);
+    return;
+  }
   if ((j.flags & SPOILT) != 0) broken(I_TAG, j.pfn, j.nonce, t);
   const fresh = j.kind == JOB_ZERO && placedVersion(j.pfn) == ABSENT;
   const same = (j.flags & DELTA) != 0 && j.bytes == 0;
@@ -183,6 +203,32 @@ function place(side: u32, w: Writer, t: u64): void {
     if (!fresh) put(side, UP_POSTED + R_DATA, addressOf(j.pfn), bytes, w.index, landing, next);
     if (w.handed == t) leave(side, w, t);
   }
+  enter(side, A_PLACE, BUSY, t);
+  wake(side, U_PLACE, w.busy != 0 ? w.handed : w.next);
+}
+
+/** Begins a record for the host, when one of its buffers is free. */
+function placeInBuffer(side: u32, w: Writer, j: Job, t: u64): void {
+  if (noBuffer()) {
+    enter(side, A_PLACE, W_WORKERS, t);
+    return;
+  }
+  if (portFull(side, UP_POSTED + R_DATA) || portLacks(side, UP_POSTED + R_DESC, 1)) {
+    enter(side, A_PLACE, W_PCIE, t);
+    return;
+  }
+  w.index = pop(queue(side, Q_PLACE));
+  w.busy = PAGE;
+  j.flags |= HOSTED;
+  j.wait = takeBuffer();
+  const bytes = (j.bytes + 3) & ~3;
+  const writes = max<u32>(1, (bytes + p32(side, S_PCIE_MPS) - 1) / p32(side, S_PCIE_MPS));
+  w.handed = edgeAfter(side * 2, t, (writes - 1) * w.issue);
+  w.next = edgeAfter(side * 2, t, writes * w.issue);
+  if (isDefined(TIMELINE)) onItsWay(P_PLACED, side, j, t, w.index, bytes == 0 ? 0 : writes);
+  const at = BUFFERS_AT + ((<u64>j.wait) << 12);
+  if (bytes != 0) put(side, UP_POSTED + R_DATA, at, bytes, w.index, 0, edgeAfter(side * 2, t, 1));
+  if (w.handed == t) leave(side, w, t);
   enter(side, A_PLACE, BUSY, t);
   wake(side, U_PLACE, w.busy != 0 ? w.handed : w.next);
 }
@@ -249,6 +295,10 @@ function pass(side: u32, index: u32, j: Job, t: u64): void {
 function leave(side: u32, w: Writer, t: u64): void {
   const j = job(side, w.index);
   w.busy = 0;
+  if ((j.flags & HOSTED) != 0) {
+    leaveToHost(side, w.index, j, t);
+    return;
+  }
   if (carries(j.pfn)) {
     if (j.kind == JOB_ZERO) memory.fill(placedPage(j.pfn), 0, PAGE_BYTES);
     else if ((j.flags & DELTA) != 0)
@@ -272,11 +322,26 @@ function leave(side: u32, w: Writer, t: u64): void {
   placedAdd(side, j.kind, j.bytes, t);
 }
 
+/** The last write of a record for the host has been handed to the link: its descriptor follows. */
+function leaveToHost(side: u32, index: u32, j: Job, t: u64): void {
+  fillBuffer(j.wait, j, j.slotIn == NO_SLOT ? 0 : slotAt(side, j.slotIn), tagAt(side, index));
+  if (j.slotIn != NO_SLOT) freeSlot(side, j.slotIn);
+  j.slotIn = NO_SLOT;
+  const at = BUFFER_DESCRIPTORS_AT + ((<u64>j.wait) << 6);
+  const next = edgeAfter(side * 2, t, 1);
+  put(side, UP_POSTED + R_DESC, at, descriptorBytes(j), index, LAND_PAGE, next);
+}
+
 /** Takes pages whose last write has landed in host memory. */
 export function landPages(side: u32, t: u64): void {
   while (ready(queue(side, Q_LANDED), t)) {
     const index = pop(queue(side, Q_LANDED));
     const j = job(side, index);
+    if ((j.flags & HOSTED) != 0) {
+      bufferLanded(j.wait, t);
+      freeJob(side, index);
+      continue;
+    }
     if ((j.flags & RESIDUAL) != 0) pageLanded(j.pfn, t);
     if ((j.flags & KEPT) != 0) becomesPlain(j, t);
     else {

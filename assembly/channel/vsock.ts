@@ -39,6 +39,7 @@ import {
   P_FOUND,
   P_OUT,
   P_READ,
+  P_SEALED,
   P_SORTED,
   Q_ADDRESS,
   Q_DOORBELL,
@@ -47,6 +48,7 @@ import {
   Q_TO_HOST,
   Q_VSOCK_ANSWER,
   Q_ZERO,
+  RECORD_TAG_BYTES,
   R_VSOCK,
   STARVED,
   S_PCIE_MPS,
@@ -96,6 +98,9 @@ import {
 import { keeps, deviceState } from "../kernel/pages";
 import { g, g32, p32 } from "../kernel/params";
 import { UP_POSTED, UP_READ, issueRead, portFull, put } from "../kernel/port";
+import { tagAt } from "../kernel/record";
+import { hostSeals, sealedByHost } from "../kernel/ring";
+import { tagIn } from "../kernel/sealing";
 import { wake } from "../kernel/schedule";
 import { count, enter, sample } from "../kernel/stats";
 import { bufferFits, finishRead, tagsFree } from "../kernel/tags";
@@ -275,6 +280,7 @@ function takeData(side: u32, q: Virtqueue, m: Message, pages: u32, t: u64): void
         memory.copy(slotAt(side, j.slotIn), bodyOf(q.slot) + i * PAGE_BYTES, PAGE_BYTES);
       }
       if (p32(side, S_HOST_STAGES) != 0) takeStaged(side, j, load<u32>(at, 12));
+      if (hostSeals) takeSealed(index, j, m.c + i, tagIn(bodyOf(q.slot), i));
     }
     if (i == 0) copy.d = ((<u64>pages) << 32) | index;
     else job(side, last).wait = index;
@@ -297,6 +303,12 @@ function takeStaged(side: u32, j: Job, size: u32): void {
   j.slotIn = NO_SLOT;
 }
 
+/** A record that the host has sealed brings its number and its tag. */
+function takeSealed(index: u32, j: Job, number: u64, tag: usize): void {
+  j.nonce = number;
+  if ((j.flags & CARRIED) != 0) memory.copy(tagAt(0, index), tag, RECORD_TAG_BYTES);
+}
+
 /** Where pages and device state that came in a message go: what the host has coded passes the engines by. */
 function behindMessage(side: u32): u32 {
   return p32(side, S_HOST_STAGES) != 0 ? Q_RECORD : Q_ZERO;
@@ -306,9 +318,11 @@ function behindMessage(side: u32): u32 {
 function staged(side: u32, j: Job, t: u64, next: u64): void {
   if (p32(side, S_HOST_STAGES) == 0) return;
   onItsWay(P_SORTED, side, j, t, j.kind == JOB_ZERO ? 1 : 0, 0);
-  if (j.kind == JOB_ZERO) return;
-  onItsWay(P_CODED, side, j, t, j.bytes, 0);
-  onItsWay(P_OUT, side, j, next, U_COMPRESS, 0);
+  if (j.kind != JOB_ZERO) {
+    onItsWay(P_CODED, side, j, t, j.bytes, 0);
+    onItsWay(P_OUT, side, j, next, U_COMPRESS, 0);
+  }
+  if (sealedByHost(j)) onItsWay(P_SEALED, side, j, t, j.nonce, 0);
 }
 
 /** The message is on the card: an address batch, pages for the pipeline, or an event for the firmware. */

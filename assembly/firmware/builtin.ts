@@ -91,6 +91,7 @@ import { giveNumber } from "../kernel/record";
 import { storing } from "../kernel/record-store";
 import { residual } from "../kernel/residual";
 import { forgotten, restarting } from "../kernel/restart";
+import { sealedByHost } from "../kernel/ring";
 import { wake } from "../kernel/schedule";
 import { booksClosed, counted } from "../kernel/stats";
 import { report, troubleOf, troubleTold, troubled } from "../kernel/trouble";
@@ -140,6 +141,7 @@ function onRecord(side: u32, index: u32, q: u32, t: u64): void {
   if (j.link == 0) {
     if (storing) numberRecord(side, j);
     else giveNumber(side, j);
+    if (!sealedByHost(j)) giveNumber(side, j);
     if (asking && side == 0) remember(j);
   }
   pushHeld(queue(side, q), index, next(side, t));

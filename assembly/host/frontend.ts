@@ -57,6 +57,8 @@ import {
   Q_MSIX,
   REASON_CANCELLED,
   REASON_ROUNDS,
+  RECORD_HEADER_BYTES,
+  RECORD_TAG_BYTES,
   RESIDUAL_AFTER,
   RL_END,
   RL_NEW_DIRTY,
@@ -78,6 +80,7 @@ import {
   T_READ,
   U_FRONTEND,
 } from "../abi";
+import { gcmSeal } from "../codec/gcm";
 import { handedBytes } from "../codec/handed";
 import {
   guestMoves as storageMoves,
@@ -153,6 +156,7 @@ import {
   several,
   turn,
 } from "../kernel/guests";
+import { CODED, JOB_PAGE, JOB_ZERO } from "../kernel/jobs";
 import { logged, note, noteRound, roundNote } from "../kernel/log";
 import {
   Message,
@@ -168,6 +172,7 @@ import { deviceBytes, keeps, sizedByWord, sourcePage, sourceVersion, sourceWord 
 import { g, g32, p, p32 } from "../kernel/params";
 import { storing, tellWritten } from "../kernel/record-store";
 import { residual, sourceReleased } from "../kernel/residual";
+import { hostSeals } from "../kernel/ring";
 import {
   askedToFlush,
   buildScanDriver,
@@ -177,6 +182,7 @@ import {
   startTicks,
 } from "../kernel/scan-driver";
 import { beginRound, moved, nextTurn, toResume } from "../kernel/round";
+import { buildSealing, headerOf, ivOf, numberPages, tagIn } from "../kernel/sealing";
 import { wake } from "../kernel/schedule";
 import { heardOfPages, mapped, readingTicks, release, resumedEarly, serve, whole } from "../kernel/serving";
 import { broken, count, counted, enter, evaluates } from "../kernel/stats";
@@ -216,6 +222,7 @@ export function buildFrontend(side: u32): void {
   if (side == 0) {
     buildCpu();
     buildWorkers();
+    buildSealing();
     buildScanDriver();
     buildStoreDriver();
   }
@@ -375,7 +382,8 @@ function sendPages(side: u32, f: Frontend, t: u64): bool {
   let bytes: u32 = n * (8 + PAGE_BYTES);
   if (staged) {
     // each with its length
-    bytes = n * 12;
+    bytes = n * (hostSeals ? RECORD_HEADER_BYTES + RECORD_TAG_BYTES : 12);
+    if (hostSeals) m.c = numberPages(n, t);
     beginPages();
   }
   let bit: u32 = 0;
@@ -393,6 +401,7 @@ function sendPages(side: u32, f: Frontend, t: u64): bool {
       store<u32>(at, size, 12);
       workAt(size);
       bytes += size;
+      if (hostSeals && from != 0) sealPage(m, i, to);
     } else if (from != 0) memory.copy(to, from, PAGE_BYTES);
   }
   if (staged) f.done += endPages(t) - t;
@@ -402,6 +411,18 @@ function sendPages(side: u32, f: Frontend, t: u64): bool {
   m.bytes = bytes;
   f.done += copyTicks(side, m.bytes);
   return true;
+}
+
+/** Seals page i of a message, which lies at `to`. */
+function sealPage(m: Message, i: u32, to: usize): void {
+  const at = bitsOf(m) + i * PAGE_ENTRY;
+  const size = load<u32>(at, 12);
+  const number = m.c + i;
+  const coded = size != 0 && size < PAGE_BYTES;
+  const kind = size == 0 ? JOB_ZERO : JOB_PAGE;
+  const header = headerOf(load<u32>(at), number, size, coded ? CODED : 0, kind, load<u32>(at, 4));
+  const tag = tagIn(to - i * PAGE_BYTES, i);
+  gcmSeal(1, ivOf(1, number), header, RECORD_HEADER_BYTES, to, to, size, tag);
 }
 
 /** All addresses of the round have been sent: says how many pages they were. */

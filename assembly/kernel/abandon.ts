@@ -35,9 +35,11 @@ import { BACK, ENDED, Frontend, WAIT_DONE, WAIT_START, WORKING, pagesLeft, work 
 import { logged, note } from "./log";
 import { Message, PAGE_ENTRY, bitsOf } from "./message";
 import { g, p } from "./params";
+import { hostSeals } from "./ring";
 import { wake } from "./schedule";
 import { count } from "./stats";
 import { restoreBatch, restorePage, settleMarks } from "./tracker";
+import { recordDropped } from "./trouble";
 
 /** When the migration is cancelled; no earlier than NEVER when it is not. */
 // @ts-ignore: decorator
@@ -103,6 +105,8 @@ export function unsend(f: Frontend, m: Message): void {
     else restoreBatch(<u32>m.a, bitsOf(m));
   } else if (m.kind == M_PAGES) {
     n = m.a;
+    // numbers that were used are not used again
+    if (hostSeals) for (let i: u32 = 0; i < <u32>n; i++) recordDropped();
     for (let i: u32 = 0; i < <u32>n; i++) restorePage(load<u32>(bitsOf(m) + i * PAGE_ENTRY));
   }
   f.announced -= <u32>n;

@@ -12,6 +12,9 @@ export const COMPLETIONS_AT: u64 = 0x4000_0020_0000;
 export const RECORDS_AT: u64 = 0x4000_0030_0000;
 /** A bit a page that has landed after the resume: words that the card writes behind the pages. */
 export const LANDED_AT: u64 = 0x4000_1000_0000;
+/** Buffers of the destination's host for records (kernel/ring), a page each, and their descriptors. */
+export const BUFFERS_AT: u64 = 0x4000_2000_0000;
+export const BUFFER_DESCRIPTORS_AT: u64 = 0x4000_3000_0000;
 /** Buffers of other I/O of the card. */
 export const TENANT_AT: u64 = 0x4001_0000_0000;
 

@@ -67,15 +67,15 @@ export const KEPT: u32 = 0x10000;
 export const ASKED: u32 = 0x20000;
 export const AUTHENTIC: u32 = 0x40000;
 export const RETURNED: u32 = 0x80000; // an engine has left it to software
+export const HOSTED: u32 = 0x100000; // it goes to a buffer of the host (kernel/ring)
 // a page whose record is stored ahead of the request; a record that comes from there (kernel/record-store)
 export const TO_STORE: u32 = 0x1000000;
 export const FROM_STORE: u32 = 0x2000000;
 
 // each has a bit of its own
-const FLAGS: u32 =
-  CODED + CARRIED + FINAL + SPOILT + DELTA + RESIDUAL + URGENT + KEPT + ASKED + AUTHENTIC + RETURNED;
-if (popcnt<u32>(FLAGS) != 11) ERROR("two flags of a job are one");
-if ((FLAGS & (TO_STORE | FROM_STORE)) != 0) ERROR("flags of the store");
+const OF_PAGE: u32 = CODED + CARRIED + FINAL + SPOILT + DELTA + RESIDUAL + URGENT + KEPT + ASKED;
+const FLAGS: u32 = OF_PAGE + AUTHENTIC + RETURNED + HOSTED + TO_STORE + FROM_STORE;
+if (popcnt<u32>(FLAGS) != 14) ERROR("two flags of a job are one");
 
 if (offsetof<Job>() != 64) ERROR("job record is not 64 bytes");
 

@@ -64,6 +64,13 @@ export function giveNumber(side: u32, j: Job): void {
   j.nonce = s.given;
 }
 
+/** Numbers for n records that the source's host seals, of those of link B; returns the first. */
+export function giveNumbers(n: u32): u64 {
+  const s = numbers(0, 1);
+  s.given += n;
+  return s.given - n + 1;
+}
+
 /** The record of this number has come out of the stream that `side` sends: each comes once. */
 export function receiveNumber(side: u32, link: u32, number: u64, t: u64): void {
   const s = numbers(side, link);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cores of the source's host that work at stages of pages before the front-end hands them over (`placement`:
-// zero and compress at `host`, compress at `host-engine`).
+// zero, compress and encrypt at `host`, compress and encrypt at `host-engine`).
 //
 // Models: up to 16 workers that share the pages of a message, in order, each to the worker that is free first
 //   (of equals the lowest); an engine beside the host's CPU (QAT, IAA) that a worker submits a page to. All
 //   begin at t; the front-end sleeps until the last page is done, then copies them into its message.
 // How long: zero filter job + ceil(n x zeroPerKiB / 1024) cycles of the host's clock, n = 4096 of a zero
 //   page and 64 of any other; liblz4 job + 4 x its cost of a KiB; a submission job cycles, and then the
-//   engine that is free first for 4096 bytes at its rate. So W workers and E engines have min(W / cycles,
+//   engine that is free first for 4096 bytes at its rate; AES-GCM by kernel/host-costs, of every page, a zero
+//   one too, and in an engine after that of compression. So W workers and E engines have min(W / cycles,
 //   E x rate / 4096) pages a second at most, less the time in which the front-end copies and tells.
 // Leaves out: pages of two messages side by side, that workers wake up, caches, memory of the buffers,
 //   polling for an engine's answer, device state (which is handed over as it stands).
@@ -15,16 +16,18 @@
 import {
   A_FRONTEND,
   BUSY,
+  C_BESIDE_TICKS,
   C_HOST_TICKS,
   C_STAGE_COMPRESS,
+  C_STAGE_CRYPT,
   C_STAGE_ZERO,
+  ENGINES_MAX,
   PAGE_BYTES,
   STAGE_COMPRESS,
+  STAGE_CRYPT,
   STAGE_ZERO,
-  S_HOST_CPU_DEN,
-  S_HOST_CPU_NUM,
+  S_HOST_CIPHERS,
   S_HOST_ENGINES,
-  S_HOST_JOB,
   S_HOST_LZ,
   S_HOST_LZ_RAW,
   S_HOST_STAGES,
@@ -38,6 +41,7 @@ import {
   ZERO_GLANCE,
 } from "../abi";
 import { coreStops, coreWorks, coresWork, shared } from "./cpu";
+import { cipherTicks, coreTicks, gcmTicks, submitTicks, tagTicks } from "./host-costs";
 import { p, p32 } from "./params";
 import { count, enter, enterUntil } from "./stats";
 import { spanTicks } from "./time";
@@ -46,10 +50,13 @@ import { spanTicks } from "./time";
 const BESIDE_MAX: u32 = 64;
 const ENDS = memory.data(128, 16); // of workers, ticks after the beginning
 const BESIDE = memory.data(512, 16); // of engines
+const CIPHERS = memory.data(128, 16); // of engines that encrypt
+// when the last tag is known
+let tagged: u64 = 0;
 /** Until when the front-end sleeps. */
 export let asleepUntil: u64 = 0;
 
-if (WORKERS_MAX * 8 != 128 || BESIDE_MAX * 8 != 512) ERROR("workers");
+if (WORKERS_MAX * 8 != 128 || ENGINES_MAX * 8 != 128 || BESIDE_MAX * 8 != 512) ERROR("workers");
 
 export function buildWorkers(): void {
   asleepUntil = 0;
@@ -82,6 +89,8 @@ export function codesPages(): bool {
 export function beginPages(): void {
   memory.fill(ENDS, 0, 128);
   memory.fill(BESIDE, 0, 512);
+  memory.fill(CIPHERS, 0, 128);
+  tagged = 0;
 }
 
 /** The one of n that is free first. */
@@ -91,12 +100,13 @@ function first(at: usize, n: u32): usize {
   return best;
 }
 
-function ticksOf(cycles: u32): u64 {
-  return spanTicks(cycles, p(0, S_HOST_CPU_NUM), p(0, S_HOST_CPU_DEN));
-}
-
-function cost(bytes: u32, perKib: u32): u64 {
-  return ticksOf(p32(0, S_HOST_JOB) + (bytes * p32(0, perKib) + 1023) / 1024);
+/** The engine of n that is free first has a page from t on for so long: until when. */
+function occupies(engines: usize, n: u32, ticks: u64, t: u64): u64 {
+  const engine = first(engines, n);
+  const free = load<u64>(engine);
+  const done = (free > t ? free : t) + ticks;
+  store<u64>(engine, done);
+  return done;
 }
 
 /** The next page of the message, which is handed over in so many bytes. */
@@ -105,30 +115,39 @@ export function workAt(size: u32): void {
   const stages = p32(0, S_HOST_STAGES);
   let ticks: u64 = 0;
   if ((stages & STAGE_ZERO) != 0) {
-    ticks = cost(size == 0 ? PAGE_BYTES : ZERO_GLANCE, S_HOST_ZERO);
+    ticks = coreTicks(0, size == 0 ? PAGE_BYTES : ZERO_GLANCE, S_HOST_ZERO);
     count(0, C_STAGE_ZERO, ticks);
   }
   const engines = p32(0, S_HOST_ENGINES);
   const beside = engines != 0 && codesPages();
   if (size != 0 && codesPages()) {
     const coding = beside
-      ? ticksOf(p32(0, S_HOST_JOB))
-      : cost(PAGE_BYTES, size < PAGE_BYTES ? S_HOST_LZ : S_HOST_LZ_RAW);
+      ? submitTicks(0)
+      : coreTicks(0, PAGE_BYTES, size < PAGE_BYTES ? S_HOST_LZ : S_HOST_LZ_RAW);
     count(0, C_STAGE_COMPRESS, coding);
     ticks += coding;
   }
-  const end = load<u64>(worker) + ticks;
+  const ciphers = p32(0, S_HOST_CIPHERS);
+  if ((stages & STAGE_CRYPT) != 0) {
+    const sealing = ciphers != 0 ? submitTicks(0) : gcmTicks(0, size);
+    count(0, C_STAGE_CRYPT, sealing);
+    ticks += sealing;
+  }
+  let end = load<u64>(worker) + ticks;
   store<u64>(worker, end);
-  if (size == 0 || !beside) return;
-  const engine = first(BESIDE, engines);
-  const free = load<u64>(engine);
-  const span = spanTicks(PAGE_BYTES, p(0, S_LZ_SPAN_NUM), p(0, S_LZ_SPAN_DEN));
-  store<u64>(engine, (free > end ? free : end) + span);
+  if (size != 0 && beside) {
+    const span = spanTicks(PAGE_BYTES, p(0, S_LZ_SPAN_NUM), p(0, S_LZ_SPAN_DEN));
+    end = occupies(BESIDE, engines, span, end);
+  }
+  if (ciphers == 0) return;
+  const span = cipherTicks(0, size);
+  count(0, C_BESIDE_TICKS, span);
+  tagged = max<u64>(tagged, occupies(CIPHERS, ciphers, span, end) + tagTicks(0));
 }
 
 /** All pages of the message have been shared out at t: when the last one is done. */
 export function endPages(t: u64): u64 {
-  let last: u64 = 0;
+  let last: u64 = tagged;
   for (let i: u32 = 0; i < WORKERS_MAX; i++) last = max<u64>(last, load<u64>(ENDS + (i << 3)));
   for (let i: u32 = 0; i < BESIDE_MAX; i++) last = max<u64>(last, load<u64>(BESIDE + (i << 3)));
   if (shared) coresWork(ENDS, WORKERS_MAX);

@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Where to compress: on cores of the host, an engine beside them, cores of the card, its engines? */
+/**
+ * Where to compress: on cores of the host, an engine beside them, cores of the card, its engines? And where
+ * to encrypt too, and to decrypt and decode: on both hosts, engines beside both, or those of both cards?
+ */
 import { counter, type Experiment, run, unless } from "./lib.ts";
 
 const PLACES = ["host", "host-engine", "card-core", "card"] as const;
-type Place = (typeof PLACES)[number];
+const SEALED = ["hosts", "host-engines", "cards"] as const;
+type Place = (typeof PLACES)[number] | (typeof SEALED)[number];
+
+/** Every stage but the zero filter at one kind of place. */
+function at(place: string): Record<string, string> {
+  return { compress: place, encrypt: place, decrypt: place, decompress: place };
+}
 
 /** Of each place: how it is written. */
 const KEYS: Readonly<Record<Place, object>> = {
@@ -19,10 +28,23 @@ const KEYS: Readonly<Record<Place, object>> = {
   },
   "card-core": { placement: { zero: "card-core", compress: "card-core" }, compress: { engine: "lz4-sw" } },
   card: { compress: { engine: "lz4-hw" } },
+  hosts: {
+    placement: { ...at("host"), zero: "host", workers: 3, destinationWorkers: 3 },
+    compress: { engine: "lz4-sw" },
+    internal: { pages: "vsock" },
+    encrypt: {},
+  },
+  "host-engines": {
+    placement: { ...at("host-engine"), zero: "host" },
+    compress: { engine: "qat-gen4" },
+    internal: { pages: "vsock" },
+    encrypt: { engine: "qat-8950" },
+  },
+  cards: { compress: { engine: "lz4-hw" }, encrypt: {} },
 };
 
 /** MHz of the host, cycles of a job and of a KiB that is coded or stays raw: assumed, snb-e5-2630. */
-const HOST = { mhz: 2300, job: 500, coded: 3400, raw: 600 };
+const HOST = { mhz: 2300, job: 500, coded: 3400, raw: 600, decoded: 670, sealed: 790 };
 /** Of a core of card dpu-ref. */
 const CARD = { mhz: 1500, job: 300, coded: 6144, raw: 1024, cores: 4 };
 const VCPUS = 4;
@@ -38,6 +60,11 @@ interface Line {
   readonly totalMs: number;
   /** Of compression, whose cores they are. */
   readonly codingMs: number;
+  /** Of the destination's host, at stages of pages, and what those are at least. */
+  readonly thereMs: number;
+  readonly leastThereMs: number;
+  /** Of the source's host, encryption. */
+  readonly sealingMs: number;
   /** Of the source's host, all that it works. */
   readonly coreMs: number;
 }
@@ -47,43 +74,57 @@ function line(where: Place): Line {
   const mix = { zero: 20, text: 50, random: 30 };
   const generate = { memory: "64 MiB", rate: "20000 /s", workingSet: "4 MiB", mix };
   const result = run({
-    ...KEYS[where],
     guest: { generate, vcpus: VCPUS, deviceState: "1 MiB" },
     source: { host: { preset: "snb-e5-2630", cpu: { cores: VCPUS } } },
     tracker: { kind: "bitmap" },
     encrypt: "off",
+    ...KEYS[where],
     migration: { downtimeLimit: "5 ms", maxRounds: 6, onTimeout: "force" },
   });
   const { migration, guest, hostCpu } = result;
   const [first] = migration.rounds;
   const pages = first!.normalPages;
   const text = (pages * mix.text) / (mix.text + mix.random);
-  const cost = ({ job, coded, raw, mhz }: typeof HOST): number =>
+  const cost = ({ job, coded, raw, mhz }: Omit<typeof HOST, "decoded" | "sealed">): number =>
     (pages * job + 4 * (text * coded + (pages - text) * raw)) / mhz / 1000;
-  const least = { host: cost(HOST) / 3, "host-engine": 0, "card-core": cost(CARD) / CARD.cores, card: 0 };
+  const least = where === "host" ? cost(HOST) / 3 : where === "card-core" ? cost(CARD) / CARD.cores : 0;
+  // a record opened each, its raw pages whole; text decoded, and a submission for either at an engine
+  const opened = pages * HOST.job + 4 * (pages - text) * HOST.sealed;
+  const there = (opened + text * (HOST.job + 4 * HOST.decoded)) / HOST.mhz / 1000;
+  const submitted = ((pages + text) * HOST.job) / HOST.mhz / 1000;
+  const ms = (name: string): number => counter(result, name) / 1e6;
+  const atHosts = where === "hosts" || where === "host-engines";
   return {
     where,
     slowdownPercent: 100 * guest.slowdown!,
     downtimeMs: migration.downtimeNs! / 1e6,
     roundMs: first!.durationNs / 1e6,
-    leastMs: least[where],
+    leastMs: least,
     totalMs: migration.totalTimeNs / 1e6,
-    codingMs: counter(result, "source.stages.compressNs") / 1e6,
+    codingMs: ms("source.stages.compressNs"),
+    thereMs: ms("destination.stages.cryptNs") + ms("destination.stages.decompressNs"),
+    leastThereMs: where === "hosts" ? there : atHosts ? submitted : 0,
+    sealingMs: where === "card-core" ? 0 : ms("source.stages.cryptNs"),
     coreMs: 1000 * hostCpu.sourceCoreSeconds,
   };
 }
 
 export const experiment: Experiment<Line> = {
   name: "placement-sweep",
-  question: "Where to compress: on cores of the host, an engine beside them, cores of the card, its engines?",
+  question:
+    "Where to compress, and to encrypt, decrypt and decode: on cores of hosts, engines beside them, " +
+    "cores of the card, its engines?",
   expected:
     "Cores take pages x cycles / cores at least; on the card, whose filter and firmware take the rest, 1.1 " +
     "times that. Host cores work most and slow a guest that has them most, an engine less, cards hardly; " +
-    "the card's engines are first.",
-  rows: () => PLACES.map(line),
+    "the card's engines are first. Hosts that encrypt work longer by that at the source, and by opening " +
+    "and decoding every page at the destination; engines beside them leave them the submissions, cards " +
+    "nothing.",
+  rows: () => [...PLACES, ...SEALED].map(line),
   misses: (rows) => {
     const of = (where: Place): Line => rows.find((row) => row.where === where)!;
     const [host, engine, cores, card] = PLACES.map(of) as [Line, Line, Line, Line];
+    const [hosts, engines, cards] = SEALED.map(of) as [Line, Line, Line];
     const falls = (key: "coreMs" | "slowdownPercent", by: number): string[] =>
       unless(
         host[key] > by * engine[key] && engine[key] > by * Math.max(cores[key], card[key]),
@@ -91,6 +132,25 @@ export const experiment: Experiment<Line> = {
       );
     return [
       ...falls("coreMs", 1.5),
+      ...[hosts, engines].flatMap(({ where, thereMs, leastThereMs }) =>
+        unless(thereMs >= leastThereMs, `${where}: ${thereMs} ms there, ${leastThereMs} at least`),
+      ),
+      ...unless(
+        hosts.thereMs > 1.5 * engines.thereMs && cards.thereMs === 0,
+        `there: ${hosts.thereMs}, ${engines.thereMs}, ${cards.thereMs} ms do not fall`,
+      ),
+      ...unless(
+        hosts.sealingMs > 1.5 * engines.sealingMs && cards.sealingMs === 0,
+        `sealing: ${hosts.sealingMs}, ${engines.sealingMs}, ${cards.sealingMs} ms do not fall`,
+      ),
+      ...unless(
+        hosts.coreMs > engines.coreMs && engines.coreMs > 1.5 * cards.coreMs,
+        `hosts work ${hosts.coreMs}, ${engines.coreMs}, ${cards.coreMs} ms`,
+      ),
+      ...unless(
+        cards.totalMs < Math.min(hosts.totalMs, engines.totalMs),
+        `cards take ${cards.totalMs} ms, ${hosts.totalMs} and ${engines.totalMs} hosts`,
+      ),
       ...falls("slowdownPercent", 1.5),
       ...unless(
         cores.roundMs >= cores.leastMs && cores.roundMs < 1.1 * cores.leastMs,

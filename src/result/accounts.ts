@@ -50,6 +50,12 @@ export const ACCOUNTS: readonly AccountSpec[] = [
   { at: abi.A_OPEN, count: abi.ENGINES_MAX, name: "card.crypto.open", text: "a decrypting AES-GCM engine" },
   { at: abi.A_UNLZ, count: abi.ENGINES_MAX, name: "card.decompressor", text: "a decompressor engine" },
   { at: abi.A_PLACE, count: 1, name: "card.dma.write", text: "DMA write engine" },
+  {
+    at: abi.A_WORKER,
+    count: abi.WORKERS_MAX,
+    name: "host.worker",
+    text: "a core of the destination's host that opens, decodes and places pages",
+  },
 ];
 
 /** What a waiting unit waits for, by accounting state. */

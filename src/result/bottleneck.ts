@@ -35,7 +35,9 @@ const SHARES_MAX = 12;
 /** Busy means something else here: the guest runs, a fetch is out. */
 const NO_RESOURCE = /\.(guest|descriptors)$/;
 
+/** Workers of the source's host have no account of their own: the front-end that sleeps for them is one. */
 function isLimit(unit: string, state: number): boolean {
+  if (state === abi.W_WORKERS) return unit.endsWith("host.frontend");
   return LIMITS.has(state) || (state === abi.W_WINDOW && unit.endsWith("link.tx"));
 }
 

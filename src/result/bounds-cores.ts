@@ -19,6 +19,11 @@ export function onCores(
   return s.placement.stages[stage].at === "card-core";
 }
 
+/** Whether a stage is done by a host, whose bound is left out. */
+export function onHosts(s: ResolvedScenario, stage: "encrypt" | "decrypt" | "decompress"): boolean {
+  return s.placement.stages[stage].at.startsWith("host");
+}
+
 function ticksOf({ card }: ResolvedSide, cycles: number): number {
   const [num, den] = card.control.ticksPerCycle;
   return (cycles * num) / den / card.control.cores;

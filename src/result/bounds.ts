@@ -8,17 +8,11 @@
  * picosecond and compared with a margin of 1e-9.
  */
 import * as abi from "../../assembly/abi.ts";
+import { gcmLatencyCycles, gcmRestCycles, gcmWordCycles } from "../cipher-clocks.ts";
 import type { Clairvoyant } from "../clairvoyant.ts";
-import {
-  frameBytes,
-  gcmLatencyCycles,
-  gcmRestCycles,
-  gcmWordCycles,
-  keptTags,
-  segmentBytes,
-} from "../params.ts";
+import { frameBytes, keptTags, segmentBytes } from "../params.ts";
 import type { Ratio, ResolvedScenario, ResolvedSide } from "../scenario/types.ts";
-import { cryptOnCores, decodeOnCores, encodeOnCores, onCores } from "./bounds-cores.ts";
+import { cryptOnCores, decodeOnCores, encodeOnCores, onCores, onHosts } from "./bounds-cores.ts";
 import type { Reading } from "./reading.ts";
 
 /** Bounds in ticks; null where the run has no such stage. */
@@ -199,6 +193,7 @@ function compressBound(reading: Reading, s: ResolvedScenario, completed: boolean
   const eager = s.encrypt.decrypt === "eager";
   const stale = counted(reading, 0, abi.C_STORE_STALE);
   const coded = eager ? Math.max(0, jobs - raw - stale) : counted(reading, 1, abi.C_DECRYPTED_CODED);
+  if (onHosts(s, "decompress")) return encode;
   if (onCores(s, "decompress")) return Math.max(encode, decodeOnCores(s, coded));
   const one = unlz.setupCycles + Math.ceil(abi.PAGE_BYTES / unlz.bytesPerCycle);
   const decode = Math.ceil(coded / Math.max(1, unlz.engines)) * one * value(destination.card.ticksPerCycle);
@@ -215,13 +210,14 @@ function encryptBound(reading: Reading, s: ResolvedScenario, completed: boolean)
   let bound = 0;
   for (const [index, side] of [s.sides.source, s.sides.destination].entries()) {
     const { crypto } = side.card;
+    if (onHosts(s, index === 0 ? "encrypt" : "decrypt")) continue;
     const counter = index === 0 ? abi.C_RECORDS_SEALED : abi.C_RECORDS_OPENED;
     const all = counted(reading, index, counter);
     // at the source those made before the request are none of the migration's time, nor their bytes
     const before = index === 0 ? counted(reading, 0, abi.C_STORED) : 0;
     const records = Math.max(0, all - before - crypto.engines);
     const sent = counted(reading, 0, abi.C_RECORD_BYTES_A) + counted(reading, 0, abi.C_RECORD_BYTES_B);
-    const sentRecords = counted(reading, 0, abi.C_RECORDS_SEALED);
+    const sentRecords = counted(reading, 0, abi.C_RECORDS_SEALED) + counted(reading, 0, abi.C_HOST_SEALED);
     // what the engines have certainly taken in: the records framed, less those that may still be under way
     const kept = counted(reading, 0, abi.C_STORE_SENT);
     const longest = abi.STORE_NONCE_BYTES + (index === 0 ? abi.PAGE_BYTES : 0);

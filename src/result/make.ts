@@ -194,9 +194,11 @@ function guestOf(reading: Reading, s: ResolvedScenario): Result["guest"] {
 
 /** What cores of a host have worked at stages of pages. */
 function hostStageTicks(reading: Reading, { placement: { stages } }: ResolvedScenario, side: number): bigint {
-  const of = (stage: "zero" | "compress", counter: number): bigint =>
-    side === 0 && stages[stage].at.startsWith("host") ? reading.counters[0]![counter]! : 0n;
-  return of("zero", abi.C_STAGE_ZERO) + of("compress", abi.C_STAGE_COMPRESS);
+  const of = (stage: keyof typeof stages, counter: number): bigint =>
+    stages[stage].at.startsWith("host") ? reading.counters[side]![counter]! : 0n;
+  return side === 0
+    ? of("zero", abi.C_STAGE_ZERO) + of("compress", abi.C_STAGE_COMPRESS) + of("encrypt", abi.C_STAGE_CRYPT)
+    : of("decrypt", abi.C_STAGE_CRYPT) + of("decompress", abi.C_STAGE_DECOMPRESS);
 }
 
 function seriesOf(reading: Reading): Result["series"] {

@@ -6,6 +6,7 @@ import { STORE } from "./ahead.ts";
 import { type Histogram, nsOf, type Reading } from "./reading.ts";
 import { BOTH, DECRYPTION, DESTINATION, row, SOURCE, type Spec } from "./stat-rows.ts";
 import { CODING } from "./stats-coding.ts";
+import { HOSTS } from "./stats-hosts.ts";
 import { SCAN_COUNTERS } from "./stats-scan.ts";
 import { SOFTWARE_COUNTERS } from "./stats-software.ts";
 
@@ -184,6 +185,7 @@ const COUNTERS: readonly Spec[] = [
   row("stages.compressNs", abi.C_STAGE_COMPRESS, "ns", SOURCE, "cores that compressed in software"),
   row("stages.cryptNs", abi.C_STAGE_CRYPT, "ns", BOTH, "cores that sealed and opened in software"),
   row("stages.decompressNs", abi.C_STAGE_DECOMPRESS, "ns", DESTINATION, "cores that decoded in software"),
+  ...HOSTS,
   row(
     "link.recordBytes.state",
     abi.C_RECORD_BYTES_A,

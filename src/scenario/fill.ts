@@ -5,7 +5,7 @@ import { dimensionOf, exactOf } from "./fields.ts";
 import { KEY_TABLES, TAGS_MAX } from "./keys.ts";
 import { loadPreset, type Preset } from "./presets.ts";
 import type { Path } from "./source.ts";
-import { fillHostStages, fillStages } from "./stage-keys.ts";
+import { fillStages } from "./stage-keys.ts";
 import type { Ratio, RecordFormat, ResolvedCard, ResolvedCredits, ResolvedPcie } from "./types.ts";
 import type { ResolvedHost } from "./types-host.ts";
 import type { ResolvedLink } from "./types-link.ts";
@@ -234,7 +234,7 @@ export function fillHost(values: Values): ResolvedHost {
       interruptTicks: values.ticks("frontend.interrupt"),
       deviceStatePerKibTicks: values.ticks("frontend.deviceStatePerKiB"),
     },
-    stages: fillHostStages(values),
+    stages: fillStages(values),
     vsock: {
       messageCostTicks: values.ticks("vsock.messageCost"),
     },

@@ -9,7 +9,7 @@ import { DEVICE_KEYS } from "./device-keys.ts";
 import { COMPRESSOR_KEYS, cipherKeys } from "./engine-keys.ts";
 import { MEMORY_KEYS, STORE_KEYS } from "./memory-keys.ts";
 import { SOFTWARE_KEYS } from "./software-keys.ts";
-import { HOST_STAGE_KEYS, STAGE_KEYS } from "./stage-keys.ts";
+import { STAGE_KEYS } from "./stage-keys.ts";
 import type { Dimension } from "./units.ts";
 
 /** The kinds of preset files, and the folder of each below sim/. */
@@ -371,7 +371,7 @@ export const HOST_KEYS: KeyTable = {
     max: 1e-3,
     text: "host software per VSOCK message, each way",
   },
-  ...HOST_STAGE_KEYS,
+  ...STAGE_KEYS,
   ...SOFTWARE_KEYS,
 };
 

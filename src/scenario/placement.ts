@@ -17,6 +17,8 @@ const PRESETS = ["huawei", "qemu"] as const;
 const LATER = ["goggin", "reuther", "tarasuk-levin", "wilson", "nelson"];
 /** The one whose stages may be put elsewhere. */
 export const CARDS = "huawei";
+/** Buffers of the destination's host: assumed, 256 KiB of pages. */
+export const BUFFERS = 64;
 /** What software compresses with. */
 const SOFTWARE_ENGINE = "lz4-sw";
 
@@ -30,15 +32,27 @@ export const placementSchema = z.union(
       preset: supported([CARDS], [...LATER, "qemu"], "the placement that is changed").default(CARDS),
       zero: place("who looks for zero pages, at the source", ["host"]).default("card"),
       compress: place("who compresses, at the source", ["host", "host-engine"]).default("card"),
-      encrypt: place("who seals and opens, at the source").default("card"),
-      decrypt: place("who opens and seals, at the destination").default("card"),
-      decompress: place("who decodes, at the destination").default("card"),
+      encrypt: place("who seals pages, at the source", ["host", "host-engine"]).default("card"),
+      decrypt: place("who opens pages, at the destination", ["host", "host-engine"]).default("card"),
+      decompress: place("who decodes pages, at the destination", ["host", "host-engine"]).default("card"),
       workers: field({
         measure: "count",
         min: 1,
         max: WORKERS_MAX,
         text: "cores of the source's host that work at the stages put there",
       }).default(1),
+      destinationWorkers: field({
+        measure: "count",
+        min: 1,
+        max: WORKERS_MAX,
+        text: "cores of the destination's host that work at the stages put there",
+      }).default(1),
+      buffers: field({
+        measure: "count",
+        min: 1,
+        max: 256,
+        text: "buffers of the destination's host, a record each, that its card may fill; default assumed",
+      }).default(BUFFERS),
     }),
   ],
   { error: (issue) => nameProblem(issue as unknown as { input: unknown; errors?: unknown }) },
@@ -90,7 +104,8 @@ function checkHost(scenario: Scenario, uncoded: boolean, problems: Problems): vo
   const [zero, compress] = [onHost("zero"), onHost("compress")];
   const add = (key: string, what: string): void => problems.add(["placement", key], what);
   if (!zero && !compress) {
-    if (Number(placement.workers) !== 1) add("workers", "have nothing to do; write zero: host, or remove it");
+    if (!onHost("encrypt") && Number(placement.workers) !== 1)
+      add("workers", "have nothing to do; write zero: host, or remove it");
     return;
   }
   if (internal.pages !== "vsock")
@@ -136,11 +151,22 @@ export function checkStages(
   else
     need("compress", name === SOFTWARE_ENGINE, `is liblz4; write compress: { engine: ${SOFTWARE_ENGINE} }`);
   const format = engine?.word("format") ?? "lz4";
-  need("decompress", format === "lz4", `decodes lz4 alone, and ${name} makes ${format}; write card`);
+  const engines = placeOf(placement, "decompress") === "host-engine";
+  need(
+    "decompress",
+    engines || format === "lz4",
+    `decodes lz4 alone, and ${name} makes ${format}; write card`,
+  );
 }
 
 /** Whether a card has to take records of a format with decoders of its own. */
 export function takesFormat(scenario: Scenario, destination: Values, format: string): boolean {
-  if (placeOf(scenario.placement, "decompress") !== "card") return true;
+  const at = placeOf(scenario.placement, "decompress");
+  // device state that the source's card compresses is the destination's card's, wherever pages are decoded
+  if (
+    at === "card-core" ||
+    (at === "host-engine" && placeOf(scenario.placement, "compress").startsWith("host"))
+  )
+    return true;
   return (FORMATS[destination.word("decompressor.formats")] as readonly string[]).includes(format);
 }

@@ -42,6 +42,7 @@ import { applyOverrides, type Override, parseSet } from "./overrides.ts";
 import { findFile } from "./paths.ts";
 import { checkPause, fillPause } from "./pause.ts";
 import { checkStages, fillPlacement } from "./placement.ts";
+import { checkHosts, checkHostsCard, fillOnHosts } from "./placement-hosts.ts";
 import { loadPreset, presetNameProblem } from "./presets.ts";
 import { Problems, valueAt } from "./problems.ts";
 import { checkReplaced } from "./replaced.ts";
@@ -289,6 +290,7 @@ function checkSections(scenario: Scenario, problems: Problems): void {
 /** What sections say against the numbers of hosts and cards. */
 function checkSides(scenario: Scenario, sides: ResolvedScenario["sides"], problems: Problems): void {
   checkDecryptCard(scenario, sides.destination, problems);
+  checkHostsCard(scenario, sides.destination, problems);
   checkTenantTags(scenario.tenant, sides, scenario.internal.ats, problems);
   checkFailing(scenario, sides, problems);
   checkCores(scenario, sides.source, problems);
@@ -323,16 +325,17 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   for (const { host } of [source, destination]) checkLoad(scenario.internal.contention, host, problems);
   checkWindow(scenario, destination.card, problems);
   checkStages(scenario, engine, source.host, problems);
+  const cards = checkHosts(scenario, engine, ciphers, destination.host, problems);
   checkSections(scenario, problems);
   checkBreaks(scenario, { recovers: recovers(scenario), sealed: encrypts(scenario) }, problems);
-  checkCrypto(scenario, source.card, destination.card, ciphers, problems);
-  checkReplaced(scenario, { encoder: engine, ciphers }, source.card, destination.card, problems);
+  checkCrypto(scenario, source.card, destination.card, cards, problems);
+  checkReplaced(scenario, { encoder: engine, ciphers: cards }, source.card, destination.card, problems);
   convert(link, problems);
   problems.done();
   const encoders = engine === null ? ownCompressor(source.card) : namedCompressor(engine, source.card);
   const sides = {
-    source: fillSide(source, ciphers.source, encoders),
-    destination: fillSide(destination, ciphers.destination),
+    source: fillSide(source, cards.source, encoders),
+    destination: fillSide(destination, cards.destination),
   };
   const filledLink = fillLink(scenario, link, sides.destination);
   checkSides(scenario, sides, problems);
@@ -344,7 +347,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
     ...fillServer(scenario, fillGuest),
     sides,
     internal: fillInternal(scenario),
-    placement,
+    placement: { ...placement, ...fillOnHosts(scenario, engine, ciphers) },
     ...fillSoftware(placement.name, source.host, destination.host, scenario.software, filledLink.rttTicks),
     tracker: fillTracker(scenario.tracker),
     compress: fillCompress(scenario, engine),

@@ -10,6 +10,8 @@ import { encrypts } from "./used.ts";
 
 /** The name by which `encrypt` takes a card's own engines. */
 const OWN_CIPHER = "card";
+/** Places of engines that have a preset. */
+const ENGINES = ["card", "host-engine"];
 const SIDES = [
   ["source", "encrypt"],
   ["destination", "decrypt"],
@@ -50,7 +52,7 @@ export function namedCiphers({ encrypt, placement }: Scenario, problems: Problem
       unknown.add(key);
       continue;
     }
-    if (placeOf(placement, stage) !== "card")
+    if (!ENGINES.includes(placeOf(placement, stage)))
       problems.add(path, `is not used by the ${side}, whose cores ${stage}; write ${side}: ${OWN_CIPHER}`);
     named[side] = new Values(loadPreset("cipher", chosen), new Map(), path);
   }

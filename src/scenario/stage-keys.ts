@@ -2,13 +2,13 @@
 /** What a stage of a page costs a core that does it in software (docs/model.md section 18). */
 import type { Values } from "./fill.ts";
 import type { KeySpec, KeyTable } from "./keys.ts";
-import type { ResolvedHostStages, ResolvedStages } from "./types-placement.ts";
+import type { ResolvedStages } from "./types-placement.ts";
 
 function cycles(text: string): KeySpec {
   return { measure: "cycles", min: 0, max: 1_000_000, text };
 }
 
-/** Keys of the cores of a card. */
+/** Keys of the cores of a card, and of a host. */
 export const STAGE_KEYS: KeyTable = {
   "stages.job": cycles("a stage in software: a page or record taken, and handed on"),
   "stages.zeroPerKiB": cycles("the zero filter in software, a KiB that is looked at"),
@@ -18,30 +18,14 @@ export const STAGE_KEYS: KeyTable = {
   "stages.gcmPerKiB": cycles("AES-128-GCM in software, a KiB of a record; AES-256-GCM 14/10 of it"),
 };
 
-/** Keys of the cores of a host, which code and look for zero pages. */
-export const HOST_STAGE_KEYS: KeyTable = Object.fromEntries(
-  ["job", "zeroPerKiB", "lz4PerKiB", "lz4RawPerKiB"].map((key) => [
-    `stages.${key}`,
-    STAGE_KEYS[`stages.${key}`] as KeySpec,
-  ]),
-);
-
-/** What a core of a host needs for a stage. */
-export function fillHostStages(values: Values): ResolvedHostStages {
+/** What a core of a card, or of a host, needs for a stage. */
+export function fillStages(values: Values): ResolvedStages {
   const whole = (key: string): number => values.whole(`stages.${key}`);
   return {
     jobCycles: whole("job"),
     zeroPerKibCycles: whole("zeroPerKiB"),
     lz4PerKibCycles: whole("lz4PerKiB"),
     lz4RawPerKibCycles: whole("lz4RawPerKiB"),
-  };
-}
-
-/** What a core of a card needs for a stage. */
-export function fillStages(values: Values): ResolvedStages {
-  const whole = (key: string): number => values.whole(`stages.${key}`);
-  return {
-    ...fillHostStages(values),
     unlz4PerKibCycles: whole("unlz4PerKiB"),
     gcmPerKibCycles: whole("gcmPerKiB"),
   };

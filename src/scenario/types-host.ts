@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A resolved host: its memory, IOMMU, IOTLB, cores, and what its software costs. */
 import type { Ratio } from "./types.ts";
-import type { ResolvedHostStages } from "./types-placement.ts";
+import type { ResolvedStages } from "./types-placement.ts";
 
 /** A host. */
 export interface ResolvedHost {
@@ -79,7 +79,7 @@ export interface ResolvedHost {
     deviceStatePerKibTicks: number;
   };
   /** What stages of pages cost its cores. */
-  stages: ResolvedHostStages;
+  stages: ResolvedStages;
   vsock: {
     /** Host software per message, each way. */
     messageCostTicks: number;

@@ -16,7 +16,7 @@ import type { ResolvedFault } from "./types-faults.ts";
 import type { ResolvedEvacuation } from "./types-guests.ts";
 import type { ResolvedHost } from "./types-host.ts";
 import type { ResolvedLink } from "./types-link.ts";
-import type { ResolvedStages } from "./types-placement.ts";
+import type { ResolvedOnHosts, ResolvedStages } from "./types-placement.ts";
 import type { Algorithm, Residual, ResolvedMissing } from "./types-residual.ts";
 import type { ResolvedScan } from "./types-scan.ts";
 import type { ResolvedSoftware } from "./types-software.ts";
@@ -300,7 +300,7 @@ export interface ResolvedScenario {
     bitErrorRate: number;
   };
   /** `workers`: cores of the source's host that work at stages put there. */
-  placement: { name: string; stages: Placement["stages"]; workers: number };
+  placement: { name: string; stages: Placement["stages"]; workers: number } & ResolvedOnHosts;
   /** There with placement qemu alone. */
   software?: ResolvedSoftware;
   tracker: ResolvedTracker;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Another value of every key of a side: see keys.ts. */
-import { BUSY, NIC, ON_HOST, type Other, RING } from "./keys.ts";
+import { BUSY, NIC, ON_HOST, type Other, RING, SEALING, THERE } from "./keys.ts";
 
 const NO_DLL = "internal.dll=none";
 const BITS = [NIC, "tracker.devices=iommu-dirty-bits", "internal.iommu=4KiB"] as const;
@@ -97,10 +97,12 @@ export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
   "host.qemu.receivePerKiB": BY_CYCLES,
   "host.qemu.zstdPerKiB": BY_CYCLES,
   "host.qemu.unzstdPerKiB": BY_CYCLES,
-  "host.stages.job": { source: ["9000 cycles", ...ON_HOST], destination: SOURCE_ONLY },
+  "host.stages.job": { source: ["9000 cycles", ...ON_HOST], destination: ["9000 cycles", THERE] },
   "host.stages.zeroPerKiB": { source: ["9000 cycles", ...ON_HOST], destination: SOURCE_ONLY },
   "host.stages.lz4PerKiB": { source: ["90 cycles", ...ON_HOST], destination: SOURCE_ONLY },
   "host.stages.lz4RawPerKiB": { source: ["9000 cycles", ...ON_HOST], destination: SOURCE_ONLY },
+  "host.stages.unlz4PerKiB": { source: DESTINATION_ONLY, destination: ["9000 cycles", THERE] },
+  "host.stages.gcmPerKiB": { source: ["9000 cycles", ...SEALING], destination: ["9000 cycles", THERE] },
   card: "nfp6000-e5",
   "card.preset": "nfp6000-e5",
   "card.clock": "700 MHz",

@@ -57,6 +57,13 @@ const SOFTWARE_SECTION: Readonly<Record<string, string>> = Object.fromEntries(
     ...["postcopy", "postcopy.afterSyncs", "postcopy.place", "postcopy.fault", "maxSyncs"],
   ].map((key) => [`software.${key}`, "(of placement qemu, test/45-software-features.test.ts)"]),
 );
+/** Stages of the destination, and of the source, on hosts. */
+export const THERE = "placement={ decrypt: host, decompress: host }";
+export const SEALING = [
+  "placement={ zero: host, compress: host, encrypt: host }",
+  "internal.pages=vsock",
+  "compress.engine=lz4-sw",
+] as const;
 export const ON_HOST = [
   "placement={ zero: host, compress: host }",
   "internal.pages=vsock",
@@ -126,6 +133,8 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "placement.zero": "card-core",
   "placement.compress": ["card-core", "compress.engine=lz4-sw"],
   "placement.workers": ["3", ...ON_HOST],
+  "placement.destinationWorkers": ["3", THERE],
+  "placement.buffers": ["1", THERE],
   "placement.encrypt": "card-core",
   "placement.decrypt": "card-core",
   "placement.decompress": "card-core",

@@ -38,6 +38,7 @@ import { checkServer, checkTurns } from "./claims/guests.ts";
 import { checkWorkers } from "./claims/handed.ts";
 import { checkAllHandedBack } from "./claims/handed-back.ts";
 import { checkHostCosts } from "./claims/host-costs.ts";
+import { checkHosts } from "./claims/hosts.ts";
 import { checkTransfers } from "./claims/lossy.ts";
 import { checkAllJobs } from "./claims/pages-jobs.ts";
 import { checkParams } from "./claims/params.ts";
@@ -145,6 +146,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   choice: [checkAllChoices, checkAllHandedBack],
   jobs: [checkAllJobs],
   placement: [checkStages, checkWorkers],
+  hosts: [checkHosts],
   qemu: [checkThread],
   software: [checkHostCosts],
   "qemu-limits": [() => checkLimits(12), () => checkAhead(30)],

@@ -34,7 +34,8 @@ export function checkHanded(run: Run): number {
   const messages = Array.from({ length: Math.ceil(PAGES / PER_MESSAGE) }, (_, i) =>
     sizes.slice(PER_MESSAGE * i, PER_MESSAGE * (i + 1)),
   );
-  const pages = messages.map((message) => handedPages(host, message));
+  const latency = run.params.global[abi.G_CIPHER_LATENCY]!;
+  const pages = messages.map((message) => handedPages(host, message, latency));
   const handing = messages.map((message) => handingTicks(host, message));
   const bells = of(run, abi.T_PUT, 0).filter((e) => e.which === abi.PORT_DOORBELL);
   // START comes before them; the first of them begins when the batch has been looked at
@@ -48,6 +49,8 @@ export function checkHanded(run: Run): number {
   const counter = (index: number): number => run.core.counter(0, index);
   same("handed: zero filter", counter(abi.C_STAGE_ZERO), sum(pages.map(({ zero }) => zero)));
   same("handed: compress", counter(abi.C_STAGE_COMPRESS), sum(pages.map(({ compress }) => compress)));
+  same("handed: encrypt", counter(abi.C_STAGE_CRYPT), sum(pages.map(({ crypt }) => crypt)));
+  same("handed: ciphers", counter(abi.C_BESIDE_TICKS), sum(pages.map(({ beside }) => beside)));
   const others = otherWorks(host);
   const [message, track, scan, suspend] = others;
   // START, the tracker, the batch, END and what the card tells of, the stop

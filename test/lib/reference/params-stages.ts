@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The part of params.ts that is about stages of pages in software: docs/model.md section 18. */
 import * as abi from "../../../assembly/abi.ts";
-import { type Put, putAll, TICKS_PER_SECOND, whole } from "./params-pcie.ts";
-import { type Exact, engineOf, exact, type Preset, writtenAt } from "./written.ts";
+import { cipherBeside, placed, ticksPer } from "./params-hosts.ts";
+import { type Put, putAll, whole } from "./params-pcie.ts";
+import { engineOf, exact, type Preset, writtenAt } from "./written.ts";
 
 /** Stages of a side that its card's cores may do: bit, and what of the engines is then not there. */
 const OF_SIDE: readonly (readonly [stage: string, bit: number, engine: number])[][] = [
@@ -17,18 +18,24 @@ const OF_SIDE: readonly (readonly [stage: string, bit: number, engine: number])[
   ],
 ];
 
-/** Stages on the source's host; the card then has neither filter nor encoders. */
-function hostStages(p: Put, scenario: object, host: Preset): void {
+/**
+ * Stages on a side's host; the source's card then has neither filter nor encoders. Ciphers stay, for device
+ * state and control records, and decoders for device state.
+ */
+function hostStages(p: Put, scenario: object, side: number, host: Preset, rounds: number): void {
   let bits = 0;
-  for (const [stage, bit, engine] of OF_SIDE[0]!.slice(0, 2)) {
-    if (!`${writtenAt(scenario, `placement.${stage}`)}`.startsWith("host")) continue;
+  for (const [stage, bit, engine] of OF_SIDE[side]!) {
+    if (!placed(scenario, stage).startsWith("host")) continue;
     bits |= bit;
-    if (stage === "compress" && writtenAt(scenario, "placement.compress") === "host-engine")
+    if (stage.endsWith("compress") && placed(scenario, stage) === "host-engine")
       p(abi.S_HOST_ENGINES, whole(engineOf(scenario as Record<string, unknown>)!("engines")));
-    p(engine, 0);
+    if (stage === "zero" || stage === "compress") p(engine, 0);
   }
+  const workers = side === 0 ? "workers" : "destinationWorkers";
   p(abi.S_HOST_STAGES, bits);
-  p(abi.S_HOST_WORKERS, whole(writtenAt(scenario, "placement.workers") ?? 1));
+  p(abi.S_HOST_WORKERS, whole(writtenAt(scenario, `placement.${workers}`) ?? 1));
+  p(abi.S_HOST_GCM, Math.ceil((whole(host("stages.gcmPerKiB")) * rounds) / 10));
+  cipherBeside(p, scenario, side, rounds);
   const [num, den] = ticksPer(exact(host("cpu.clock")));
   p(abi.S_HOST_CPU_NUM, num);
   p(abi.S_HOST_CPU_DEN, den);
@@ -37,15 +44,8 @@ function hostStages(p: Put, scenario: object, host: Preset): void {
     [abi.S_HOST_ZERO, "stages.zeroPerKiB"],
     [abi.S_HOST_LZ, "stages.lz4PerKiB"],
     [abi.S_HOST_LZ_RAW, "stages.lz4RawPerKiB"],
+    [abi.S_HOST_UNLZ, "stages.unlz4PerKiB"],
   ]);
-}
-
-/** Ticks of a cycle, in lowest terms. */
-function ticksPer({ num, den }: Exact): [number, number] {
-  const gcd = (a: bigint, b: bigint): bigint => (b === 0n ? a : gcd(b, a % b));
-  const [over, under] = [TICKS_PER_SECOND * den, num];
-  const common = gcd(over, under);
-  return [Number(over / common), Number(under / common)];
 }
 
 /** Stages on the cores of a side's card, and what each costs them. */
@@ -57,7 +57,7 @@ export function stageParams(
   rounds: number,
 ): void {
   p(abi.S_HOST_CORES, whole(host("cpu.cores")));
-  if (side === 0) hostStages(p, scenario, host);
+  hostStages(p, scenario, side, host, rounds);
   let bits = 0;
   for (const [stage, bit, engine] of OF_SIDE[side]!) {
     if (writtenAt(scenario, `placement.${stage}`) !== "card-core") continue;

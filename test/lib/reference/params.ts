@@ -8,6 +8,8 @@ import { aheadParams } from "./params-ahead.ts";
 import { around, linkFault } from "./params-around.ts";
 import { choiceParam, codingParams } from "./params-coding.ts";
 import { deviceCosts, deviceParams } from "./params-devices.ts";
+import { gcmClocks } from "./params-gcm.ts";
+import { hostsParams } from "./params-hosts.ts";
 import {
   type Dll,
   jitterOf,
@@ -66,29 +68,6 @@ function ticksPer({ num, den }: Exact): [number, number] {
   const [over, under] = [TICKS_PER_SECOND * den, num];
   const common = gcd(over, under);
   return [Number(over / common), Number(under / common)];
-}
-
-/** What an AES-GCM engine's clocks come from. */
-export interface GcmClocks {
-  /** Of a word: 1, or a block's rounds and its first key addition one after another. */
-  readonly word: number;
-  /** Between a record's last word and the next record's first. */
-  readonly rest: number;
-  /** Behind the rest until the tag: what is left of AES + 2 + ghash · (log₂(D/128) + 1) + tag. */
-  readonly latency: number;
-}
-
-export function gcmClocks(rounds: number, cipher: Preset): GcmClocks {
-  const of = (key: string): number => whole(cipher(key));
-  const shared = of("cyclesPerRound");
-  const block = shared * rounds + shared;
-  let levels = 1;
-  for (let lanes = of("bitsPerCycle") / 128; lanes > 1; lanes /= 2) levels++;
-  const aes = shared > 0 ? block : of("stagesPerRound") * rounds;
-  const drain = aes + 2 + levels * of("ghashLatency") + of("tagCycles");
-  const alone = cipher("interleave") === "record";
-  const rest = alone ? of("recordGap") + drain : of("recordGap");
-  return { word: shared > 0 ? block : 1, rest, latency: drain > rest ? drain - rest : 0 };
 }
 
 function pairs(p: Put, preset: Preset, rows: [number, string][]): void {
@@ -365,6 +344,7 @@ export function deriveParams(text: string, sets: readonly string[]): Params {
   const late = residualParams(put, scenario, ticksPer);
   const store = aheadParams(put, scenario, ticksPer, cards[0]!("dram.store"));
   const [keyBits, rounds] = ROUNDS[switched(scenario, "encrypt", "cipher", "aes-128-gcm")]!;
+  hostsParams(put, scenario, rounds);
   put(abi.G_ENCRYPT_BITS, keyBits);
   linkParams(put, scenario, linkOf(scenario), cards[1]!("tcp.receiveWindow"));
   const dll = (writtenAt(scenario, "internal.dll") ?? "explicit") as Dll;

@@ -107,7 +107,8 @@ function presetValues(folder: string, name: string): Record<string, { value: unk
   return { ...(file.base === undefined ? {} : presetValues(folder, file.base)), ...file.values };
 }
 
-function presetOf(folder: string, name: string, overrides: (key: string) => unknown): Preset {
+/** A preset, with what the scenario lays over it. */
+export function presetOf(folder: string, name: string, overrides: (key: string) => unknown): Preset {
   const values = presetValues(folder, name);
   return (key) => {
     const value = overrides(key) ?? values[key]?.value;
@@ -143,6 +144,8 @@ export function engineOf(scenario: Mapping): Preset | null {
 /** Engines that seal and open on a side: keys of a preset, or those of the card by the same names. */
 export function cipherOf(scenario: Mapping, side: "source" | "destination", card: Preset): Preset {
   const name = writtenAt(scenario, `encrypt.${side}`) ?? writtenAt(scenario, "encrypt.engine") ?? "card";
-  if (name !== "card") return presetOf("engines/ciphers", name as string, () => undefined);
+  const stage = side === "source" ? "encrypt" : "decrypt";
+  const beside = writtenAt(scenario, `placement.${stage}`) === "host-engine";
+  if (!beside && name !== "card") return presetOf("engines/ciphers", name as string, () => undefined);
   return (key) => (key === "clock" ? null : card(`crypto.${key}`));
 }
