@@ -140,8 +140,7 @@ function onRecord(side: u32, index: u32, q: u32, t: u64): void {
   const j = job(side, index);
   if (j.link == 0) {
     if (storing) numberRecord(side, j);
-    else giveNumber(side, j);
-    if (!sealedByHost(j)) giveNumber(side, j);
+    else if (!sealedByHost(j)) giveNumber(side, j);
     if (asking && side == 0) remember(j);
   }
   pushHeld(queue(side, q), index, next(side, t));
