@@ -18,6 +18,7 @@ import {
   STOP_INVARIANT,
   STOP_PEER,
   STOP_UNTIL,
+  STORE_NONCE_BYTES,
   UNITS,
   U_FRONTEND,
   U_NET_RX,
@@ -28,9 +29,10 @@ import { stepRx, stepTx } from "./board-net";
 import { flushPcie } from "./channel/pcie";
 import { wantsInput } from "./host/guest";
 import { setGuestRuns } from "./kernel/dirty";
-import { CARRIED, CODED, FINAL } from "./kernel/jobs";
+import { CARRIED, CODED, FINAL, FROM_STORE } from "./kernel/jobs";
 import { g, g32 } from "./kernel/params";
 import { receiveNumber } from "./kernel/record";
+import { receiveStored } from "./kernel/record-store";
 import { earliest, forgetDue, nextDue, nextPresent, setCurrent, setNow, wake } from "./kernel/schedule";
 import { brokenInvariant } from "./kernel/stats";
 import {
@@ -134,8 +136,10 @@ export function peerTake(link: u32): u32 {
   const s = stream(real, link);
   if (!recordThere(s)) return 0;
   const r = recordAt(s, s.next);
-  receiveNumber(real, link, r.nonce, peerAt);
-  const total = recordBytes(r.bytes, tagBytes());
+  const stored = (r.flags & FROM_STORE) != 0;
+  if (stored) receiveStored(r.base, r.nonce, peerAt);
+  else receiveNumber(real, link, r.nonce, peerAt);
+  const total = recordBytes(r.bytes, tagBytes()) + (stored ? STORE_NONCE_BYTES : 0);
   ringRead(s, s.position, RECORD, total);
   takeOut(s, total, peerAt + 1);
   wake(1 - real, U_NET_TX, peerAt + 1);

@@ -8,6 +8,7 @@ import * as abi from "../assembly/abi.ts";
 import { followedSimulation } from "../src/follow.ts";
 import { isGood, type Result } from "../src/index.ts";
 import { checkStore, pacesOf } from "./lib/ahead.ts";
+import { checkStored, checkStoredRecords } from "./lib/claims/ahead.ts";
 import { type Choices, chosen, configuration, sameBooks, TEXT } from "./lib/configurations.ts";
 import { generated, inputOf, migrate, stat } from "./lib/migrate.ts";
 import { generator, seeds } from "./lib/random.ts";
@@ -148,6 +149,20 @@ test("formula: of a guest that does not write nothing is read, coded or sealed a
   assert.ok(first!.durationNs < least / 3, `${first!.durationNs} ns, inline ${least} ns`);
 });
 
+test("formula: the first round of such a guest is its bytes at the link's rate, and a way", () => {
+  const rtt = 20_000;
+  const link = { preset: "ethernet-25g", rtt: "20 us" };
+  const [first] = still({ when: "before-request" }, { link }).migration.rounds;
+  const wire = (8 * first!.bytesOnWire) / 25;
+  assert.ok(first!.durationNs >= wire, `${first!.durationNs} ns, ${wire} ns on the wire`);
+  // before it the addresses, 200 + 20 x 1500 cycles of 1.5 GHz; behind it the answer; messages at both
+  const handled = (200 + 20 * 1500) / 1.5;
+  assert.ok(
+    first!.durationNs < wire + rtt + handled + 15_000,
+    `${first!.durationNs} ns, ${wire} ns on the wire`,
+  );
+});
+
 test("every byte carried or none: the same numbers, everything equal at the end", () => {
   const guest = { ...generated(700, 60_000, { zero: 10, text: 50, random: 40 }), vcpus: 4 };
   for (const compress of ["off", { engine: "lz4-hw" }]) {
@@ -219,6 +234,12 @@ test("what a guest has beside its memory is refused by name, and several guests 
     told.join(),
   );
 });
+
+test("what a mutant must break: pages stored, sent, and the room of a store", checkStored);
+test(
+  "records of the store opened by another AES-GCM, with numbers and nonces as they came",
+  checkStoredRecords,
+);
 
 test("a page that is followed is made ahead, kept, and sent as it lies", () => {
   const input = inputOf(

@@ -32,7 +32,7 @@ export function aheadOf(reading: Reading, s: ResolvedScenario): Pick<Migration, 
   };
 }
 
-/** From when on the guest pays for the migration: its start, or when pages begin to be encrypted before it. */
+/** From when on the guest pays: the start, or when pages begin to be encrypted before it. */
 export function trackedFrom({ encrypt }: ResolvedScenario, start: bigint): bigint {
   return encrypt.ahead === undefined ? start : BigInt(encrypt.ahead.fromTicks);
 }

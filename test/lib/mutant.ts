@@ -3,7 +3,7 @@
 // beside this file. Exits 0 when all hold, else the last line names the claim or the invariant. The first
 // argument picks a group.
 
-import { checkStored } from "./claims/ahead.ts";
+import { checkStored, checkStoredRecords } from "./claims/ahead.ts";
 import { checkAlone } from "./claims/alone.ts";
 import {
   checkCompletions,
@@ -104,7 +104,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   ],
   residual: [checkModes, checkDemand],
   deferred: [checkSealed],
-  ahead: [checkStored],
+  ahead: [checkStored, checkStoredRecords],
   guests: [checkServer, checkTurns],
   trackers: [checkGroups, checkLogs],
   scan: [checkScans, checkFlushTimes, checkDroppedFlush, checkOverflow],

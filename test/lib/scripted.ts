@@ -31,6 +31,7 @@ export interface ScriptRecord {
 export interface Came extends ScriptRecord {
   readonly link: number;
   readonly number: number;
+  readonly nonce: bigint;
   readonly coded: boolean;
   readonly bytes: number;
 }
@@ -104,10 +105,10 @@ export class Alone {
     return key;
   }
 
-  #iv(context: number, number: number): Buffer {
+  #iv(context: number, nonce: bigint): Buffer {
     const iv = Buffer.alloc(12);
     iv.writeUInt32LE(context, 0);
-    iv.writeUInt32LE(number, 4);
+    iv.writeBigUInt64LE(nonce, 4);
     return iv;
   }
 
@@ -127,17 +128,24 @@ export class Alone {
     const header = bytes.subarray(0, 16);
     const n = header.readUInt16LE(8);
     const number = header.readUInt32LE(4);
-    let payload = bytes.subarray(16, 16 + n);
+    // a record that was made before the request has its nonce behind the header, and is sealed with that
+    const stored = (header[10]! & 8) !== 0;
+    const nonce = stored ? bytes.readBigUInt64LE(16) : BigInt(number);
+    const from = stored ? 24 : 16;
+    const authentic = Buffer.from(header);
+    authentic.writeUInt32LE(Number(nonce & 0xffff_ffffn), 4);
+    let payload = bytes.subarray(from, from + n);
     if (this.#sealed) {
       const context = this.side * 2 + link;
-      const open = createDecipheriv("aes-128-gcm", this.#key(context), this.#iv(context, number));
-      open.setAAD(header).setAuthTag(bytes.subarray(16 + n, 32 + n));
+      const open = createDecipheriv("aes-128-gcm", this.#key(context), this.#iv(context, nonce));
+      open.setAAD(authentic).setAuthTag(bytes.subarray(from + n, from + n + 16));
       payload = Buffer.concat([open.update(payload), open.final()]);
     }
     const coded = (header[10]! & 1) !== 0;
     return {
       link,
       number,
+      nonce,
       coded,
       bytes: bytes.length,
       kind: header[11]!,
@@ -164,7 +172,7 @@ export class Alone {
       let body = Buffer.from(payload);
       if (this.#sealed) {
         const context = (1 - this.side) * 2 + link;
-        const seal = createCipheriv("aes-128-gcm", this.#key(context), this.#iv(context, number));
+        const seal = createCipheriv("aes-128-gcm", this.#key(context), this.#iv(context, BigInt(number)));
         seal.setAAD(header);
         body = Buffer.concat([seal.update(body), seal.final(), seal.getAuthTag()]);
       }

@@ -43,4 +43,12 @@ export const ahead: readonly Row[] = [
     "  const total = recordBytes(j.bytes, tagBytes());",
     "invariant record-authentic",
   ],
+  [
+    "ahead",
+    "card/framer",
+    "before the request: the header on the wire has the nonce in place of the number",
+    "    if (extra != 0) store<u32>(header, r.base, 4);",
+    "    if (extra == 0) store<u32>(header, <u32>r.nonce, 4);",
+    "ahead: their numbers on the link",
+  ],
 ];

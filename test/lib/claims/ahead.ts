@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Encryption before the request: what is so of every run.
+import * as abi from "../../../assembly/abi.ts";
 import { type Result, simulate } from "../../../src/index.ts";
 import { generated, inputOf, stat } from "../migrate.ts";
+import { sameMemory, sourceAlone } from "./alone.ts";
 import { claim, same } from "./expect.ts";
 
 const PAGES = 500;
 const MIX = { zero: 10, text: 50, random: 40 };
+/** The bit of a nonce that says that its record was made before the request. */
+const OF_STORE = 2n ** 63n;
 /** Bytes in which a few pages fit. */
 const SMALL = 100_000;
 
@@ -18,6 +22,30 @@ function whole(what: string, perSecond: number, more: object): Result {
   same(`ahead: ${what}`, result.migration.status, "completed");
   same(`pages different: ${what}`, result.check.pagesDifferent, 0);
   return result;
+}
+
+/** Records that a script got of a source's card alone; it has opened each with its nonce. */
+export function checkStoredRecords(): void {
+  const got = sourceAlone(["encrypt.when=before-request", "migration.startAt=300 us"]);
+  sameMemory(got);
+  const stored = got.came.filter(({ nonce }) => nonce >= OF_STORE);
+  claim("ahead: records that lay in the store", stored.length > 20, stored.length, "more than 20");
+  same(
+    "ahead: records of it, as the card counts",
+    stored.length,
+    got.alone.core.counter(0, abi.C_STORE_SENT),
+  );
+  const numbers = stored.map(({ number }) => number);
+  same(
+    "ahead: their numbers on the link",
+    numbers,
+    numbers.map((_, i) => i + 1),
+  );
+  const link = got.came.filter(({ link: of }) => of === 1);
+  same("ahead: nonces that came twice", link.length - new Set(link.map(({ nonce }) => nonce)).size, 0);
+  const others = link.filter(({ nonce }) => nonce < OF_STORE).map(({ number }) => number);
+  const last = Math.max(...others);
+  same("ahead: numbers of all others, without a gap", last, others.length);
 }
 
 const AHEAD = { encrypt: { when: "before-request" } };
