@@ -79,6 +79,25 @@ for (const seed of seeds(10)) {
   });
 }
 
+test("broken off at any time, with records in the hands of both hosts: all are home", () => {
+  const all = "{ zero: host, compress: host, encrypt: host, decrypt: host, decompress: host, buffers: 4 }";
+  const next = generator(5);
+  for (let i = 0; i < 12; i++) {
+    const at = `${150 + Math.floor(next() * 700)} us`;
+    const ends =
+      i % 2 === 0
+        ? [`faults=[{ at: ${at}, what: cancel }]`]
+        : ["migration.onTimeout=fail", `migration.timeout=${at}`];
+    const sets = [`placement=${all}`, VSOCK, `content=${i % 3 === 0 ? "full" : "sized"}`, ...ends];
+    const run = runText(HOSTS, { sets, variant: "lean" });
+    assert.is(run.stop, abi.STOP_DONE, `${ends}: invariant ${run.core.global("brokenInvariant")}`);
+    assert.is(Number(run.core.notHome()), 0, `${ends}`);
+    assert.is.not(Number(run.core.logged(abi.L_STATUS)), abi.STATUS_COMPLETED);
+    assert.ok(run.core.counter(0, abi.C_HOST_SEALED) > 0);
+    if (i < 4) sameBooks("naive", run.core, runText(HOSTS, { sets, variant: "naive" }).core);
+  }
+});
+
 test("the claims that mistakes in the core are held against", checkHosts);
 
 const PAGES = 1000;

@@ -17,7 +17,7 @@ export const hosts: readonly Row[] = [
     "hosts: the card fills a buffer that is not free",
     "  return freeCount == 0;",
     "  return false;",
-    "invariant conserved",
+    "invariant everything-home",
   ],
   [
     "hosts",
@@ -25,7 +25,7 @@ export const hosts: readonly Row[] = [
     "hosts: a header is opened for nothing",
     "  return coreTicks(side, RECORD_HEADER_BYTES + bytes, S_HOST_GCM);",
     "  return coreTicks(side, bytes, S_HOST_GCM);",
-    "works of the destination's host",
+    "works of opening",
   ],
   [
     "hosts",
@@ -33,7 +33,7 @@ export const hosts: readonly Row[] = [
     "hosts: every page of a message is sealed with one number",
     "  const number = m.c + i;",
     "  const number = m.c;",
-    "invariant tag",
+    "invariant record-authentic",
   ],
   [
     "hosts",
@@ -45,10 +45,18 @@ export const hosts: readonly Row[] = [
   ],
   [
     "hosts",
-    "host/placing",
-    "hosts: a worker takes a record that has landed before one that an engine gave back",
-    "againCount != 0 ? takeAgain() : takeLanded()",
-    "nothingLanded() ? takeAgain() : takeLanded()",
-    "works of the destination's host",
+    "kernel/host-costs",
+    "hosts: a cipher beside the CPU has no header",
+    "  const words = (8 * RECORD_HEADER_BYTES + b - 1) / b + (8 * bytes + b - 1) / b + 1;",
+    "  const words = (8 * bytes + b - 1) / b + 1;",
+    "works of ciphers beside the CPU",
+  ],
+  [
+    "hosts",
+    "kernel/abandon",
+    "hosts: numbers of pages that are dropped are not written off",
+    "    if (hostSeals) for (let i: u32 = 0; i < <u32>n; i++) recordDropped();\n",
+    "",
+    "invariant everything-home",
   ],
 ];
