@@ -141,7 +141,10 @@ test("a card without engines does it in software", () => {
 test("the claims that mistakes in the core are held against", checkStages);
 
 const REFUSED: readonly [set: string, line: RegExp][] = [
-  ["placement={ decrypt: host }", /placement\.decrypt: host is not known here; there are: card, card-core$/],
+  [
+    "placement={ decrypt: here }",
+    /placement\.decrypt: here is not known here; there are: card, card-core, host, host-engine$/,
+  ],
   [
     "placement={ preset: qemu, zero: card-core }",
     /placement\.preset: qemu is not supported yet.*write huawei$/,
