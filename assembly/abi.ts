@@ -1136,3 +1136,10 @@ export const C_BESIDE_TICKS: u32 = 127; // that engines beside the CPU worked
 export const WK_WORK: u32 = 64;
 export const WK_ENGINE: u32 = 65;
 export const WK_LANDED: u32 = 66;
+// --- work of a card's firmware for datagrams that it recovers (kernel/datagrams) ---
+export const S_DATAGRAM_ACK: u32 = 204; // cycles of an acknowledgement; 0: the port takes it in no time
+export const S_DATAGRAM_AGAIN: u32 = 205; // cycles for each datagram that goes again
+export const F_HEARD: u32 = 8; // an acknowledgement; n is not told of
+export const F_DECIDED: u32 = 9; // n datagrams of a connection go again
+export const C_ACKS_HEARD: u32 = 113; // acknowledgements that a handler has taken
+export const C_ACKS_UNHEARD: u32 = 114; // that found the queue for one full

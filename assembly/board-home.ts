@@ -6,6 +6,7 @@ import { receiving } from "./card/framer";
 import { placingOut } from "./host/placing";
 import { settlePcie } from "./channel/pcie";
 import { writesOut } from "./kernel/device-writes";
+import { datagramsLeft } from "./kernel/datagrams";
 import { deferredLeft } from "./kernel/deferred";
 import { completionsOpen } from "./kernel/completion";
 import { fifosLeft } from "./kernel/fifo";
@@ -61,7 +62,7 @@ export function whatIsOut(clock: u64, wasReset: bool): u32 {
   for (let side: u32 = 0; side < 2; side++) {
     settlePcie(side);
     const cards = fifosLeft(side) + poolsLeft(side) + jobsOut(side) + requestersOut(side);
-    const all = cards + waysOut(side) + messagesOut(side);
+    const all = cards + waysOut(side) + messagesOut(side) + datagramsLeft(side);
     if (side == 1 && wasReset) cardWrittenOff = all;
     else n += all;
   }

@@ -2,10 +2,12 @@
 // Which TCP the port has: the one for a path that loses nothing, or the one with congestion control.
 import {
   CONGESTION_NONE,
+  F_HEARD,
   G_NET_CONGESTION,
   G_NET_PROPAGATION,
   G_NET_TICKS_DEN,
   G_NET_TICKS_NUM,
+  U_NET_TX,
 } from "./abi";
 import { buildTcp, stepRxTcp, stepTxTcp, unacknowledgedTcp } from "./channel/tcp";
 import {
@@ -14,10 +16,14 @@ import {
   stepTxLossy,
   unacknowledgedLossy,
   closeLossy,
+  takeAck,
 } from "./channel/tcp-lossy";
+import { connection } from "./kernel/connection";
+import { decided, heard } from "./kernel/datagrams";
 import { g, g32 } from "./kernel/params";
 import { bottleneckTicks, lostForGood } from "./kernel/path";
 import { closeLink } from "./kernel/trouble";
+import { wake } from "./kernel/schedule";
 import { handshakeBytes } from "./kernel/wire";
 
 let lossy: bool = false;
@@ -43,6 +49,13 @@ export function stepRx(side: u32, t: u64): void {
 export function stepTx(side: u32, t: u64): void {
   if (lossy) stepTxLossy(side, t);
   else stepTxTcp(side, t);
+}
+
+/** A handler for datagrams has ended at t; the port, which goes before the cores, sees it a tick later. */
+export function recover(side: u32, handler: u32, argument: u32, n: u32, t: u64): void {
+  if (handler == F_HEARD) takeAck(side, heard(side, argument), t);
+  else decided(connection(side, argument), n);
+  wake(side, U_NET_TX, t + 1);
 }
 
 /** Bytes sent and not acknowledged, in all connections of a side. */

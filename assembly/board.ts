@@ -3,6 +3,7 @@
 // what one makes another do is decided here and in board-wiring.ts.
 import {
   CONTENT_SIZED,
+  F_HEARD,
   F_STAGE,
   G_CONTENT,
   G_DELTA_SETS,
@@ -95,6 +96,7 @@ import { buildJobs } from "./kernel/jobs";
 import { logReset, logged, note } from "./kernel/log";
 import { arenaReset, arenaTop } from "./kernel/memory";
 import { TO_CARD, buildMessages, freeMessage } from "./kernel/message";
+import { buildDatagrams } from "./kernel/datagrams";
 import { buildDeferred, deferring, firstNotThere, noteOpening } from "./kernel/deferred";
 import { buildChoice } from "./kernel/choice";
 import { buildDram } from "./kernel/dram";
@@ -137,7 +139,7 @@ import { DOWN, UP } from "./kernel/way";
 import { beginStages, endStage } from "./board-cores";
 import { guestThere } from "./board-guests";
 import { buildHome, deviceOnce, differingDevice, whatIsOut } from "./board-home";
-import { buildNet, handshakeTicks, linkLost, shutLink, stepRx, stepTx } from "./board-net";
+import { buildNet, handshakeTicks, linkLost, recover, shutLink, stepRx, stepTx } from "./board-net";
 import { buildEncoder, buildKeys, wireQueues, wirePorts, buildUnits } from "./board-wiring";
 
 /** Why build() refused: 0 built, 1 memory, 2 compressor parameters. */
@@ -191,6 +193,7 @@ export function build(): u32 {
   if (!buildRing(bodies)) return BUILD_MEMORY;
   if (!buildNet()) return BUILD_MEMORY;
   buildFirmware(handshakeTicks());
+  buildDatagrams();
   buildChoice();
   buildDram();
   if (!buildDelta()) return BUILD_MEMORY;
@@ -424,6 +427,7 @@ function stepControl(side: u32, t: u64): void {
   let handler = retire(side, t);
   while (handler != 0) {
     if (handler >= F_STAGE) endStage(side, handler, retiredArgument, retiredQueue, t);
+    else if (handler >= F_HEARD) recover(side, handler, retiredArgument, retiredCount, t);
     else onHandler(side, handler, retiredArgument, retiredCount, retiredQueue, t);
     handler = retire(side, t);
   }

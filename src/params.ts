@@ -325,6 +325,8 @@ function setSide(core: Core, index: number, side: ResolvedSide, s: ResolvedScena
   p(abi.S_CTL_RECORD, control.pageRecordCycles);
   p(abi.S_CTL_ROUND_END, control.roundEndCycles);
   p(abi.S_CTL_INTERRUPT, control.interruptCycles);
+  p(abi.S_DATAGRAM_ACK, control.datagramAckCycles);
+  p(abi.S_DATAGRAM_AGAIN, control.datagramAgainCycles);
   pair(abi.S_DRAM_NUM, side.card.dram.ticksPerByte);
 }
 

@@ -46,6 +46,12 @@ const ENGINE: Choices = {
 };
 
 const SLOW = ["tenant.every=100 us", "guest.generate.rate=10000 /s"];
+/** What cards' firmware works for datagrams. */
+const FIRMWARE = [
+  "source.card.control.datagramAckCycles=700 cycles",
+  "source.card.control.datagramAgainCycles=1500 cycles",
+  "destination.card.control.datagramAckCycles=90 cycles",
+];
 /**
  * The external link. What TCP loses comes back after 200 ms, of which the naive scheduler steps every edge:
  * it is given UDP alone. Other I/O and the guest are slow there, so that the timeline holds all of it.
@@ -54,7 +60,7 @@ const LINKS: readonly (readonly string[])[] = [
   ["link.transport=tcp"],
   ["link.transport=udp", "link.rateCap=none", "link.loss=0"],
   ["link.transport=udp", "link.rateCap=none", "link.loss=0.02", "link.jitter=2 us"],
-  ["link.transport=udp", "link.rateCap=none", "link.loss=0.1"],
+  ["link.transport=udp", "link.rateCap=none", "link.loss=0.1", ...FIRMWARE],
   ["link.congestion=reno", "link.loss=0.01", ...SLOW, "tenant.size=200 B"],
   ["link.congestion=cubic", "link.loss=0.02", "link.jitter=1 us", ...SLOW, "tenant.size=1 B"],
 ];

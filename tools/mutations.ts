@@ -7,6 +7,7 @@ import { around } from "./mutations/around.ts";
 import { card } from "./mutations/card.ts";
 import { clairvoyant } from "./mutations/clairvoyant.ts";
 import { codec } from "./mutations/codec.ts";
+import { datagrams } from "./mutations/datagrams.ts";
 import { deferred } from "./mutations/deferred.ts";
 import { delta } from "./mutations/delta.ts";
 import { devices } from "./mutations/devices.ts";
@@ -42,6 +43,7 @@ export const mutations: readonly Mutation[] = [
   residual,
   deferred,
   ahead,
+  datagrams,
   guests,
   trackers,
   devices,

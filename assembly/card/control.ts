@@ -9,9 +9,9 @@
 //   well; page record R, and `returnCycles` of the encoder's preset for a page that it has handed back;
 //   descriptor batch D for up to `descriptorBatch` pages; address batch A + B for each page of it. A handler
 //   begins at a clock edge.
-// Order: round ends and messages, then page records, descriptors, addresses; a handler is not begun unless
-//   what it will produce has room. Behind all of them come stages of pages that a placement puts here
-//   (board-cores).
+// Order: round ends and messages, then what datagrams need (kernel/datagrams), page records, descriptors,
+//   addresses; a handler is not begun unless what it will produce has room. Behind all of them come stages of
+//   pages that a placement puts here (board-cores).
 // Leaves out: caches of the cores, interrupt nesting, polling loops.
 // Numbers: card preset `control.*`.
 import {
@@ -55,6 +55,7 @@ import {
   U_CONTROL,
 } from "../abi";
 import { buildCores, occupy, running } from "../kernel/cores";
+import { charged, workOn } from "../kernel/datagrams";
 import { deferring } from "../kernel/deferred";
 import { EVENT_MESSAGE, head, hold, pop, queue, ready, readyCount, lacks } from "../kernel/fifo";
 import { CODED, FROM_STORE, JOB_DEVICE, JOB_PAGE, JOB_ZERO, Job, RETURNED, job } from "../kernel/jobs";
@@ -114,7 +115,7 @@ export function dispatch(side: u32, t: u64): void {
       continue;
     }
     const state = dispatchEvent(side, c, t);
-    if (state == BUSY) continue;
+    if (state == BUSY || (charged && workOn(side, c, t))) continue;
     const record = dispatchRecord(side, c, t);
     if (record == BUSY) continue;
     const found = dispatchFound(side, c, t);

@@ -51,6 +51,7 @@ import {
   resumeGrowth,
 } from "../kernel/congestion";
 import { ENDLESS, buildConnections, TIMER_GONE, connection, inFlight, segment } from "../kernel/connection";
+import { charged, forgetDatagrams, waitsForCore } from "../kernel/datagrams";
 import { buildEgress, capAt, freeAt, occupy, pick } from "../kernel/egress";
 import { Arrival, Port, arrival, buildArrivals, port, resetPorts } from "../kernel/frames";
 import { addSeries } from "../kernel/log";
@@ -94,6 +95,7 @@ export function buildTcpLossy(): bool {
   buildCongestion();
   if (!buildPaths()) return false;
   buildTuning();
+  forgetDatagrams();
   streams = g32(G_NET_STREAMS);
   mss = segmentBytes();
   delack = g(G_NET_DELACK);
@@ -161,6 +163,7 @@ function runTimers(side: u32, t: u64): void {
     if (c.timerAt <= t) {
       c.probeDue = timerRan(c, t) ? 1 : c.probeDue;
       if (c.timer == TIMER_GONE) report(side, REASON_UNANSWERED, t);
+      if (c.undecided != 0) wake(side, U_CONTROL, t);
     }
     if (c.timerAt != NEVER) wake(side, U_NET_TX, c.timerAt);
   }
@@ -311,13 +314,18 @@ export function stepRxLossy(side: u32, t: u64): void {
     }
     m.head++;
     arrived(path(1 - side), m.tail - m.head, t);
+    if (charged && e.bytes == 0 && waitsForCore(side, e)) {
+      wake(side, U_CONTROL, t);
+      continue;
+    }
     takeAck(side, e, t);
     if (e.bytes != 0) receive(side, m, e, t);
     wake(side, U_NET_TX, t);
   }
 }
 
-function takeAck(side: u32, e: Arrival, t: u64): void {
+/** What an acknowledgement tells acts at t. */
+export function takeAck(side: u32, e: Arrival, t: u64): void {
   const c = connection(side, e.index);
   const s = stream(side, e.index < streams ? LINK_A : LINK_B);
   if (e.to0 != 0) sacked(c, e.ack + e.from0, e.ack + e.to0, t);
@@ -329,7 +337,7 @@ function takeAck(side: u32, e: Arrival, t: u64): void {
   if (e.linkAck > s.una) s.una = e.linkAck;
   if (e.taken > s.released) s.released = e.taken;
   wake(side, U_FRAMER, t);
-  if (pushing) wake(side, U_CONTROL, t);
+  if (pushing || c.undecided != 0) wake(side, U_CONTROL, t);
 }
 
 function receive(side: u32, m: Port, e: Arrival, t: u64): void {

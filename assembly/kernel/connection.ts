@@ -85,6 +85,9 @@ export class Connection {
   probing: u32; // a tail loss probe is out
   probeDue: u32; // one is to be sent
   burst: u32; // new segments that may go without waiting for a larger burst
+  decides: u32; // the firmware decides on what goes again, and what it has not decided on
+  undecided: u32;
+  deciding: u32; // of these what cores have in hand
   edge: u32; // the rest of a packet may be cut at the edge of the window
   smallEnd: u64; // end of the last segment that was cut at the edge of the window
   probeEnd: u64;
@@ -136,10 +139,10 @@ export class Connection {
   srttTime: u64; // those us
 }
 
-const BYTES: u32 = 512;
+const BYTES: u32 = 576;
 const AT = memory.data(4, 4);
 
-if (offsetof<Connection>() > 512) ERROR("connection");
+if (offsetof<Connection>() > 576) ERROR("connection");
 
 /** The end of a connection at a side; `index` is link x streams + number. */
 // @ts-ignore: decorator

@@ -165,7 +165,10 @@ function sampleRtt(c: Connection, rtt: u64, t: u64): void {
 // --- losses ---
 
 function lose(c: Connection, number: u32, s: Segment): void {
-  if ((s.flags & (LOST | AGAIN)) != LOST) c.waiting++;
+  if ((s.flags & (LOST | AGAIN)) != LOST) {
+    c.waiting++;
+    c.undecided += c.decides;
+  }
   if ((s.flags & LOST) == 0) c.lostOut++;
   if (s.flags & AGAIN) c.againOut--;
   s.flags = (s.flags & ~AGAIN) | LOST;

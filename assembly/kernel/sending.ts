@@ -31,7 +31,7 @@ export function maySend(c: Connection, left: u64): bool {
   const pipe = inFlight(c);
   const open = pipe < c.cwnd || c.probeDue != 0;
   size = 0;
-  if (c.waiting != 0) {
+  if (c.waiting > c.undecided) {
     if (open) return true;
     cause = W_CWND;
     stopped(c, 1);

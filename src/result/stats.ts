@@ -125,6 +125,8 @@ const COUNTERS: readonly Spec[] = [
   ),
   row("vsock.bytes", abi.C_VSOCK_BYTES, "B", BOTH, "payload of both"),
   row("control.handlers", abi.C_HANDLERS, "calls", BOTH, "handlers that the firmware ran"),
+  row("control.datagramAcks", abi.C_ACKS_HEARD, "frames", BOTH, "acknowledgements of datagrams heard"),
+  row("control.datagramAcksLost", abi.C_ACKS_UNHEARD, "frames", BOTH, "that found their queue full"),
   row("card.dma.descriptors.fetches", abi.C_DESC_FETCHES, "batches", SOURCE, "descriptor batches fetched"),
   row("card.dma.read.requests", abi.C_READ_REQUESTS, "reads", SOURCE, "read requests of the DMA engine"),
   row("card.dma.read.pages", abi.C_READ_PAGES, "pages", SOURCE, "pages read from the guest's memory"),

@@ -252,6 +252,8 @@ function fillControl(values: Values): ResolvedCard["control"] {
     pageRecordCycles: whole("pageRecordCycles"),
     roundEndCycles: whole("roundEndCycles"),
     interruptCycles: whole("interruptCycles"),
+    datagramAckCycles: whole("datagramAckCycles"),
+    datagramAgainCycles: whole("datagramAgainCycles"),
   };
 }
 

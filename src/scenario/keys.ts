@@ -290,6 +290,8 @@ export const CARD_KEYS: KeyTable = {
   "control.pageRecordCycles": cycles("handler of one page record"),
   "control.roundEndCycles": cycles("handler of the end of a round"),
   "control.interruptCycles": cycles("entry and exit of an interrupt"),
+  "control.datagramAckCycles": cycles("handler of an acknowledgement of datagrams (link.transport: udp)"),
+  "control.datagramAgainCycles": cycles("for each datagram that goes again"),
   ...STAGE_KEYS,
   "dram.bandwidth": { measure: "rate", min: 1e9, max: 1e14, text: "bandwidth of the card's DRAM" },
   ...STORE_KEYS,

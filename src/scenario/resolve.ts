@@ -18,6 +18,7 @@ import {
 } from "./checks.ts";
 import { namedCipher, ownCipher } from "./ciphers.ts";
 import { CODING_KEYS, checkCoding, fillCoding } from "./coding.ts";
+import { checkDatagrams } from "./datagrams.ts";
 import { checkDecrypt, checkDecryptCard, defers, fillDecrypt } from "./decrypt.ts";
 import { checkDelta, fillDelta } from "./delta.ts";
 import { checkDevices, fillDevices } from "./devices.ts";
@@ -193,6 +194,12 @@ function fillLink(scenario: Scenario, values: Values, destination: ResolvedSide)
   return { ...filled, pause: fillPause(link.pause, filled) };
 }
 
+/** What of a side would do nothing. */
+function checkIdle(scenario: Scenario, side: { host: Values; card: Values }, problems: Problems): void {
+  checkLoad(scenario.internal.contention, side.host, problems);
+  checkDatagrams(String(scenario.link.transport), side.card, problems);
+}
+
 function fillInternal({ internal }: Scenario): ResolvedScenario["internal"] {
   const { interrupts, scan, ...others } = internal;
   const rest = { ...others, ...fillScan(internal) };
@@ -322,7 +329,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkCompressor(scenario, source.card, problems);
   checkEngine(engine, scenario, destination.card, problems);
   checkCoding(scenario, engine, source.card, problems);
-  for (const { host } of [source, destination]) checkLoad(scenario.internal.contention, host, problems);
+  for (const side of [source, destination]) checkIdle(scenario, side, problems);
   checkWindow(scenario, destination.card, problems);
   checkStages(scenario, engine, source.host, problems);
   const cards = checkHosts(scenario, engine, ciphers, destination.host, problems);

@@ -207,6 +207,9 @@ export interface ResolvedCard {
     pageRecordCycles: number;
     roundEndCycles: number;
     interruptCycles: number;
+    /** Of an acknowledgement of datagrams, and of one that goes again; 0: the port does it in no time. */
+    datagramAckCycles: number;
+    datagramAgainCycles: number;
   };
   /** What stages of pages cost its cores. */
   stages: ResolvedStages;

@@ -192,6 +192,8 @@ export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
   "card.control.pageRecordCycles": "500 cycles",
   "card.control.roundEndCycles": "5000 cycles",
   "card.control.interruptCycles": "5000 cycles",
+  "card.control.datagramAckCycles": ["900 cycles", "link.transport=udp"],
+  "card.control.datagramAgainCycles": ["900 cycles", "link.transport=udp", "link.loss=0.5"],
   "card.stages.job": ["900 cycles", ON_CORES],
   "card.stages.zeroPerKiB": { source: ["900 cycles", ON_CORES], destination: SOURCE_ONLY },
   "card.stages.lz4PerKiB": { source: ["900 cycles", ...CODED_ON_CORES], destination: SOURCE_ONLY },

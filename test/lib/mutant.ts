@@ -19,6 +19,7 @@ import { CIPHERS, chainRun, checkChain, ENGINE } from "./claims/chain.ts";
 import { checkAllChoices } from "./claims/choice.ts";
 import { checkBeaten, checkClairvoyants } from "./claims/clairvoyant.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./claims/codec.ts";
+import { checkDatagrams } from "./claims/datagrams.ts";
 import { checkSealed } from "./claims/deferred.ts";
 import { checkDeltaRuns, checkDeltas } from "./claims/delta.ts";
 import { checkRingRate, checkSeen, checkUnsafe } from "./claims/devices.ts";
@@ -90,6 +91,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
     ),
   ],
   lossy: [checkTransfers],
+  datagrams: [() => void checkDatagrams([1, 2, 3, 4, 5, 6, 7, 8])],
   runs: [
     runs.checkMigrations,
     runs.checkPools,

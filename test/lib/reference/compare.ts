@@ -2,10 +2,11 @@
 // Compares a recorded run with the reference models, event by event, to the tick.
 import * as abi from "../../../assembly/abi.ts";
 import { type Happening, of, paramsOf, type Run } from "../timeline.ts";
+import { DatagramWork } from "./datagrams.ts";
 import type { Packet, Put } from "./packets.ts";
 import { type LinkRun, predictPcie, type TimedPut } from "./pcie-run.ts";
 import { predictTcp, type StreamEvent } from "./tcp.ts";
-import { type LossyFrame, LossyLink } from "./tcp-lossy.ts";
+import { type Flying, type LossyFrame, LossyLink } from "./tcp-lossy.ts";
 
 const COMPLETION_PORT = 9;
 const DOWN_PORTS = [8, COMPLETION_PORT];
@@ -159,6 +160,24 @@ class Sums {
   }
 }
 
+/** What firmware works for datagrams in a run; nothing where the ports do it in no time. */
+function datagramWork(run: Run): DatagramWork<Flying>[] {
+  const { global, sides } = run.params;
+  const works = sides.some((p) => p[abi.S_DATAGRAM_ACK]! + p[abi.S_DATAGRAM_AGAIN]! > 0);
+  if (!works || global[abi.G_NET_CONGESTION] !== abi.CONGESTION_FIRMWARE) return [];
+  const booksAt = Number(run.core.logged(abi.L_BOOKS));
+  return sides.map((p, side) => new DatagramWork<Flying>(p, of(run, abi.T_STAGE, side), booksAt));
+}
+
+/** All that the cores have done was due, and is counted. */
+function checkWork(run: Run, work: readonly DatagramWork<Flying>[]): void {
+  for (const [side, { heard, unheard, left }] of work.entries()) {
+    if (left !== 0) throw new Error(`${left} handlers or acknowledgements of side ${side} are left`);
+    const counted = [abi.C_ACKS_HEARD, abi.C_ACKS_UNHEARD].map((i) => run.core.counter(side, i));
+    sameLists(`acknowledgements of side ${side}`, counted, [heard, unheard]);
+  }
+}
+
 /**
  * Compares every frame of both sides with the reference of a path that may lose; returns how many there were.
  * Of one connection a data link: with several, what has been taken out is no matter of one.
@@ -172,14 +191,17 @@ export function checkLossy(run: Run): number {
     .map((e) => e.at)
     .sort((a, b) => a - b);
   const [appends, takes] = [new Sums(told[0]), new Sums(told[1])];
-  const frames = new LossyLink(g, {
-    visible: (side, link, t) => appends.at(side, link, t),
-    taken: (side, link, t) => takes.at(side, link, t),
-    nextAt: (t) => {
+  const work = datagramWork(run);
+  const feed = {
+    visible: (side: number, link: number, t: number) => appends.at(side, link, t),
+    taken: (side: number, link: number, t: number) => takes.at(side, link, t),
+    nextAt: (t: number) => {
       while (times.length > 0 && times[0]! <= t) times.shift();
       return times[0] ?? Infinity;
     },
-  }).run(Number(run.core.clockNow()));
+  };
+  const frames = new LossyLink(g, feed, work).run(Number(run.core.clockNow()));
+  checkWork(run, work);
   let compared = 0;
   for (const side of [0, 1]) {
     const mine = frames.filter((f) => f.side === side);

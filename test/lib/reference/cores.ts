@@ -38,7 +38,7 @@ const ORDER = [
 ] as readonly number[];
 
 /** The edge n cycles after the first one at or after t, of the clock at `at` in the block. */
-function edge(p: readonly number[], at: number, t: number, n = 0): number {
+export function edge(p: readonly number[], at: number, t: number, n = 0): number {
   const [num, den] = [BigInt(p[at]!), BigInt(p[at + 1]!)];
   let k = (BigInt(t) * den) / num;
   while ((k * num + den - 1n) / den < BigInt(t)) k++;

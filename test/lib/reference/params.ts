@@ -151,6 +151,8 @@ function engines(p: Put, card: Preset): void {
     [abi.S_CTL_RECORD, "control.pageRecordCycles"],
     [abi.S_CTL_ROUND_END, "control.roundEndCycles"],
     [abi.S_CTL_INTERRUPT, "control.interruptCycles"],
+    [abi.S_DATAGRAM_ACK, "control.datagramAckCycles"],
+    [abi.S_DATAGRAM_AGAIN, "control.datagramAgainCycles"],
   ]);
   pairs(p, card, [
     [abi.S_CARD_NUM, "clock"],

@@ -35,6 +35,10 @@ export class Sender {
   probeDue = false;
   timerAt = Infinity;
   burst = 0;
+  /** Datagrams found lost; those that the firmware has decided on, all at once where it takes no time. */
+  found = 0;
+  decided = 0;
+  decides = false;
   lastSentAt = 0;
   #mss: number;
   readonly #udp: boolean;
@@ -180,10 +184,16 @@ export class Sender {
         }
         s.lost = true;
         s.again = false;
+        this.#lose();
         lost++;
       }
     }
     return { wait, lost };
+  }
+
+  #lose(): void {
+    this.found++;
+    if (!this.decides) this.decided++;
   }
 
   #recover(): void {
@@ -237,7 +247,10 @@ export class Sender {
 
   #expire(t: number): void {
     this.growth.timeout(this.#state !== "loss");
-    for (const s of this.segments) if (!s.sacked) Object.assign(s, { lost: true, again: false });
+    for (const s of this.segments.filter(({ sacked }) => !sacked)) {
+      if (!s.lost || s.again) this.#lose();
+      Object.assign(s, { lost: true, again: false });
+    }
     this.#state = "loss";
     this.#highSeq = this.next;
     this.#backoff++;
@@ -297,7 +310,8 @@ export class Sender {
   choose(left: number, room: number, fits: boolean): "again" | number {
     const open = this.inFlight < this.growth.cwnd || this.probeDue;
     const last = this.segments.at(-1);
-    if (this.#waiting !== undefined) {
+    const lost = this.segments.filter((s) => s.lost && !s.again && !s.sacked).length;
+    if (lost > this.found - this.decided) {
       if (!open) this.#stopped(true);
       return open ? "again" : 0;
     }

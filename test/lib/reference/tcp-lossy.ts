@@ -4,8 +4,12 @@
  * names. Of a link alone, or of a migration whose cards append and take what they are told to.
  */
 import * as abi from "../../../assembly/abi.ts";
+import type { DatagramWork } from "./datagrams.ts";
 import { Receiver } from "./receiver.ts";
 import { type Acknowledgement, type Segment, Sender } from "./sender.ts";
+
+/** What a side's firmware does for datagrams. */
+export type Work = DatagramWork<Flying>;
 
 /** A frame of a link; times in ticks, `data` bytes up to `end` of its connection. */
 export interface LossyFrame {
@@ -19,7 +23,7 @@ export interface LossyFrame {
   arriveAt: number | null;
 }
 
-interface Flying extends Acknowledgement {
+export interface Flying extends Acknowledgement {
   index: number;
   bytes: number;
   end: number;
@@ -199,8 +203,11 @@ export class LossyLink {
   readonly #g: readonly number[];
   readonly #feed: Feed;
   readonly #ports: [Port, Port];
+  readonly #work: readonly Work[];
 
-  constructor(g: readonly number[], feed = alone(g)) {
+  /** `work` is what each side's firmware does for datagrams, of none where the ports do it in no time. */
+  constructor(g: readonly number[], feed = alone(g), work: readonly Work[] = []) {
+    this.#work = work;
     this.#g = g;
     this.#feed = feed;
     this.#ports = [this.#port(0), this.#port(1)];
@@ -220,6 +227,7 @@ export class LossyLink {
     };
     const links: [Ends, Ends] = [ends(), ends()];
     const senders = links.flatMap((one) => one.senders);
+    for (const s of senders) s.decides = this.#work[side]?.decides ?? false;
     const receivers = links.flatMap((one) => one.receivers);
     const empty = { freeAt: 0, carry: 0, capAt: 0, capCarry: 0, arriving: [] };
     return { ...empty, way: new Way(g, side), links, senders, receivers };
@@ -230,6 +238,8 @@ export class LossyLink {
     for (let t = 0; t <= until; t = this.#nextTime(t)) {
       for (const side of [0, 1]) this.#receive(side, t);
       for (const side of [0, 1]) this.#transmit(side, t);
+      for (const [side, work] of this.#work.entries())
+        work.step(t, this.#ports[side]!.senders, (frame, at) => this.#told(side, frame, at));
     }
     return this.frames;
   }
@@ -239,6 +249,7 @@ export class LossyLink {
     const maybe = (at: number | undefined): void => {
       if (at !== undefined && at > t) next = Math.min(next, at);
     };
+    for (const work of this.#work) maybe(work.nextAt(t));
     for (const port of this.#ports) {
       maybe(port.freeAt);
       maybe(port.way.switch?.standsUntil(t) ?? undefined);
@@ -261,9 +272,8 @@ export class LossyLink {
     while (port.arriving.length > 0 && port.arriving[0]!.arriveAt <= t) {
       const f = port.arriving.shift()!;
       const { link, i, ends } = this.#connection(port, f.index);
-      const sender = ends.senders[i]!;
-      sender.acknowledge(f, t);
-      sender.release(this.#room(sender), t);
+      if (f.bytes === 0 && this.#work[side]?.takes(f)) continue;
+      this.#told(side, f, t);
       if (f.bytes === 0) continue;
       ends.receivers[i]!.take(f.end - f.bytes, f.end, t, () => {
         if (this.#feed.taken(side, link, t) !== null) return false;
@@ -275,6 +285,14 @@ export class LossyLink {
       const taken = this.#feed.taken(side, link, t);
       for (const r of receivers) r.untaken = taken === null ? null : r.received - taken;
     }
+  }
+
+  /** What a frame tells the sender acts. */
+  #told(side: number, f: Flying, t: number): void {
+    const { i, ends } = this.#connection(this.#ports[side]!, f.index);
+    const sender = ends.senders[i]!;
+    sender.acknowledge(f, t);
+    sender.release(this.#room(sender), t);
   }
 
   #connection(port: Port, index: number): { link: number; i: number; ends: Ends } {
