@@ -1143,3 +1143,8 @@ export const F_HEARD: u32 = 8; // an acknowledgement; n is not told of
 export const F_DECIDED: u32 = 9; // n datagrams of a connection go again
 export const C_ACKS_HEARD: u32 = 113; // acknowledgements that a handler has taken
 export const C_ACKS_UNHEARD: u32 = 114; // that found the queue for one full
+// --- reads of the guest (guest.reads) ---
+export const EVENT_READ: u32 = 16; // nothing is written
+export const C_READS: u32 = 97; // first reads of pages that the guest has made
+export const C_READ_TOUCHES: u32 = 112; // of its accesses to a page that was not there, those that read
+export const QR_READ_REQUESTS: u32 = 29; // of the requests of QEMU's post-copy, those of reads

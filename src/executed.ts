@@ -4,7 +4,7 @@ import * as abi from "../assembly/abi.ts";
 import type { Core } from "./core.ts";
 import { vcpuOf } from "./feeder.ts";
 import { ALONE, type Place } from "./guest-parts.ts";
-import type { GuestBatch, GuestStream } from "./trace/events.ts";
+import { EventFlag, type GuestBatch, type GuestStream } from "./trace/events.ts";
 
 /**
  * How many writes each vCPU has executed: all, or up to its suspension at the source alone, which a guest
@@ -22,7 +22,7 @@ export function executedBy(
 }
 
 /**
- * Goes through them in order.
+ * Goes through them in order; first reads are executed like writes, and not told of.
  * @param stream the guest at its beginning; its writes are consumed
  * @param counts how many there are of each vCPU
  * @param seen told of the i-th write of a batch
@@ -42,7 +42,7 @@ export function replayExecuted(
       if (left[v] === 0) continue;
       left[v]!--;
       total--;
-      seen(batch, i);
+      if ((batch.flags[i]! & EventFlag.read) === 0) seen(batch, i);
     }
   }
 }

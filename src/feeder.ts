@@ -232,7 +232,7 @@ export class Feeder {
     u32[at + 3] = word;
     u32[at + 4] = flags;
     if (flags & EventFlag.estimated) this.estimated++;
-    else this.captured++;
+    else if ((flags & EventFlag.read) === 0) this.captured++;
     if (!keep && id !== 0 && this.carries(pfn)) {
       this.#core.u8.set(batch.content(i)!, this.#core.address("bodiesAt") + body * abi.PAGE_BYTES);
     }

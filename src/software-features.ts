@@ -127,6 +127,8 @@ export interface FeatureCounts {
   /** Bytes of RAM after the guest went over; pages asked for; and by how much vCPUs waited for them. */
   readonly postcopyBytes: number;
   readonly postcopyRequests: number;
+  /** Of the pages asked for, those that were read. */
+  readonly postcopyReads: number;
   readonly faultTicks: bigint;
   /** By dirty-limit: the longest sleep of a vCPU at the stop. */
   readonly limitSleepUs: number;
@@ -149,6 +151,7 @@ export function featureCounts(read: (index: number) => bigint): FeatureCounts {
     channelTicks: read(abi.QR_CHANNEL_WORKED),
     postcopyBytes: Number(read(abi.QR_POSTCOPY)),
     postcopyRequests: Number(read(abi.QR_REQUESTS)),
+    postcopyReads: Number(read(abi.QR_READ_REQUESTS)),
     faultTicks: read(abi.QR_FAULT_TICKS),
     limitSleepUs: Number(read(abi.QR_LIMIT_SLEEP)),
     aheadBytes: Number(read(abi.QR_AHEAD_BYTES)),

@@ -6,6 +6,7 @@ import type { ResolvedScenario } from "./scenario/types.ts";
 import { GuestRefused } from "./trace/errors.ts";
 import type { GuestStream } from "./trace/events.ts";
 import type { MdtTrace } from "./trace/mdt-reader.ts";
+import { withReads } from "./trace/reads.ts";
 import { generatedStream } from "./trace/stream-generate.ts";
 import { traceStream } from "./trace/stream-trace.ts";
 
@@ -40,5 +41,7 @@ export function guestStream(scenario: ResolvedScenario, trace: MdtTrace | null):
   const [numerator, denominator] = guest.speed;
   const { tile, atEnd, mix, mixGiven } = guest;
   const sizesOf = recordedUnder(scenario);
-  return traceStream(trace, { tile, speed: { numerator, denominator }, seed, atEnd, mix, mixGiven, sizesOf });
+  const speed = { numerator, denominator };
+  const played = traceStream(trace, { tile, speed, seed, atEnd, mix, mixGiven, sizesOf });
+  return guest.reads === true ? withReads(played, trace, { speed, seed }) : played;
 }

@@ -2,14 +2,16 @@
 // Guest of the source server: writes pages as the trace (or the generator) says, on its vCPUs.
 //
 // Models: one write a listed page and epoch, on the page's vCPU; a write that faults stalls its vCPU, and
-//   what that vCPU does afterwards shifts later (clock guest); stalls of all vCPUs by TLB flushes.
+//   what that vCPU does afterwards shifts later (clock guest); stalls of all vCPUs by TLB flushes. A page's
+//   first read, where the trace has it, does nothing at the source, and waits for a page that is not there
+//   at the destination, as a write does.
 // In and out: events from one ring a vCPU, filled by the harness in order of time; page versions, contents
 //   and dirty marks. An empty ring stops the run with STOP_INPUT at the time up to which the harness has
 //   filled it.
 // How long: a write that finds its page clean under write protection costs `writeFault`, and `protectPage`
 //   for every other page of its group (kernel/group) that is opened with it; with a dirty ring
 //   `writeFault`, with PML nothing, and both what kernel/dirty-log says; with a dirty bitmap nothing.
-// Leaves out: what the guest does between writes; reads.
+// Leaves out: what the guest does between writes; reads of pages that it has read before.
 // Numbers: host preset `writeFault`, `tlbFlush`.
 //
 //   event, 24 bytes: | time u64 | page u32 | content word u32 | flags u32 | - |
@@ -18,10 +20,13 @@ import {
   BUSY,
   C_FAULTS,
   C_FREES,
+  C_READS,
+  C_READ_TOUCHES,
   C_STALL_TICKS,
   C_WRITES,
   EVENT_BYTES,
   EVENT_FREE,
+  EVENT_READ,
   EVENT_SAME,
   EVENT_ZERO,
   G_CLOCK_WALL,
@@ -58,6 +63,7 @@ import {
 } from "../kernel/pages";
 import { g32, p } from "../kernel/params";
 import { isMapped } from "../kernel/residual";
+import { readsThere, stays } from "../kernel/qemu-postcopy";
 import { setDue, wake } from "../kernel/schedule";
 import { count, enter } from "../kernel/stats";
 import { NEVER } from "../kernel/time";
@@ -101,6 +107,7 @@ export function buildGuest(withBodies: bool): bool {
   const kind = g32(G_TRACKER);
   faults = kind == TRACKER_WRITE_PROTECT || kind == TRACKER_DIRTY_RING;
   faultTicks = p(0, S_HOST_FAULT);
+  stays();
   memory.fill(VCPUS, 0, 2048);
   vcpusLie(VCPUS);
   events = reserve(<u64>vcpus * ring * EVENT_BYTES);
@@ -178,11 +185,23 @@ function fillPage(v: u32, c: Vcpu, flags: u32, page: usize): void {
   else memory.copy(page, bodies + <usize>(v * ring + (c.head & (ring - 1))) * PAGE_BYTES, PAGE_BYTES);
 }
 
+/** A vCPU's next event was a read. */
+function hasRead(side: u32, c: Vcpu): void {
+  c.head++;
+  c.consumed++;
+  count(side, C_READS, 1);
+}
+
 function write(v: u32, t: u64): void {
   const c = vcpu(v);
   const e = event(v, c.head);
   const pfn = load<u32>(e, 8);
   const flags = load<u32>(e, 16);
+  if ((flags & EVENT_READ) != 0) {
+    hasRead(0, c);
+    readsThere(t, pfn);
+    return;
+  }
   newVersion(pfn);
   if ((flags & EVENT_SAME) == 0) {
     setWord(pfn, load<u32>(e, 12));
@@ -243,13 +262,20 @@ export function stepGuestThere(t: u64): void {
     }
     const pfn = load<u32>(event(who, c.head), 8);
     if (isMapped(pfn)) writeThere(who, c, pfn, t);
-    else touch(who, pfn, t);
+    else {
+      touch(who, pfn, t);
+      if ((load<u32>(event(who, c.head), 16) & EVENT_READ) != 0) count(1, C_READ_TOUCHES, 1);
+    }
   }
 }
 
 function writeThere(v: u32, c: Vcpu, pfn: u32, t: u64): void {
   const flags = load<u32>(event(v, c.head), 16);
   if (deferring) uses(pfn, t);
+  if ((flags & EVENT_READ) != 0) {
+    hasRead(1, c);
+    return;
+  }
   setPlaced(pfn, placedVersion(pfn) + 1);
   if ((flags & EVENT_SAME) == 0 && keeps(pfn)) fillPage(v, c, flags, placedPage(pfn));
   c.head++;

@@ -4,17 +4,19 @@
 // Models: postcopy_start(), ram_postcopy_send_discard_bitmap(), postcopy-ram.c. The guest is stopped, the
 //   bitmap synchronised and what of it is to come is told in ranges; device state follows, and the guest goes
 //   on there. The scan begins anew and pages are sent without limit; each is placed by the destination, one
-//   after another. A vCPU that writes to a page that is not there waits until it is; the source is asked for
-//   it, sends it next, and goes on behind it. A request overtakes no page that has been sent.
-// In and out: the bitmap; writes of the guest, found by their marks after each of its steps; the time at
-//   which each page is there. A page that comes after the guest wrote to it has the write upon it.
+//   after another. A vCPU that writes to a page that is not there, or reads it, waits until it is; the source
+//   is asked for it, sends it next, and goes on behind it. A request overtakes no page that has been sent.
+// In and out: the bitmap; writes of the guest, found by their marks after each of its steps, and its reads as
+//   it makes them; the time at which each page is there. A page that comes after the guest wrote to it has
+//   the write upon it.
 // How long: pages come `flight` after the connection has taken them and are placed in `place` each; a request
 //   takes `request`. So n pages take no less than n x `place`, and a fault no less than `request` + `flight`
 //   + `place`, and what lies before it; `socket` bytes of pages that are not placed lie there at most.
-// Leaves out: reads of the guest (traces have none), its kernel's other faults, huge pages, recovery of a
-//   lost connection, preemption; iterations of 50 ms are one.
+// Leaves out: reads of pages that the guest has read before, its kernel's other faults, huge pages, recovery
+//   of a lost connection, preemption; iterations of 50 ms are one.
 // Numbers: QEMU 10.0 migration/savevm.c (MAX_DISCARDS_PER_COMMAND), migration.c.
 import {
+  C_READ_TOUCHES,
   PAGE_BYTES,
   QP_FLIGHT,
   QP_NORMAL,
@@ -27,6 +29,7 @@ import {
   QR_FAULT_TICKS,
   QR_NORMAL,
   QR_PENDING,
+  QR_READ_REQUESTS,
   QR_REQUESTS,
   QR_RESUMED,
   QR_ZERO,
@@ -56,6 +59,7 @@ import {
   work,
 } from "./qemu-stream";
 import { wake } from "./schedule";
+import { count } from "./stats";
 import { NEVER } from "./time";
 
 const RANGES: u32 = 12; // MAX_DISCARDS_PER_COMMAND
@@ -80,10 +84,15 @@ let resumeAt: u64 = NEVER;
 export let moves: bool = false;
 let runsThere: bool = false;
 
+/** The guest is one that does not move so, until a board that lets it is built. */
+export function stays(): void {
+  moves = runsThere = false;
+}
+
 /** Lays it out; false when memory does not hold it. */
 export function buildPostcopy(guestAt: usize): bool {
   vcpus = guestAt;
-  moves = runsThere = false;
+  stays();
   resumeAt = NEVER;
   buffered = 0;
   placeFree = stoppedAt = 0;
@@ -179,19 +188,33 @@ export function guestWrote(t: u64): void {
 function wrote(t: u64, index: u32): void {
   const at = there(index);
   if (at != NEVER) setPlaced(index, sourceVersion(index));
-  if (at <= t) return;
+  if (at > t) waitFor(t, index, at);
+}
+
+/** The guest reads a page at t. */
+export function readsThere(t: u64, index: u32): void {
+  if (!runsThere) return;
+  const at = there(index);
+  if (at <= t || !waitFor(t, index, at)) return;
+  tellMore(QR_READ_REQUESTS, 1);
+  count(0, C_READ_TOUCHES, 1);
+}
+
+/** The vCPU of a page that is there at `at` waits for it from t on; false when it waits already. */
+function waitFor(t: u64, index: u32, at: u64): bool {
   const v = vcpuOf(index);
   const wait = waitOf(v);
-  if (load<u32>(wait) != 0) return; // it waits already, at recorded times
+  if (load<u32>(wait) != 0) return false; // at recorded times
   store<u32>(wait, index + 1);
   store<u64>(wait, t, 8);
   store<u64>(wait, t + q(QP_REQUEST), 16);
   store<u64>(wait, at < COMING ? at : NEVER, 24);
   tellMore(QR_REQUESTS, 1);
   if (at < COMING) wake(0, U_FRONTEND, at);
-  if (g32(G_CLOCK_WALL) != 0) return;
+  if (g32(G_CLOCK_WALL) != 0) return true;
   const skew = vcpus + <usize>v * SKEW;
   store<u64>(skew, load<u64>(skew) + HELD);
+  return true;
 }
 
 /** The vCPU of a page: the harness's hash (src/feeder). */

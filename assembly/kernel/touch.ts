@@ -7,7 +7,8 @@
 //   time that it has stood still (clock guest). A page belongs to one vCPU, so nobody else waits for it.
 // How long: first touch = fault + wait for the front-end + map, or
 //   fault + wait + message + its way there and back + interrupt + map.
-// Leaves out: reads, of which traces know nothing; several pages mapped by one fault.
+// Leaves out: reads other than a page's first, of which traces know nothing; several pages mapped by one
+//   fault.
 // Numbers: `migration.missing.*`, assumed.
 import {
   C_DEMANDS,

@@ -56,6 +56,7 @@ const COUNTERS: readonly Spec[] = [
   ...STORAGE_COUNTERS,
   ...SCAN_COUNTERS,
   row("guest.writes", abi.C_WRITES, "writes", BOTH, "page writes of the vCPUs"),
+  row("guest.reads", abi.C_READS, "pages", BOTH, "first reads of pages, where the trace has them"),
   row("guest.frees", abi.C_FREES, "pages", BOTH, "pages given back by the guest"),
   row(
     "guest.touches",
@@ -64,7 +65,8 @@ const COUNTERS: readonly Spec[] = [
     DESTINATION,
     "accesses to a page that was missing or not mapped",
   ),
-  row("guest.requests", abi.C_DEMANDS, "pages", DESTINATION, "of them, pages asked for over the link"),
+  row("guest.readTouches", abi.C_READ_TOUCHES, "pages", BOTH, "of them, reads; of QEMU's guest under source"),
+  row("guest.requests", abi.C_DEMANDS, "pages", DESTINATION, "of the touches, pages asked for over the link"),
   row("card.requestsCrossed", abi.C_CROSSED, "pages", SOURCE, "asked for when they were on their way"),
   row("card.postcopyBytes", abi.C_POSTCOPY_BYTES, "B", SOURCE, "records of pages after the resume"),
   row("card.demandBytes", abi.C_DEMAND_BYTES, "B", SOURCE, "of them, of pages asked for: on link A"),

@@ -94,7 +94,7 @@ function checkReads(host: Values, card: Values, mrrs: number, ats: boolean, prob
 }
 
 /** Keys that say how a trace is played, with the values that change nothing. */
-const OF_A_TRACE = { tile: "1", speed: "1", atEnd: "idle" } as const;
+const OF_A_TRACE = { tile: "1", speed: "1", atEnd: "idle", reads: "off" } as const;
 
 function checkMix(mix: object | undefined, path: Path, problems: Adds): void {
   if (mix === undefined) return;

@@ -23,6 +23,7 @@ function checkOne(scenario: Scenario, index: number, problems: Problems): void {
   const alone = "is not supported yet with several guests";
   if (guest.devices.length > 0) problems.add(at(["devices"]), `${alone}; write []`);
   if (guest.storage !== undefined) problems.add(at(["storage"]), `${alone}; remove it`, "key");
+  if (guest.reads !== "off") problems.add(at(["reads"]), `${alone}; write off`);
   if (guest.clock !== "guest") problems.add(at(["clock"]), `${alone}; write guest`);
   if (guest.atEnd === "fail") problems.add(at(["atEnd"]), `fail ${alone}; write idle`);
   const first = scenario.guests!.find(({ trace }) => trace !== undefined)?.trace;

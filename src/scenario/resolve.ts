@@ -46,6 +46,7 @@ import { checkStages, fillPlacement } from "./placement.ts";
 import { checkHosts, checkHostsCard, fillOnHosts } from "./placement-hosts.ts";
 import { loadPreset, presetNameProblem } from "./presets.ts";
 import { Problems, valueAt } from "./problems.ts";
+import { checkReads } from "./reads.ts";
 import { checkReplaced } from "./replaced.ts";
 import { checkResidual, fillResidual } from "./residual.ts";
 import { checkScan, checkScanTags, fillScan } from "./scan.ts";
@@ -234,6 +235,7 @@ function fillGuest(scenario: Scenario): ResolvedGuest {
     atEnd: guest.atEnd as ResolvedGuest["atEnd"],
     tile: guest.tile as number,
     speed: toRatio(parseDecimal(guest.speed)),
+    ...(guest.reads === "off" ? {} : { reads: true as const }),
     ...(devices === undefined ? {} : { devices }),
     ...fillStorage(guest.storage),
   };
@@ -325,6 +327,7 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkSide(destination, problems, ats === "on");
   checkAts(iommu, ats, problems);
   checkGuest(scenario, problems);
+  checkReads(scenario, problems);
   checkLink(scenario, link, source.card, destination.card, problems);
   checkCompressor(scenario, source.card, problems);
   checkEngine(engine, scenario, destination.card, problems);

@@ -140,6 +140,9 @@ const guest = z.strictObject({
   atEnd: choice(["idle", "loop", "fail"], "what the guest does after the trace ends").default("idle"),
   tile: count(1, 4096, "copies of the trace's memory side by side").default(1),
   speed: speed.default(1),
+  reads: choice(["off", "trace"], "first reads of pages, which wait for those that are not there").default(
+    "off",
+  ),
   mix: mix.optional(),
   devices: devicesSchema,
   storage: storageSchema.optional(),

@@ -255,6 +255,8 @@ export interface ResolvedGuest {
   tile: number;
   /** Factor on the trace's speed: a recorded time t is played at t / speed. */
   speed: Ratio;
+  /** Whether first reads are played. */
+  reads?: true;
   devices?: ResolvedDevice[];
   /** There when the guest has one. */
   storage?: ResolvedStorage;

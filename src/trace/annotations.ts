@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // READ, HASH and CSIZ chunks: what is known of pages beside their contents (docs/formats.md). A page list
 // comes first in all three; HASH has 8 bytes a page behind it, CSIZ a varint a page and a name before it.
-// Sizes are played (recorded-sizes), the others are not. Left out: a size is not compared with what a
-// compressor makes of the body.
+// Sizes are played (recorded-sizes), and so are reads (reads); hashes are not. Left out: a size is not held
+// against what a compressor makes of the body.
 import type { Chunk } from "./chunks.ts";
 import { sha256 } from "./digest.ts";
 import { expect, Malformed } from "./errors.ts";

@@ -38,7 +38,7 @@ export class ImportError extends Error {
 /** A guest that cannot be played as the scenario asks; `key` is the scenario's key that is in the way. */
 export class GuestRefused extends RangeError {
   override name = "GuestRefused";
-  readonly key: "guest.tile" | "guest.speed" | "guest.mix" | "delta";
+  readonly key: "guest.tile" | "guest.reads" | "guest.speed" | "guest.mix" | "delta";
 
   constructor(key: GuestRefused["key"], message: string) {
     super(message);

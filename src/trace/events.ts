@@ -17,6 +17,8 @@ export const EventFlag = {
   zero: 4,
   /** The contents stand in for ones that were not recorded. */
   estimated: 8,
+  /** The page is read and not written; the id is KEEP_CONTENT. */
+  read: 16,
 } as const;
 
 /** Content id of an event that leaves its page's contents as they are. */

@@ -47,4 +47,5 @@ export const SALT = {
   draw: 7,
   octave: 8,
   scramble: 9,
+  read: 10,
 } as const;

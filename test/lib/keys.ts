@@ -265,5 +265,6 @@ export const TRACE_KEYS: Readonly<Record<string, Other>> = {
   "delta.xbzrle.cache": ["256 KiB", DELTA],
   "delta.xbzrle.width": ["1 B/cycle", DELTA],
   "delta.xbzrle.most": ["64", DELTA],
+  "guest.reads": "(of a trace with READ chunks, which none of the shipped has: test/63-reads)",
   "guest.mix": "(of a trace without bodies, which none of the shipped is: test/12-trace-sampled)",
 };

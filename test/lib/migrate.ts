@@ -43,6 +43,8 @@ export interface MigrateOptions {
   /** `--set` texts. */
   readonly sets?: readonly string[];
   readonly variant?: Variant;
+  /** Whether the trace may lie anywhere. */
+  readonly allowOutside?: boolean;
   readonly input?: Partial<SimulateInput>;
   /** Told after every slice; may spoil the core's memory. */
   readonly onSlice?: (core: Core) => void;
@@ -52,7 +54,8 @@ export interface MigrateOptions {
 export function inputOf(scenario: object, options: MigrateOptions = {}): SimulateInput {
   const text = JSON.stringify({ schema: "dpusim.scenario/1", ...scenario });
   const sets = options.sets ?? [];
-  const loaded = resolveSource(parseSource(text, "test"), traces, "test", { sets });
+  const { allowOutside = false } = options;
+  const loaded = resolveSource(parseSource(text, "test"), traces, "test", { sets, allowOutside });
   const file = loaded.traceFile;
   const trace = file === null ? null : openMdt(fileSource(file), basename(file));
   const origin = {

@@ -6,7 +6,7 @@ import { Feeder } from "../../src/feeder.ts";
 import { wordsOf } from "../../src/given-sizes.ts";
 import { setParams } from "../../src/params.ts";
 import type { ResolvedScenario } from "../../src/scenario/types.ts";
-import type { GuestStream } from "../../src/trace/events.ts";
+import { EventFlag, type GuestStream, KEEP_CONTENT } from "../../src/trace/events.ts";
 import { generatedStream } from "../../src/trace/stream-generate.ts";
 import { deriveParams, type Params } from "./reference/params.ts";
 import { resolveText } from "./scenario.ts";
@@ -41,6 +41,8 @@ export interface RunOptions {
   sets?: string[];
   /** `[G_ constant, value]`. */
   globals?: [number, number][];
+  /** Whether the guest reads pages as well, which no scenario of a generated one can say. */
+  reads?: boolean;
   /** `[side, S_ constant, value]`. */
   sideParams?: [number, number, number][];
 }
@@ -94,7 +96,39 @@ export function streamFor(scenario: ResolvedScenario): GuestStream {
     mix,
   };
   const stream = generatedStream(workload, scenario.seed);
-  return perSecond > 0 ? stream : silent(stream);
+  const played = perSecond > 0 ? stream : silent(stream);
+  return scenario.guest.reads === true ? reading(played) : played;
+}
+
+/** A guest that reads, at half of its writes, another page beside the one that it writes. */
+function reading(stream: GuestStream): GuestStream {
+  return {
+    pages: stream.pages,
+    pageBytes: stream.pageBytes,
+    stableContents: stream.stableContents,
+    atEnd: stream.atEnd,
+    endTicks: stream.endTicks,
+    stableContent: (id) => stream.stableContent(id),
+    fork: () => reading(stream.fork()),
+    initial: () => stream.initial(),
+    next() {
+      const batch = stream.next();
+      if (batch === null) return null;
+      const from = Array.from(batch.pfns, (_, i) => (i % 2 === 0 ? [i] : [i, -1 - i])).flat();
+      const write = (i: number): number => (i < 0 ? -1 - i : i);
+      return {
+        ...batch,
+        count: from.length,
+        timeTicks: BigUint64Array.from(from, (i) => batch.timeTicks[write(i)]!),
+        pfns: Uint32Array.from(from, (i) =>
+          i < 0 ? (batch.pfns[write(i)]! * 7 + 5) % stream.pages : batch.pfns[i]!,
+        ),
+        flags: Uint8Array.from(from, (i) => (i < 0 ? EventFlag.read : batch.flags[i]!)),
+        contentIds: Uint32Array.from(from, (i) => (i < 0 ? KEEP_CONTENT : batch.contentIds[i]!)),
+        content: (i) => (from[i]! < 0 ? null : batch.content(from[i]!)),
+      };
+    },
+  };
 }
 
 function silent(stream: GuestStream): GuestStream {
@@ -127,8 +161,9 @@ export function guestText(
 }
 
 /** A core with the parameters of scenario text, not built yet. */
-export function coreFor(text: string, sets: string[], variant: Variant) {
+export function coreFor(text: string, sets: string[], variant: Variant, reads: boolean = false) {
   const scenario = resolveText(text, { sets });
+  if (reads) scenario.guest.reads = true;
   const stream = streamFor(scenario);
   const core = new Core(coreModule(variant));
   setParams(core, scenario, stream.pages, null);
@@ -137,7 +172,8 @@ export function coreFor(text: string, sets: string[], variant: Variant) {
 
 /** Runs scenario text to its end, drained. Throws when the board cannot be built. */
 export function runText(text: string, options: RunOptions = {}): Run {
-  const { core, scenario, stream } = coreFor(text, options.sets ?? [], options.variant ?? "instrumented");
+  const { sets = [], variant = "instrumented", reads } = options;
+  const { core, scenario, stream } = coreFor(text, sets, variant, reads);
   const params = deriveParams(text, options.sets ?? []);
   for (const [index, value] of [[abi.G_NET_DELACK, DELACK_TICKS] as const, ...(options.globals ?? [])]) {
     core.setGlobalParam(index, value);

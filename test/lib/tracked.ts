@@ -27,7 +27,13 @@ export function plannedWrites(run: Run, until: number): Planned[][] {
     for (let i = 0; i < batch.count; i++) {
       const pfn = batch.pfns[i]!;
       const free = (batch.flags[i]! & EventFlag.free) !== 0;
-      lanes[vcpuOf(pfn, vcpus)]!.push({ at: Number(batch.timeTicks[i]!), pfn, free });
+      const read = (batch.flags[i]! & EventFlag.read) !== 0;
+      lanes[vcpuOf(pfn, vcpus)]!.push({
+        at: Number(batch.timeTicks[i]!),
+        pfn,
+        free,
+        ...(read ? { read } : {}),
+      });
     }
   }
   return lanes;

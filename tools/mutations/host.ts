@@ -150,6 +150,22 @@ export const host: readonly Row[] = [
   ],
   [
     "qemu",
+    "kernel/qemu-postcopy",
+    "a read of a page that is there waits, and one that is missing does not",
+    "if (at <= t || !waitFor(",
+    "if (at > t || !waitFor(",
+    "qemu thread",
+  ],
+  [
+    "qemu",
+    "host/guest",
+    "a read writes",
+    "  if ((flags & EVENT_READ) != 0) {\n    hasRead(0, c);\n    readsThere(t, pfn);\n    return;\n  }\n",
+    "",
+    "qemu thread",
+  ],
+  [
+    "qemu",
     "host/qemu",
     "all pages dirty without a write are found in the first window",
     "(2 * WINDOW_MS)",

@@ -3,7 +3,7 @@
 import { Core, coreModule } from "../../../src/core.ts";
 import { migrateInSoftware, type SoftwareMigration, type SoftwareResult } from "../../../src/software.ts";
 import { type FeatureCounts, type Features, PLAIN } from "../../../src/software-features.ts";
-import type { GuestBatch, GuestStream } from "../../../src/trace/events.ts";
+import { type GuestBatch, type GuestStream, KEEP_CONTENT } from "../../../src/trace/events.ts";
 import { generator, seeds } from "../random.ts";
 import { ReferenceThread, type Write } from "../reference/qemu.ts";
 import { claim, same } from "./expect.ts";
@@ -54,8 +54,8 @@ export function guestOf(zeros: readonly boolean[], writes: readonly Write[], eac
         count: part.length,
         timeTicks: BigUint64Array.from(part, (w) => w.at),
         pfns: Uint32Array.from(part, (w) => w.pfn),
-        flags: Uint8Array.from(part, (w) => (w.zero ? 4 : 0)),
-        contentIds: Uint32Array.from(part, (w) => id(w.zero)),
+        flags: Uint8Array.from(part, (w) => (w.read === true ? 16 : w.zero ? 4 : 0)),
+        contentIds: Uint32Array.from(part, (w) => (w.read === true ? KEEP_CONTENT : id(w.zero))),
         content: () => body,
       };
     },
@@ -116,7 +116,11 @@ export function randomCase(seed: number): Case {
   const times = Array.from({ length: count }, () => BigInt(Math.floor(r() * span * MS)));
   times.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
   const pfnOf = r() < 0.3 ? (i: number) => i % hot : () => upTo(hot - 1);
-  const writes = times.map((at, i) => ({ at, pfn: pfnOf(i), zero: r() < zeroShare }));
+  const reads = generator(seed + 7777);
+  const writes = times.map((at, i) => {
+    const write = { at, pfn: pfnOf(i), zero: r() < zeroShare };
+    return seed % 6 === 3 && reads() < 0.5 ? { ...write, read: true } : write;
+  });
   const rate: [number, number] = [1 + upTo(60_000_000), 1 + upTo(40)];
   const m: { -readonly [key in keyof SoftwareMigration]: SoftwareMigration[key] } = {
     startAtTicks: BigInt(upTo(span) * MS + upTo(1000)),
@@ -168,6 +172,7 @@ export function agree(
     ["resumed", got.downtimeTicks, want.resumedAt - want.suspendedAt],
     ["postcopy bytes", got.postcopyBytes, want.postcopy],
     ["requests", got.postcopyRequests, want.requests],
+    ["requests of reads", got.postcopyReads, want.reads],
     ["ended", ended, want.endedAt],
     ["worked", got.workedTicks, want.worked],
     [
@@ -206,6 +211,7 @@ export function checkThread(count = 40): void {
   let connected = 0;
   let throttled = 0;
   let givenUp = 0;
+  let asked = 0;
   const found = new Map(EACH.map((name) => [name, 0]));
   for (const seed of seeds(count)) {
     const { m, zeros, writes, pageBytes } = seed % 7 === 0 ? busyCase(seed) : randomCase(seed);
@@ -223,6 +229,7 @@ export function checkThread(count = 40): void {
     for (const name of found.keys()) if (got[name] > 0) found.set(name, found.get(name)! + 1);
     if (want.syncs > 3) several++;
     if (m.ticksPerByte !== null) connected++;
+    if (want.reads > 0) asked++;
     if (want.throttle.some((percent) => percent > 0)) throttled++;
   }
   // a few seeds need not have a guest of every kind
@@ -231,6 +238,7 @@ export function checkThread(count = 40): void {
   claim("qemu thread: connections", connected > count / 8, connected, `above ${count / 8}`);
   for (const [name, times] of found)
     claim(`qemu thread: ${name}`, times > count / 30, times, `above ${count / 30}`);
+  claim("qemu thread: pages asked for by reads", asked > 2, asked, "above 2");
   claim("qemu thread: given up", givenUp > 0, givenUp, "above 0");
   claim("qemu thread: throttles", throttled > 1, throttled, "above 1");
 }

@@ -11,6 +11,7 @@ export function rangeBytes(toCome: ReadonlySet<number>, guestPages: number): num
 
 export class ReferenceMove {
   requests = 0;
+  reads = 0;
   placeFree = 0n;
   private readonly m: Postcopy;
   private readonly lie: bigint;
@@ -24,16 +25,20 @@ export class ReferenceMove {
     this.lie = BigInt(Math.floor(socketBytes / 4104)) * BigInt(m.placeTicks) + BigInt(m.flightTicks);
   }
 
-  /** The guest wrote these pages at one time. */
-  wrote(pfns: readonly number[], at: bigint): void {
+  /** The guest read pages, in this order, and wrote others at one time. */
+  touched(read: readonly number[], written: readonly number[], at: bigint): void {
     const known = this.wait === null ? undefined : this.there.get(this.wait.page);
     if (typeof known === "bigint" && known <= at) this.wait = null;
-    for (const page of [...new Set(pfns)].sort((a, b) => a - b)) {
-      const when = this.there.get(page);
-      if (when === undefined || (when !== null && when <= at) || this.wait !== null) continue;
-      this.wait = { page, asked: at + BigInt(this.m.requestTicks) };
-      this.requests++;
-    }
+    for (const page of read) if (this.waits(page, at)) this.reads++;
+    for (const page of [...new Set(written)].sort((a, b) => a - b)) this.waits(page, at);
+  }
+
+  private waits(page: number, at: bigint): boolean {
+    const when = this.there.get(page);
+    if (when === undefined || (when !== null && when <= at) || this.wait !== null) return false;
+    this.wait = { page, asked: at + BigInt(this.m.requestTicks) };
+    this.requests++;
+    return true;
   }
 
   /** The page that has been asked for, if it is still to be sent. */

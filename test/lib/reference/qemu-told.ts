@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the slow migration thread is given and tells.
 
-/** A write of the guest: when, which page, and whether the page holds zeros afterwards. */
+/** A write of the guest: when, which page, whether the page holds zeros afterwards; or a read. */
 export interface Write {
   readonly at: bigint;
   readonly pfn: number;
   readonly zero: boolean;
+  readonly read?: boolean;
 }
 
 /** What the thread has done, with QEMU's names. */
@@ -21,6 +22,8 @@ export interface Told {
   resumedAt: bigint;
   postcopy: number;
   requests: number;
+  /** Of the requests, those of reads. */
+  reads: number;
   givenUpAt: bigint | null;
   /** Bytes of device state with the guest stopped. */
   rest: number;
@@ -46,6 +49,7 @@ export function nothingTold(): Told {
     resumedAt: 0n,
     postcopy: 0,
     requests: 0,
+    reads: 0,
     givenUpAt: null,
     rest: 0,
     endedAt: 0n,

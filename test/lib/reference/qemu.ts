@@ -72,8 +72,9 @@ export class ReferenceThread {
   /** Lets the guest do what it does before `until`. */
   private guest(until: bigint): void {
     for (; this.next < this.writes.length && this.writes[this.next]!.at < until; this.next++) {
-      const { at, pfn, zero } = this.writes[this.next]!;
+      const { at, pfn, zero, read } = this.writes[this.next]!;
       this.rings?.measureUpTo(at);
+      if (read === true) continue;
       this.zeros[pfn] = zero;
       this.versions[pfn]!++;
       if (!this.logging) continue;
@@ -324,6 +325,7 @@ export class ReferenceThread {
     told.postcopy += this.written;
     told.transferred = this.written;
     told.requests = move.requests;
+    told.reads = move.reads;
     return told;
   }
 
@@ -349,14 +351,18 @@ export class ReferenceThread {
     };
     while (timeOf(this.next) < until && this.next < this.writes.length) {
       const at = timeOf(this.next);
-      const pfns: number[] = [];
+      const [reads, pfns]: [number[], number[]] = [[], []];
       for (; this.next < this.writes.length && timeOf(this.next) === at; this.next++) {
-        const { pfn, zero } = this.writes[this.next]!;
+        const { pfn, zero, read } = this.writes[this.next]!;
+        if (read === true) {
+          reads.push(pfn);
+          continue;
+        }
         this.zeros[pfn] = zero;
         this.versions[pfn]!++;
         pfns.push(pfn);
       }
-      move.wrote(pfns, at);
+      move.touched(reads, pfns, at);
     }
   }
 

@@ -5,10 +5,12 @@
  * was stopped and resumed, which pages were missing, when each landed, and when messages began to be read.
  */
 
-/** A write of the trace. */
+/** A write of the trace, or a read. */
 export interface Planned {
   at: number;
   pfn: number;
+  /** Nothing is written. */
+  read?: boolean;
 }
 
 /** A message that the front-end began to read after the resume. */
@@ -122,10 +124,10 @@ class SlowGuest {
   }
 
   #write(lane: number, now: number): void {
-    const { pfn } = this.#lanes[lane]![this.#next[lane]!]!;
+    const { pfn, read } = this.#lanes[lane]![this.#next[lane]!]!;
     if (!this.#unmapped.has(pfn)) {
       this.#next[lane]!++;
-      this.out.writes.push({ at: now, pfn });
+      if (read !== true) this.out.writes.push({ at: now, pfn });
       return;
     }
     const fault = { pfn, since: now };

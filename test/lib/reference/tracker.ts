@@ -12,6 +12,8 @@ export interface Planned {
   pfn: number;
   /** FREE: dirty, but nobody waits. */
   free: boolean;
+  /** A read: nothing is written. */
+  read?: boolean;
 }
 
 /** A write as it was. */
