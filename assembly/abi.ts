@@ -1148,3 +1148,12 @@ export const EVENT_READ: u32 = 16; // nothing is written
 export const C_READS: u32 = 97; // first reads of pages that the guest has made
 export const C_READ_TOUCHES: u32 = 112; // of its accesses to a page that was not there, those that read
 export const QR_READ_REQUESTS: u32 = 29; // of the requests of QEMU's post-copy, those of reads
+// --- dirty-limit of the front-end (kernel/limit-driver) ---
+export const G_LIMIT_RATE: u32 = 91; // MiB/s a vCPU, 0 for none
+export const G_LIMIT_PERIOD: u32 = 92; // ticks, whole ms
+export const L_LIMIT_BEGAN: u32 = 40; // when it began; 0 when it did not
+export const L_LIMIT_SLEEP: u32 = 41; // longest sleep of a vCPU at the stop, us
+
+// --- AtomicOps (kernel/port) ---
+export const S_MEM_ATOMIC: u32 = 198; // of the root complex beyond a read of the line
+export const S_TEN_ATOMIC: u32 = 199; // operands of other I/O's AtomicOps: 1, of CAS 2; 0: reads

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Parameters of a card's PCIe link and the host memory behind it: of a side of a migration or of a probe. */
 import * as abi from "../assembly/abi.ts";
+import { isAtomic, type Operation, operandsOf } from "./atomics.ts";
 import type { Core } from "./core.ts";
 import type { Ratio, ResolvedCard, ResolvedPcie, ResolvedScenario } from "./scenario/types.ts";
 import type { ResolvedHost } from "./scenario/types-host.ts";
@@ -120,6 +121,7 @@ export function setMemory(p: Put, memory: ResolvedHost["memory"], latencyTicks: 
   p(abi.S_MEM_READ_LATENCY, Math.max(0, latencyTicks));
   putRatio(p)(abi.S_MEM_READ_NUM, memory.ticksPerByte);
   putRatio(p)(abi.S_MEM_WRITE_NUM, memory.ticksPerByte);
+  p(abi.S_MEM_ATOMIC, memory.atomicAdderTicks);
 }
 
 /** Ticks over which the card's own bytes are counted as load of memory: 1 us, assumed. */
@@ -196,14 +198,8 @@ export function setJitter(
   }
 }
 
-export type Operation = "read" | "write" | "readwrite";
-
 const LINE_BYTES = 64;
-const KIND: Readonly<Record<Operation, number>> = {
-  read: abi.TENANT_READ,
-  write: abi.TENANT_WRITE,
-  readwrite: abi.TENANT_BOTH,
-};
+const KINDS = { read: abi.TENANT_READ, write: abi.TENANT_WRITE, readwrite: abi.TENANT_BOTH };
 
 /** What a DMA engine is asked to do. */
 export interface Work {
@@ -223,7 +219,8 @@ const KIB = 1024;
 /** Work for the engine of a card's other I/O. */
 export function setEngine(p: Put, engine: ResolvedCard["engine"], work: Work): void {
   const stride = work.stride ?? Math.ceil(work.sizeBytes / LINE_BYTES) * LINE_BYTES;
-  p(abi.S_TEN_KIND, KIND[work.op]);
+  p(abi.S_TEN_KIND, isAtomic(work.op) ? abi.TENANT_READ : KINDS[work.op]);
+  p(abi.S_TEN_ATOMIC, operandsOf(work.op));
   p(abi.S_TEN_BYTES, work.sizeBytes);
   p(abi.S_TEN_STRIDE, stride);
   p(abi.S_TEN_PLACES, Math.max(1, Math.floor(work.windowBytes / stride)));

@@ -27,6 +27,7 @@ import { setResidual } from "./params-residual.ts";
 import { setScan } from "./params-scan.ts";
 import { setStages } from "./params-stages.ts";
 import { setStorage, storageStateMost } from "./params-storage.ts";
+import { setThrottle } from "./params-throttle.ts";
 import type { Ratio, ResolvedScenario, ResolvedSide, ResolvedTenant } from "./scenario/types.ts";
 import type { ResolvedPause } from "./scenario/types-link.ts";
 
@@ -265,6 +266,7 @@ export function setParams(core: Core, s: ResolvedScenario, pages: number, quantu
   setAhead(core, g, s);
   setScan(core, g, s);
   setHosts(g, s);
+  setThrottle(g, s);
   setStorage(core, s.guest.storage, pages);
   for (const [index, value] of g) core.setGlobalParam(index, value);
   setSide(core, 0, s.sides.source, s);

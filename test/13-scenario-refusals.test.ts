@@ -87,7 +87,7 @@ test("bad sets are refused", () => {
 const LATER_VALUES: [key: string, inert: string, later: string, write?: string][] = [
   ["firmware", "built-in", "./policy.ts"],
   ["placement", "huawei", "goggin", "huawei or qemu"],
-  ["migration.throttle", "off", "auto-converge"],
+  ["migration.throttle", "off", "auto-converge", "off or dirty-limit"],
 ];
 
 test("features of later versions are refused by name, and their inert defaults accepted", () => {

@@ -20,6 +20,7 @@ import { harness } from "./mutations/harness.ts";
 import { host } from "./mutations/host.ts";
 import { hosts } from "./mutations/hosts.ts";
 import { kernel } from "./mutations/kernel.ts";
+import { limits } from "./mutations/limits.ts";
 import { link } from "./mutations/link.ts";
 import { lossy } from "./mutations/lossy.ts";
 import { pcie } from "./mutations/pcie.ts";
@@ -48,6 +49,7 @@ export const mutations: readonly Mutation[] = [
   trackers,
   devices,
   scan,
+  limits,
   storage,
   pcie,
   probe,

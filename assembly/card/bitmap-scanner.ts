@@ -79,7 +79,7 @@ import {
 import { EVENT_COUNTED, EVENT_FLUSH, EVENT_SCANNED, lacks, pop, push, queue, ready } from "../kernel/fifo";
 import { JOB_PAGE, job, onItsWay, takeJob } from "../kernel/jobs";
 import { g32, p32 } from "../kernel/params";
-import { UP_POSTED, UP_READ, issueRead, issueSwap, portFull, put } from "../kernel/port";
+import { UP_POSTED, UP_READ, issueAtomic, issueRead, portFull, put } from "../kernel/port";
 import { wake } from "../kernel/schedule";
 import { count, enter } from "../kernel/stats";
 import { bufferFits, finishRead, tagsFree } from "../kernel/tags";
@@ -276,7 +276,7 @@ function takeWord(t: u64): u32 {
     if (!bufferFits(0, R_SCAN, WORD_BYTES, 1)) return W_COMPLETION_BUFFER;
     if (portFull(0, UP_READ + R_TENANT)) return W_PCIE;
     setTaken(entry, at, 0);
-    issueSwap(0, R_SCAN, address, SCAN_CHUNKS + entry, ready);
+    issueAtomic(0, R_SCAN, address, 8, 1, SCAN_CHUNKS + entry, ready);
     store<u32>(OPEN + (fills << 2), load<u32>(OPEN + (fills << 2)) + 1);
     count(0, C_SCAN_BYTES, p32(0, S_PCIE_REQUEST_BYTES) + p32(0, S_PCIE_COMPLETION_BYTES) + 2 * WORD_BYTES);
   }

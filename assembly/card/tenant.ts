@@ -5,7 +5,7 @@
 // Models: `depth` workers with an operation each, in a closed loop or no faster than one in `gap`; a DMA
 //   engine for reads and one for writes, each of which takes its operations in turn and cuts them at MRRS
 //   (reads), at multiples of MPS (writes) and at 4 KiB; tags of its own. Of mixed operations half of the
-//   workers write, and neither kind is taken before its turn.
+//   workers write, and neither kind is taken before its turn. AtomicOps of 4 or 8 bytes are as reads are.
 // In and out: requests to the ports of requester TENANT; answers from Q_TENANT_ANSWER, landed writes from
 //   Q_TENANT_LANDED.
 // How long: an operation is given to the engine when its worker's last one has ended; `start` later it is
@@ -37,6 +37,7 @@ import {
   S_PCIE_RCB,
   S_PCIE_REQUEST_BYTES,
   S_PCIE_TICKS_PER_BYTE,
+  S_TEN_ATOMIC,
   S_TEN_BURST,
   S_TEN_BURST_GAP,
   S_TEN_BYTES,
@@ -65,7 +66,7 @@ import { TENANT_AT } from "../kernel/address";
 import { pop, queue, ready } from "../kernel/fifo";
 import { reserve } from "../kernel/memory";
 import { p, p32 } from "../kernel/params";
-import { UP_POSTED, UP_READ, issueRead, portFull, put } from "../kernel/port";
+import { UP_POSTED, UP_READ, issueAtomic, issueRead, portFull, put } from "../kernel/port";
 import { mix } from "../kernel/random";
 import { wake } from "../kernel/schedule";
 import { count, enter, sample } from "../kernel/stats";
@@ -109,6 +110,7 @@ class Tenant {
   mrrs: u32;
   rcb: u32;
   stopped: u32;
+  operands: u32; // of an AtomicOp that is in a read's place; 0: reads are reads
 }
 
 const TENANTS = memory.data(256, 16); // 2 sides * 128
@@ -145,6 +147,7 @@ export function buildTenant(side: u32): bool {
   n.bytes = p32(side, S_TEN_BYTES);
   n.mrrs = p32(side, S_PCIE_MRRS);
   n.rcb = p32(side, S_PCIE_RCB);
+  n.operands = p32(side, S_TEN_ATOMIC);
   n.operations = reserve((<u64>OPS) << 4);
   n.free = reserve((<u64>OPS) << 2);
   n.latencies = reserve((<u64>LATENCIES_MAX) << 3);
@@ -300,7 +303,9 @@ function request(side: u32, n: Tenant, c: Channel, kind: u32, t: u64): u32 {
     if (portFull(side, UP_READ + R_TENANT)) return W_PCIE;
     const at = operation(n, c.current);
     store<u32>(at, load<u32>(at, 8) + 1, 8);
-    issueRead(side, R_TENANT, address, bytes, headers, c.current, t + p(side, S_TEN_TAG) + byte);
+    const ready = t + p(side, S_TEN_TAG) + byte;
+    if (n.operands == 0) issueRead(side, R_TENANT, address, bytes, headers, c.current, ready);
+    else issueAtomic(side, R_TENANT, address, bytes, n.operands, c.current, ready);
     // the wire that bursts of writes wait for
     channel(side, WRITES).burstWire += p32(side, S_PCIE_REQUEST_BYTES);
   }

@@ -9,7 +9,7 @@
 //   MEMORY_READ) and come back as completions of the down port; posted writes land through `landings`,
 //   answers through the requester's queue.
 // How long: a TLP holds the wire for bytes x ticksPerByte; bytes = 24 + 4*ceil(n/4) (MWr, 64-bit address), 24
-//   (MRd), 32 (AtomicOp of 64 bits), 20 + 4*ceil(n/4) (CplD): 8 bytes of framing, sequence number and LCRC
+//   (MRd), 24 + operands (AtomicOp), 20 + 4*ceil(n/4) (CplD): 8 bytes of framing, sequence number and LCRC
 //   with a 16- or 12-byte header. It is at the other end one flight time after its last byte. Priority at
 //   each boundary: SKP due > ACK due > UpdateFC due > TLP; TLP classes posted, non-posted, completion in
 //   turn, requesters of a class in turn; the packets of one transaction follow each other as long as they
@@ -44,6 +44,7 @@ import {
   R_SCAN,
   R_TENANT,
   STARVED,
+  S_MEM_ATOMIC,
   T_SKP,
   T_SPOILT,
   T_TLP,
@@ -70,6 +71,7 @@ import {
 } from "../kernel/port";
 import { after, freed, freedInOrder, min3, owes, owesNak, sendDue, unitOf } from "../kernel/dllp";
 import { filled, postedGone, setPostedGone, setWireFree } from "../kernel/order";
+import { p } from "../kernel/params";
 import { COMPLETION, NON_POSTED, POSTED, classOf, dataBytes, gate, wireBytes } from "../kernel/packet";
 import { mix } from "../kernel/random";
 import { wake } from "../kernel/schedule";
@@ -395,7 +397,8 @@ function sendRead(side: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32
   busRule(<i32>(e.after - postedGone(side)) <= 0, e.after, postedGone(side));
   const asks = index == UP_TRANSLATE;
   if (!asks) w.readNext = index - UP_READ + 1 == REQUESTERS ? 0 : index - UP_READ + 1;
-  const there = asks ? translationAt(side, e.address, arrival) : readAt(side, e.address, e.bytes, arrival);
+  let there = asks ? translationAt(side, e.address, arrival) : readAt(side, e.address, e.bytes, arrival);
+  if ((e.flags & ATOMIC) != 0) there += p(side, S_MEM_ATOMIC);
   const units: u32 = (e.flags & ATOMIC) != 0 && w.npdAll != CREDITS_ENDLESS ? 1 : 0;
   const headers = 1 - w.endlessN;
   if (headers + units != 0) {

@@ -93,6 +93,7 @@ import { cancelAt, goesOn } from "../kernel/abandon";
 import { addressBytes, firstPages, takePage } from "../kernel/batch";
 import { scans } from "../kernel/bitmap-scan";
 import { buildCpu } from "../kernel/cpu";
+import { limits, periodEnds } from "../kernel/dirty-limit";
 import { checkLearnt, examineAt, learnOfDevices, seesDevices } from "../kernel/device-ring";
 import { quiesceDevices, writesOut } from "../kernel/device-writes";
 import { guestBack, guestRuns, holdUp, setGuestRuns } from "../kernel/dirty";
@@ -157,6 +158,7 @@ import {
   turn,
 } from "../kernel/guests";
 import { CODED, JOB_PAGE, JOB_ZERO } from "../kernel/jobs";
+import { buildLimitDriver, limitDue, limitEnds, limitFrom, limitRound } from "../kernel/limit-driver";
 import { logged, note, noteRound, roundNote } from "../kernel/log";
 import {
   Message,
@@ -225,6 +227,7 @@ export function buildFrontend(side: u32): void {
     buildSealing();
     buildScanDriver();
     buildStoreDriver();
+    buildLimitDriver();
   }
 }
 
@@ -233,7 +236,9 @@ export function stepFrontend(side: u32, t: u64): void {
   const f = frontend(side);
   if (hasDeadline(side, f) && t >= deadline()) timeUp(f, t);
   if (side == 0 && t >= cancelAt()) breakOff(f, STATUS_CANCELLED, REASON_CANCELLED, t);
+  if (side == 0 && limits) limitDue(f, t);
   advance(side, f, t);
+  if (side == 0 && limits) wake(0, U_FRONTEND, periodEnds);
   if (hasDeadline(side, f)) wake(side, U_FRONTEND, deadline());
   if (side == 0 && examines(f) && examineAt > t) wake(0, U_FRONTEND, examineAt);
   if (side == 0 && t < cancelAt() && f.next != ENDED) wake(0, U_FRONTEND, cancelAt());
@@ -326,6 +331,7 @@ function collect(side: u32, f: Frontend, t: u64): bool {
   if (logged(L_SETUP_DONE) == 0) {
     note(L_SETUP_DONE, t);
     migrationBegins(t);
+    if (limits) limitFrom(t);
     beginRound(f, t);
   } else if (several && (f.flags & COLLECTING) == 0) beginRound(f, t);
   if (scans) return sendScan(f, t);
@@ -445,6 +451,7 @@ function suspended(side: u32, f: Frontend, t: u64): void {
   else setGuestRuns(false);
   guestStops(t);
   note(L_SUSPENDED, t);
+  if (limits) limitEnds();
   bringIn(t);
   if (seesDevices) checkLearnt(t);
   note(L_PRECOPY_BYTES, counted(side, C_RECORD_BYTES_B));
@@ -496,6 +503,7 @@ function roundDone(f: Frontend, m: Message, t: u64): void {
   noteRound(r, RL_WIRE, m.sent);
   if (several) guestPlaced(r);
   else noteRound(r, RL_NEW_DIRTY, marksSet() - f.marks);
+  if (limits) limitRound(m.a + m.b, marksSet() - f.marks, t);
   note(L_PENDING_PAGES, dirtyCount());
   if (f.next == CHOOSE) nextTurn(f, t);
   if (f.next != WAIT_ROUND) return;

@@ -166,6 +166,11 @@ export function bringInLogs(t: u64): void {
   broughtInAt = t + exitTicks + work + flush;
 }
 
+/** The front-end waits for logs until t at least. */
+export function waitForLogs(t: u64): void {
+  broughtInAt = max(broughtInAt, t);
+}
+
 /** Marks what is in the logs, for nothing: the migration has ended. */
 export function emptyLogs(): void {
   if (!logging) return;

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packets of a transaction: how long they are and what they need. Bytes on the wire as in channel/pcie.ts.
 import { BUSY, W_CREDIT_NPH, W_CREDIT_PD, W_CREDIT_PH, W_REPLAY } from "../abi";
-import { ATOMIC, DOWN_COMPLETION, DOWN_POSTED, Entry, UP_READ, UP_TRANSLATE } from "./port";
+import { ATOMIC, DOWN_COMPLETION, DOWN_POSTED, Entry, TWO_OPERANDS, UP_READ, UP_TRANSLATE } from "./port";
 import { Way } from "./way";
 
 /** Classes of transactions. */
 export const POSTED: u32 = 0;
 export const NON_POSTED: u32 = 1;
 export const COMPLETION: u32 = 2;
-/** Operand of an AtomicOp: its request carries it, and its answer is as long. */
-export const OPERAND_BYTES: u32 = 8;
 
 /** BUSY when the next TLP of a transaction may go, else what it waits for. */
 export function gate(w: Way, cls: u32, e: Entry): u32 {
@@ -25,11 +23,16 @@ export function gate(w: Way, cls: u32, e: Entry): u32 {
 // @ts-ignore: decorator
 @inline
 export function dataBytes(w: Way, cls: u32, e: Entry): u32 {
-  if (cls == NON_POSTED) return (e.flags & ATOMIC) != 0 ? OPERAND_BYTES : 0;
+  if (cls == NON_POSTED) return (e.flags & ATOMIC) != 0 ? operandBytes(e) : 0;
   const unit = cls == COMPLETION && e.bytes <= w.combineAbove ? w.rcb : w.mps;
   const room = unit - ((<u32>e.address + e.done) & (unit - 1));
   const left = e.bytes - e.done;
   return left < room ? left : room;
+}
+
+/** Operands of an AtomicOp, which its request carries: each is as long as its answer. */
+export function operandBytes(e: Entry): u32 {
+  return (e.flags & TWO_OPERANDS) != 0 ? 2 * e.bytes : e.bytes;
 }
 
 /** Bytes on the wire of a TLP with n data bytes, which travel in words of four. */

@@ -50,8 +50,9 @@ export const UP_TRANSLATE: u32 = PORT_TRANSLATE;
 export const PORTS: u32 = 11;
 /** Requesters with ports of their own; the ATC is one more, those beyond it use the ports of other I/O. */
 export const REQUESTERS: u32 = 4;
-/** Flag of a read that is an AtomicOp of 64 bits, beside its requester. */
+/** Flags beside a requester: a read is an AtomicOp, whose request has an operand, or two of them (CAS). */
 export const ATOMIC: u32 = 256;
+export const TWO_OPERANDS: u32 = 512;
 
 
 @unmanaged
@@ -259,10 +260,19 @@ export function issueRead(
   put(side, through, address, bytes, index, r, ready);
 }
 
-/** Issues an AtomicOp, a Swap of 64 bits with 0: as a read of its 8 bytes, which are aligned. */
-export function issueSwap(side: u32, r: u32, address: u64, cookie: u32, ready: u64): void {
-  const index = takeForRead(side, r, address, 8, 1, cookie);
-  put(side, UP_READ + (r < R_ATS ? r : R_TENANT), address, 8, index, r | ATOMIC, ready);
+/** Issues an AtomicOp on 4 or 8 aligned bytes: as a read of them, with one operand or two. */
+export function issueAtomic(
+  side: u32,
+  r: u32,
+  address: u64,
+  bytes: u32,
+  operands: u32,
+  cookie: u32,
+  ready: u64,
+): void {
+  const index = takeForRead(side, r, address, bytes, 1, cookie);
+  const flags = r | (operands == 2 ? ATOMIC | TWO_OPERANDS : ATOMIC);
+  put(side, UP_READ + (r < R_ATS ? r : R_TENANT), address, bytes, index, flags, ready);
 }
 
 /** The last byte of a read's completions will be at the card at t: its answer can be taken from then on. */

@@ -181,7 +181,7 @@ function addProbePcie(probe: Command): void {
     .description("Reads and writes of one size over a window of host memory, as pcie-bench does them.")
     .option("--host <preset>", "host", "snb-e5-2630")
     .option("--card <preset>", "card", "nfp6000-e5")
-    .addOption(choice("--op <op>", "operation", ["read", "write", "readwrite"]))
+    .addOption(choice("--op <op>", "operation", ["read", "write", "readwrite", "fetch-add", "swap", "cas"]))
     .option("--size <bytes>", "bytes of an operation", "64")
     .option("--window <bytes>", "bytes of memory that operations are spread over", "8192")
     .addOption(choice("--pattern <name>", "order of the addresses", ["random", "sequential"]))

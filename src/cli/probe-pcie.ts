@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `dpusim probe pcie`: pcie-bench on the model. */
+import { ATOMIC_BYTES, isAtomic } from "../atomics.ts";
 import { Core, coreModule } from "../core.ts";
 import { type PcieAnswer, type PcieProbe, pcieProbe } from "../probe/pcie.ts";
 import { type PcieReport, pcieReport, pcieTable } from "../report/pcie.ts";
@@ -74,6 +75,8 @@ function checkAts(iommu: PcieProbe["iommu"], side: PcieProbe["side"]): void {
 /** Runs the command: a table, or the answer as JSON. @throws InputError, ScenarioError */
 export function probePcieCommand(options: ProbePcieOptions): string {
   const size = bytesOf("size", options.size, 1, SIZE_MAX);
+  if (isAtomic(options.op) && !ATOMIC_BYTES.includes(size))
+    throw new InputError(`--size ${size}: AtomicOps are of 4 or 8 bytes; write --size 8`);
   const window = bytesOf("window", options.window, size, WINDOW_MAX);
   const seed = wholeOf("seed", options.seed, 0, 2 ** 32 - 1);
   const side = sideOf(options);

@@ -4,11 +4,11 @@
  * memory. The shape of the benchmark is that of pcie-bench (Neugebauer et al., SIGCOMM 2018).
  */
 import * as abi from "../../assembly/abi.ts";
+import { ATOMIC_BYTES, isAtomic, type Operation } from "../atomics.ts";
 import type { Core } from "../core.ts";
 import {
   type Dll,
   type LinkOptions,
-  type Operation,
   type Put,
   rootLatencyTicks,
   setAts,
@@ -111,9 +111,12 @@ function latencies(core: Core, last: number, count: number): Float64Array {
 
 /**
  * Runs a probe on a core, whatever that did before.
- * @throws RangeError when nobody would write, or nobody translate; Error when an invariant breaks
+ * @throws RangeError when an AtomicOp has another size, nobody would write, or nobody translate; Error when
+ *   an invariant breaks
  */
 export function pcieProbe(core: Core, probe: PcieProbe): PcieAnswer {
+  if (isAtomic(probe.op) && !ATOMIC_BYTES.includes(probe.size))
+    throw new RangeError("AtomicOps are of 4 or 8 bytes");
   if (probe.op === "readwrite" && probe.depth < 2) throw new RangeError("mixed operations need a depth of 2");
   const asked = probe.ats === true ? probe.side.card.ats.requests : 0;
   if (asked > 0 && probe.iommu === "off") throw new RangeError("a card that translates needs an IOMMU");

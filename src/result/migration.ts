@@ -181,5 +181,8 @@ export function migrationOf(
     ram: ramOf(ramCounts(reading, s, pages, outcome, rounds), rounds, outcome.status === "completed"),
     attempts: null,
     faults: faultsOf(reading, s, outcome),
+    ...(s.migration.throttle === "off"
+      ? {}
+      : { "dirty-limit-throttle-time-per-round": Number(log[abi.L_LIMIT_SLEEP]) }),
   };
 }

@@ -141,7 +141,7 @@ const migration = z.strictObject({
     .describe("there with software.xbzrle alone, names of query-migrate"),
   "dirty-limit-throttle-time-per-round": count
     .optional()
-    .describe("us that a vCPU sleeps at most when its dirty ring is full; there with software.dirtyLimit"),
+    .describe("us that a vCPU sleeps at most when its dirty ring is full; there with dirty-limit alone"),
   device: z
     .strictObject({
       aheadBytes: bytes.describe("of device state, while the guest ran"),

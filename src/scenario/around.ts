@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What goes on around a migration: other I/O of the cards. */
 import * as z from "zod";
+import { ATOMIC_BYTES, isAtomic, operations } from "../atomics.ts";
 import { keptTags } from "../params.ts";
 import { field } from "./fields.ts";
 import type { KeySpec } from "./keys.ts";
@@ -25,7 +26,7 @@ export const tenantSchema = z.union(
     z.literal("off"),
     z.strictObject({
       side: word(["source", "destination", "both"], "whose card").default("both"),
-      op: word(["read", "write", "readwrite"], "what an operation does").default("read"),
+      op: word([...operations], "what an operation does").default("read"),
       size: spec({ measure: "bytes", min: 1, max: 2 ** 20, text: "bytes of an operation" }).default("4 KiB"),
       window: spec({
         measure: "bytes",
@@ -68,6 +69,8 @@ export function checkTenant(tenant: Tenant, problems: Problems): void {
   if (tenant === "off") return;
   if (bytesOf(tenant.window) < bytesOf(tenant.size))
     problems.add(["tenant", "window"], "does not hold one operation; write at least its size");
+  if (isAtomic(tenant.op) && !ATOMIC_BYTES.includes(bytesOf(tenant.size)))
+    problems.add(["tenant", "size"], `is not that of an AtomicOp (${tenant.op}); write 4 B or 8 B`);
   if (tenant.op === "readwrite" && Number(tenant.workers) < 2)
     problems.add(["tenant", "workers"], "1 cannot read and write; write at least 2");
 }

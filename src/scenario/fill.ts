@@ -193,6 +193,7 @@ export function fillHost(values: Values): ResolvedHost {
       ticksPerByte: values.perByte("memory.bandwidth"),
       readLatencyTicks: values.ticks("memory.readLatency"),
       missAdderTicks: values.ticks("memory.missAdder"),
+      atomicAdderTicks: values.ticks("memory.atomicAdder"),
       remoteAdderTicks: values.ticks("memory.remoteAdder"),
       cacheBytes: values.whole("memory.cache"),
       loadPerMille: values.whole("memory.load"),

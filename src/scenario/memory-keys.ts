@@ -16,6 +16,7 @@ export const MEMORY_KEYS: KeyTable = {
     max: 1e-4,
     text: "added when the data is not in that cache",
   },
+  "memory.atomicAdder": { measure: "time", min: 0, max: 1e-4, text: "added for an AtomicOp" },
   "memory.remoteAdder": {
     measure: "time",
     min: 0,

@@ -64,6 +64,7 @@ import { namedCiphers } from "./sealing.ts";
 import { checkPlacement, fillSoftware } from "./software.ts";
 import { type Path, readSource, type Source } from "./source.ts";
 import { checkStorageTags, fillStorage } from "./storage.ts";
+import { checkThrottle, fillThrottle } from "./throttle.ts";
 import { checkTracker, fillTracker } from "./tracker.ts";
 import type { ResolvedGuest, ResolvedScenario, ResolvedSide } from "./types.ts";
 import type { ResolvedLink } from "./types-link.ts";
@@ -254,7 +255,7 @@ function fillMigration(scenario: Scenario): ResolvedScenario["migration"] {
     retryAfterTicks: ticks(migration.retryAfter),
     silenceTicks: fillSilence(migration.silence, scenario.faults),
     ...fillAskAgain(migration),
-    throttle: "off",
+    ...fillThrottle(migration),
     startAtTicks: ticks(migration.startAt),
   };
 }
@@ -294,6 +295,7 @@ function checkSections(scenario: Scenario, problems: Problems): void {
   checkResidual(scenario, scenarioSchema.shape.migration.parse({}), problems);
   checkTenant(scenario.tenant, problems);
   checkScan(scenario, problems);
+  checkThrottle(scenario, problems);
 }
 
 /** What sections say against the numbers of hosts and cards. */

@@ -22,6 +22,7 @@ import { scanSchema } from "./scan.ts";
 import { cipherFields } from "./sealing.ts";
 import { softwareSchema } from "./software-section.ts";
 import { storageSchema } from "./storage.ts";
+import { throttleFields } from "./throttle.ts";
 import { trackerSchema } from "./tracker.ts";
 import { parseDecimal, printable, show, toRatio, UnitError } from "./units.ts";
 
@@ -338,7 +339,7 @@ const migration = z.strictObject({
     text: "longest time without a frame of the other card; default: 30 s when a fault has no end, else none",
   }).optional(),
   ...tagFailureFields,
-  throttle: supported(["off"], "any", "slowing of the guest's writes").default("off"),
+  ...throttleFields,
   startAt: time(TIME_MAX, "guest time at which the migration starts").default("0 s"),
 });
 

@@ -20,6 +20,8 @@ export interface ResolvedHost {
     readLatencyTicks: number;
     /** Added to it when the data is not there. */
     missAdderTicks: number;
+    /** Of an AtomicOp beyond a read. */
+    atomicAdderTicks: number;
     /** Added to it when line and memory are on the other socket. */
     remoteAdderTicks: number;
     /** Last-level cache of a socket. */

@@ -7,6 +7,7 @@
  * A tick is 2^-10 ps; a second is 1 024 000 000 000 000 ticks.
  */
 
+import type { Operation } from "../atomics.ts";
 import type { Placement } from "./presets.ts";
 import type { ResolvedAhead } from "./types-ahead.ts";
 import type { ResolvedCoding } from "./types-coding.ts";
@@ -21,6 +22,7 @@ import type { Algorithm, Residual, ResolvedMissing } from "./types-residual.ts";
 import type { ResolvedScan } from "./types-scan.ts";
 import type { ResolvedSoftware } from "./types-software.ts";
 import type { ResolvedStorage } from "./types-storage.ts";
+import type { ResolvedThrottle } from "./types-throttle.ts";
 import type { ResolvedDevice, ResolvedTracker } from "./types-tracker.ts";
 
 /** An exact ratio num / den in lowest terms; num < 2^53, 0 < den < 2^32. */
@@ -267,7 +269,7 @@ export type ResolvedTenant =
   | "off"
   | {
       side: "source" | "destination" | "both";
-      op: "read" | "write" | "readwrite";
+      op: Operation;
       /** Bytes of an operation, and of the memory that operations are spread over. */
       sizeBytes: number;
       windowBytes: number;
@@ -343,7 +345,7 @@ export interface ResolvedScenario {
     silenceTicks: string | null;
     /** Records that may be asked for again; absent where a tag that does not fit ends the migration. */
     askAgain?: number;
-    throttle: "off";
+    throttle: "off" | ResolvedThrottle;
     /** Guest time of the start in decimal ticks. */
     startAtTicks: string;
   };

@@ -69,6 +69,7 @@ export function idealSide(link: IdealLink): PcieProbe["side"] {
         ticksPerByte: [0, 1],
         readLatencyTicks: 0,
         missAdderTicks: 0,
+        atomicAdderTicks: 0,
         remoteAdderTicks: 0,
         cacheBytes: 2 ** 40,
         loadPerMille: 0,

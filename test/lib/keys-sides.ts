@@ -68,6 +68,7 @@ export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
   "host.memory.bandwidth": "1 Gbit/s",
   "host.memory.readLatency": "900 ns",
   "host.memory.missAdder": "300 ns",
+  "host.memory.atomicAdder": ["9 us", "tenant={ op: swap, size: 8 B }"],
   "host.memory.copyRate": "1 Gbit/s",
   "host.tracker.writeFault": { source: "30 us", destination: SOURCE_ONLY },
   "host.tracker.scanWordCycles": { source: "90 cycles", destination: SOURCE_ONLY },

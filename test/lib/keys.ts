@@ -77,6 +77,17 @@ const LATE = [
   ...BUSY,
 ] as const;
 
+/** Rounds of more than a ms, in which as much is written. */
+const TOO_FAST = [
+  "tracker={ kind: dirty-ring, ring: 256 }",
+  "migration.throttlePeriod=1 ms",
+  "migration.maxRounds=6",
+  "guest.generate.rate=3000000 /s",
+  "link.rate=10 Gbit/s",
+  "compress=off",
+  ...BUSY,
+] as const;
+
 const SLOW_CODER = ["compress.engine=lz4-sw", "link.rate=25 Gbit/s"] as const;
 
 /** Of the generated guest of the base scenario, and everything that is not a side's. */
@@ -240,6 +251,9 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "migration.missing.pushAfter": ["80 us", ...LATE],
   "migration.missing.pushRate": ["1 Gbit/s", ...LATE],
   "migration.missing.ahead": ["2", ...LATE],
+  "migration.throttle": ["dirty-limit", ...TOO_FAST],
+  "migration.throttleRate": ["100000", "migration.throttle=dirty-limit", ...TOO_FAST],
+  "migration.throttlePeriod": ["2 ms", "migration.throttle=dirty-limit", ...TOO_FAST],
   "migration.timeout": "200 us",
   "migration.onTimeout": ["fail", "migration.timeout=200 us"],
   "migration.startAt": "2.01 ms",

@@ -40,6 +40,7 @@ import { checkWorkers } from "./claims/handed.ts";
 import { checkAllHandedBack } from "./claims/handed-back.ts";
 import { checkHostCosts } from "./claims/host-costs.ts";
 import { checkHosts } from "./claims/hosts.ts";
+import { checkAtomics, checkCardLimits } from "./claims/limits.ts";
 import { checkTransfers } from "./claims/lossy.ts";
 import { checkAllJobs } from "./claims/pages-jobs.ts";
 import { checkParams } from "./claims/params.ts";
@@ -151,6 +152,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   hosts: [checkHosts],
   qemu: [checkThread],
   software: [checkHostCosts],
+  limits: [checkAtomics, checkCardLimits],
   "qemu-limits": [() => checkLimits(12), () => checkAhead(30)],
 };
 

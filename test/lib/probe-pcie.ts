@@ -221,6 +221,9 @@ function countersOf(p: readonly number[], run: ProbeRun): [name: string, index: 
   const tlps = kindsOf(up, abi.T_TLP, abi.T_SPOILT);
   // what a read asks for is no data of the wire up, nor what arrives spoilt
   const data = tlps.filter((e) => e.port < 4);
+  // but the operands of an AtomicOp are
+  const operands =
+    p[abi.S_TEN_ATOMIC]! * p[abi.S_TEN_BYTES]! * kindsOf(up, abi.T_TLP).filter((e) => e.port === 7).length;
   return [
     ["operations", abi.C_TENANT_OPS, run.ended.length],
     ["their bytes", abi.C_TENANT_BYTES, run.ended.length * p[abi.S_TEN_BYTES]!],
@@ -230,7 +233,7 @@ function countersOf(p: readonly number[], run: ProbeRun): [name: string, index: 
     ["ATC misses", abi.C_ATC_MISSES, run.translations.misses],
     ["TLPs up", abi.C_UP_TLPS, tlps.length],
     ["bytes up", abi.C_UP_TLP_BYTES, sumOf(tlps, "what")],
-    ["data up", abi.C_UP_DATA_BYTES, sumOf(data, "amount")],
+    ["data up", abi.C_UP_DATA_BYTES, sumOf(data, "amount") + operands],
     ["replays up", abi.C_UP_REPLAYS, kindsOf(up, abi.T_SPOILT).length],
     ["DLLPs up", abi.C_UP_DLLP_BYTES, 8 * kindsOf(up, abi.T_DLLP).length],
     ["DLLPs down", abi.C_DOWN_DLLP_BYTES, 8 * kindsOf(down, abi.T_DLLP).length],

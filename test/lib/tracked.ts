@@ -4,6 +4,7 @@ import * as abi from "../../assembly/abi.ts";
 import { vcpuOf } from "../../src/feeder.ts";
 import { EventFlag } from "../../src/trace/events.ts";
 import { sameLists } from "./reference/compare.ts";
+import { TooFast } from "./reference/qemu-limit.ts";
 import {
   type BringIn,
   type Collection,
@@ -76,6 +77,33 @@ function broughtIn(run: Run): BringIn[] {
   return suspended === 0 ? all : [...all, { at: suspended, running: false }];
 }
 
+/** When dirty-limit begins, by what every round said, and the ends of its periods until `until`. */
+function limitsOf(run: Run, ends: readonly BringIn[], until: number): BringIn[] {
+  const period = Number(run.params.global[abi.G_LIMIT_PERIOD]);
+  if (Number(run.params.global[abi.G_LIMIT_RATE]) === 0) return [];
+  const of = (round: number, which: number): number =>
+    Number(run.core.u64(run.core.address("roundsAt") + (round * abi.RL_COUNT + which) * 8));
+  const thousandths = (at: number): number => Number(BigInt(at) / BigInt(period / 1000));
+  const rule = new TooFast(thousandths(Number(run.core.logged(abi.L_SETUP_DONE))));
+  const rounds = ends.filter(({ running }) => running);
+  const begins = rounds.findIndex(({ at }, round) =>
+    rule.ends(
+      thousandths(at),
+      of(round, abi.RL_NORMAL) + of(round, abi.RL_ZERO),
+      of(round, abi.RL_NEW_DIRTY),
+    ),
+  );
+  if (begins < 0) return [];
+  const from = rounds[begins]!;
+  from.limit = "begins";
+  const count = Math.floor((until - from.at) / period);
+  return Array.from({ length: count }, (_, i) => ({
+    at: from.at + (i + 1) * period,
+    running: true,
+    limit: "period" as const,
+  }));
+}
+
 /** The front-end collects no sooner than the logs are in. */
 function checkWaits(brought: readonly BringIn[], waits: readonly number[], first: readonly number[]): void {
   for (const [i, { at }] of brought.entries()) {
@@ -100,7 +128,12 @@ export function checkTracker(run: Run, beside: readonly (readonly number[])[] = 
   const started = recording > 0 ? recording : log(abi.L_SETUP_DONE) - protecting;
   const { collections, taken } = collectionsOf(run);
   const slow = new SlowTracker(shape, plannedWrites(run, suspended));
-  const brought = shape.log === null ? [] : broughtIn(run);
+  const ends = shape.log === null ? [] : broughtIn(run);
+  const limits = limitsOf(run, ends, suspended);
+  const begun = ends.find(({ limit }) => limit === "begins");
+  sameLists("time at which dirty-limit begins", [log(abi.L_LIMIT_BEGAN)], [begun?.at ?? 0]);
+  // at one time the thread of dirty-limit comes first
+  const brought = [...limits, ...ends].sort((a, b) => a.at - b.at);
   const expected = slow.run(started, collections, brought, suspended);
   checkWaits(
     brought,
@@ -122,6 +155,8 @@ export function checkTracker(run: Run, beside: readonly (readonly number[])[] = 
     [abi.C_FALSE_DIRTY, shape.group === 1 ? 0 : expected.falseDirty],
     [abi.C_LOG_ENTRIES, expected.logged],
     [abi.C_LOG_FULL, expected.full],
+    [abi.C_LIMIT_TICKS, expected.slept],
+    [abi.C_LIMIT_PERIODS, limits.length],
   ];
   sameLists(
     "counter",

@@ -273,8 +273,20 @@ export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
     ],
   ],
   [
+    "vCPUs that sleep, AtomicOps",
+    [
+      "tracker={kind: dirty-ring, ring: 512}",
+      ...["throttle=dirty-limit", "throttleRate=77", "throttlePeriod=3 ms"].map((set) => `migration.${set}`),
+      "tenant={op: fetch-add, size: 8 B}",
+      "source.host.memory.atomicAdder=33 ns",
+    ],
+  ],
+  [
     "other I/O of one card, with what it does not say",
-    ["tenant={side: destination}", "faults=[{at: 1 us, what: pcie-down, for: 1 ns, side: source}]"],
+    [
+      "tenant={side: destination, op: cas, size: 4 B}",
+      "faults=[{at: 1 us, what: pcie-down, for: 1 ns, side: source}]",
+    ],
   ],
   [
     "the front-end",

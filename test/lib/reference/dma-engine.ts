@@ -244,7 +244,9 @@ export class Engine {
     this.#bufferHeaders -= headers;
     operation.openReads++;
     const readyAt = t + p[abi.S_TEN_TAG]! + p[abi.S_PCIE_TICKS_PER_BYTE]!;
-    const order = this.#put({ port: READ_PORT, bytes, address, readyAt });
+    const operands = p[abi.S_TEN_ATOMIC]!;
+    const atomic = operands === 0 ? {} : { operandBytes: operands * bytes };
+    const order = this.#put({ port: READ_PORT, bytes, address, readyAt, ...atomic });
     this.#reads.set(order, { operation, tag, bytes, headers, completions });
     this.#channels.read.nextRequestAt = t + p[abi.S_TEN_ISSUE]!;
     // the next burst of writes waits for this request too

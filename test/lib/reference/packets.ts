@@ -10,8 +10,8 @@ export interface Put {
   readyAt: number;
   /** Of one that uses the ports of others; else the port tells. */
   requester?: number;
-  /** A Swap of 64 bits. */
-  atomic?: boolean;
+  /** Bytes of operands of an AtomicOp: 8 of a Swap of 64 bits. */
+  operandBytes?: number;
 }
 
 /** One packet on a wire. `kind` is a `T_` constant. `port` is 0 for DLLPs and SKPs. */
@@ -51,16 +51,17 @@ export interface PcieRun {
 }
 
 /**
- * Bytes on the wire of a packet with so many of data: 24 + 4 ceil(n/4) a write, 24 a read request, 32 a Swap,
- * 20 + 4 ceil(n/4) a completion; 4 more with an end-to-end CRC, n itself in pcie-bench's model.
+ * Bytes on the wire of a packet with so many of data: 24 + 4 ceil(n/4) a write, 24 a read request, 24 + n an
+ * AtomicOp with n bytes of operands, 20 + 4 ceil(n/4) a completion; 4 more with an end-to-end CRC, n itself
+ * in pcie-bench's model.
  */
 export function tlpBytes(
   p: readonly number[],
-  kind: "write" | "read" | "swap" | "completion",
+  kind: "write" | "read" | "atomic" | "completion",
   dataBytes: number,
 ): number {
   if (kind === "read") return p[abi.S_PCIE_REQUEST_BYTES]!;
-  if (kind === "swap") return p[abi.S_PCIE_REQUEST_BYTES]! + 8;
+  if (kind === "atomic") return p[abi.S_PCIE_REQUEST_BYTES]! + dataBytes;
   const word = p[abi.S_PCIE_UNPADDED] === 1 ? 1 : 4;
   const header = p[kind === "write" ? abi.S_PCIE_REQUEST_BYTES : abi.S_PCIE_COMPLETION_BYTES]!;
   return header + word * Math.ceil(dataBytes / word);

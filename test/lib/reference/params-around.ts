@@ -10,7 +10,12 @@ const OPERATIONS: Readonly<Record<string, number>> = {
   read: abi.TENANT_READ,
   write: abi.TENANT_WRITE,
   readwrite: abi.TENANT_BOTH,
+  // in the place of reads
+  "fetch-add": abi.TENANT_READ,
+  swap: abi.TENANT_READ,
+  cas: abi.TENANT_READ,
 };
+const OPERANDS: Readonly<Record<string, number>> = { "fetch-add": 1, swap: 1, cas: 2 };
 
 interface Fault {
   at: unknown;
@@ -102,6 +107,7 @@ export function around(p: Put, scenario: object, side: number, card: Preset): vo
   const bytes = whole(of("size", "4 KiB"));
   const stride = LINE_BYTES * Math.ceil(bytes / LINE_BYTES);
   p(abi.S_TEN_KIND, OPERATIONS[`${of("op", "read")}`]!);
+  p(abi.S_TEN_ATOMIC, OPERANDS[`${of("op", "read")}`] ?? 0);
   p(abi.S_TEN_BYTES, bytes);
   p(abi.S_TEN_STRIDE, stride);
   p(abi.S_TEN_PLACES, Math.max(1, Math.floor(whole(of("window", "64 MiB")) / stride)));

@@ -214,6 +214,7 @@ export function rootComplex(p: Put, host: Preset, card: Preset, scenario: object
   putAll(p, card, whole, [[abi.S_ATS_REQUESTS, "ats.requests"]]);
   iommu(p, host, `${writtenAt(scenario, "internal.iommu") ?? "off"}`);
   const remote = writtenAt(scenario, "internal.numa") === "remote";
+  p(abi.S_MEM_ATOMIC, ticks(host("memory.atomicAdder")));
   p(abi.S_MEM_REMOTE_ADDER, remote ? ticks(host("memory.remoteAdder")) : 0);
   p(abi.S_MEM_SEED, whole(writtenAt(scenario, "seed") ?? 1));
   const jitter = writtenAt(scenario, "internal.jitter") === "on" && ticks(host("memory.jitterMax")) > 0;

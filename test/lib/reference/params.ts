@@ -24,6 +24,7 @@ import {
 import { residualParams } from "./params-residual.ts";
 import { scanParams } from "./params-scan.ts";
 import { stageParams } from "./params-stages.ts";
+import { throttleParams } from "./params-throttle.ts";
 import {
   cipherOf,
   type Exact,
@@ -343,6 +344,7 @@ export function deriveParams(text: string, sets: readonly string[]): Params {
   choiceParam(put, scenario);
   deviceParams(put, scenario);
   const scanTags = scanParams(put, scenario);
+  throttleParams(put, scenario);
   const late = residualParams(put, scenario, ticksPer);
   const store = aheadParams(put, scenario, ticksPer, cards[0]!("dram.store"));
   const [keyBits, rounds] = ROUNDS[switched(scenario, "encrypt", "cipher", "aes-128-gcm")]!;

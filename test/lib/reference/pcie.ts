@@ -294,8 +294,9 @@ export class Link {
     }
     const asks = entry.port === TRANSLATE_PORT;
     const reads = asks || (entry.port >= READ_PORT && entry.port < READ_PORT + REQUESTERS);
-    // the operand of a Swap is one unit of data
-    if (entry.atomic === true) return { replay: tlpBytes(p, "swap", 8), ph: 0, pd: 0, nph: 1, npd: 1 };
+    // the operands of an AtomicOp, 16 bytes at most, are one unit of data
+    if (entry.operandBytes !== undefined)
+      return { replay: tlpBytes(p, "atomic", entry.operandBytes), ph: 0, pd: 0, nph: 1, npd: 1 };
     if (reads) return { replay: tlpBytes(p, "read", 0), ph: 0, pd: 0, nph: 1, npd: 0 };
     const data = this.#writePiece(entry);
     return { replay: tlpBytes(p, "write", data), ph: 1, pd: Math.ceil(data / 16), nph: 0, npd: 0 };
@@ -363,10 +364,11 @@ export class Link {
   /** Answers are sent in the order in which they are ready, of equal ones in that of their requests. */
   #readArrives(wire: Wire, entry: Entry, arriveAt: number): void {
     const { bytes, address, requester, order, translation } = entry;
-    const { startAt, readyAt } =
+    const { startAt, readyAt: readAt } =
       translation === undefined
         ? this.#root.read(address, bytes, arriveAt)
         : this.#root.translation(address, arriveAt);
+    const readyAt = readAt + (entry.operandBytes === undefined ? 0 : this.#p[abi.S_MEM_ATOMIC]!);
     const put = { port: COMPLETION_PORT, bytes, address, readyAt };
     this.#completions.push(put);
     if (requester === abi.R_SCAN) this.#scanned.push(readyAt);
@@ -378,7 +380,7 @@ export class Link {
     this.#wires[DOWN].ports.set(COMPLETION_PORT, [...begun, ...others]);
     // a pool without a limit is not returned to
     const nph = wire.room.nph === Infinity ? 0 : 1;
-    const npd = entry.atomic !== true || wire.room.npd === Infinity ? 0 : 1;
+    const npd = entry.operandBytes === undefined || wire.room.npd === Infinity ? 0 : 1;
     if (nph + npd > 0) this.#freed(wire, wire.freedNonPosted, { ...nothingAt(startAt), nph, npd });
   }
 

@@ -7,6 +7,63 @@ import type { DirtyLimit } from "../../../src/software-features.ts";
 
 const US = 1_024_000_000;
 
+/** How long a vCPU sleeps when its ring is full, from what it has logged in a period. */
+export class LimitRule {
+  private readonly quota: number;
+  private readonly periodMs: number;
+  private readonly entries: number;
+  private fastest = 0;
+
+  constructor(rateMib: number, periodTicks: number, entries: number) {
+    this.quota = rateMib;
+    this.periodMs = periodTicks / (1000 * US);
+    this.entries = entries;
+  }
+
+  next(sleepUs: number, pages: number): number {
+    const rate = Math.floor((Math.floor(pages / 256) * 1000) / this.periodMs);
+    const off = Math.abs(rate - this.quota);
+    if (off <= 25) return sleepUs;
+    if (rate === 0) return 0;
+    this.fastest = Math.max(this.fastest, rate);
+    const fullUs = Math.floor((Math.floor(this.entries / 256) * 1_000_000) / this.fastest);
+    const percent = Math.floor((off * 100) / Math.max(rate, this.quota));
+    const step = percent > 50 ? Math.floor((fullUs * percent) / (100 - percent)) : Math.floor(fullUs / 10);
+    const next = sleepUs + (rate > this.quota ? step : -step);
+    return Math.min(Math.max(next, 0), 99 * fullUs);
+  }
+}
+
+/** At the ends of rounds: whether the second of those looked at has found too many pages dirty. */
+export class TooFast {
+  private readonly period: number;
+  private since: number;
+  private placed = 0;
+  private fresh = 0;
+  private high = 0;
+
+  /** `at` in thousandths of a period. */
+  constructor(at: number, period = 1000) {
+    this.since = at;
+    this.period = period;
+  }
+
+  /** A round has ended: pages placed in it, marks since it began. */
+  ends(at: number, placed: number, fresh: number): boolean {
+    this.placed += placed;
+    this.fresh += fresh;
+    if (at <= this.since + this.period) return false;
+    const high = this.fresh * 4096 > Math.floor((this.placed * 4096) / 2);
+    this.since = at;
+    this.placed = 0;
+    this.fresh = 0;
+    if (high) this.high++;
+    if (!high || this.high < 2) return false;
+    this.high = 0;
+    return true;
+  }
+}
+
 export interface Rings extends GuestRing {
   readonly vcpus: number;
 }
@@ -29,11 +86,12 @@ export class ReferenceRings {
   private readonly limit: DirtyLimit | null;
   private readonly inRing = new Set<number>();
   private nextPeriod: bigint | null = null;
-  private fastest = 0;
+  private readonly rule: LimitRule | null;
 
   constructor(rings: Rings, limit: DirtyLimit | null) {
     this.rings = rings;
     this.limit = limit;
+    this.rule = limit === null ? null : new LimitRule(limit.rateMib, limit.periodTicks, rings.entries);
     this.vcpus = Array.from({ length: rings.vcpus }, () => ({
       ring: [],
       logged: 0,
@@ -88,22 +146,7 @@ export class ReferenceRings {
   }
 
   private set(vcpu: Vcpu): void {
-    const ms = this.limit!.periodTicks / (1000 * US);
-    const mib = Math.floor((vcpu.logged - vcpu.loggedBefore) / 256);
-    const rate = Math.floor((mib * 1000) / ms);
-    const quota = this.limit!.rateMib;
-    const off = Math.abs(rate - quota);
-    if (off <= 25) return;
-    if (rate === 0) {
-      vcpu.sleepUs = 0;
-      return;
-    }
-    this.fastest = Math.max(this.fastest, rate);
-    const fullUs = Math.floor((Math.floor(this.rings.entries / 256) * 1_000_000) / this.fastest);
-    const percent = Math.floor((off * 100) / Math.max(rate, quota));
-    const step = percent > 50 ? Math.floor((fullUs * percent) / (100 - percent)) : Math.floor(fullUs / 10);
-    const next = vcpu.sleepUs + (rate > quota ? step : -step);
-    vcpu.sleepUs = Math.min(Math.max(next, 0), 99 * fullUs);
+    vcpu.sleepUs = this.rule!.next(vcpu.sleepUs, vcpu.logged - vcpu.loggedBefore);
   }
 
   /** The guest stands still. */

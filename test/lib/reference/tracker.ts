@@ -5,6 +5,7 @@
  * write did, when, and which pages each batch held, is predicted.
  */
 import * as abi from "../../../assembly/abi.ts";
+import { LimitRule } from "./qemu-limit.ts";
 
 /** A write as the trace has it. */
 export interface Planned {
@@ -35,6 +36,8 @@ export interface BringIn {
   at: number;
   /** Whether vCPUs ran and had to be stopped for it. */
   running: boolean;
+  /** dirty-limit begins then, or one of its periods ends. */
+  limit?: "begins" | "period";
 }
 
 /** What a tracker is and costs; times in ticks. */
@@ -49,6 +52,8 @@ export interface TrackerShape {
   rule: "static" | "counter" | "contiguity";
   /** Logs of dirty pages, and whether they are KVM's rings; null without. */
   log: { entries: number; ring: boolean; exit: number; entry: number } | null;
+  /** Quota of a vCPU, MiB/s, and ticks of a period; null without dirty-limit. */
+  limit: { rate: number; period: number } | null;
 }
 
 export interface Predicted {
@@ -63,9 +68,13 @@ export interface Predicted {
   full: number;
   /** How long the front-end had to wait for the logs, each time. */
   waits: number[];
+  /** By dirty-limit: ticks that vCPUs slept, and the longest sleep that is set, us. */
+  slept: number;
+  sleepUs: number;
 }
 
 const BATCH = 2048;
+const US = 1_024_000_000;
 
 /** Tracker and vCPUs of a guest. */
 export class SlowTracker {
@@ -87,13 +96,21 @@ export class SlowTracker {
     logged: 0,
     full: 0,
     waits: [],
+    slept: 0,
+    sleepUs: 0,
   };
+  readonly #rule: LimitRule | null;
+  /** Of each vCPU: its sleep, what it has ever logged, and had when the period began. */
+  readonly #sleeps: { us: number; logged: number; before: number }[];
 
   constructor(shape: TrackerShape, lanes: readonly (readonly Planned[])[]) {
     this.#shape = shape;
     this.#lanes = lanes.map((lane) => [...lane]);
     this.#late = lanes.map(() => 0);
     this.#logs = lanes.map(() => []);
+    this.#sleeps = lanes.map(() => ({ us: 0, logged: 0, before: 0 }));
+    const { limit, log } = shape;
+    this.#rule = limit === null ? null : new LimitRule(limit.rate, limit.period, log!.entries);
   }
 
   /** Everything up to the guest's suspension; `startAt` is when tracking began. */
@@ -107,8 +124,10 @@ export class SlowTracker {
       this.#writesBefore(Math.min(one.at, until));
       if ("batch" in one) this.#collect(one);
       else this.#bringIn(one.running);
+      if ("limit" in one) this.#limit(one.limit === "period");
     }
     this.#writesBefore(until);
+    this.#out.sleepUs = Math.max(...this.#sleeps.map(({ us }) => us));
     return this.#out;
   }
 
@@ -169,9 +188,14 @@ export class SlowTracker {
       this.#out.full++;
       for (const one of log.splice(0)) this.#dirty.add(one);
       if (ring) this.#together += this.#shape.flush;
-      if (!free) this.#stall(v, exit + entries * (ring ? entry + this.#shape.openPage : entry));
+      if (!free) {
+        const slept = this.#sleeps[v]!.us * US;
+        this.#stall(v, exit + entries * (ring ? entry + this.#shape.openPage : entry) + slept);
+        this.#out.slept += slept;
+      }
     }
     log.push(pfn);
+    this.#sleeps[v]!.logged++;
     this.#out.logged++;
   }
 
@@ -188,6 +212,14 @@ export class SlowTracker {
     this.#together += flush;
     const work = ring ? sum * (entry + this.#shape.openPage) : Math.max(...lengths) * entry;
     this.#out.waits.push(exit + work + flush);
+  }
+
+  /** A period begins, and one may have ended. */
+  #limit(ended: boolean): void {
+    for (const one of this.#sleeps) {
+      if (ended) one.us = this.#rule!.next(one.us, one.logged - one.before);
+      one.before = one.logged;
+    }
   }
 
   /** The pages that a fault opens. */
@@ -245,5 +277,9 @@ export function trackerShape(global: readonly number[], source: readonly number[
             exit: source[abi.S_HOST_LOG_EXIT]!,
             entry: source[abi.S_HOST_LOG_ENTRY]!,
           },
+    limit:
+      global[abi.G_LIMIT_RATE] === 0
+        ? null
+        : { rate: global[abi.G_LIMIT_RATE]!, period: Number(global[abi.G_LIMIT_PERIOD]) },
   };
 }
