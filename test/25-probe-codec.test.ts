@@ -76,7 +76,8 @@ test("engine presets: those of the contract and of the published engines are the
   const compressors =
     "bf2-deflate bf3-dpa deflate-hw dpu-ref fpga-lz4-chen24 fpga-lz77-fowers15 iaa-spr ibm-nx-p9 " +
     "ibm-nx-z15 lz4-hw lz4-sw qat-gen4 qat-gen4-zstd vitis-lz4-8e zipline-asic zstd-sw";
-  const ciphers = "bf3-dpa dpu-ref gcm-cast-f gcm-cast-s gcm-cast-x gcm-cast-x2 hsc-400g macsec-100g qat-8950";
+  const ciphers =
+    "bf3-dpa dpu-ref gcm-cast-f gcm-cast-s gcm-cast-x gcm-cast-x2 hsc-400g macsec-100g qat-8950";
   assert.is(presetNames("compressor").join(" "), compressors);
   assert.is(presetNames("cipher").join(" "), ciphers);
 });
