@@ -104,6 +104,13 @@ export class Core {
     return (BigInt(u32[(address >>> 2) + 1]!) << 32n) | BigInt(u32[address >>> 2]!);
   }
 
+  /** Sets all parameters to 0: nothing is left of those of a run before. */
+  clearParams(): void {
+    this.u8.fill(0, this.address("globalParams"), this.address("globalParams") + abi.G_COUNT * 8);
+    const sides = this.#exports.sideParams(0) >>> 0;
+    this.u8.fill(0, sides, sides + 2 * abi.S_COUNT * 8);
+  }
+
   setGlobalParam(index: number, value: bigint | number): void {
     this.setU64(this.address("globalParams") + index * 8, BigInt(value));
   }

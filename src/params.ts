@@ -214,6 +214,7 @@ function setTracker(core: Core, g: Map<number, number | bigint>, s: ResolvedScen
 
 /** Writes the parameter block. */
 export function setParams(core: Core, s: ResolvedScenario, pages: number, quantum: bigint | null): void {
+  core.clearParams();
   const ratio = (r: Ratio | null): [number, number] => r ?? [0, 1];
   const g = new Map<number, number | bigint>();
   const propagation = BigInt(s.link.rttTicks) / 2n;

@@ -85,10 +85,11 @@ function feederOf({ core, scenario, stream }: SimulateInput): Fed {
   return together(core, feeders);
 }
 
-function prepare(input: SimulateInput): Fed {
+function prepare(input: SimulateInput, before: number): Fed {
   const { core, scenario, stream } = input;
   refuse(scenario, stream.pages);
   setParams(core, scenario, stream.pages, input.quantumTicks ?? null);
+  core.setGlobalParam(abi.G_ATTEMPT, before);
   setGuests(core, scenario, stream);
   const built = core.build();
   if (built === 1) {
@@ -213,8 +214,7 @@ function* attempt(
   before: number,
 ): Generator<Progress, Result> {
   const { core, stream, origin } = input;
-  core.setGlobalParam(abi.G_ATTEMPT, before);
-  const feeder = prepare(input);
+  const feeder = prepare(input, before);
   const ended = yield* advance(input, feeder);
   if (ended.stop === abi.STOP_DEADLOCK) {
     throw new SimulatorFault(`nothing is due and the migration has not ended, at ${ended.at} ticks`);

@@ -202,6 +202,7 @@ export function startSoftware(
     [abi.G_TRACKER_LOG, given.ring?.entries ?? 0],
     [abi.G_SERIES_WINDOW, SERIES_TICKS],
   ];
+  core.clearParams();
   for (const [index, value] of params) core.setGlobalParam(index, value);
   core.setSideParam(0, abi.S_HOST_FAULT, given.faultTicks);
   core.setSideParam(0, abi.S_HOST_LOG_EXIT, given.ring?.exitTicks ?? 0);

@@ -14,10 +14,12 @@
 // Numbers: card preset `control.datagramAckCycles` A and `control.datagramAgainCycles` R, assumed; 0 where
 //   the port does it in no time.
 import {
+  CONGESTION_NONE,
   C_ACKS_HEARD,
   C_ACKS_UNHEARD,
   F_DECIDED,
   F_HEARD,
+  G_NET_CONGESTION,
   G_NET_STREAMS,
   S_DATAGRAM_ACK,
   S_DATAGRAM_AGAIN,
@@ -52,7 +54,8 @@ export function forgetDatagrams(): void {
 }
 
 export function buildDatagrams(): void {
-  if (!isFirmware()) return;
+  forgetDatagrams();
+  if (g32(G_NET_CONGESTION) == CONGESTION_NONE || !isFirmware()) return;
   for (let side: u32 = 0; side < 2; side++) {
     const again = p32(side, S_DATAGRAM_AGAIN);
     if ((p32(side, S_DATAGRAM_ACK) | again) != 0) charged = true;

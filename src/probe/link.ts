@@ -153,6 +153,7 @@ function setLinkParams(core: Core, probe: LinkProbe): void {
   ];
   const pause = new Map<number, number | bigint>();
   setPause(pause, probe.pause);
+  core.clearParams();
   for (const [index, value] of [...params, ...pause]) core.setGlobalParam(index, value);
 }
 

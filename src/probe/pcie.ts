@@ -122,6 +122,7 @@ export function pcieProbe(core: Core, probe: PcieProbe): PcieAnswer {
   if (asked > 0 && probe.iommu === "off") throw new RangeError("a card that translates needs an IOMMU");
   if (asked >= probe.side.pcie.tags)
     throw new RangeError(`translation requests take ${asked} tags: none is left`);
+  core.clearParams();
   const p: Put = (key, value) => core.setSideParam(0, key, value);
   const [num, den] = probe.side.card.ticksPerCycle;
   p(abi.S_CARD_NUM, num);

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// One core runs all shipped scenarios, one after another: nothing of a run is left in it for the next.
+import { readdirSync } from "node:fs";
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { Core, coreModule, fileSource, guestStream, loadScenario, openMdt, simulate } from "../src/index.ts";
+
+const folder = fileURLToPath(new URL("../sim/scenarios/", import.meta.url));
+// all others run in `sized`
+const NEEDS = new Set(["sampled"]);
+
+function fingerprintOf(name: string, core: Core): string {
+  const sets = NEEDS.has(name) ? [] : ["content=sized"];
+  const { scenario, traceFile } = loadScenario(`${folder}${name}.yaml`, { sets });
+  const trace = traceFile === null ? null : openMdt(fileSource(traceFile), basename(traceFile));
+  const stream = guestStream(scenario, trace);
+  const origin = { version: "", build: "", trace: trace?.sha256 ?? null, traceHint: "" };
+  return simulate({ core, scenario, stream, origin }).fingerprint;
+}
+
+const names = readdirSync(folder).map((file) => basename(file, ".yaml"));
+const fresh = new Map<string, string>();
+
+test("each on a core of its own", () => {
+  for (const name of names) fresh.set(name, fingerprintOf(name, new Core(coreModule())));
+  assert.is(fresh.size, names.length);
+});
+
+test("all on one core, in turn", () => {
+  const core = new Core(coreModule());
+  for (const name of names) assert.is(fingerprintOf(name, core), fresh.get(name), name);
+});
+
+test("a plain link behind every other scenario, and behind it", () => {
+  const core = new Core(coreModule());
+  for (const name of names) {
+    fingerprintOf(name, core);
+    assert.is(fingerprintOf("tiny", core), fresh.get("tiny"), `behind ${name}`);
+  }
+});
+
+test.run();
