@@ -24,6 +24,7 @@
 // A record for the host (kernel/ring) is written to one of its buffers, in ceil(bytes / MPS) writes of whole
 //   words, when one is free; one clock after the last of them its descriptor is put behind it, through the
 //   posted port of the descriptors. It counts as placed when the card hears that its buffer is free again.
+//   Until then another record of that page waits, and what is behind it (cause `workers`).
 // Numbers: card preset `dma.*`.
 import {
   A_PLACE,
@@ -94,6 +95,7 @@ import {
   fillBuffer,
   forHost,
   hostStages,
+  liesInBuffer,
   noBuffer,
   takeBuffer,
 } from "../kernel/ring";
@@ -163,6 +165,10 @@ export function stepPlacer(side: u32, t: u64): void {
 function place(side: u32, w: Writer, t: u64): void {
   const index = head(queue(side, Q_PLACE));
   const j = job(side, index);
+  if (hostStages != 0 && liesInBuffer(j)) {
+    enter(side, A_PLACE, W_WORKERS, t);
+    return;
+  }
   if (forHost(j)) {
     placeInBuffer(side, w, j, t);
     return;

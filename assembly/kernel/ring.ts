@@ -6,7 +6,9 @@
 //   record into one that is free and behind it a descriptor: header, number, tag if it is sealed. Cores of
 //   the host (host/placing) give the buffer back by a write of 4 bytes to the card, which says too whether
 //   the page is placed or its tag did not fit. With none free the card's write engine waits, and what is
-//   behind it.
+//   behind it. So it does at a record of a page of which another lies in a buffer, whoever is to place it: a
+//   round that a forced stop cuts short announces pages again, and a zero page, or a shorter record, would be
+//   placed before what came earlier. It compares the page with those of all buffers at once (assumed).
 // Conserved: a buffer is free, or holds one record, until the card has that write; all are home at the end.
 // Leaves out: how the driver maps the buffers, registers, credits of several records in one write.
 import {
@@ -63,14 +65,11 @@ export class Held {
   kind: u32;
   bytes: u32; // payload
   flags: u32;
-  round: u32;
   state: u32;
   step: u32; // of host/placing
-  order: u32; // of host/placing: engines give records back in the order in which they got them
-  pad: u32;
 }
 
-if (offsetof<Held>() != 64 || RING_MAX > JOBS_MAX) ERROR("a buffer's record");
+if (offsetof<Held>() > 64 || RING_MAX > JOBS_MAX) ERROR("a buffer's record");
 
 let buffers: u32 = 0;
 let records: usize = 0;
@@ -157,6 +156,13 @@ export function noBuffer(): bool {
   return freeCount == 0;
 }
 
+/** Whether a buffer has another record of this page: what the card takes next has to wait for it. */
+export function liesInBuffer(j: Job): bool {
+  if (j.kind != JOB_PAGE && j.kind != JOB_ZERO) return false;
+  for (let i: u32 = 0; i < buffers; i++) if (held(i).state != FREE && held(i).pfn == j.pfn) return true;
+  return false;
+}
+
 /** The card takes a free buffer. */
 export function takeBuffer(): u32 {
   const buffer = load<u32>(FREED + (freeFirst << 2));
@@ -178,7 +184,6 @@ export function fillBuffer(buffer: u32, j: Job, from: usize, tag: usize): void {
   h.kind = j.kind;
   h.bytes = j.bytes;
   h.flags = j.flags;
-  h.round = j.round;
   h.state = FILLING;
   h.step = 0;
   count(1, C_RING_BYTES, j.bytes + descriptorBytes(j));

@@ -96,6 +96,8 @@ export function fillPlacement(placement: Written): ResolvedScenario["placement"]
 
 const RATED = "is an engine of a given rate; write e.g. compress: { engine: qat-gen4 }";
 
+const BESIDE_DELTA = "cannot stand beside a delta engine of the card; write card, or delta: off";
+
 /** Stages on the host: the driver hands over what they have made. */
 function checkHost(scenario: Scenario, uncoded: boolean, problems: Problems): void {
   const { placement, internal } = scenario;
@@ -134,8 +136,9 @@ export function checkStages(
     if (placeOf(placement, stage) !== "card" && !fits) problems.add(["placement", stage], what);
   };
   const whole = scenario.delta === "off";
-  for (const stage of ["zero", "compress", "decompress"] as const)
-    need(stage, whole, "cannot stand beside a delta engine of the card; write card, or delta: off");
+  for (const stage of ["zero", "compress", "decompress"] as const) need(stage, whole, BESIDE_DELTA);
+  for (const stage of ["encrypt", "decrypt"] as const)
+    need(stage, whole || placeOf(placement, stage) === "card-core", BESIDE_DELTA);
   const uncoded = !compresses(scenario);
   checkHost(scenario, uncoded, problems);
   checkWorkers(scenario, host, problems);

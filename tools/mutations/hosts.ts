@@ -59,4 +59,12 @@ export const hosts: readonly Row[] = [
     "",
     "invariant everything-home",
   ],
+  [
+    "hosts",
+    "card/placer",
+    "hosts: a record passes one of its page that lies in a buffer",
+    "  if (hostStages != 0 && liesInBuffer(j)) {",
+    "  if (false) {",
+    "invariant no-older-copy-placed",
+  ],
 ];

@@ -19,6 +19,19 @@ link: { transport: udp }
 migration: { onTimeout: force, maxRounds: 4, downtimeLimit: 1 us }
 `;
 
+/** A stop that is forced within a round announces pages again while the first of them lie in buffers. */
+export const CUT_SHORT = `schema: dpusim.scenario/1
+guest:
+  generate: { memory: 24 MiB, rate: 2000000 /s, workingSet: 24 MiB, mix: { zero: 95, text: 5, random: 0 } }
+  deviceState: 8 KiB
+source: { host: { preset: snb-e5-2630, vsock: { messageCost: 1 ms } }, card: dpu-ref }
+destination: { host: { preset: snb-e5-2630, stages: { unlz4PerKiB: 90000 cycles } }, card: dpu-ref }
+compress: { engine: lz4-sw }
+link: { transport: udp }
+content: sized
+migration: { onTimeout: force, timeout: 3.1 ms, maxRounds: 4, downtimeLimit: 1 us }
+`;
+
 const ofHost = (run: Run, what: number) =>
   of(run, abi.T_STAGE, 1).filter((e) => e.which === abi.U_FRONTEND && (e.c & 0xff) === what);
 
@@ -32,6 +45,28 @@ export function landedOf(run: Run): Landed[] {
     coded: ((e.b >> 24) & 1) === 1,
     spoilt: ((e.b >> 24) & SPOILT) !== 0,
   }));
+}
+
+/**
+ * Records of a page one after another: the card begins none before the one that a buffer held is placed.
+ * Returns how many pages came again.
+ */
+export function checkInTurn(run: Run): number {
+  const out = new Map<number, number>();
+  const seen = new Set<number>();
+  let again = 0;
+  for (const e of run.events) {
+    if (e.side !== 1) continue;
+    if (e.kind === abi.T_PAGE && e.which === abi.P_PLACED) {
+      if (seen.has(e.a)) again++;
+      seen.add(e.a);
+      same(`hosts: records of page ${e.a} at ${e.t} that are not placed`, out.get(e.a) ?? 0, 0);
+      // a zero page of fresh memory that the card places is there at once
+      const waits = e.c > 0 || run.scenario.placement.stages.decrypt.at.startsWith("host");
+      if (waits) out.set(e.a, 1);
+    } else if (e.kind === abi.T_STAGE && e.which === abi.U_MEMORY) out.set(e.a, 0);
+  }
+  return again;
 }
 
 /** Every work of every worker and engine, and every page that is placed, to the tick; how many pages. */
@@ -87,6 +122,10 @@ export function checkHosts(): void {
   same("hosts: sealed and opened", core.counter(1, abi.C_HOST_OPENED), core.counter(0, abi.C_HOST_SEALED));
   const late = runText(HOSTS, { sets: ["placement={ decompress: host, buffers: 1 }"], variant: "lean" });
   ended("hosts: one buffer", late);
+  for (const timeout of ["3.1 ms", "3.7 ms"]) {
+    const sets = ["placement={ decompress: host, buffers: 256 }", `migration.timeout=${timeout}`];
+    ended(`hosts: forced after ${timeout}`, runText(CUT_SHORT, { sets, variant: "lean" }));
+  }
   checkWork();
   checkDropped();
   checkRefusal();
