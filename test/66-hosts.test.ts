@@ -171,15 +171,29 @@ test("formula: N buffers and their round trip bound pages a second; with 64 the 
   const scenario = { guest: GUEST, content: "sized", compress: "off", migration: RULES };
   const round = (buffers: number): number => {
     const place = `placement={ decrypt: host, destinationWorkers: 16, buffers: ${buffers} }`;
-    return good(scenario, [place]).migration.rounds[0]!.durationNs / 1e3;
+    const cost = "destination.host.stages.gcmPerKiB=790 cycles";
+    return good(scenario, [place, cost]).migration.rounds[0]!.durationNs / 1e3;
   };
-  // opening takes (500 + 3173) / 2.3 GHz; there, and back to the card, twice the flight at least
+  // opening takes (500 + 3173) / 2.3 GHz at 790 cycles a KiB; there, and back to the card, twice the flight
   const flight = 0.1;
   const trip = 3673 / 2300 + flight;
   const [one, two, many] = [1, 2, 64].map(round);
   assert.ok(one! > PAGES * trip && one! < 2 * PAGES * trip, `${one} us for ${PAGES} trips of ${trip}`);
   assert.ok(two! > (PAGES / 2) * trip && two! < 0.6 * one!, `${two} us`);
   assert.ok(many! < 0.3 * one!, `${many} us`);
+});
+
+test("what limits is named: buffers, for which the card waits, or workers that are busy", () => {
+  const scenario = { guest: GUEST, content: "sized", compress: "off", migration: RULES };
+  const limit = (...sets: string[]): [unit: string, cause: string] => {
+    const { unit, cause } = good(scenario, sets).bottleneck;
+    return [unit!, cause!];
+  };
+  const waits = ["destination.card.dma.write", "workers"];
+  assert.equal(limit("placement={ decrypt: host, destinationWorkers: 16, buffers: 1 }"), waits);
+  const slow = "destination.host.stages.gcmPerKiB=20000 cycles";
+  // control: a worker that is busy all the time, for which the card waits as long
+  assert.equal(limit("placement={ decrypt: host }", slow), ["destination.host.worker.*", "busy"]);
 });
 
 test("records are the same wherever they are sealed, and zero pages have a tag", () => {
@@ -288,6 +302,14 @@ const REFUSED: readonly [sets: readonly string[], line: RegExp][] = [
   [
     ["placement={ destinationWorkers: 2 }"],
     /placement\.destinationWorkers: have nothing to do; write decompress: host, or remove it$/,
+  ],
+  [
+    [
+      "placement={ zero: host, compress: host, encrypt: host }",
+      VSOCK,
+      "faults=[{ at: 1 ms, what: engine-fails, unit: seal }]",
+    ],
+    /faults\.0\.unit: is not supported yet with encrypt: host; write encrypt: card$/,
   ],
   [["placement={ buffers: 2 }"], /placement\.buffers: hold nothing; write decompress: host, or remove it$/],
   [

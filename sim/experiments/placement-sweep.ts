@@ -43,8 +43,8 @@ const KEYS: Readonly<Record<Place, object>> = {
   cards: { compress: { engine: "lz4-hw" }, encrypt: {} },
 };
 
-/** MHz of the host, cycles of a job and of a KiB that is coded or stays raw: assumed, snb-e5-2630. */
-const HOST = { mhz: 2300, job: 500, coded: 3400, raw: 600, decoded: 670, sealed: 790 };
+/** MHz of the host, cycles of a job and of a KiB that is coded or stays raw, opened: snb-e5-2630. */
+const HOST = { mhz: 2300, job: 500, coded: 3400, raw: 600, decoded: 670, sealed: 2253 };
 /** Of a core of card dpu-ref. */
 const CARD = { mhz: 1500, job: 300, coded: 6144, raw: 1024, cores: 4 };
 const VCPUS = 4;

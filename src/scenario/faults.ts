@@ -163,7 +163,12 @@ export function checkFailing(
     if (fault.what !== "engine-fails" || fault.unit === undefined) continue;
     const there = engines[fault.unit];
     const path = ["faults", String(index)];
-    if (there === 0) problems.add([...path, "unit"], "is not used here; remove the fault");
+    // the card's ciphers do device state then, and ends of rounds
+    const stage = fault.unit === "seal" ? "encrypt" : fault.unit === "open" ? "decrypt" : null;
+    const place = stage === null || !encrypts(scenario) ? "card" : placeOf(placement, stage);
+    if (there === 0 && place.startsWith("host"))
+      problems.add([...path, "unit"], `is not supported yet with ${stage}: ${place}; write ${stage}: card`);
+    else if (there === 0) problems.add([...path, "unit"], "is not used here; remove the fault");
     else if (Number(fault.engines ?? 1) > there)
       problems.add([...path, "engines"], `is more than the card has; write 1 to ${there}`);
   }
