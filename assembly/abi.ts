@@ -1107,7 +1107,6 @@ export const M_STORED: u32 = 40; // to the source's host: a batch has been looke
 export const C_STORED: u32 = 61; // pages whose records were stored
 export const C_STORE_SENT: u32 = 62; // of them, those that were sent as they were
 export const C_STORE_STALE: u32 = 63; // those that were not: written since, or too late
-export const L_STORE_READ: u32 = 33; // pages read over PCIe before the request
 export const L_STORE_BYTES: u32 = 34; // that the records took at the most
 export const L_STORE_FULL: u32 = 35; // when no other page had room, 0: never
 /** Step of a page: its record has been written to the store; b its bytes, c 1 when a round had passed it. */

@@ -105,6 +105,7 @@ import { g, g32, p, p32 } from "./kernel/params";
 import { resetAt } from "./kernel/path";
 import { buildFailing } from "./kernel/failing";
 import { buildSealed } from "./kernel/sealed";
+import { noRequest } from "./kernel/request";
 import { buildRestart, restarting } from "./kernel/restart";
 import { buildAgain } from "./kernel/again";
 import { poolsReset } from "./kernel/pool";
@@ -286,6 +287,7 @@ function reset(at: u64): void {
   wasReset = true;
   forgetDue(1);
   flushPcie(1);
+  noRequest(1);
   settleServers(at);
   standStill(1, at);
 }

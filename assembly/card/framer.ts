@@ -8,7 +8,8 @@
 // How long: ceil(2 * bytes / DRAM bandwidth) to the next clock edge: each byte is written to DRAM and read
 //   from it once. The wire sees the record one clock after that; the window opens one clock after a record is
 //   taken. A record for the store (kernel/record-store) is written to it with its entry, once; one that comes
-//   from there is read once, and lies there until it is acknowledged.
+//   from there is read once, entry and payload: ceil((40 + bytes) / bandwidth) either way. It lies there
+//   until it is acknowledged.
 // Leaves out: DRAM banks and refresh, interleaving of records of the two links.
 // Numbers: card preset `dram.bandwidth`; records as kernel/record.ts.
 import {
@@ -172,7 +173,7 @@ export function stepFramer(side: u32, t: u64): void {
   f.busy = 1;
   f.link = link;
   f.total = total;
-  f.done = extra == 0 ? copyDone(side, t, 2 * total) : copyDone(side, t, total + STORE_ENTRY_BYTES);
+  f.done = extra == 0 ? copyDone(side, t, 2 * total) : copyDone(side, t, j.bytes + STORE_ENTRY_BYTES);
   if (isDefined(TIMELINE)) happened(T_STAGE, side, U_FRAMER, t, j.pfn, f.done, j.kind);
   enter(side, A_FRAMER, BUSY, t);
   wake(side, U_FRAMER, f.done);
@@ -184,6 +185,7 @@ function beginStore(side: u32, f: Copier, j: Job, t: u64): void {
   f.busy = 1;
   f.link = STORE;
   f.done = copyDone(side, t, j.bytes + STORE_ENTRY_BYTES);
+  if (isDefined(TIMELINE)) happened(T_STAGE, side, U_FRAMER, t, j.pfn, f.done, j.kind);
   enter(side, A_FRAMER, BUSY, t);
   wake(side, U_FRAMER, f.done);
 }

@@ -173,6 +173,7 @@ import {
 import { deviceBytes, keeps, sizedByWord, sourcePage, sourceVersion, sourceWord } from "../kernel/pages";
 import { g, g32, p, p32 } from "../kernel/params";
 import { storing, tellWritten } from "../kernel/record-store";
+import { buildRequest, unasked, untilRequest } from "../kernel/request";
 import { residual, sourceReleased } from "../kernel/residual";
 import { hostSeals } from "../kernel/ring";
 import {
@@ -195,6 +196,7 @@ import {
   batchStored,
   buildStoreDriver,
   isAhead,
+  logTicks,
   workAhead,
 } from "../kernel/store-driver";
 import { happened, happenedInBatch } from "../kernel/timeline";
@@ -221,6 +223,7 @@ export function buildFrontend(side: u32): void {
   f.next = side == 0 ? WAIT_START : WAIT_DONE;
   store<u32>(MORE + (side << 2), 0);
   buildEnding();
+  buildRequest(side);
   if (side == 0) {
     buildCpu();
     buildWorkers();
@@ -234,6 +237,7 @@ export function buildFrontend(side: u32): void {
 /** Steps a front-end. */
 export function stepFrontend(side: u32, t: u64): void {
   const f = frontend(side);
+  if (unasked != 0) untilRequest(side, t);
   if (hasDeadline(side, f) && t >= deadline()) timeUp(f, t);
   if (side == 0 && t >= cancelAt()) breakOff(f, STATUS_CANCELLED, REASON_CANCELLED, t);
   if (side == 0 && limits) limitDue(f, t);
@@ -355,6 +359,7 @@ function collect(side: u32, f: Frontend, t: u64): bool {
   const m = over ? NO_MESSAGE : send(side, f, kind, COLLECT, t);
   if (!over && m == NO_MESSAGE) return false;
   const bits = over ? handedBits : bitsOf(m);
+  if (first && storing) f.done += logTicks(t);
   const cleared = collectBatch(f.batch, bits, !first);
   if (isDefined(TIMELINE)) happenedInBatch(P_CLEARED, t, bits, f.batch * BATCH_PAGES, f.round);
   if (several) guestCleared(cleared);
@@ -553,7 +558,6 @@ function cardReady(f: Frontend, t: u64): void {
   f.flags |= CARD_READY;
   if (f.next != WAIT_READY) return;
   f.next = storing ? COLLECT : TRACK;
-  if (storing) bringIn(t);
   if (several) chooseGuest(f, true, t);
   if (g32(G_ALGORITHM) != ALGORITHM_POSTCOPY) return;
   note(L_SETUP_DONE, t);

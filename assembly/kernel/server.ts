@@ -98,9 +98,15 @@ function charge(side: u32, s: Server, t: u64): void {
   busyFor(side, s.account, busy, t);
 }
 
+/** Brings the accounts of a side's servers up to t. */
+export function settleServersOf(side: u32, t: u64): void {
+  for (let i: u32 = 0; i < 2; i++) charge(side, server(side * 2 + i), t);
+}
+
 /** Brings the accounts of all servers up to t. */
 export function settleServers(t: u64): void {
-  for (let i: u32 = 0; i < 4; i++) charge(i >> 1, server(i), t);
+  settleServersOf(0, t);
+  settleServersOf(1, t);
 }
 
 /** When the last admitted request started. */

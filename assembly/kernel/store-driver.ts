@@ -4,17 +4,16 @@
 // in which it begins to: what is written later is stale.
 //
 // How long: the start of the tracker as ever, then a batch as in a round: 32 words x `scanWord`,
-//   `protectPage` for each page that was written meanwhile and a flush, `message`, the copy. Two batches at
+//   `protectPage` for each page that was written meanwhile and a flush, `message`, the copy. Logs are brought
+//   in before the marks of a batch are taken, here and in the first round. Two batches at
 //   most are with the card that it has not looked through; for each it sends a word of 16 bytes. The request
 //   comes at `startAt` whatever the front-end does: it ends that first.
 import {
   BATCH_PAGES,
-  C_READ_PAGES,
   G_PAGES,
   G_START_AT,
   G_STORE_FROM,
   L_STARTED,
-  L_STORE_READ,
   M_ADDRESSES,
   P_ANNOUNCED,
   P_CLEARED,
@@ -23,6 +22,7 @@ import {
   U_FRONTEND,
 } from "../abi";
 import { addressBytes, firstPages } from "./batch";
+import { logging } from "./dirty-log";
 import { Frontend, TRACK, WAIT_START, copyTicks, pagesOf, send } from "./driver";
 import { TO_STORE } from "./jobs";
 import { note } from "./log";
@@ -30,9 +30,8 @@ import { Message, NO_MESSAGE, bitsOf } from "./message";
 import { g, g32, p } from "./params";
 import { storing } from "./record-store";
 import { wake } from "./schedule";
-import { counted } from "./stats";
 import { happenedInBatch } from "./timeline";
-import { cleanTicks, collectBatch } from "./tracker";
+import { bringIn, cleanTicks, collectBatch, inAt } from "./tracker";
 
 let tracks: bool = false; // the tracker has been started
 let next: u32 = 0; // batch
@@ -68,6 +67,7 @@ export function workAhead(f: Frontend, t: u64): bool {
   const m = send(0, f, M_ADDRESSES, WAIT_START, t);
   if (m == NO_MESSAGE) return false;
   const bits = bitsOf(m);
+  f.done += logTicks(t);
   const cleared = collectBatch(next, bits);
   if (isDefined(TIMELINE)) happenedInBatch(P_CLEARED, t, bits, next * BATCH_PAGES, 0);
   const n = pagesOf(next);
@@ -81,16 +81,22 @@ export function workAhead(f: Frontend, t: u64): bool {
   return true;
 }
 
+/** Logs are brought in before the marks of a batch are taken: how long the front-end is at it. */
+export function logTicks(t: u64): u64 {
+  if (!logging) return 0;
+  bringIn(t);
+  return inAt() - t;
+}
+
 /** The card has looked through a batch. */
 export function batchStored(m: Message): void {
   told++;
   if (m.a != 0) over = true;
 }
 
-/** The request: what has been spent ahead of it. */
+/** The request, which the front-end may have come to later. */
 export function askedFor(): void {
   note(L_STARTED, g(G_START_AT));
-  note(L_STORE_READ, counted(0, C_READ_PAGES));
 }
 
 /** What comes when the tracker runs: ahead of the request the card's batches. */

@@ -104,3 +104,21 @@ export function unitsOf(accounts: readonly (readonly (readonly bigint[] | null)[
   }
   return units;
 }
+
+/** What the units did since the migration was asked for: `before` is what they had done by then. */
+export function unitsSince(
+  accounts: readonly (readonly (readonly bigint[] | null)[])[],
+  before: readonly (readonly (readonly bigint[] | null)[])[],
+): Unit[] {
+  const since = accounts.map((side, i) =>
+    side.map((sums, n) => sums?.map((ticks, state) => ticks - (before[i]?.[n]?.[state] ?? 0n)) ?? null),
+  );
+  return unitsOf(since);
+}
+
+/** Units whose times do not add up to so many ticks, or have one below 0. */
+export function oddSince(units: readonly Unit[], ticks: bigint): string[] {
+  return units
+    .filter(({ ticks: sums }) => sums.some((n) => n < 0n) || sums.reduce((sum, n) => sum + n, 0n) !== ticks)
+    .map(({ name }) => name);
+}

@@ -8,7 +8,7 @@ import { row, SOURCE, type Spec } from "./stat-rows.ts";
 
 /** Where the source encrypts before the request. */
 export const STORE: readonly Spec[] = [
-  row("card.store.pages", abi.C_STORED, "pages", SOURCE, "pages whose records were made before the request"),
+  row("card.store.pages", abi.C_STORED, "pages", SOURCE, "pages whose records were made for the store"),
   row("card.store.sent", abi.C_STORE_SENT, "pages", SOURCE, "of them, those sent as they were"),
   row("card.store.stale", abi.C_STORE_STALE, "pages", SOURCE, "of them, those that were coded again"),
 ];
@@ -17,17 +17,19 @@ export const STORE: readonly Spec[] = [
 export function aheadOf(reading: Reading, s: ResolvedScenario): Pick<Migration, "ahead"> {
   const { ahead } = s.encrypt;
   if (ahead === undefined) return {};
-  const { log, counters } = reading;
+  const { log, counters, before } = reading;
   const count = (counter: number): number => Number(counters[0]![counter]);
+  const read = Number(before.counters[0]![abi.C_READ_PAGES]);
   const full = log[abi.L_STORE_FULL]!;
   return {
     ahead: {
       storedPages: count(abi.C_STORED),
+      laterPages: Math.max(0, count(abi.C_STORED) - read),
       sentPages: count(abi.C_STORE_SENT),
       stalePages: count(abi.C_STORE_STALE),
       storeBytes: Number(log[abi.L_STORE_BYTES]),
       storeFullNs: full === 0n ? null : nsOf(full),
-      pcieBytes: Number(log[abi.L_STORE_READ]) * abi.PAGE_BYTES,
+      pcieBytes: read * abi.PAGE_BYTES,
     },
   };
 }

@@ -8,7 +8,7 @@ export interface Share {
   unit: string;
   /** `busy`, or what was waited for. */
   cause: string;
-  /** 0 to 1 of the time of the migration; of a pool, the mean of its engines. */
+  /** 0 to 1 of the time since the migration was asked for; of a pool, the mean of its engines. */
   share: number;
 }
 
@@ -47,8 +47,9 @@ function isLimit(unit: string, state: number): boolean {
 }
 
 /**
- * Shares of the time `ticks`, greatest first, and the one that limits: the busiest unit, unless some unit
- * waited for a limit of its own clearly longer than that. Null when nothing was busy.
+ * Shares of the time `ticks`, in which the units did what `units` says, greatest first, and the one that
+ * limits: the busiest unit, unless some unit waited for a limit of its own clearly longer than that. Null
+ * when nothing was busy.
  */
 export function bottleneckOf(
   units: readonly Unit[],
@@ -63,7 +64,7 @@ export function bottleneckOf(
     for (let state = 0; state < abi.STATES; state++) {
       const sum = members.reduce((total, { ticks: sums }) => total + sums[state]!, 0n);
       if (sum === 0n || ticks === 0n) continue;
-      const share = Math.min(1, Math.round((1e6 * Number(sum)) / (Number(ticks) * members.length)) / 1e6);
+      const share = Math.round((1e6 * Number(sum)) / (Number(ticks) * members.length)) / 1e6;
       if (state === abi.BUSY) busy.push({ unit: name, cause: "busy", share });
       else if (isLimit(name, state)) waits.push({ unit: name, cause: CAUSES[state]!, share });
     }

@@ -5,7 +5,7 @@ import type { Clairvoyant } from "../clairvoyant.ts";
 import type { GuestFindings } from "../guests.ts";
 import type { Comparison } from "../oracle.ts";
 import type { ResolvedScenario } from "../scenario/types.ts";
-import { CAUSES, type Unit, unitsOf } from "./accounts.ts";
+import { CAUSES, oddSince, type Unit, unitsOf, unitsSince } from "./accounts.ts";
 import { trackedFrom } from "./ahead.ts";
 import { bottleneckOf } from "./bottleneck.ts";
 import { type Bounds, boundsHold, boundsOf } from "./bounds.ts";
@@ -122,7 +122,9 @@ function invariantsOf(input: Ingredients, units: Result["units"], bounds: Bounds
       if (notHome !== null) held(name, notHome === 0, notHome, 0);
     } else if (number === abi.I_ACCOUNTING) {
       if (!whole) continue;
-      const odd = unbalanced(units, reading.elapsedTicks);
+      const asked = reading.elapsedTicks - span(reading).start;
+      const since = asked === 0n ? [] : unitsSince(reading.accounts, reading.before.accounts);
+      const odd = [...unbalanced(units, reading.elapsedTicks), ...oddSince(since, asked)];
       held(name, odd.length === 0, odd.join(" "), reading.elapsedTicks);
     } else if (evaluatedIn(reading, number)) {
       held(name, true);
@@ -235,7 +237,8 @@ export function makeResult(input: Ingredients): Result {
   const { start, end } = span(reading);
   const completed = outcome.status === "completed";
   const bounds = input.bounds ?? boundsOf(reading, scenario, completed, input.findings.clairvoyant);
-  const { limit, shares } = bottleneckOf(list, end - start);
+  const since = unitsSince(reading.accounts, reading.before.accounts);
+  const { limit, shares } = bottleneckOf(since, reading.elapsedTicks - start);
   const seconds = (side: number): number => {
     const ticks = reading.counters[side]![abi.C_HOST_TICKS]! + hostStageTicks(reading, scenario, side);
     return Math.round(nsOf(ticks)) / 1e9;
@@ -262,7 +265,7 @@ export function makeResult(input: Ingredients): Result {
     units,
     bottleneck: { ...(limit ?? { unit: null, cause: null, share: 0 }), shares },
     bounds: boundsSection(bounds),
-    link: linkOf(reading, list, end - start),
+    link: linkOf(reading, since, end - start),
     guest: serverGuest(guestOf(reading, scenario), reading),
     hostCpu: { sourceCoreSeconds: seconds(0), destinationCoreSeconds: seconds(1) },
     series: seriesOf(reading),

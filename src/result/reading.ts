@@ -32,6 +32,8 @@ export interface Reading {
   readonly counters: readonly (readonly bigint[])[];
   /** Ticks by accounting state; null for a unit that the board does not have. */
   readonly accounts: readonly (readonly (readonly bigint[] | null)[])[];
+  /** Counters and accounts as they were when the migration was asked for; all 0 where that was at time 0. */
+  readonly before: Pick<Reading, "counters" | "accounts">;
   readonly histograms: readonly (readonly Histogram[])[];
   readonly log: readonly bigint[];
   /** One row a round, by RL_ constants. */
@@ -73,6 +75,20 @@ function account(core: Core, address: number, end: bigint, closed: boolean): big
   return sums;
 }
 
+/** The books as they were at the request. */
+function beforeOf(core: Core, asked: bigint): Reading["before"] {
+  const accounts = core.address("requestAccountsAt");
+  const counters = core.address("requestCountersAt");
+  const at = (side: number, index: number): number =>
+    accounts + (side * abi.ACCOUNTS + index) * abi.ACCOUNT_BYTES;
+  return {
+    counters: [0, 1].map((side) => words(core, counters + side * abi.COUNTERS * 8, abi.COUNTERS)),
+    accounts: [0, 1].map((side) =>
+      Array.from({ length: abi.ACCOUNTS }, (_, i) => account(core, at(side, i), asked, false)),
+    ),
+  };
+}
+
 function histogram(core: Core, address: number): Histogram {
   const [count, sum, max, min] = words(core, address, 4) as [bigint, bigint, bigint, bigint];
   const buckets = count === 0n ? [] : words(core, address + 32, BUCKETS);
@@ -104,6 +120,7 @@ export function readCore(core: Core, end: bigint): Reading {
     accounts: sides.map((side) =>
       Array.from({ length: abi.ACCOUNTS }, (_, i) => account(core, at(side, i), elapsedTicks, closed)),
     ),
+    before: beforeOf(core, log[abi.L_STARTED]!),
     histograms: sides.map((side) =>
       Array.from({ length: abi.HISTOGRAMS }, (_, i) => histogram(core, histogramAt(side, i))),
     ),

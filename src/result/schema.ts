@@ -70,7 +70,10 @@ const decryption = z.strictObject({
 });
 
 const ahead = z.strictObject({
-  storedPages: count.describe("pages whose records were made before the migration was asked for"),
+  storedPages: count.describe("pages whose records were made for the store"),
+  laterPages: count.describe(
+    "of them, those that were read over PCIe after the request, of which the card had not heard yet",
+  ),
   sentPages: count.describe("of them, those whose record was sent as it was"),
   stalePages: count.describe("of them, those that were written since, or passed by: they were coded again"),
   storeBytes: bytes.describe("of card DRAM that the records took at the most"),
