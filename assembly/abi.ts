@@ -1111,6 +1111,7 @@ export const L_STORE_BYTES: u32 = 34; // that the records took at the most
 export const L_STORE_FULL: u32 = 35; // when no other page had room, 0: never
 /** Step of a page: its record has been written to the store; b its bytes, c 1 when a round had passed it. */
 export const P_STORED: u32 = 20;
+
 // --- stages of pages on hosts: a source's that seals, a destination's that opens, decodes and places ---
 export const G_HOST_RING: u32 = 94; // buffers of the destination's host that its card may fill
 export const G_CIPHER_LATENCY: u32 = 95; // + side: clocks of a cipher beside the CPU until a tag is known
@@ -1135,6 +1136,7 @@ export const C_BESIDE_TICKS: u32 = 127; // that engines beside the CPU worked
 export const WK_WORK: u32 = 64;
 export const WK_ENGINE: u32 = 65;
 export const WK_LANDED: u32 = 66;
+
 // --- work of a card's firmware for datagrams that it recovers (kernel/datagrams) ---
 export const S_DATAGRAM_ACK: u32 = 204; // cycles of an acknowledgement; 0: the port takes it in no time
 export const S_DATAGRAM_AGAIN: u32 = 205; // cycles for each datagram that goes again
@@ -1142,11 +1144,13 @@ export const F_HEARD: u32 = 8; // an acknowledgement; n is not told of
 export const F_DECIDED: u32 = 9; // n datagrams of a connection go again
 export const C_ACKS_HEARD: u32 = 113; // acknowledgements that a handler has taken
 export const C_ACKS_UNHEARD: u32 = 114; // that found the queue for one full
+
 // --- reads of the guest (guest.reads) ---
 export const EVENT_READ: u32 = 16; // nothing is written
 export const C_READS: u32 = 97; // first reads of pages that the guest has made
 export const C_READ_TOUCHES: u32 = 112; // of its accesses to a page that was not there, those that read
 export const QR_READ_REQUESTS: u32 = 29; // of the requests of QEMU's post-copy, those of reads
+
 // --- dirty-limit of the front-end (kernel/limit-driver) ---
 export const G_LIMIT_RATE: u32 = 91; // MiB/s a vCPU, 0 for none
 export const G_LIMIT_PERIOD: u32 = 92; // ticks, whole ms

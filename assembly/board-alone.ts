@@ -26,7 +26,6 @@ import {
 } from "./abi";
 import { build, step } from "./board";
 import { stepRx, stepTx } from "./board-net";
-import { flushPcie } from "./channel/pcie";
 import { wantsInput } from "./host/guest";
 import { setGuestRuns } from "./kernel/dirty";
 import { CARRIED, CODED, FINAL, FROM_STORE } from "./kernel/jobs";
@@ -48,6 +47,7 @@ import {
   takeOut,
 } from "./kernel/stream";
 import { NEVER } from "./kernel/time";
+import { flushPcie } from "./kernel/way";
 
 const RECORD = memory.data(8192, 16);
 if (RECORD_HEADER_BYTES + PAGE_BYTES + RECORD_TAG_BYTES > 8192) ERROR("record of a script");

@@ -25,7 +25,7 @@ import {
   tenantLatencies,
   tenantWrites,
 } from "./card/tenant";
-import { flushPcie, stepPcie } from "./channel/pcie";
+import { stepPcie } from "./channel/pcie";
 import { fifosReset } from "./kernel/fifo";
 import { arenaReset } from "./kernel/memory";
 import { p } from "./kernel/params";
@@ -44,7 +44,7 @@ import { settleServers } from "./kernel/server";
 import { brokenInvariant, closeBooks, openAccount, statsReset } from "./kernel/stats";
 import { NEVER, NO_CLOCK, setDomain } from "./kernel/time";
 import { timelineReset } from "./kernel/timeline";
-import { buildWays } from "./kernel/way";
+import { buildWays, flushPcie } from "./kernel/way";
 
 const MARKS = memory.data(24, 8);
 

@@ -77,7 +77,7 @@ import { stepScanner } from "./card/scanner";
 import { stepStorage } from "./card/storage";
 import { buildTenant, startTenant, stepTenant, stopTenant } from "./card/tenant";
 import { stepZero } from "./card/zero";
-import { flushPcie, stepPcie } from "./channel/pcie";
+import { stepPcie } from "./channel/pcie";
 import { stepVsock } from "./channel/vsock";
 import { buildFirmware, onHandler, poll } from "./firmware/builtin";
 import { stepFrontend } from "./host/frontend";
@@ -136,7 +136,7 @@ import { timelineReset } from "./kernel/timeline";
 import { buildTrouble } from "./kernel/trouble";
 import { buildTouch, guestLeaves, justResumed, resumeSeen } from "./kernel/touch";
 import { buildTracker } from "./kernel/tracker";
-import { DOWN, UP } from "./kernel/way";
+import { DOWN, UP, flushPcie } from "./kernel/way";
 import { beginStages, endStage } from "./board-cores";
 import { guestThere } from "./board-guests";
 import { buildHome, deviceOnce, differingDevice, whatIsOut } from "./board-home";
@@ -414,7 +414,6 @@ function stepUnit(side: u32, u: u32, t: u64): void {
       break;
     case U_FRONTEND:
       stepHost(side, t);
-      break;
   }
 }
 

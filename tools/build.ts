@@ -53,8 +53,8 @@ export function isFresh(output: string, inputs: readonly string[]): boolean {
 
 /**
  * Optimises a compiled core once more with larger limits on what is inlined, in instructions. asc's own
- * limits are those of small modules, and V8 inlines no wasm call: this is worth about a sixth of a run. Larger
- * ones make functions whose values no longer fit the registers.
+ * limits are those of small modules, and V8 inlines no wasm call: this is worth about a sixth of a run.
+ * Larger ones make functions whose values no longer fit the registers.
  */
 function inlineMore(wasm: string): void {
   const module = binaryen.readBinary(readFileSync(wasm));

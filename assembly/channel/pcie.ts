@@ -28,16 +28,10 @@ import {
   A_UP,
   BUSY,
   CREDITS_ENDLESS,
-  C_DOWN_DATA_BYTES,
   C_DOWN_REPLAYS,
   C_DOWN_SKP,
-  C_DOWN_TLPS,
-  C_DOWN_TLP_BYTES,
-  C_UP_DATA_BYTES,
   C_UP_REPLAYS,
   C_UP_SKP,
-  C_UP_TLPS,
-  C_UP_TLP_BYTES,
   DLL_EXPLICIT,
   DLL_NONE,
   R_DATA,
@@ -447,17 +441,4 @@ function passes(side: u32, w: Way, e: Entry, n: u32, arrival: u64, index: u32, u
 export function settlePcie(side: u32): void {
   collect(way(side, UP), NEVER);
   collect(way(side, DOWN), NEVER);
-}
-
-/** Hands the counts of TLPs over to the counters. */
-export function flushPcie(side: u32): void {
-  for (let dir: u32 = 0; dir < 2; dir++) {
-    const w = way(side, dir);
-    count(side, dir == UP ? C_UP_TLPS : C_DOWN_TLPS, w.tlps);
-    count(side, dir == UP ? C_UP_TLP_BYTES : C_DOWN_TLP_BYTES, w.tlpBytes);
-    count(side, dir == UP ? C_UP_DATA_BYTES : C_DOWN_DATA_BYTES, w.dataBytes);
-    w.tlps = 0;
-    w.tlpBytes = 0;
-    w.dataBytes = 0;
-  }
 }

@@ -3,6 +3,12 @@
 // transmitter, and rings of what is under way. What a direction does with it is its unit's business.
 import {
   CREDITS_ENDLESS,
+  C_DOWN_DATA_BYTES,
+  C_DOWN_TLPS,
+  C_DOWN_TLP_BYTES,
+  C_UP_DATA_BYTES,
+  C_UP_TLPS,
+  C_UP_TLP_BYTES,
   DLL_EXPLICIT,
   I_CREDITS,
   S_CARD_DEN,
@@ -45,7 +51,7 @@ import { reserve } from "./memory";
 import { p, p32 } from "./params";
 import { mix } from "./random";
 import { st } from "./storage-params";
-import { broken } from "./stats";
+import { broken, count } from "./stats";
 import { NEVER } from "./time";
 
 /** Returned credits that may lie uncollected before they are taken whether needed or not. */
@@ -331,5 +337,18 @@ function collectFreed(w: Way, r: Ring, kind: u32, t: u64): void {
     }
     r.head++;
     within(w, t);
+  }
+}
+
+/** Hands the counts of TLPs over to the counters. */
+export function flushPcie(side: u32): void {
+  for (let dir: u32 = 0; dir < 2; dir++) {
+    const w = way(side, dir);
+    count(side, dir == UP ? C_UP_TLPS : C_DOWN_TLPS, w.tlps);
+    count(side, dir == UP ? C_UP_TLP_BYTES : C_DOWN_TLP_BYTES, w.tlpBytes);
+    count(side, dir == UP ? C_UP_DATA_BYTES : C_DOWN_DATA_BYTES, w.dataBytes);
+    w.tlps = 0;
+    w.tlpBytes = 0;
+    w.dataBytes = 0;
   }
 }

@@ -367,12 +367,7 @@ export const HOST_KEYS: KeyTable = {
     text: "stopping the vCPUs and reading device state",
   },
   "frontend.resume": { measure: "time", min: 0, max: 1, text: "setting device state and starting the vCPUs" },
-  "vsock.messageCost": {
-    measure: "time",
-    min: 0,
-    max: 1e-3,
-    text: "host software per VSOCK message, each way",
-  },
+  "vsock.messageCost": { measure: "time", min: 0, max: 1e-3, text: "host software per message, each way" },
   ...STAGE_KEYS,
   ...SOFTWARE_KEYS,
 };

@@ -285,6 +285,7 @@ function recovers({ link }: Scenario): boolean {
 
 /** What sections say, each against the others. */
 function checkSections(scenario: Scenario, problems: Problems): void {
+  checkReads(scenario, problems);
   checkContent(scenario, problems);
   checkTracker(scenario.tracker, problems);
   checkDevices(scenario.guest.devices, scenario.tracker, scenario.internal, problems);
@@ -329,7 +330,6 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   checkSide(destination, problems, ats === "on");
   checkAts(iommu, ats, problems);
   checkGuest(scenario, problems);
-  checkReads(scenario, problems);
   checkLink(scenario, link, source.card, destination.card, problems);
   checkCompressor(scenario, source.card, problems);
   checkEngine(engine, scenario, destination.card, problems);

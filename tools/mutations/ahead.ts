@@ -15,8 +15,8 @@ export const ahead: readonly Row[] = [
     "ahead",
     "card/control",
     "before the request: a record of the store is sealed once more",
-    "return sealed && (j.flags & FROM_STORE) == 0 ? Q_SEAL : Q_FRAME;",
-    "return sealed ? Q_SEAL : Q_FRAME;",
+    "const done = (j.flags & FROM_STORE) != 0 || sealedByHost(j);",
+    "const done = sealedByHost(j);",
     "invariant nonce-used-once",
   ],
   [

@@ -190,9 +190,9 @@ export const card: readonly Row[] = [
   [
     "exact",
     "card/framer",
-    "a record crosses the card's memory once",
-    "dramDone(side, t, 2 * bytes)",
-    "dramDone(side, t, bytes)",
+    "a received record crosses the card's memory once",
+    "copyDone(side, t, 2 * f.total)",
+    "copyDone(side, t, f.total)",
     "chain",
   ],
   [

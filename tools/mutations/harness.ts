@@ -29,7 +29,7 @@ export const harness: readonly Row[] = [
   ],
   [
     "params",
-    "src/params",
+    "src/cipher-clocks",
     "the latency of AES-GCM without its rounds",
     "=== 0 ? rounds * crypto.stagesPerRound :",
     "=== 0 ? 0 :",
@@ -37,7 +37,7 @@ export const harness: readonly Row[] = [
   ],
   [
     "params",
-    "src/params",
+    "src/cipher-clocks",
     "a block without its first key addition",
     "crypto.cyclesPerRound * (rounds + 1)",
     "crypto.cyclesPerRound * rounds",
@@ -45,7 +45,7 @@ export const harness: readonly Row[] = [
   ],
   [
     "params",
-    "src/params",
+    "src/cipher-clocks",
     "records one at a time do not wait for the tag",
     'crypto.interleave === "record" ?',
     'crypto.interleave !== "record" ?',
@@ -69,7 +69,7 @@ export const harness: readonly Row[] = [
   ],
   [
     "params",
-    "src/params",
+    "src/cipher-clocks",
     "GHASH takes one level fewer",
     "(Math.log2(lanes) + 1)",
     "Math.log2(lanes)",

@@ -47,8 +47,8 @@ export const trackers: readonly Row[] = [
     "trackers",
     "host/frontend",
     "logs are not brought in after the suspension",
-    "  note(L_SUSPENDED, t);\n  bringIn(t);",
-    "  note(L_SUSPENDED, t);",
+    "  bringIn(t);\n  if (seesDevices) checkLearnt(t);",
+    "  if (seesDevices) checkLearnt(t);",
     "invariant destination-equals-source",
   ],
 ];
