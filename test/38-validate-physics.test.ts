@@ -2,8 +2,9 @@
 // `dpusim validate`: every point of PCIe, host memory and Ethernet is within its tolerance.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { summary, verdictOf } from "../src/report/validation.ts";
 import { loadSuite } from "../src/validate/index.ts";
-import type { Point } from "../src/validate/types.ts";
+import { type Point, point, type Tolerance } from "../src/validate/types.ts";
 
 /** Points of a suite, each with an id of its own. */
 async function pointsOf(name: string): Promise<Point[]> {
@@ -29,6 +30,22 @@ for (const [name, least] of Object.entries({
     assert.ok(points.length >= least, `${points.length} points`);
   });
 }
+
+test("judged points and reported ones are counted apart, and a report counts for no error", () => {
+  const made = (simulated: number, tolerance: Tolerance): Point =>
+    point({ suite: "s", id: "i", quantity: "q", expected: 100, simulated, unit: "u", tolerance, source: "" });
+  const near: Tolerance = { kind: "percent", value: 5 };
+  const judged = [made(101, near), made(103, near)];
+  const reported = made(900, { kind: "report" });
+  const counts = summary([...judged, reported]);
+  assert.equal([counts.judged, counts.reported, counts.outside], [2, 1, 0]);
+  assert.ok(Math.abs(counts.worst! - 3) < 1e-9 && Math.abs(counts.median! - 2) < 1e-9);
+  assert.is(verdictOf(counts), "2 judged, all within; 1 reported only");
+  assert.is(verdictOf(summary([...judged, made(110, near)])), "3 judged, 1 outside");
+  assert.is(verdictOf(summary([reported])), "1 reported only");
+  // a number that the model has not is outside, though nothing is demanded of it
+  assert.is(verdictOf(summary([made(Number.NaN, { kind: "report" })])), "1 outside; 1 reported only");
+});
 
 test("points that a number was derived from are the smaller part, and say so", async () => {
   const points = await pointsOf("pcie-bench");

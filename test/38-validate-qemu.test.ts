@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { MdtWriter } from "../src/trace/mdt-writer.ts";
+import { memorySink } from "../src/trace/sink.ts";
 import { replay, suite } from "../src/validate/qemu.ts";
 import { readTruth, shippedTruth } from "../src/validate/qemu-truth.ts";
 import type { Point } from "../src/validate/types.ts";
@@ -105,6 +107,42 @@ test("post-copy as recorded, after the third synchronisation; without it the res
   // what is left goes at 12 MiB/s then, not at once
   const seconds = (off.totalTicks - on.totalTicks) / BigInt(1.024e15 / 100);
   assert.ok(seconds > 70n && off.postcopyBytes === 0, `${seconds} hundredths`);
+});
+
+/** A trace of a guest of so many pages that writes nothing from 1 us on. */
+function idleTrace(file: string, pages: number): void {
+  const sink = memorySink();
+  const writer = new MdtWriter(sink, {
+    pages,
+    pageShift: 12,
+    contents: "none",
+    nominalEpochNs: 20_000_000,
+    metadata: { t_migrate_start_us: 1000 },
+    deltas: false,
+    compress: false,
+  });
+  writer.epoch(1, Uint32Array.of(0), null);
+  writer.epoch(2_000_000, Uint32Array.of(), null);
+  writer.finish();
+  writeFileSync(file, sink.bytes());
+}
+
+test("a guest that ends before the place of page tables: nothing is sent from behind its memory", () => {
+  const folder = mkdtempSync(join(tmpdir(), "dpusim-small-"));
+  try {
+    const [first] = shippedTruth().runs;
+    const tracePath = join(folder, "small.mdt");
+    const [pages, roms] = [4096, 130];
+    idleTrace(tracePath, pages);
+    const total = (pages + roms) * 4096;
+    const run = { ...first!, name: "small", tracePath, guest_mem_mib: 16, total_ram_bytes: total, caps: [] };
+    const got = replay({ ...run, params: { "downtime-limit": 30 }, total_ms: 2000 });
+    assert.ok(got.complete && got.rounds.length > 1);
+    // nothing is written: each page goes once, whatever a round is long
+    assert.is(got.normalPages + got.zeroPages, pages + roms);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("recordings of one's own: those that can be played are, the others are named", async () => {

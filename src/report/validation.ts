@@ -17,16 +17,39 @@ export function errorText(errorPercent: number | null): string {
   return `${errorPercent >= 0 ? "+" : ""}${errorPercent.toFixed(digits)} %`;
 }
 
-/** Of a suite: how many points, how many within, and the sizes of the errors in per cent. */
-export function summary(points: readonly Point[]): { within: number; median: number; worst: number } {
-  const errors = points.flatMap(({ errorPercent }) =>
+/** Points of a suite, those that are judged apart from those that are reported only. */
+export interface Summary {
+  readonly judged: number;
+  readonly reported: number;
+  /** Judged points outside their tolerance, and reported ones for which the model has no number. */
+  readonly outside: number;
+  /** Sizes of the errors of judged points in per cent; null where none has one. */
+  readonly median: number | null;
+  readonly worst: number | null;
+}
+
+/** Of a suite or of some of its points. */
+export function summary(points: readonly Point[]): Summary {
+  const judged = points.filter((one) => one.judged);
+  const errors = judged.flatMap(({ errorPercent }) =>
     errorPercent === null ? [] : [Math.abs(errorPercent)],
   );
   return {
-    within: points.filter(({ within }) => within).length,
-    median: median(errors),
-    worst: errors.reduce((a, b) => Math.max(a, b), 0),
+    judged: judged.length,
+    reported: points.length - judged.length,
+    outside: points.filter(({ within }) => !within).length,
+    median: errors.length === 0 ? null : median(errors),
+    worst: errors.length === 0 ? null : Math.max(...errors),
   };
+}
+
+/** `365 judged, all within; 48 reported only`. */
+export function verdictOf({ judged, reported, outside }: Summary): string {
+  const words = judged === 0 ? [] : [`${judged} judged${outside === 0 ? ", all within" : ""}`];
+  if (outside > 0) words.push(`${outside} outside`);
+  const said = words.join(", ");
+  if (reported === 0) return said;
+  return `${said}${said === "" ? "" : "; "}${reported} reported only`;
 }
 
 /** The text of the command. @param all whether points within their tolerance are listed too */
@@ -34,19 +57,20 @@ export function validationTable(suites: readonly Suite[], points: readonly Point
   const colors = picocolors.createColors(picocolors.isColorSupported);
   const lines = suites.map((suite) => {
     const own = points.filter((point) => point.suite === suite.name);
-    const { within, median: middle, worst } = summary(own);
-    const verdict = within === own.length ? "ok" : `${own.length - within} outside`;
+    const { judged, reported, outside, median: middle, worst } = summary(own);
+    const verdict = outside === 0 ? "ok" : `${outside} outside`;
     return [
       suite.name,
-      own.length,
+      judged,
+      reported,
       errorText(middle).slice(1),
       errorText(worst).slice(1),
       verdict,
       suite.title,
     ];
   });
-  const head = ["SUITE", "POINTS", "MEDIAN", "WORST", "", ""];
-  const text = `${columns(head, lines, colors, [0, 4, 5])}\n`;
+  const head = ["SUITE", "JUDGED", "REPORTED", "MEDIAN", "WORST", "", ""];
+  const text = `${columns(head, lines, colors, [0, 5, 6])}\n`;
   const shown = points.filter(({ within }) => all || !within);
   if (shown.length === 0) return text;
   const rows = shown.map((p) => [
@@ -58,7 +82,7 @@ export function validationTable(suites: readonly Suite[], points: readonly Point
     p.unit,
     errorText(p.errorPercent),
     p.tolerance,
-    `${p.within ? "ok" : "OUTSIDE"}${p.calibration ? ", calibration" : ""}`,
+    `${p.within ? (p.judged ? "ok" : "reported") : "OUTSIDE"}${p.calibration ? ", calibration" : ""}`,
   ]);
   const titles = ["SUITE", "ID", "QUANTITY", "PUBLISHED", "SIMULATED", "UNIT", "ERROR", "TOLERANCE", ""];
   return `${text}\n${columns(titles, rows, colors, [0, 1, 2, 5, 7, 8])}\n`;

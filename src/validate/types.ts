@@ -25,6 +25,8 @@ export interface Point {
   /** (simulated / expected - 1) in per cent; null where the expected value is 0. */
   readonly errorPercent: number | null;
   readonly tolerance: string;
+  /** False where nothing is demanded: the number is reported only. */
+  readonly judged: boolean;
   readonly within: boolean;
   /** True when a parameter of the model was set so that this number comes out. */
   readonly calibration: boolean;
@@ -94,6 +96,7 @@ export function point(m: Measured): Point {
   const within = isWithin(expected, simulated, m.tolerance);
   const tolerance = describe(m.tolerance, unit);
   const calibration = m.calibration === true;
+  const judged = m.tolerance.kind !== "report";
   return {
     suite,
     id,
@@ -103,6 +106,7 @@ export function point(m: Measured): Point {
     unit,
     errorPercent,
     tolerance,
+    judged,
     within,
     calibration,
     source,
