@@ -5,7 +5,8 @@
 //
 // In and out: a whole record that the port holds, header, payload and tag (kernel/record), in the order of
 //   its data link; records of the script, as the same bytes, visible to the wire one tick later.
-// Leaves out: everything of the peer but its port; `content: full` alone, since records must carry bytes.
+// Leaves out: everything of the peer but its port; `content: full` alone, since records must carry bytes;
+//   a script that sends records made before the request (it takes them, each with its nonce behind it).
 import {
   G_ENCRYPT_BITS,
   G_NET_WINDOW,

@@ -7,6 +7,7 @@ import * as abi from "../assembly/abi.ts";
 import { isGood, type Result } from "../src/index.ts";
 import { oddSince, unitsSince } from "../src/result/accounts.ts";
 import { readCore } from "../src/result/reading.ts";
+import { checkCopies } from "./lib/claims/ahead.ts";
 import { TEXT } from "./lib/configurations.ts";
 import { generated, migrate } from "./lib/migrate.ts";
 import { runShipped } from "./lib/shipped.ts";
@@ -86,5 +87,29 @@ test("other I/O before the request is none of the migration's", () => {
   const [one, other] = [soon, late].map((result) => share(result, "source.pcie.down")) as [number, number];
   assert.ok(one > 0.1 && one < 0.97 && Math.abs(other / one - 1) < 0.02, `${one} ${other}`);
 });
+
+test("the stop rule asks how fast pages are read and coded, not how fast a store is sent", () => {
+  for (const [limit, more] of [
+    ["0.8 ms", true],
+    ["4 ms", false],
+  ] as const) {
+    const result = runShipped("tarasuk-before-request", [
+      "content=sized",
+      `migration.downtimeLimit=${limit}`,
+    ]);
+    const { rounds, ahead, downtimeNs } = result.migration;
+    const [first] = rounds;
+    const coded = first!.normalPages + first!.zeroPages - ahead!.sentPages;
+    const left = rounds[1]!.normalPages + rounds[1]!.zeroPages;
+    const expected = (left * first!.durationNs) / coded;
+    const most = Number.parseFloat(limit) * 1e6;
+    assert.is(expected > most, more, `${left} pages, ${expected} ns of ${most}`);
+    assert.is(rounds.length > 2, more);
+    // beside pages the device state and four messages
+    if (more) assert.ok(downtimeNs! < most + 300_000, `${downtimeNs} ns`);
+  }
+});
+
+test("a record goes into card DRAM and out of it once, with its entry", checkCopies);
 
 test.run();

@@ -88,6 +88,27 @@ test("reference: of a store that fills, and of one in which some pages are stale
   assert.ok(used <= 2 ** 20 && used + 4136 > 2 ** 20, `${used} bytes`);
 });
 
+for (const [kind, log] of [
+  ["pml", ""],
+  ["dirty-ring", "64"],
+  ["dirty-ring", "4096"],
+] as const) {
+  test(`reference: logs, ${kind} ${log}`, () => {
+    const sets = BUSY.filter((set) => !set.startsWith("tracker."));
+    const ring = log === "" ? [] : [`tracker.ring=${log}`];
+    const { sent, stale } = checkStore(ended([...sets, `tracker.kind=${kind}`, ...ring]));
+    assert.ok(sent.length > 100 && stale.length > 100, `${sent.length} ${stale.length}`);
+  });
+}
+
+test("reference: a store that ends before it is full is seen", () => {
+  const run = ended(BUSY);
+  const short = run.events.filter(
+    (e) => !((e.which === abi.P_FOUND || e.which === abi.P_STORED) && e.a > 2000),
+  );
+  assert.throws(() => checkStore({ ...run, events: short }), /room and time for more/);
+});
+
 test("reference: a write that is left out of the list, and a byte less, are seen", () => {
   const run = ended(BUSY);
   const [one] = checkStore(run).stale;

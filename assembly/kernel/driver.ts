@@ -22,7 +22,6 @@ import { logged } from "./log";
 import { Message, NO_MESSAGE, TO_CARD, message, takeMessage } from "./message";
 import { g, g32, p } from "./params";
 import { DOWN_POSTED, put } from "./port";
-import { storing } from "./record-store";
 import { enter } from "./stats";
 import { NEVER, spanTicks } from "./time";
 import { batchCount, dirtyCount } from "./tracker";
@@ -151,7 +150,7 @@ export function pagesLeft(f: Frontend): u32 {
 /** A migration under way has one until its guest is being suspended. */
 export function hasDeadline(side: u32, f: Frontend): bool {
   const pending = f.next != WAIT_START && f.next != ENDED && f.final == 0 && (f.flags & FORCED) == 0;
-  return side == 0 && g(G_TIMEOUT) != 0 && pending && (!storing || logged(L_STARTED) != 0);
+  return side == 0 && g(G_TIMEOUT) != 0 && pending;
 }
 
 /** When its time is up. */

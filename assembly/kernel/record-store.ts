@@ -50,6 +50,7 @@ import { note } from "./log";
 import { reserve } from "./memory";
 import { carries, placedImageAt, placedPage, sourceVersion } from "./pages";
 import { g, g32, p } from "./params";
+import { BATCH_BYTES, has, set } from "./residual";
 import { wake } from "./schedule";
 import { broken, count, evaluates } from "./stats";
 import { NEVER, edgeAfter, spanTicks } from "./time";
@@ -63,7 +64,6 @@ export let storing: bool = false;
 const OF_STORE: u64 = 0x8000000000000000;
 /** What a page takes at most. */
 const ROOM: u64 = STORE_ENTRY_BYTES + PAGE_BYTES;
-const BATCH_BYTES: u32 = 256;
 
 // states of a page
 const ABSENT: u16 = 0;
@@ -133,12 +133,6 @@ function entry(pfn: u32): usize {
 @inline
 function stateOf(pfn: u32): u16 {
   return load<u16>(entry(pfn), STATE);
-}
-
-// @ts-ignore: decorator
-@inline
-function has(bits: usize, n: u32): bool {
-  return (load<u8>(bits + (n >> 3)) & (1 << (n & 7))) != 0;
 }
 
 /** Where the payload of a page's record lies. */
@@ -302,8 +296,7 @@ export function receiveStored(number: u32, nonce: u64, t: u64): void {
     broken(I_NONCE, nonce, number, t);
     return;
   }
-  const at = arrived + (n >> 3);
-  store<u8>(at, load<u8>(at) | (<u8>((<u32>1) << (n & 7))));
+  set(arrived, n);
 }
 
 // --- at the end ---

@@ -50,7 +50,7 @@ export let residual: u32 = 0;
 /** True while the source's card sends pages unasked. */
 export let pushing: bool = false;
 
-const BATCH_BYTES: u32 = BATCH_PAGES / 8;
+export const BATCH_BYTES: u32 = BATCH_PAGES / 8;
 /** Marks of a batch: the source's card has to tell of it, the destination's card has to. */
 export const TO_ANNOUNCE: u8 = 1;
 export const TO_TELL: u8 = 2;

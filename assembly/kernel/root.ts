@@ -34,6 +34,7 @@ import {
   S_MEM_JITTER,
   LOAD_MOST,
   S_ATS_ENTRIES,
+  S_IOMMU_SETS,
   S_MEM_CONTENTION,
   S_MEM_LOAD,
   S_MEM_MISS_ADDER,
@@ -169,7 +170,12 @@ export function walkedAt(side: u32): u64 {
   return root(side).walked;
 }
 
-/** The same where nothing but the server counts. */
+/** Whether the writes of a side land as they arrive: no translation and no load stands between. */
+export function inOrder(side: u32): bool {
+  return p(side, S_IOMMU_SETS) == 0 && p(side, S_MEM_CONTENTION) == 0;
+}
+
+/** A posted write arrives where they land in order; returns when it has landed. */
 // @ts-ignore: decorator
 @inline
 export function writeInOrder(side: u32, bytes: u32, arrival: u64): u64 {

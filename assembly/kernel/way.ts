@@ -13,8 +13,6 @@ import {
   I_CREDITS,
   S_CARD_DEN,
   S_CARD_NUM,
-  S_IOMMU_SETS,
-  S_MEM_CONTENTION,
   S_MEM_SEED,
   S_PCIE_COMBINE_ABOVE,
   S_PCIE_COMPLETION_BYTES,
@@ -50,6 +48,7 @@ import { pushSooner } from "./fifo";
 import { reserve } from "./memory";
 import { p, p32 } from "./params";
 import { mix } from "./random";
+import { inOrder } from "./root";
 import { st } from "./storage-params";
 import { broken, count } from "./stats";
 import { NEVER } from "./time";
@@ -227,7 +226,7 @@ export function buildWays(side: u32): void {
     w.dll = p32(side, S_PCIE_DLL);
     w.pad = p32(side, S_PCIE_UNPADDED) != 0 ? 0 : 3;
     w.issue = p32(side, S_WRITE_ISSUE);
-    w.orderly = dir == DOWN || (p(side, S_IOMMU_SETS) == 0 && p(side, S_MEM_CONTENTION) == 0) ? 1 : 0;
+    w.orderly = dir == DOWN || inOrder(side) ? 1 : 0;
     w.issueTicks = w.orderly != 0 && p(side, S_CARD_DEN) == 1 ? w.issue * p(side, S_CARD_NUM) : 0;
     w.mps = p32(side, S_PCIE_MPS);
     w.mrrs = p32(side, S_PCIE_MRRS);

@@ -55,6 +55,16 @@ function orderOf(begun: readonly number[], pages: number): number[] {
 const log = (run: Run, index: number): number => Number(run.core.logged(index));
 const counter = (run: Run, index: number): number => Number(run.core.counter(0, index));
 
+/** How long a card with pages to make lets go by between two records at most (100 MB/s are 41 us). */
+const PAUSE = 300_000 * abi.TICKS_PER_NS;
+
+/** Whether the card had long nothing to do for the store when the request came. */
+function idle(run: Run): boolean {
+  const kept = run.events.filter((e) => e.kind === abi.T_PAGE && e.which === abi.P_STORED);
+  const last = Math.max(run.params.global[abi.G_STORE_FROM]!, ...kept.map(({ t }) => t));
+  return last + PAUSE < run.params.global[abi.G_START_AT]!;
+}
+
 /** Throws where a run and the slow store differ. */
 export function checkStore(run: Run): Outcome {
   const { global, sides } = run.params;
@@ -67,6 +77,8 @@ export function checkStore(run: Run): Outcome {
   const fit = fitting([...begun.map((pfn) => sizes.get(pfn)!), abi.PAGE_BYTES], sides[0][abi.S_STORE_BYTES]!);
   const full = fit === begun.length && begun.length < global[abi.G_PAGES]!;
   if (begun.length > fit) throw new Error(`store: ${begun.length} pages were begun, ${fit} fit`);
+  if (idle(run) && begun.length < Math.min(fit, global[abi.G_PAGES]!))
+    throw new Error(`store: ${begun.length} pages were begun, and there is room and time for more`);
   if (log(run, abi.L_STORE_FULL) !== 0 && !full) throw new Error("store: it is full and has room");
   const numbers: [string, number, number][] = [
     ["pages stored", counter(run, abi.C_STORED), begun.length],

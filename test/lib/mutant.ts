@@ -3,7 +3,7 @@
 // beside this file. Exits 0 when all hold, else the last line names the claim or the invariant. The first
 // argument picks a group.
 
-import { checkStored, checkStoredRecords } from "./claims/ahead.ts";
+import { checkCopies, checkStored, checkStoredRecords } from "./claims/ahead.ts";
 import { checkAlone } from "./claims/alone.ts";
 import {
   checkCompletions,
@@ -107,7 +107,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   ],
   residual: [checkModes, checkDemand],
   deferred: [checkSealed],
-  ahead: [checkStored, checkStoredRecords],
+  ahead: [checkStored, checkStoredRecords, checkCopies],
   guests: [checkServer, checkTurns],
   trackers: [checkGroups, checkLogs],
   scan: [checkScans, checkFlushTimes, checkDroppedFlush, checkOverflow],

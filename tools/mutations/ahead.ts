@@ -51,4 +51,28 @@ export const ahead: readonly Row[] = [
     "    if (extra == 0) store<u32>(header, <u32>r.nonce, 4);",
     "ahead: their numbers on the link",
   ],
+  [
+    "ahead",
+    "card/framer",
+    "before the request: a record goes into the store without its entry",
+    "  f.link = STORE;\n  f.done = copyDone(side, t, j.bytes + STORE_ENTRY_BYTES);",
+    "  f.link = STORE;\n  f.done = copyDone(side, t, j.bytes);",
+    "ahead: ns in which the framer copies",
+  ],
+  [
+    "ahead",
+    "card/framer",
+    "before the request: a record that comes from the store is read with two entries",
+    ": copyDone(side, t, j.bytes + STORE_ENTRY_BYTES);",
+    ": copyDone(side, t, total + STORE_ENTRY_BYTES);",
+    "ahead: ns in which the framer copies",
+  ],
+  [
+    "ahead",
+    "kernel/request",
+    "before the request: the books of the request are not copied",
+    "  memory.copy(ACCOUNT + side * ACCOUNTS_SIZE, accountsAt() + side * ACCOUNTS_SIZE, ACCOUNTS_SIZE);",
+    "",
+    "invariant accounts-sum-to-elapsed",
+  ],
 ];

@@ -69,3 +69,21 @@ export function checkStored(): void {
   const fits = storeBytes <= SMALL && storeBytes + 4136 > SMALL;
   claim("ahead: bytes of the store", fits, storeBytes, `what fits ${SMALL}`);
 }
+
+/** Slow enough that a byte of DRAM is seen: 1 ns. */
+const SLOW_DRAM = ["source.card.dram.bandwidth=8 Gbit/s", "content=sized", "encrypt.when=before-request"];
+
+/**
+ * Framer of a store, by its account: a record of n bytes goes in for 40 + n bytes of DRAM and comes out for
+ * as many, and all others pass twice, as long as they are on the link. With 16 of header, 8 of nonce and 16
+ * of tag a record of the store has 40 + n bytes there too.
+ */
+export function checkCopies(): void {
+  const guest = { ...generated(PAGES, 0, MIX), vcpus: 2, deviceState: "4 KiB" };
+  const result = simulate(inputOf({ guest, migration: { startAt: "9 ms" } }, { sets: SLOW_DRAM }));
+  const { storedPages, sentPages } = result.migration.ahead!;
+  same("ahead: pages in and out", [storedPages, sentPages], [PAGES, PAGES]);
+  const { pages, state } = result.link.dataLinks!;
+  const busy = Number(result.units["source.card.framer"]!.busyTicks) / abi.TICKS_PER_NS;
+  same("ahead: ns in which the framer copies", busy, 2 * (pages.recordBytes + state.recordBytes));
+}
