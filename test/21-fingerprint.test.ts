@@ -20,8 +20,8 @@ const text = fingerprintText(reading);
 
 type Node = Record<string, unknown>;
 
-/** What is not counted: how a run ended, and which invariants were looked at. */
-const UNCOUNTED = ["closed", "evaluated"];
+/** What is not counted: how a run ended, which invariants were looked at, what had been counted earlier. */
+const UNCOUNTED = ["closed", "evaluated", "before"];
 
 /** Paths of all counted numbers below a node. */
 function paths(node: Node, path: string[] = []): string[][] {

@@ -20,7 +20,10 @@ export function onCores(
 }
 
 /** Whether a stage is done by a host, whose bound is left out. */
-export function onHosts(s: ResolvedScenario, stage: "encrypt" | "decrypt" | "decompress"): boolean {
+export function onHosts(
+  s: ResolvedScenario,
+  stage: "compress" | "encrypt" | "decrypt" | "decompress",
+): boolean {
   return s.placement.stages[stage].at.startsWith("host");
 }
 

@@ -168,7 +168,8 @@ function pcieBound(reading: Reading, index: number, s: ResolvedScenario): number
  * left out.
  */
 function compressBound(reading: Reading, s: ResolvedScenario, completed: boolean): number | null {
-  if (s.compress.engine === "off") return null;
+  const [codes, decodes] = [onHosts(s, "compress"), onHosts(s, "decompress")];
+  if (s.compress.engine === "off" || (codes && (decodes || !completed))) return null;
   const { source, destination } = s.sides;
   const lz = source.card.compressor;
   const jobs = counted(
@@ -193,7 +194,7 @@ function compressBound(reading: Reading, s: ResolvedScenario, completed: boolean
   const eager = s.encrypt.decrypt === "eager";
   const stale = counted(reading, 0, abi.C_STORE_STALE);
   const coded = eager ? Math.max(0, jobs - raw - stale) : counted(reading, 1, abi.C_DECRYPTED_CODED);
-  if (onHosts(s, "decompress")) return encode;
+  if (decodes) return encode;
   if (onCores(s, "decompress")) return Math.max(encode, decodeOnCores(s, coded));
   const one = unlz.setupCycles + Math.ceil(abi.PAGE_BYTES / unlz.bytesPerCycle);
   const decode = Math.ceil(coded / Math.max(1, unlz.engines)) * one * value(destination.card.ticksPerCycle);
@@ -206,7 +207,7 @@ function compressBound(reading: Reading, s: ResolvedScenario, completed: boolean
  * r (ceil(128 / b) + 1) + 8 N / b words. The last record's latency is added once, less the rest it is in.
  */
 function encryptBound(reading: Reading, s: ResolvedScenario, completed: boolean): number | null {
-  if (s.encrypt.cipher === "off") return null;
+  if (s.encrypt.cipher === "off" || (onHosts(s, "encrypt") && onHosts(s, "decrypt"))) return null;
   let bound = 0;
   for (const [index, side] of [s.sides.source, s.sides.destination].entries()) {
     const { crypto } = side.card;

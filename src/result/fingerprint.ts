@@ -8,8 +8,8 @@
  * the bins of each. Values are decimal integers.
  * Another list is another version.
  *
- * Not in it: the core's build variant, wall clock, paths, what the checks found, and what is derived from the
- * rest.
+ * Not in it: the core's build variant, wall clock, paths, what the checks found, what is derived from the
+ * rest, and how much of each count had been reached when the migration was asked for.
  */
 import { hashText } from "./canonical.ts";
 import type { Histogram, Reading } from "./reading.ts";
