@@ -94,7 +94,7 @@ import {
   finished,
   firstFinished,
 } from "../kernel/pool";
-import { linkOf, tagAt, writeHeader } from "../kernel/record";
+import { linkOf, tagAt, writeHeader, ivOf } from "../kernel/record";
 import { isOfStore, sealsForStore } from "../kernel/record-store";
 import { hostDecodes, hostStages } from "../kernel/ring";
 import { wake } from "../kernel/schedule";
@@ -113,7 +113,6 @@ class Key {
 }
 
 const KEYS = memory.data(128, 16);
-const IV = memory.data(16, 16);
 let uses: u32 = 0;
 
 /**
@@ -225,7 +224,7 @@ function seal(side: u32, index: u32, j: Job, link: u32, k: Key, again: bool, t: 
   const context = side * 2 + link;
   gcmSeal(
     context,
-    ivOf(context, j),
+    ivOf(context, j.nonce),
     writeHeader(j),
     RECORD_HEADER_BYTES,
     at,
@@ -241,13 +240,6 @@ export function sealRecord(side: u32, index: u32, t: u64): void {
   const j = job(side, index);
   const link = linkOf(j);
   seal(side, index, j, link, key(side, true, link), false, t);
-}
-
-/** The 96-bit IV of a record: salt of the key, then the record's number. */
-function ivOf(context: u32, j: Job): usize {
-  store<u32>(IV, context);
-  store<u64>(IV, j.nonce, 4);
-  return IV;
 }
 
 // --- opening ---
@@ -328,7 +320,7 @@ function sealingFails(side: u32, n: u32, admits: bool, t: u64): void {
     const at = slot == NO_SLOT ? <usize>0 : slotAt(side, slot);
     const context = side * 2 + linkOf(j);
     const tag = tagAt(side, index);
-    const iv = ivOf(context, j);
+    const iv = ivOf(context, j.nonce);
     if (!gcmOpen(context, iv, writeHeader(j), RECORD_HEADER_BYTES, at, at, j.bytes, tag))
       broken(I_TAG, j.pfn, j.nonce, t);
   }
@@ -349,7 +341,7 @@ function openingFails(side: u32, n: u32, t: u64): void {
     const at = j.slotIn == NO_SLOT ? <usize>0 : slotAt(side, j.slotIn);
     const context = (1 - side) * 2 + linkOf(j);
     const tag = tagAt(side, index);
-    gcmSeal(context, ivOf(context, j), writeHeader(j), RECORD_HEADER_BYTES, at, at, j.bytes, tag);
+    gcmSeal(context, ivOf(context, j.nonce), writeHeader(j), RECORD_HEADER_BYTES, at, at, j.bytes, tag);
   }
 }
 
@@ -391,7 +383,16 @@ function open(side: u32, index: u32, j: Job, link: u32, t: u64): void {
   const at = j.slotIn == NO_SLOT ? <usize>0 : slotAt(side, j.slotIn);
   const context = (1 - side) * 2 + link;
   const tag = tagAt(side, index);
-  const good = gcmOpen(context, ivOf(context, j), writeHeader(j), RECORD_HEADER_BYTES, at, at, j.bytes, tag);
+  const good = gcmOpen(
+    context,
+    ivOf(context, j.nonce),
+    writeHeader(j),
+    RECORD_HEADER_BYTES,
+    at,
+    at,
+    j.bytes,
+    tag,
+  );
   // a record that was spoilt on the link is refused when it leaves the engine
   if (good == ((j.flags & SPOILT) != 0)) broken(I_TAG, j.pfn, j.nonce, t);
 }

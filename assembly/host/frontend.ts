@@ -157,7 +157,7 @@ import {
   several,
   turn,
 } from "../kernel/guests";
-import { CODED, JOB_PAGE, JOB_ZERO } from "../kernel/jobs";
+import { JOB_PAGE, JOB_ZERO } from "../kernel/jobs";
 import { buildLimitDriver, limitDue, limitEnds, limitFrom, limitRound } from "../kernel/limit-driver";
 import { logged, note, noteRound, roundNote } from "../kernel/log";
 import {
@@ -185,7 +185,8 @@ import {
   startTicks,
 } from "../kernel/scan-driver";
 import { beginRound, moved, nextTurn, toResume } from "../kernel/round";
-import { buildSealing, headerOf, ivOf, numberPages, tagIn } from "../kernel/sealing";
+import { headerOf, ivOf } from "../kernel/record";
+import { buildSealing, numberPages, tagIn } from "../kernel/sealing";
 import { wake } from "../kernel/schedule";
 import { heardOfPages, mapped, readingTicks, release, resumedEarly, serve, whole } from "../kernel/serving";
 import { broken, count, counted, enter, evaluates } from "../kernel/stats";
@@ -431,7 +432,7 @@ function sealPage(m: Message, i: u32, to: usize): void {
   const number = m.c + i;
   const coded = size != 0 && size < PAGE_BYTES;
   const kind = size == 0 ? JOB_ZERO : JOB_PAGE;
-  const header = headerOf(load<u32>(at), number, size, coded ? CODED : 0, kind, load<u32>(at, 4));
+  const header = headerOf(load<u32>(at), number, size, coded ? 1 : 0, kind, load<u32>(at, 4));
   const tag = tagIn(to - i * PAGE_BYTES, i);
   gcmSeal(1, ivOf(1, number), header, RECORD_HEADER_BYTES, to, to, size, tag);
 }

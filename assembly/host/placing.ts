@@ -64,7 +64,7 @@ import { addSeries } from "../kernel/log";
 import { ABSENT, carries, placedPage, placedVersion, setPlaced } from "../kernel/pages";
 import { p, p32 } from "../kernel/params";
 import { DOWN_POSTED, put } from "../kernel/port";
-import { headerOf, ivOf } from "../kernel/sealing";
+import { headerOf, ivOf } from "../kernel/record";
 import {
   Held,
   REFUSED,
@@ -246,7 +246,7 @@ function opens(h: Held, buffer: u32, t: u64): bool {
   if ((h.flags & CARRIED) == 0) return !spoilt;
   evaluates(I_TAG);
   const at = payloadOf(buffer);
-  const header = headerOf(h.pfn, h.nonce, h.bytes, h.flags, h.kind, h.version);
+  const header = headerOf(h.pfn, h.nonce, h.bytes, (h.flags & CODED) != 0 ? 1 : 0, h.kind, h.version);
   const iv = ivOf(CONTEXT, h.nonce);
   const good = gcmOpen(CONTEXT, iv, header, RECORD_HEADER_BYTES, at, at, h.bytes, tagOf(buffer));
   if (good == spoilt) broken(I_TAG, h.pfn, h.nonce, t);

@@ -19,6 +19,7 @@ import { isOfStore, storedUnderWay } from "./record-store";
 import { broken, evaluates } from "./stats";
 
 const HEADER = memory.data(16, 16);
+const IV = memory.data(16, 16);
 const TAGS = memory.data(8, 8);
 
 
@@ -114,15 +115,28 @@ export function tagAt(side: u32, index: u32): usize {
   return <usize>load<u32>(TAGS + (side << 2)) + <usize>index * RECORD_TAG_BYTES;
 }
 
+/** The 96-bit IV of a record, at a scratch place: salt of the key, then the record's number. */
+export function ivOf(context: u32, nonce: u64): usize {
+  store<u32>(IV, context);
+  store<u64>(IV, nonce, 4);
+  return IV;
+}
+
 /** Writes the header of a job's record to a scratch place and returns its address. */
 export function writeHeader(j: Job): usize {
-  store<u32>(HEADER, j.pfn);
-  store<u32>(HEADER, <u32>j.nonce, 4);
-  store<u16>(HEADER, <u16>(j.bytes & (PAGE_BYTES * 2 - 1)), 8);
   const codec = ((j.flags & CODED) != 0 ? 1 : 0) | ((j.flags & FINAL) != 0 ? 2 : 0);
   const kept = isOfStore(j.nonce) ? 8 : 0;
-  store<u8>(HEADER, <u8>(codec | kept | ((j.flags & DELTA) != 0 ? 4 : 0)), 10);
-  store<u8>(HEADER, <u8>j.kind, 11);
-  store<u32>(HEADER, j.version, 12);
+  const all = codec | kept | ((j.flags & DELTA) != 0 ? 4 : 0);
+  return headerOf(j.pfn, j.nonce, j.bytes, all, j.kind, j.version);
+}
+
+/** The same of a record by its parts; `codec` is the byte of flags. */
+export function headerOf(pfn: u32, nonce: u64, bytes: u32, codec: u32, kind: u32, version: u32): usize {
+  store<u32>(HEADER, pfn);
+  store<u32>(HEADER, <u32>nonce, 4);
+  store<u16>(HEADER, <u16>(bytes & (PAGE_BYTES * 2 - 1)), 8);
+  store<u8>(HEADER, <u8>codec, 10);
+  store<u8>(HEADER, <u8>kind, 11);
+  store<u32>(HEADER, version, 12);
   return HEADER;
 }

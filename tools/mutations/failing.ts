@@ -63,8 +63,8 @@ export const failing: readonly Row[] = [
     "alone",
     "kernel/record",
     "alone: the header says another kind",
-    "store<u8>(HEADER, <u8>j.kind, 11);",
-    "store<u8>(HEADER, <u8>(j.kind + 1), 11);",
+    "store<u8>(HEADER, <u8>kind, 11);",
+    "store<u8>(HEADER, <u8>(kind + 1), 11);",
     "equal",
   ],
   [
