@@ -146,8 +146,7 @@ export function setIommu(p: Put, host: Pick<ResolvedHost, "iommu">, pages: "off"
   p(abi.S_IOMMU_WALKERS, iommu.walkers);
   p(abi.S_IOMMU_WALK, iommu.walkTicks);
   p(abi.S_IOMMU_RECOVERY, iommu.recoveryTicks);
-  p(abi.S_IOMMU_READ_NUM, iommu.readTicksPerKib);
-  p(abi.S_IOMMU_READ_DEN, 1024);
+  p(abi.S_IOMMU_READ, iommu.readTicksPerCompletion);
   p(abi.S_IOMMU_PAGE_LOG, pages === "2MiB" ? 21 : 12);
   p(abi.S_IOMMU_SERIAL, iommu.serialWalks ? 1 : 0);
 }

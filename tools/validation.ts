@@ -19,8 +19,8 @@ two are counted apart. *Calibration* marks a point from which a parameter was se
 parameter was set well, and nothing about the model.
 
 What is calibrated: the NFP-6000's DMA engine and its PCIe core on the Sandy Bridge host, local memory,
-warm cache, alone (\`sim/cards/nfp6000-e5.yaml\`, \`sim/hosts/snb-e5-2630.yaml\`), and its order of tags on
-Haswell. Other hosts change
+warm cache, with and without its IOMMU, alone (\`sim/cards/nfp6000-e5.yaml\`, \`sim/hosts/snb-e5-2630.yaml\`).
+Other hosts change
 only what differs physically, each with its reason in the preset: latency of the root complex (Haswell),
 socket hop, IOTLB, walkers, caches, MPS and MRRS. Of the recorded QEMU runs one host's costs, the same
 for all of them (\`src/validate/qemu.ts\`). Of migrations in software what sending and receiving a byte and

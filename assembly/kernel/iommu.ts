@@ -4,7 +4,8 @@
 //   hit:   0, or until the walk of its page is over
 //   miss:  a walker is taken at w = max(arrival, the first walker that is free, the walk before it in the
 //          same page table if walks of one table follow each other); the translation is there `walk` later,
-//          walker and table are free `recovery` after that, a read's walker when its bytes are fetched too
+//          walker and table are free `recovery` after that, a read's walker `read` later for each of its
+//          completions
 // IOTLB: `sets` sets of `ways` entries, least recently used out. A page is 4 KiB or, with super-pages, 2 MiB.
 // Walks are computed in order of arrival. So misses are answered at `walkers` / `walk` at most, whatever the
 // requests' size, and not only later.
@@ -13,8 +14,7 @@
 //   walk tables:     | busy until u64 |, by the low bits of the number of the page table
 import {
   S_IOMMU_PAGE_LOG,
-  S_IOMMU_READ_DEN,
-  S_IOMMU_READ_NUM,
+  S_IOMMU_READ,
   S_IOMMU_RECOVERY,
   S_IOMMU_SERIAL,
   S_IOMMU_SETS,
@@ -28,7 +28,6 @@ import {
 import { reserve } from "./memory";
 import { p, p32 } from "./params";
 import { count } from "./stats";
-import { spanTicks } from "./time";
 
 const ENTRY: usize = 24;
 /** Pages of a page table: 512 entries of 8 bytes in 4 KiB. */
@@ -46,8 +45,7 @@ if (2 * WALKERS_MAX * 8 != 512) ERROR("walkers");
 class Iommu {
   walk: u64;
   recovery: u64;
-  readNum: u64;
-  readDen: u64;
+  read: u64;
   clock: u64; // lookups so far, for the order of use
   entries: usize;
   tables: usize; // 0 when walks of one page table may overlap
@@ -77,8 +75,7 @@ export function buildIommu(side: u32): bool {
   if (m.sets == 0) return true;
   m.walk = p(side, S_IOMMU_WALK);
   m.recovery = p(side, S_IOMMU_RECOVERY);
-  m.readNum = p(side, S_IOMMU_READ_NUM);
-  m.readDen = p(side, S_IOMMU_READ_DEN);
+  m.read = p(side, S_IOMMU_READ);
   m.ways = p32(side, S_IOMMU_WAYS);
   m.walkers = p32(side, S_IOMMU_WALKERS);
   m.pageLog = p32(side, S_IOMMU_PAGE_LOG);
@@ -95,10 +92,10 @@ export function hasIommu(side: u32): bool {
 }
 
 /**
- * Ticks from `arrival`, which never goes back, until the translation of an address is there. `bytes` of a
- * read are fetched before its walker is free; 0 of a write.
+ * Ticks from `arrival`, which never goes back, until the translation of an address is there. Completions of
+ * a read keep its walker; a write has none.
  */
-export function translate(side: u32, address: u64, arrival: u64, bytes: u32): u64 {
+export function translate(side: u32, address: u64, arrival: u64, completions: u32): u64 {
   const m = iommu(side);
   const page = address >> m.pageLog;
   const set = m.entries + <usize>(page % m.sets) * m.ways * ENTRY;
@@ -115,7 +112,7 @@ export function translate(side: u32, address: u64, arrival: u64, bytes: u32): u6
     if (load<u64>(at, 8) < load<u64>(oldest, 8)) oldest = at;
   }
   count(side, C_IOTLB_MISSES, 1);
-  const there = walked(side, m, page, arrival, bytes);
+  const there = walked(side, m, page, arrival, completions);
   store<u64>(oldest, page + 1);
   store<u64>(oldest, m.clock, 8);
   store<u64>(oldest, there, 16);
@@ -123,7 +120,7 @@ export function translate(side: u32, address: u64, arrival: u64, bytes: u32): u6
 }
 
 /** Takes the walker that is free first; returns when its walk is over. */
-function walked(side: u32, m: Iommu, page: u64, arrival: u64, bytes: u32): u64 {
+function walked(side: u32, m: Iommu, page: u64, arrival: u64, completions: u32): u64 {
   let first = walker(side, 0);
   for (let i: u32 = 1; i < m.walkers; i++) {
     if (load<u64>(walker(side, i)) < load<u64>(first)) first = walker(side, i);
@@ -134,6 +131,6 @@ function walked(side: u32, m: Iommu, page: u64, arrival: u64, bytes: u32): u64 {
     if (load<u64>(table) > from) from = load<u64>(table);
     store<u64>(table, from + m.walk + m.recovery);
   }
-  store<u64>(first, from + m.walk + m.recovery + spanTicks(bytes, m.readNum, m.readDen));
+  store<u64>(first, from + m.walk + m.recovery + m.read * completions);
   return from + m.walk;
 }

@@ -50,6 +50,7 @@ import { buildIommu, hasIommu, translate } from "./iommu";
 import { p, p32 } from "./params";
 import { mix } from "./random";
 import { admit, startOf } from "./server";
+import { completionsOf } from "./tags";
 
 //  root of a side, 256 bytes: see the class; jitter table, u32 ticks each
 const ROOTS = memory.data(512, 16);
@@ -144,7 +145,7 @@ function later(side: u32, address: u64, bytes: u32, served: u64, arrival: u64): 
   const r = root(side);
   let t = served + r.remoteAdder;
   if (r.translated != 0) {
-    r.waited = translate(side, address, arrival, bytes);
+    r.waited = translate(side, address, arrival, completionsOf(side, address, bytes));
     t += r.waited;
   }
   if (r.missAdder != 0 || r.contention != 0) {

@@ -142,7 +142,7 @@ function takeFromRing(side: u32, q: Requester): u32 {
 }
 
 /** Completions that host memory answers a read with: cut at multiples of RCB, or of MPS when it combines. */
-function completionsOf(side: u32, address: u64, bytes: u32): u32 {
+export function completionsOf(side: u32, address: u64, bytes: u32): u32 {
   const unit = bytes <= p32(side, S_PCIE_COMBINE_ABOVE) ? p32(side, S_PCIE_RCB) : p32(side, S_PCIE_MPS);
   return (((<u32>address) & (unit - 1)) + bytes + unit - 1) / unit;
 }

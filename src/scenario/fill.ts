@@ -212,7 +212,7 @@ export function fillHost(values: Values): ResolvedHost {
       ways: values.whole("iommu.ways"),
       walkTicks: values.ticks("iommu.walk"),
       recoveryTicks: values.ticks("iommu.recovery"),
-      readTicksPerKib: values.ticks("iommu.readPerKiB"),
+      readTicksPerCompletion: values.ticks("iommu.readPerCompletion"),
       walkers: values.whole("iommu.walkers"),
       serialWalks: values.word("iommu.serialWalks") === "yes",
     },

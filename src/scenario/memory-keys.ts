@@ -55,11 +55,11 @@ export const MEMORY_KEYS: KeyTable = {
   "iommu.ways": { measure: "count", min: 1, max: 1024, text: "entries of a set of the IOTLB" },
   "iommu.walk": { measure: "time", min: 0, max: 1e-4, text: "a page walk" },
   "iommu.recovery": { measure: "time", min: 0, max: 1e-4, text: "from a walk's end to the walker's next" },
-  "iommu.readPerKiB": {
+  "iommu.readPerCompletion": {
     measure: "time",
     min: 0,
     max: 1e-4,
-    text: "a read keeps its walker longer by this for each KiB",
+    text: "a read keeps its walker longer by this for each of its completions",
   },
   "iommu.walkers": { measure: "count", min: 1, max: 32, text: "page walks at a time" },
   "iommu.serialWalks": {

@@ -41,9 +41,9 @@ export interface ResolvedHost {
     entries: number;
     ways: number;
     walkTicks: number;
-    /** From a walk's end to the next of its walker; a read keeps it longer, by its length. */
+    /** From a walk's end to the next of its walker; a read keeps it longer for each of its completions. */
     recoveryTicks: number;
-    readTicksPerKib: number;
+    readTicksPerCompletion: number;
     /** Page walks at a time. */
     walkers: number;
     /** Whether walks of one page table follow each other. */

@@ -83,7 +83,7 @@ export function idealSide(link: IdealLink): PcieProbe["side"] {
         ways: 1,
         walkTicks: 0,
         recoveryTicks: 0,
-        readTicksPerKib: 0,
+        readTicksPerCompletion: 0,
         walkers: 1,
         serialWalks: false,
       },

@@ -43,7 +43,7 @@ const SIDE: Choices = {
   "host.iommu.walkers": [1, 3, 6],
   "host.iommu.walk": ["50 ns", "300 ns", "1 us"],
   "host.iommu.recovery": ["0 s", "33 ns"],
-  "host.iommu.readPerKiB": ["0 s", "174 ns"],
+  "host.iommu.readPerCompletion": ["0 s", "19 ns"],
   "host.iommu.serialWalks": ["yes", "no"],
   "host.memory.jitterMax": ["0 s", "2 us"],
   "host.memory.contention": [0, 1000, 9000],

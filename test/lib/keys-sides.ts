@@ -60,7 +60,7 @@ export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
   "host.iommu.ways": ["1", IOMMU],
   "host.iommu.walk": ["900 ns", IOMMU],
   "host.iommu.recovery": ["900 ns", IOMMU],
-  "host.iommu.readPerKiB": { source: ["9 us", IOMMU], destination: SELDOM },
+  "host.iommu.readPerCompletion": { source: ["9 us", IOMMU], destination: SELDOM },
   "host.iommu.walkers": ["1", IOMMU, ...LONG_WALKS, "SIDE.host.iommu.serialWalks=no"],
   "host.iommu.serialWalks": ["no", IOMMU, ...LONG_WALKS],
   "host.cpu.clock": { source: "1 GHz", destination: SOURCE_ONLY },

@@ -81,7 +81,7 @@ export const PARAM_ROWS: readonly [what: string, sets: string[]][] = [
     "an IOMMU of super-pages, more ways than entries",
     [
       ...["internal.iommu=2MiB", "internal.jitter=on", "seed=9", "source.host=gen5-host"],
-      ...["entries=24", "ways=64", "walkers=3", "walk=1 us", "recovery=2 ns", "readPerKiB=3 ns"].map(
+      ...["entries=24", "ways=64", "walkers=3", "walk=1 us", "recovery=2 ns", "readPerCompletion=3 ns"].map(
         (set) => `source.host.iommu.${set}`,
       ),
       "destination.host.memory.jitterMax=0 s",

@@ -59,7 +59,7 @@ export function checkTranslatedProbes(): void {
   const pages: Rows = [
     [abi.S_TEN_STRIDE, 4096],
     [abi.S_TEN_PLACES, 1000],
-    [abi.S_IOMMU_READ_NUM, 2000 * NS],
+    [abi.S_IOMMU_READ, 200 * NS],
   ];
   const lines: Rows = [
     [abi.S_TEN_STRIDE, 2048],

@@ -185,12 +185,11 @@ function iommu(p: Put, host: Preset, pages: string): void {
   p(abi.S_IOMMU_SETS, pages === "off" ? 0 : ways < entries ? Math.floor(entries / ways) : 1);
   p(abi.S_IOMMU_PAGE_LOG, pages === "2MiB" ? 12 + 9 : 12);
   p(abi.S_IOMMU_SERIAL, host("iommu.serialWalks") === "yes" ? 1 : 0);
-  p(abi.S_IOMMU_READ_DEN, 1024);
   putAll(p, host, whole, [[abi.S_IOMMU_WALKERS, "iommu.walkers"]]);
   putAll(p, host, ticks, [
     [abi.S_IOMMU_WALK, "iommu.walk"],
     [abi.S_IOMMU_RECOVERY, "iommu.recovery"],
-    [abi.S_IOMMU_READ_NUM, "iommu.readPerKiB"],
+    [abi.S_IOMMU_READ, "iommu.readPerCompletion"],
   ]);
 }
 

@@ -4,6 +4,7 @@
  * told in the order in which they arrive.
  */
 import * as abi from "../../../assembly/abi.ts";
+import { completionPiece } from "./packets.ts";
 
 const WORD = 2 ** 32;
 const LINE_BYTES = 64;
@@ -41,8 +42,8 @@ class Iommu {
     this.#walkerFreeAt = new Array(p[abi.S_IOMMU_WALKERS]!).fill(0);
   }
 
-  /** Ticks that a request waits for its translation; `readBytes` is 0 of a write. */
-  wait(address: number, arriveAt: number, readBytes: number): number {
+  /** Ticks that a request waits for its translation; a write has no completions. */
+  wait(address: number, arriveAt: number, completions: number): number {
     if (this.#sets.length === 0) return 0;
     const page = Math.floor(address / 2 ** this.#p[abi.S_IOMMU_PAGE_LOG]!);
     const set = this.#sets[page % this.#sets.length]!;
@@ -50,7 +51,7 @@ class Iommu {
     if (thereAt === undefined) {
       this.misses++;
       if (set.size === this.#p[abi.S_IOMMU_WAYS]) set.delete([...set.keys()][0]!);
-      thereAt = this.#walk(page, arriveAt, readBytes);
+      thereAt = this.#walk(page, arriveAt, completions);
     } else {
       this.hits++;
       set.delete(page);
@@ -60,7 +61,7 @@ class Iommu {
   }
 
   /** When the walk of a page is over that is asked for at `askedAt`. */
-  #walk(page: number, askedAt: number, readBytes: number): number {
+  #walk(page: number, askedAt: number, completions: number): number {
     const p = this.#p;
     const walker = this.#walkerFreeAt.indexOf(Math.min(...this.#walkerFreeAt));
     const table = Math.floor(page / PAGES_OF_A_TABLE) % TABLES;
@@ -70,8 +71,7 @@ class Iommu {
     const overAt = startAt + p[abi.S_IOMMU_WALK]!;
     const freeAt = overAt + p[abi.S_IOMMU_RECOVERY]!;
     this.#tableFreeAt.set(table, freeAt);
-    this.#walkerFreeAt[walker] =
-      freeAt + ticksOf(readBytes, p[abi.S_IOMMU_READ_NUM]!, p[abi.S_IOMMU_READ_DEN]!);
+    this.#walkerFreeAt[walker] = freeAt + completions * p[abi.S_IOMMU_READ]!;
     return overAt;
   }
 }
@@ -106,8 +106,15 @@ export class RootComplex {
   }
 
   /** With ATS a request's address is translated already. */
-  #wait(address: number, arriveAt: number, readBytes: number): number {
-    return this.#p[abi.S_ATS_ENTRIES] === 0 ? this.#iommu.wait(address, arriveAt, readBytes) : 0;
+  #wait(address: number, arriveAt: number, completions: number): number {
+    return this.#p[abi.S_ATS_ENTRIES] === 0 ? this.#iommu.wait(address, arriveAt, completions) : 0;
+  }
+
+  /** In how many packets a read is answered. */
+  #completions(address: number, bytes: number): number {
+    let packets = 0;
+    for (let sent = 0; sent < bytes; packets++) sent += completionPiece(this.#p, address, bytes, sent);
+    return packets;
   }
 
   /** The read server works in order of arrival; what comes on top is each request's own. */
@@ -115,7 +122,7 @@ export class RootComplex {
     const p = this.#p;
     const startAt = Math.max(arriveAt, this.#readServerAt);
     this.#readServerAt = startAt + ticksOf(bytes, p[abi.S_MEM_READ_NUM]!, p[abi.S_MEM_READ_DEN]!);
-    const wait = this.#wait(address, arriveAt, bytes);
+    const wait = this.#wait(address, arriveAt, this.#completions(address, bytes));
     const readyAt =
       this.#readServerAt +
       p[abi.S_MEM_READ_LATENCY]! +
