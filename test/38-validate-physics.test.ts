@@ -51,12 +51,17 @@ test("points that a number was derived from are the smaller part, and say so", a
   const points = await pointsOf("pcie-bench");
   const set = points.filter(({ calibration }) => calibration);
   assert.ok(set.length > 0 && set.length < points.length / 5, `${set.length} of ${points.length}`);
-  // the card's rings of tags and its completions were found in these
-  for (const id of ["read:64:524288", "read:128:524288", "read:256:1048576"])
+  // the card's rings of tags and its completions were found in these, and nothing of the card on other hosts
+  for (const id of ["read:64:524288", "read:128:524288", "read:256:524288"])
     assert.ok(
-      set.some((one) => one.id === `iommu:hsw-Xeon-E5-2637v3_supermicro-iommu-nosp:${id}`),
+      set.some((one) => one.id === `iommu:snb-Xeon-E5-2630_dell-t620-iommu:${id}`),
       id,
     );
+  const elsewhere = set.filter(({ id }) => /^(bandwidth|iommu):(hsw|ib)/.test(id));
+  assert.ok(
+    elsewhere.every(({ id }) => /^iommu:hsw.*:67108864$/.test(id)),
+    JSON.stringify(elsewhere),
+  );
 });
 
 test.run();

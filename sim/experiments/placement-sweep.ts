@@ -3,6 +3,9 @@
  * Where to compress: on cores of the host, an engine beside them, cores of the card, its engines? And where
  * to encrypt too, and to decrypt and decode: on both hosts, engines beside both, or those of both cards?
  */
+import { TICKS_PER_NS } from "../../assembly/abi.ts";
+import type { ResolvedScenario } from "../../src/scenario/types.ts";
+import type { ResolvedStages } from "../../src/scenario/types-placement.ts";
 import { counter, type Experiment, run, unless } from "./lib.ts";
 
 const PLACES = ["host", "host-engine", "card-core", "card"] as const;
@@ -43,11 +46,20 @@ const KEYS: Readonly<Record<Place, object>> = {
   cards: { compress: { engine: "lz4-hw" }, encrypt: {} },
 };
 
-/** MHz of the host, cycles of a job and of a KiB that is coded or stays raw, opened: snb-e5-2630. */
-const HOST = { mhz: 2300, job: 500, coded: 3400, raw: 600, decoded: 670, sealed: 2253 };
-/** Of a core of card dpu-ref. */
-const CARD = { mhz: 1500, job: 300, coded: 6144, raw: 1024, cores: 4 };
 const VCPUS = 4;
+const KIB_A_PAGE = 4;
+const TICKS_PER_MS = 1_000_000 * TICKS_PER_NS;
+
+/** Who works at stages: ticks a cycle, and cycles of what. */
+interface Worker {
+  readonly ticksPerCycle: readonly [number, number];
+  readonly stages: ResolvedStages;
+}
+
+/** Milliseconds of cycles of a worker. */
+function msOf({ ticksPerCycle: [num, den] }: Worker, cycles: number): number {
+  return (cycles * num) / den / TICKS_PER_MS;
+}
 
 interface Line {
   readonly [key: string]: number | string;
@@ -85,13 +97,22 @@ function line(where: Place): Line {
   const [first] = migration.rounds;
   const pages = first!.normalPages;
   const text = (pages * mix.text) / (mix.text + mix.random);
-  const cost = ({ job, coded, raw, mhz }: Omit<typeof HOST, "decoded" | "sealed">): number =>
-    (pages * job + 4 * (text * coded + (pages - text) * raw)) / mhz / 1000;
-  const least = where === "host" ? cost(HOST) / 3 : where === "card-core" ? cost(CARD) / CARD.cores : 0;
+  const { sides, placement } = result.scenario as ResolvedScenario;
+  const { source } = sides;
+  const host: Worker = { ticksPerCycle: source.host.cpu.ticksPerCycle, stages: source.host.stages };
+  const core: Worker = { ticksPerCycle: source.card.control.ticksPerCycle, stages: source.card.stages };
+  const cost = (worker: Worker): number => {
+    const { jobCycles, lz4PerKibCycles, lz4RawPerKibCycles } = worker.stages;
+    const perKib = text * lz4PerKibCycles + (pages - text) * lz4RawPerKibCycles;
+    return msOf(worker, pages * jobCycles + KIB_A_PAGE * perKib);
+  };
+  const cores = where === "host" ? placement.workers : source.card.control.cores;
+  const least = where === "host" || where === "card-core" ? cost(where === "host" ? host : core) / cores : 0;
   // a record opened each, its raw pages whole; text decoded, and a submission for either at an engine
-  const opened = pages * HOST.job + 4 * (pages - text) * HOST.sealed;
-  const there = (opened + text * (HOST.job + 4 * HOST.decoded)) / HOST.mhz / 1000;
-  const submitted = ((pages + text) * HOST.job) / HOST.mhz / 1000;
+  const { jobCycles, gcmPerKibCycles, unlz4PerKibCycles } = host.stages;
+  const opened = pages * jobCycles + KIB_A_PAGE * (pages - text) * gcmPerKibCycles;
+  const there = msOf(host, opened + text * (jobCycles + KIB_A_PAGE * unlz4PerKibCycles));
+  const submitted = msOf(host, (pages + text) * jobCycles);
   const ms = (name: string): number => counter(result, name) / 1e6;
   const atHosts = where === "hosts" || where === "host-engines";
   return {

@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
+import { operations } from "../atomics.ts";
 import { type ExitCode, exitCodeOf, fileError, reportError } from "./errors.ts";
 
 type Options = Record<string, unknown>;
@@ -181,7 +182,7 @@ function addProbePcie(probe: Command): void {
     .description("Reads and writes of one size over a window of host memory, as pcie-bench does them.")
     .option("--host <preset>", "host", "snb-e5-2630")
     .option("--card <preset>", "card", "nfp6000-e5")
-    .addOption(choice("--op <op>", "operation", ["read", "write", "readwrite", "fetch-add", "swap", "cas"]))
+    .addOption(choice("--op <op>", "operation", [...operations]))
     .option("--size <bytes>", "bytes of an operation", "64")
     .option("--window <bytes>", "bytes of memory that operations are spread over", "8192")
     .addOption(choice("--pattern <name>", "order of the addresses", ["random", "sequential"]))
