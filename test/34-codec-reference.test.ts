@@ -3,6 +3,7 @@
 // docs/lz4-hardware.md alone: every byte, every clock, every counter.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { defaults } from "./lib/lz4-blocks.ts";
 import { Codecs, type HardwareJob, sameBytes } from "./lib/reference/codecs.ts";
 import { anyContents, Draws, KINDS, recordedPages } from "./lib/reference/inputs.ts";
 import { decodeLz4Block } from "./lib/reference/lz4-block.ts";
@@ -14,22 +15,6 @@ import {
 
 const codecs = new Codecs();
 const pages = recordedPages();
-
-/** The defaults of docs/lz4-hardware.md, section 1. */
-const defaults: Lz4HardwareConfig = {
-  pws: 16,
-  hashLog: 12,
-  banks: 32,
-  ports: 2,
-  policy: 0,
-  matchCap: 0,
-  multi: 1,
-  intraForward: 0,
-  bailMargin: 64,
-  outBytesPerClock: 16,
-  tokensPerClock: 2,
-  outFifoBytes: 256,
-};
 
 type Parameter = keyof Lz4HardwareConfig;
 const range = (first: number, last: number): number[] =>

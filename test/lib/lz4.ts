@@ -7,18 +7,15 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { inflateRawSync } from "node:zlib";
-import asc from "assemblyscript/asc";
+import { compiled } from "./compiled.ts";
+
+export { freeAddress } from "./compiled.ts";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const entry = `
 export { lz4Compress, lz4Decompress } from "./codec/lz4";
 export * from "./codec/lz4hw";
 `;
-
-/** The part of WebAssembly that is used; the types of Node 20 have none of it. */
-interface Engine {
-  instantiate(bytes: Uint8Array, imports: object): Promise<{ instance: { exports: unknown } }>;
-}
 
 type Codec = (source: number, length: number, target: number, capacity: number) => number;
 
@@ -39,35 +36,9 @@ export interface Lz4Core {
 }
 
 export const pageBytes = 4096;
-/** First byte above the core's static data; before it, memory that the encoder may read. */
-export const freeAddress = 1 << 20;
-const memoryPages = 128;
-
-/** Compiles in memory (about 2 s) and starts an instance of 8 MiB. Throws with the compiler's words. */
+/** Compiles and starts an instance. Throws with the compiler's words. */
 export async function loadLz4(): Promise<Lz4Core> {
-  const outputs = new Map<string, string | Uint8Array>();
-  const switches = ["--runtime", "stub", "--enable", "simd", "-O3", "--initialMemory", String(memoryPages)];
-  const { error, stderr } = await asc.main(["entry.ts", "--outFile", "lz4.wasm", ...switches], {
-    readFile(name: string): string | null {
-      if (name === "entry.ts") return entry;
-      try {
-        return readFileSync(join(root, "assembly", name), "utf8");
-      } catch {
-        return null;
-      }
-    },
-    writeFile(name: string, contents: string | Uint8Array): void {
-      outputs.set(name, contents);
-    },
-    listFiles: () => [],
-  });
-  const bytes = outputs.get("lz4.wasm");
-  if (error !== null || !(bytes instanceof Uint8Array)) throw new Error(`${error}\n${stderr}`);
-  const abort = (): never => {
-    throw new Error("the core aborted");
-  };
-  const { WebAssembly: engine } = globalThis as unknown as { WebAssembly: Engine };
-  return (await engine.instantiate(bytes, { env: { abort } })).instance.exports as Lz4Core;
+  return (await compiled(entry)) as Lz4Core;
 }
 
 /** lz4js has no types. Decodes a block; returns the end of what it wrote. */

@@ -111,7 +111,13 @@ const CORE: readonly [file: string, name: string, find: string, replace: string]
     "store<u64>(first, from + m.walk + m.recovery +",
     "store<u64>(first, from + m.walk +",
   ],
-  ["kernel/iommu", "reads give walkers back at once", " + spanTicks(bytes, m.readNum, m.readDen));", ");"],
+  ["kernel/iommu", "reads give walkers back at once", " + m.read * completions);", ");"],
+  [
+    "kernel/root",
+    "a read keeps its walker for one completion",
+    "completionsOf(side, address, bytes));",
+    "1);",
+  ],
   [
     "kernel/iommu",
     "walks of one table overlap",

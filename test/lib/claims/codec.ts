@@ -3,6 +3,7 @@
 import { createCipheriv } from "node:crypto";
 import { createRequire } from "node:module";
 import { Core, coreModule } from "../../../src/core.ts";
+import { defaults } from "../lz4-blocks.ts";
 import { Codecs } from "../reference/codecs.ts";
 import { crc32Bitwise } from "../reference/crc32.ts";
 import { Draws, KINDS } from "../reference/inputs.ts";
@@ -57,27 +58,13 @@ const MACHINES: readonly Partial<Lz4HardwareConfig>[] = [
   { policy: 2, pws: 8, banks: 8 },
   { hashLog: 9, tokensPerClock: 1, outBytesPerClock: 4, outFifoBytes: 64 },
 ];
-const DEFAULT: Lz4HardwareConfig = {
-  pws: 16,
-  hashLog: 12,
-  banks: 32,
-  ports: 2,
-  policy: 0,
-  matchCap: 0,
-  multi: 1,
-  intraForward: 0,
-  bailMargin: 64,
-  outBytesPerClock: 16,
-  tokensPerClock: 2,
-  outFifoBytes: 256,
-};
 
 /** Block, clocks and counters of the hardware encoder for every kind of contents. */
 export function checkHardwareLz4(): void {
   const codecs = new Codecs();
   const draws = new Draws(11);
   for (const change of MACHINES) {
-    const machine = { ...DEFAULT, ...change };
+    const machine = { ...defaults, ...change };
     same("lz4hwConfigure", codecs.configure(machine), true);
     for (const [kind, make] of Object.entries(KINDS)) {
       const page = make(draws, kind === "random" ? 4096 : draws.oneOf([4096, 4096, 700, 33]));
