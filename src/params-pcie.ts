@@ -178,12 +178,14 @@ export function setJitter(
   host: Pick<ResolvedHost, "memory">,
   on: boolean,
 ): void {
-  const { minTicks, p95Ticks, p999Ticks, maxTicks } = host.memory.jitter;
+  const { minTicks, p5Ticks, p95Ticks, p99Ticks, p999Ticks, maxTicks } = host.memory.jitter;
   p(abi.S_MEM_JITTER, on && maxTicks > 0 ? 1 : 0);
   if (!on) return;
   const known: [at: number, ticks: number][] = [
+    [0.05, Math.max(0, minTicks - p5Ticks)],
     [0.5, minTicks],
     [0.95, minTicks + p95Ticks],
+    [0.99, minTicks + p99Ticks],
     [0.999, minTicks + p999Ticks],
     [1, minTicks + maxTicks],
   ];

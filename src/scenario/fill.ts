@@ -201,7 +201,9 @@ export function fillHost(values: Values): ResolvedHost {
       contentionPerMille: values.whole("memory.contention"),
       jitter: {
         minTicks: values.ticks("memory.jitterMin"),
+        p5Ticks: values.ticks("memory.jitterP5"),
         p95Ticks: values.ticks("memory.jitterP95"),
+        p99Ticks: values.ticks("memory.jitterP99"),
         p999Ticks: values.ticks("memory.jitterP999"),
         maxTicks: values.ticks("memory.jitterMax"),
       },

@@ -32,7 +32,14 @@ export interface ResolvedHost {
     /** Factor on the wait that load means to a read. */
     contentionPerMille: number;
     /** By how much a read's latency lies below its median at least, and above it by quantile. */
-    jitter: { minTicks: number; p95Ticks: number; p999Ticks: number; maxTicks: number };
+    jitter: {
+      minTicks: number;
+      p5Ticks: number;
+      p95Ticks: number;
+      p99Ticks: number;
+      p999Ticks: number;
+      maxTicks: number;
+    };
     /** Ticks per byte that one core copies. */
     copyTicksPerByte: Ratio;
   };

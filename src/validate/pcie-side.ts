@@ -75,7 +75,7 @@ export function idealSide(link: IdealLink): PcieProbe["side"] {
         loadPerMille: 0,
         sustainedPerMille: 1000,
         contentionPerMille: 0,
-        jitter: { minTicks: 0, p95Ticks: 0, p999Ticks: 0, maxTicks: 0 },
+        jitter: { minTicks: 0, p5Ticks: 0, p95Ticks: 0, p99Ticks: 0, p999Ticks: 0, maxTicks: 0 },
         copyTicksPerByte: [0, 1],
       },
       iommu: {

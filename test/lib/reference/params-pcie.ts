@@ -223,14 +223,16 @@ export function rootComplex(p: Put, host: Preset, card: Preset, scenario: object
 
 /**
  * Quantile i of 1024 stands for all up to (i + 1)/1024: straight lines through those that the host has, at
- * 0 (the least), 500, 950, 999 and 1000 of 1000.
+ * 0 (the least), 50, 500, 950, 990, 999 and 1000 of 1000.
  */
 export function jitterOf(host: Preset, on: boolean): number[] {
   const of = (key: string): number => ticks(host(`memory.${key}`));
   const corners: [at: number, ticks: number][] = [
     [0, 0],
+    [50, Math.max(0, of("jitterMin") - of("jitterP5"))],
     [500, of("jitterMin")],
     [950, of("jitterMin") + of("jitterP95")],
+    [990, of("jitterMin") + of("jitterP99")],
     [999, of("jitterMin") + of("jitterP999")],
     [1000, of("jitterMin") + of("jitterMax")],
   ];
