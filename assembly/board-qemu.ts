@@ -11,13 +11,15 @@ import {
   U_FRONTEND,
   U_GUEST,
 } from "./abi";
+import { xbzrleEncodeAsQemu } from "./codec/xbzrle";
 import { buildGuest, stepGuest, unprotect, vcpusAt, wantsInput } from "./host/guest";
 import { buildQemu, qemuDone, stepQemu } from "./host/qemu";
 import { buildTracker } from "./kernel/tracker";
 import { logReset } from "./kernel/log";
 import { arenaReset } from "./kernel/memory";
-import { buildPages } from "./kernel/pages";
+import { buildPages, deltas } from "./kernel/pages";
 import { g } from "./kernel/params";
+import { buildCache } from "./kernel/qemu-cache";
 import { buildPostcopy, guestWrote, moves } from "./kernel/qemu-postcopy";
 import {
   earliest,
@@ -33,7 +35,7 @@ import { brokenInvariant, statsReset } from "./kernel/stats";
 import { NEVER, NO_CLOCK } from "./kernel/time";
 import { timelineReset } from "./kernel/timeline";
 
-/** Builds the board from both parameter blocks; 0, or 1 when memory does not hold it. */
+/** Builds the board from both parameter blocks; 0, or who is not held: 1 the guest, 2 the cache of XBZRLE. */
 export function buildSoftware(): u32 {
   arenaReset();
   statsReset();
@@ -41,8 +43,9 @@ export function buildSoftware(): u32 {
   logReset(g(G_SERIES_WINDOW));
   timelineReset();
   for (let u: u32 = 0; u < UNITS; u++) setClock(0, u, NO_CLOCK);
-  if (!buildPages() || !buildTracker() || !buildGuest(false) || !buildQemu()) return 1;
+  if (!buildPages() || !buildTracker() || !buildGuest(deltas) || !buildQemu()) return 1;
   if (!buildPostcopy(vcpusAt())) return 1;
+  if (!buildCache(xbzrleEncodeAsQemu)) return 2;
   wake(0, U_GUEST, 0);
   return 0;
 }

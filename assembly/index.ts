@@ -58,4 +58,4 @@ export {
 } from "./codec/lz4hw";
 export { gcmOpen, gcmSeal, gcmSetKey } from "./codec/gcm";
 export { crc32 } from "./codec/crc";
-export { xbzrleDecode, xbzrleEncode } from "./codec/xbzrle";
+export { xbzrleDecode, xbzrleEncode, xbzrleEncodeAsQemu } from "./codec/xbzrle";

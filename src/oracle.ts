@@ -6,7 +6,7 @@
  * migration's own books is used.
  */
 import * as abi from "../assembly/abi.ts";
-import { carriedEvery, isOneOf, keptEvery } from "./carried.ts";
+import { type Carrying, carriedEvery, isOneOf, keptEvery } from "./carried.ts";
 import type { Core } from "./core.ts";
 import { executedBy, replayExecuted } from "./executed.ts";
 import { ALONE, type Place } from "./guest-parts.ts";
@@ -35,7 +35,7 @@ export type Subject = "destination" | "source";
 export function compare(
   core: Core,
   stream: GuestStream,
-  scenario: ResolvedScenario,
+  scenario: ResolvedScenario & Carrying,
   subject: Subject,
   lies: Place = ALONE,
 ): Comparison {

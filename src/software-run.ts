@@ -26,6 +26,8 @@ import type { Ratio, ResolvedScenario } from "./scenario/types.ts";
 import type { ResolvedSoftware } from "./scenario/types-software.ts";
 import {
   advanceSoftware,
+  carriedOf,
+  DoesNotFit,
   type SoftwareGuest,
   type SoftwareMigration,
   softwareResult,
@@ -100,7 +102,7 @@ const TRACKERS: Readonly<Record<string, number>> = {
   "dirty-ring": abi.TRACKER_DIRTY_RING,
 };
 
-function guestOf(s: ResolvedScenario): SoftwareGuest {
+function guestOf(s: ResolvedScenario, own: ResolvedSoftware, isKnown: boolean): SoftwareGuest {
   const { tracker } = s.sides.source.host;
   const { kind, logEntries } = s.tracker;
   return {
@@ -108,6 +110,7 @@ function guestOf(s: ResolvedScenario): SoftwareGuest {
     wall: s.guest.clock === "wall",
     tracker: TRACKERS[kind]!,
     faultTicks: tracker.writeFaultTicks,
+    ...(own.features.xbzrle !== null && isKnown ? { known: s.content } : {}),
     ring:
       kind !== "dirty-ring"
         ? null
@@ -121,13 +124,14 @@ function guestOf(s: ResolvedScenario): SoftwareGuest {
   };
 }
 
-function start(input: SimulateInput, m: SoftwareMigration): Feeder {
+function start(input: SimulateInput, m: SoftwareMigration, guest: SoftwareGuest): Feeder {
   try {
     const wordOf = wordsOf(input.scenario.software!.sizes);
-    return startSoftware(input.core, input.stream.fork(), m, guestOf(input.scenario), wordOf);
+    return startSoftware(input.core, input.stream.fork(), m, guest, wordOf);
   } catch (error) {
-    if (!/does not fit/.test((error as Error).message)) throw error;
-    throw new RunRefused("guest", `${(error as Error).message}; make it smaller`);
+    if (!(error instanceof DoesNotFit)) throw error;
+    const key = error.what === "cache" ? "software.xbzrle.cacheSize" : "guest";
+    throw new RunRefused(key, `${error.message}; make it smaller`);
   }
 }
 
@@ -138,13 +142,20 @@ function wordsOf(sizes: Sizes): WordOf {
   return (body) => Math.min(deflateRaw(body, 1).length, abi.PAGE_BYTES + 5);
 }
 
-/** XBZRLE's deltas are drawn, not encoded: contents that are known would be made nothing of. */
-function checkContents({ scenario }: SimulateInput, own: ResolvedSoftware, feeder: Feeder): void {
-  if (own.features.xbzrle === null || scenario.guest.writes !== "trace" || feeder.captured === 0) return;
-  throw new RunRefused(
-    "software.xbzrle",
-    "the trace carries contents, and their deltas are not encoded; play one without, or write off",
-  );
+/** Deltas of contents that are known are encoded, and of those that are not drawn: each has its keys. */
+function checkContents({ scenario, stream }: SimulateInput, own: ResolvedSoftware): void {
+  if (own.features.xbzrle === null) return;
+  const [drawn] = own.drawn;
+  if (stream.isKnown === true && drawn !== undefined)
+    throw new RunRefused(
+      `software.xbzrle.${drawn}`,
+      "is of traces without contents; the bytes are known here and encoded; remove it",
+    );
+  if (stream.isKnown !== true && scenario.content.mode !== "sized")
+    throw new RunRefused(
+      "content",
+      "carries bodies; the trace has not the bytes of every version, and deltas are drawn; write sized",
+    );
 }
 
 /** When it is broken off, and whether that is the scenario's own limit. */
@@ -174,8 +185,9 @@ function givenUp(syncs: number): Outcome {
 }
 
 /** Memory against the replayed trace; the device state has no bytes here. */
-function examine(input: SimulateInput, feeder: Feeder, stop: number): Findings {
-  const { core, scenario, stream } = input;
+function examine(input: SimulateInput, feeder: Feeder, stop: number, encodes: boolean): Findings {
+  const { core, stream } = input;
+  const scenario = { ...input.scenario, encodes };
   const number = Number(core.global("brokenInvariant"));
   const value = (name: string): bigint => BigInt.asUintN(64, BigInt(core.global(name)));
   const [left, right, at] = [value("brokenLeft"), value("brokenRight"), value("brokenAt")];
@@ -201,8 +213,10 @@ export function* softwareSimulation(
   const { core, scenario, origin } = input;
   const { pages } = input.stream;
   const m = softwareOf(scenario, own, pages);
-  const feeder = start(input, m);
-  checkContents(input, own, feeder);
+  checkContents(input, own);
+  const guest = guestOf(scenario, own, input.stream.isKnown === true);
+  const { encodes } = carriedOf(m, guest);
+  const feeder = start(input, m, guest);
   const limit = limitOf(scenario);
   const slice = input.sliceTicks ?? SLICE_TICKS;
   let until = 0n;
@@ -222,6 +236,7 @@ export function* softwareSimulation(
   const gaveUp = told.givenUpTicks !== null;
   if (gaveUp) until = told.givenUpTicks!;
   const outcome = gaveUp ? givenUp(told.syncs) : outcomeOf(stop);
-  const findings = examine(input, feeder, gaveUp ? abi.STOP_UNTIL : stop);
-  return makeSoftwareResult({ core, scenario, own, m, told, origin, pages, outcome, findings, until });
+  const findings = examine(input, feeder, gaveUp ? abi.STOP_UNTIL : stop, encodes);
+  const made = { core, scenario, own, m, told, origin, pages, outcome, findings, until, encodes };
+  return makeSoftwareResult(made);
 }

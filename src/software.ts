@@ -4,6 +4,7 @@
  * No files, no wall clock.
  */
 import * as abi from "../assembly/abi.ts";
+import type { Carrying } from "./carried.ts";
 import type { Core } from "./core.ts";
 import { Feeder } from "./feeder.ts";
 import type { WordOf } from "./given-sizes.ts";
@@ -87,6 +88,21 @@ export interface SoftwareGuest {
   readonly faultTicks: number;
   /** Dirty rings, one a vCPU, and what they cost; null with another tracker. */
   readonly ring: GuestRing | null;
+  /**
+   * With XBZRLE, that every version's bytes are known, so that its deltas are encoded, and of which pages the
+   * destination's are carried. Without it deltas are drawn, and no bytes are kept.
+   */
+  readonly known?: Carrying["content"];
+}
+
+/** What the memory of the core does not hold. */
+export class DoesNotFit extends Error {
+  override name = "DoesNotFit";
+  readonly what: "guest" | "cache";
+  constructor(what: "guest" | "cache") {
+    super(`the guest${what === "cache" ? " and XBZRLE's cache do" : " does"} not fit in 4 GiB of memory`);
+    this.what = what;
+  }
 }
 
 /** A vCPU's dirty ring (assembly/kernel/dirty-log). */
@@ -177,9 +193,22 @@ export function softwareResult(core: Core, m: SoftwareMigration, complete: boole
   };
 }
 
+const CONTENTS: Readonly<Record<Carrying["content"]["mode"], number>> = {
+  full: abi.CONTENT_FULL,
+  sized: abi.CONTENT_SIZED,
+  sampled: abi.CONTENT_SAMPLED,
+};
+
+/** Of which pages bytes are in the core's memory; none without XBZRLE, or where they are not known. */
+export function carriedOf(m: SoftwareMigration, { known }: SoftwareGuest): Carrying & { encodes: boolean } {
+  if (m.xbzrle === null || known === undefined)
+    return { content: { mode: "sized", sampleEvery: 1 }, encodes: false };
+  return { content: known, encodes: true };
+}
+
 /**
  * Builds the board and gives it the guest's memory and first writes.
- * @throws Error when the guest does not fit in 4 GiB
+ * @throws DoesNotFit in 4 GiB
  */
 export function startSoftware(
   core: Core,
@@ -188,14 +217,16 @@ export function startSoftware(
   given: SoftwareGuest = RECORDED,
   wordOf: WordOf = () => RAW_WORD,
 ): Feeder {
-  const content = { mode: "sized", sampleEvery: 1 } as const;
+  const carried = carriedOf(m, given);
+  const { content, encodes } = carried;
   const params: [number, number | bigint][] = [
     [abi.G_PAGES, stream.pages],
-    [abi.G_CONTENT, abi.CONTENT_SIZED],
-    [abi.G_SAMPLE_EVERY, 1],
+    [abi.G_CONTENT, CONTENTS[content.mode]],
+    [abi.G_SAMPLE_EVERY, content.sampleEvery],
+    [abi.G_DELTA_SETS, encodes ? m.xbzrle!.cachePages : 0],
     [abi.G_VCPUS, given.vcpus],
     [abi.G_CLOCK_WALL, given.wall ? 1 : 0],
-    [abi.G_RING_EVENTS, ringEvents({ content })],
+    [abi.G_RING_EVENTS, ringEvents(carried)],
     [abi.G_DEVICE_BYTES, 0],
     [abi.G_TRACKER, given.tracker],
     [abi.G_TRACKER_GROUP, 1],
@@ -210,8 +241,9 @@ export function startSoftware(
   core.setSideParam(0, abi.S_HOST_PROTECT_PAGE, given.ring?.protectTicks ?? 0);
   core.setSideParam(0, abi.S_HOST_TLB_FLUSH, given.ring?.flushTicks ?? 0);
   setSoftware(core, m);
-  if (Number(core.fn("buildSoftware")()) !== 0) throw new Error("the guest does not fit in 4 GiB of memory");
-  const feeder = new Feeder(core, stream, { content, guest: given }, wordOf);
+  const lacking = Number(core.fn("buildSoftware")());
+  if (lacking !== 0) throw new DoesNotFit(lacking === 2 ? "cache" : "guest");
+  const feeder = new Feeder(core, stream, { ...carried, guest: given }, wordOf);
   feeder.loadImage();
   feeder.feed();
   return feeder;
@@ -233,7 +265,7 @@ export function advanceSoftware(core: Core, feeder: Feeder, until: bigint): numb
  * @param limitTicks how long is simulated at most
  * @param wordOf content word of a body, where channels compress
  * @param given by default one vCPU at recorded times, its dirty pages in a bitmap
- * @throws Error when the guest does not fit in 4 GiB or an invariant of the core breaks
+ * @throws DoesNotFit in 4 GiB, Error when an invariant of the core breaks
  */
 export function migrateInSoftware(
   core: Core,

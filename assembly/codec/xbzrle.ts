@@ -8,8 +8,9 @@
 // can be, and what is the same behind the last change is left out. So a page that has changed in n places by
 // k bytes together takes k bytes and 2 to 4 for each place; one that has not changed takes none. The bytes
 // are the new ones, not their XOR: who has the old page needs only to write them.
-// Pure functions on bytes, no time. The format is QEMU's (docs/devel/migration/xbzrle.rst); its encoder
-// gives up where fewer than 2 bytes are left, this one where the delta does not fit.
+// Pure functions on bytes, no time. The format is QEMU's (docs/devel/migration/xbzrle.rst); its encoder also
+// gives up when it begins a run with fewer than 2 bytes left, if only to find that nothing more has changed:
+// `xbzrleEncodeAsQemu`. This one does where the delta does not fit.
 
 const LENGTH_MAX: u32 = 1 << 14;
 const ONES: u64 = 0x0101010101010101;
@@ -77,6 +78,16 @@ export function xbzrleEncode(old: usize, page: usize, length: u32, target: usize
     size += n;
     i = to;
   }
+}
+
+/**
+ * The same as QEMU's `xbzrle_encode_buffer` does it: a delta that leaves less than 2 bytes of the capacity is
+ * given up as well (-1) where the page's end has not changed.
+ */
+export function xbzrleEncodeAsQemu(old: usize, page: usize, length: u32, target: usize, capacity: u32): i32 {
+  const size = xbzrleEncode(old, page, length, target, capacity);
+  if (size <= 0 || <u32>size + 2 <= capacity) return size;
+  return load<u8>(old + length - 1) == load<u8>(page + length - 1) ? -1 : size;
 }
 
 let lengthRead: u32 = 0;

@@ -77,6 +77,7 @@ import {
   TICKS_PER_NS,
   U_FRONTEND,
 } from "../abi";
+import { xbzrleDecode } from "../codec/xbzrle";
 import { addMarks, addPage, buildBitmap, pending } from "../kernel/bitmap";
 import { setGuestRuns, startTracking } from "../kernel/dirty";
 import {
@@ -96,7 +97,6 @@ import { wake } from "../kernel/schedule";
 import { broken, evaluates } from "../kernel/stats";
 import { buildThrottle, isTooFast, nextShare } from "../kernel/throttle";
 import { NEVER } from "../kernel/time";
-import { buildCache } from "../kernel/qemu-cache";
 import { buildContent, pages } from "../kernel/qemu-content";
 import {
   buildChannels,
@@ -179,12 +179,12 @@ let roundBytes: u64 = 0;
 /** Lays the thread out; every page is dirty. False when memory does not hold it. */
 export function buildQemu(): bool {
   buildStream();
-  buildContent();
+  buildContent(xbzrleDecode);
   buildChannels();
   buildSending();
   buildDevice();
   buildLimit(q(QP_LIMIT_RATE), q(QP_LIMIT_PERIOD), g32(G_TRACKER_LOG));
-  if (!buildBitmap(pages + <u32>q(QP_ROM_PAGES)) || !buildCache()) return false;
+  if (!buildBitmap(pages + <u32>q(QP_ROM_PAGES))) return false;
   windowMs = windowLeft = 0;
   threshold = 0;
   wanted = false;

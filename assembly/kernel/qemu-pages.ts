@@ -4,7 +4,8 @@
 // Models: a page is zero or not when it is looked at. It costs the thread `normal` and 4104 bytes, or `zero`
 //   and 9. With XBZRLE (kernel/qemu-cache) from the second time round on, where the cache has it, `encode`
 //   and 11 bytes and its delta, or nothing when it is the same; until the last stage pages are copied into
-//   the buffer. With multifd (kernel/qemu-multifd) it is queued, and looked at by its channel.
+//   the buffer. The destination has what it is sent at once, and applies a delta to the copy that it has.
+//   With multifd (kernel/qemu-multifd) it is queued, and looked at by its channel.
 import {
   PAGE_BYTES,
   QP_NORMAL,
@@ -23,8 +24,8 @@ import {
   QR_ZERO,
 } from "../abi";
 import { pending, takeNext } from "./bitmap";
-import { deltaBytes, encodePage, keepPage, MISS, OVERFLOW, SAME } from "./qemu-cache";
-import { isZero, place, versionOf } from "./qemu-content";
+import { delta, deltaBytes, deltaSize, encodePage, keepPage, MISS, OVERFLOW, SAME } from "./qemu-cache";
+import { isZero, place, placeDelta, placeSame, placeZero, versionOf } from "./qemu-content";
 import { drain, overChannels, queuePage } from "./qemu-multifd";
 import { putCopied, putPage, putZero, q, read, tell, tellMore, work } from "./qemu-stream";
 
@@ -58,13 +59,14 @@ export function sendPage(t: u64, lastStage: bool): u64 {
     skipped = true;
     return t;
   }
-  place(index);
   if (isZero(index)) {
+    placeZero(index);
     if (encodes) keepPage(index, versionOf(index), <u32>read(QR_SYNCS));
     tellMore(QR_ZERO, 1);
     return putZero(work(t, q(QP_ZERO)));
   }
   if (encodes) return sendEncoded(t, index, lastStage);
+  place(index);
   tellMore(QR_NORMAL, 1);
   return putPage(work(t, q(QP_NORMAL)), PAGE_BYTES);
 }
@@ -85,6 +87,7 @@ function sendEncoded(t: u64, index: u32, lastStage: bool): u64 {
     t = work(t, q(QP_XBZRLE_TICKS));
   }
   if (found == SAME) {
+    placeSame(index);
     tellMore(QR_XBZRLE_SAME, 1);
     skipped = true;
     return t;
@@ -94,10 +97,12 @@ function sendEncoded(t: u64, index: u32, lastStage: bool): u64 {
     tellMore(QR_XBZRLE_BYTES, PAGE_BYTES);
   }
   if (found == MISS || found == OVERFLOW) {
+    place(index);
     tellMore(QR_NORMAL, 1);
     const done = work(t, q(QP_NORMAL));
     return lastStage ? putPage(done, PAGE_BYTES) : putCopied(done, PAGE_BYTES);
   }
+  placeDelta(t, index, delta, delta == 0 ? 0 : deltaSize);
   tellMore(QR_XBZRLE_BYTES, deltaBytes());
   return putCopied(t, deltaBytes());
 }

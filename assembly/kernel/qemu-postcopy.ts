@@ -43,7 +43,6 @@ import {
 import { isPending, pending, rewind, takeNext, takePage } from "./bitmap";
 import { collectBatch, dirtyCount, holdUp, setGuestRuns } from "./dirty";
 import { reserve } from "./memory";
-import { setPlaced, sourceVersion } from "./pages";
 import { g32 } from "./params";
 import { isZero, pages, place } from "./qemu-content";
 import {
@@ -187,7 +186,7 @@ export function guestWrote(t: u64): void {
 
 function wrote(t: u64, index: u32): void {
   const at = there(index);
-  if (at != NEVER) setPlaced(index, sourceVersion(index));
+  if (at != NEVER) place(index);
   if (at > t) waitFor(t, index, at);
 }
 

@@ -139,6 +139,9 @@ const migration = z.strictObject({
       pages: count.describe("that the cache had"),
       "cache-miss": count,
       overflow: count.describe("of pages, those that had changed too much"),
+      deltas: z
+        .enum(["encoded", "drawn"])
+        .describe("from the bytes of pages, or by software.xbzrle's overflow and delta: not known"),
     })
     .optional()
     .describe("there with software.xbzrle alone, names of query-migrate"),

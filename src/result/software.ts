@@ -32,6 +32,8 @@ export interface SoftwareRun {
   readonly findings: Findings;
   /** Time up to which was simulated. */
   readonly until: bigint;
+  /** Whether XBZRLE's deltas are those of contents. */
+  readonly encodes: boolean;
 }
 
 /** Bytes on the wire of bytes of the stream, in full frames. */
@@ -174,6 +176,7 @@ export function makeSoftwareResult(run: SoftwareRun): Result {
             pages: told.xbzrlePages,
             "cache-miss": told.xbzrleMisses,
             overflow: told.xbzrleOverflows,
+            deltas: run.encodes ? ("encoded" as const) : ("drawn" as const),
           },
         };
   const limit = m.dirtyLimit === null ? {} : { "dirty-limit-throttle-time-per-round": told.limitSleepUs };

@@ -16,6 +16,12 @@ import { parseQuantity, show, ticksOf } from "./units.ts";
 const time = (text: string) => field({ measure: "time", min: 0, max: 0.01, text });
 const count = (min: number, max: number, text: string) => field({ measure: "count", min, max, text });
 
+/** Of a recorded redis, where contents are not known. */
+const OVERFLOW_PERCENT = 1;
+const DELTA = "304 B";
+/** Keys of deltas that are drawn. */
+const DRAWN = ["overflow", "delta"] as const;
+
 const xbzrle = z.strictObject({
   cacheSize: field({
     measure: "bytes",
@@ -24,10 +30,17 @@ const xbzrle = z.strictObject({
     powerOfTwo: true,
     text: "xbzrle-cache-size",
   }).default("64 MiB"),
-  overflow: count(0, 100, "per cent of changed pages that are too different and go whole").default(1),
-  delta: field({ measure: "bytes", min: 1, max: PAGE_BYTES, text: "what the others are encoded to" }).default(
-    "304 B",
-  ),
+  overflow: count(
+    0,
+    100,
+    "per cent of changed pages that go whole, where a trace has no contents; default: 1",
+  ).optional(),
+  delta: field({
+    measure: "bytes",
+    min: 1,
+    max: PAGE_BYTES,
+    text: "what the others are encoded to, where a trace has no contents; default: 304 B",
+  }).optional(),
   encode: time("of the thread, a page that the cache has").default("2 us"),
 });
 
@@ -117,6 +130,8 @@ export type Sizes = "zlib" | number;
 
 export interface FilledSoftware {
   readonly features: Features;
+  /** Keys that count where XBZRLE's deltas are drawn, and are written. */
+  readonly drawn: readonly string[];
   readonly sizes: Sizes;
 }
 
@@ -155,8 +170,8 @@ export function fillSection(section: SoftwareSection, around: Around): FilledSof
       ? null
       : {
           cachePages: bytes(x.cacheSize) / PAGE_BYTES,
-          overflowOf65536: Math.round((Number(x.overflow) * 65_536) / 100),
-          deltaBytes: bytes(x.delta),
+          overflowOf65536: Math.round((Number(x.overflow ?? OVERFLOW_PERCENT) * 65_536) / 100),
+          deltaBytes: bytes(x.delta ?? DELTA),
           encodeTicks: ticks(x.encode),
         };
   const channels: Multifd | null =
@@ -185,7 +200,8 @@ export function fillSection(section: SoftwareSection, around: Around): FilledSof
     ahead: aheadOf(section, around),
     syncsMax: Number(section.maxSyncs),
   };
-  return { features, sizes: sizesOf(m) };
+  const drawn = x === "off" ? [] : DRAWN.filter((key) => x[key] !== undefined);
+  return { features, drawn, sizes: sizesOf(m) };
 }
 
 type Channels = Exclude<SoftwareSection["multifd"], "off">;
@@ -212,9 +228,15 @@ function sizesOf(m: SoftwareSection["multifd"]): Sizes {
 /** What QEMU refuses together, and what a key needs. */
 export function checkSection(
   { xbzrle: x, multifd: m, postcopy: p }: SoftwareSection,
+  generates: boolean,
   problems: Problems,
 ): void {
   const add = (path: readonly string[], what: string): void => problems.add(["software", ...path], what);
+  for (const key of x === "off" || !generates ? [] : DRAWN) {
+    const what = "is of traces without contents; a generated guest's deltas are encoded; remove it";
+    if ((x as Readonly<Record<string, unknown>>)[key] !== undefined)
+      problems.add(["software", "xbzrle", key], what, "key");
+  }
   if (m === "off") return;
   if (x !== "off") add(["xbzrle"], "is not compatible with multifd in QEMU; write off");
   if (p !== "off") add(["postcopy"], "is not compatible with multifd in QEMU 10; write off");

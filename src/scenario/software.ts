@@ -101,7 +101,10 @@ function checkParts(scenario: Scenario, problems: Problems): void {
   need(early, ["tracker", "order"], "is not known to placement: qemu; remove it");
   const alone = scenario.guest.devices.length === 0;
   need(alone, ["guest", "devices"], "are functions of a card, and placement: qemu has none; write []");
-  need(scenario.content === "sized", ["content"], "carries bodies; with placement: qemu write sized");
+  // the thread itself looks at bytes for XBZRLE alone
+  const deltas = scenario.software.xbzrle !== "off";
+  const bodies = "carries bodies; with placement: qemu write sized, or software: { xbzrle: {} }";
+  need(deltas || scenario.content === "sized", ["content"], bodies);
   need(scenario.tenant === "off", ["tenant"], "is I/O of a card, and placement: qemu has none; write off");
   const { storage } = scenario.guest;
   need(storage === undefined, ["guest", "storage"], "is an adapter of a card; write placement: huawei");
@@ -161,7 +164,7 @@ function checkQemu(scenario: Scenario, problems: Problems): void {
     }
   }
   checkParts(scenario, problems);
-  checkSection(scenario.software, problems);
+  checkSection(scenario.software, scenario.guest.generate !== undefined, problems);
   checkCosts(scenario.software, problems);
   checkCapabilities(scenario, problems);
   checkHosts(scenario, problems);

@@ -16,6 +16,8 @@ export interface ResolvedSoftware {
   socketBytes: number;
   /** Capabilities that are on. */
   features: Features;
+  /** Keys of `software.xbzrle` that are written and count where deltas are drawn alone. */
+  drawn: readonly string[];
   /** Content words of pages where channels compress. */
   sizes: Sizes;
 }

@@ -72,6 +72,8 @@ export interface GuestStream {
   readonly pageBytes: number;
   /** Content ids below this mean the same body throughout; 0 is the zero page. */
   readonly stableContents: number;
+  /** True when the bytes of every version are known: recorded, or the generator's own; not stand-ins. */
+  readonly isKnown?: boolean;
   readonly atEnd: AtEnd;
   /** End of the last event's epoch, without a loop; null if the stream does not end. */
   readonly endTicks: bigint | null;

@@ -36,6 +36,7 @@ class ReadingStream implements GuestStream {
   readonly pages: number;
   readonly pageBytes: number;
   readonly stableContents: number;
+  readonly isKnown: boolean;
   readonly atEnd: GuestStream["atEnd"];
   readonly endTicks: bigint | null;
   private readonly of: GuestStream;
@@ -53,6 +54,7 @@ class ReadingStream implements GuestStream {
     this.pages = of.pages;
     this.pageBytes = of.pageBytes;
     this.stableContents = of.stableContents;
+    this.isKnown = of.isKnown === true;
     this.atEnd = of.atEnd;
     this.endTicks = of.endTicks;
   }

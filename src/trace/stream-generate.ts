@@ -33,6 +33,7 @@ class GeneratedStream implements E.GuestStream {
   readonly pages: number;
   readonly pageBytes = GENERATED_PAGE_BYTES;
   readonly stableContents = CLASS_CONTENTS;
+  readonly isKnown = true;
   readonly atEnd = "idle";
   readonly endTicks = null;
   private readonly workload: Workload;

@@ -129,6 +129,7 @@ class TraceStream implements E.GuestStream {
   readonly pages: number;
   readonly pageBytes: number;
   readonly stableContents: number;
+  readonly isKnown: boolean;
   readonly atEnd: E.AtEnd;
   readonly endTicks: bigint | null;
   private readonly shared: Shared;
@@ -145,6 +146,7 @@ class TraceStream implements E.GuestStream {
     this.pages = trace.pages * options.tile;
     this.pageBytes = trace.pageBytes;
     this.stableContents = standIns.count;
+    this.isKnown = trace.contents === "complete";
     this.atEnd = options.atEnd;
     this.assembler = new BatchAssembler({
       tile: options.tile,

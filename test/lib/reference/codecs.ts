@@ -137,9 +137,21 @@ export class Codecs {
     const before = this.place(old.length, old, misalign);
     const from = this.place(page.length, page, misalign);
     const to = this.place(cap, null, misalign);
+    return this.delta("xbzrleEncode", [before, from, page.length, to, cap]);
+  }
+
+  /** xbzrleEncodeAsQemu in as much room as the page has: the delta, null where it gives up. */
+  encodeDeltaAsQemu(old: Uint8Array, page: Uint8Array): Uint8Array | null {
+    const places = [this.place(old.length, old, 0), this.place(page.length, page, 0)] as const;
+    const to = this.place(page.length, null, 0);
+    return this.delta("xbzrleEncodeAsQemu", [...places, page.length, to, page.length]);
+  }
+
+  private delta(name: string, given: readonly [number, number, number, number, number]): Uint8Array | null {
     let delta: Uint8Array | null = null;
-    this.guarded("xbzrleEncode", [before, from], () => {
-      const bytes = this.number("xbzrleEncode", before, from, page.length, to, cap);
+    const [before, from, , to] = given;
+    this.guarded(name, [before, from], () => {
+      const bytes = this.number(name, ...given);
       if (bytes !== -1) delta = this.core.u8.slice(to, to + bytes);
     });
     return delta;

@@ -1,40 +1,68 @@
 // SPDX-License-Identifier: Apache-2.0
 // XBZRLE's cache and multifd's channels, slow and obvious, from docs/model.md section 16.
 import type { Multifd, Xbzrle } from "../../../src/software-features.ts";
+import { encodeAsQemu } from "./xbzrle.ts";
 
 export type Encoded = "miss" | "same" | "overflow" | "delta";
+
+interface Slot {
+  readonly pfn: number;
+  version: number;
+  round: number;
+  body: Uint8Array | null;
+}
 
 /** A cache of sent pages: one page a slot. */
 export class ReferenceCache {
   readonly counts = { miss: 0, same: 0, overflow: 0, delta: 0 };
+  /** The delta that was made last, where contents are known. */
+  delta: Uint8Array | null = null;
   private readonly x: Xbzrle;
-  private readonly slots = new Map<number, { pfn: number; version: number; round: number }>();
+  private sent = 0;
+  private readonly slots = new Map<number, Slot>();
 
   constructor(x: Xbzrle) {
     this.x = x;
   }
 
-  keep(pfn: number, version: number, round: number): void {
+  /** `body`: the page as it is now, null where contents are not known. */
+  keep(pfn: number, version: number, round: number, body: Uint8Array | null): void {
     const slot = pfn % this.x.cachePages;
     const there = this.slots.get(slot);
     if (there !== undefined && there.pfn !== pfn && round - there.round < 2) return;
-    this.slots.set(slot, { pfn, version, round });
+    this.slots.set(slot, { pfn, version, round, body });
   }
 
   /** What becomes of a page with contents. */
-  encode(pfn: number, version: number, round: number, last: boolean): Encoded {
+  encode(pfn: number, version: number, round: number, last: boolean, body: Uint8Array | null): Encoded {
     const there = this.slots.get(pfn % this.x.cachePages);
     let what: Encoded = "miss";
     if (there === undefined || there.pfn !== pfn) {
-      if (!last) this.keep(pfn, version, round);
+      if (!last) this.keep(pfn, version, round, body);
     } else {
       there.round = round;
-      if (there.version === version) what = "same";
-      else what = this.chance(pfn, version) < this.x.overflowOf65536 ? "overflow" : "delta";
-      if (!last) there.version = version;
+      what = body === null ? this.drawn(pfn, version, there) : this.encoded(there.body!, body);
+      if (!last) Object.assign(there, { version, body });
     }
     this.counts[what]++;
+    if (what === "delta") this.sent += this.size();
     return what;
+  }
+
+  /** Bytes of the last delta: a flag, its length in two bytes, itself. */
+  size(): number {
+    return 1 + 2 + (this.delta?.length ?? this.x.deltaBytes);
+  }
+
+  private drawn(pfn: number, version: number, there: Slot): Encoded {
+    if (there.version === version) return "same";
+    return this.chance(pfn, version) < this.x.overflowOf65536 ? "overflow" : "delta";
+  }
+
+  private encoded(old: Uint8Array, body: Uint8Array): Encoded {
+    this.delta = encodeAsQemu(old, body);
+    if (this.delta === null) return "overflow";
+    return this.delta.length === 0 ? "same" : "delta";
   }
 
   /** 0 to 65535 from page and version, in 32 bits. */
@@ -49,7 +77,7 @@ export class ReferenceCache {
   /** As query-migrate tells them. */
   told(): { pages: number; bytes: number } {
     const { same, overflow, delta } = this.counts;
-    return { pages: same + overflow + delta, bytes: overflow * 4096 + delta * (3 + this.x.deltaBytes) };
+    return { pages: same + overflow + delta, bytes: overflow * 4096 + this.sent };
   }
 }
 

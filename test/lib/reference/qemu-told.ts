@@ -7,6 +7,8 @@ export interface Write {
   readonly pfn: number;
   readonly zero: boolean;
   readonly read?: boolean;
+  /** Number of the body that it writes, where contents are known; without, the page keeps what it holds. */
+  readonly body?: number;
 }
 
 /** What the thread has done, with QEMU's names. */

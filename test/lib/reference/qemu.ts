@@ -2,6 +2,7 @@
 // QEMU's migration thread, slow and obvious, from docs/model.md section 16: one page after another, a set of
 // dirty pages, a list of the guest's writes.
 import type { SoftwareMigration } from "../../../src/software.ts";
+import { type Contents, ReferenceMemory } from "./qemu-contents.ts";
 import { ReferenceDevice } from "./qemu-device.ts";
 import { ReferenceCache, ReferenceChannels } from "./qemu-features.ts";
 import { ReferenceRings, type Rings } from "./qemu-limit.ts";
@@ -30,6 +31,8 @@ export class ReferenceThread {
   private vectors = 0;
   private wireFreeAt = 0n;
   private readonly versions: number[];
+  /** Where contents are known. */
+  readonly memory: ReferenceMemory | null;
   readonly cache: ReferenceCache | null;
   readonly channels: ReferenceChannels | null;
   readonly rings: ReferenceRings | null;
@@ -42,6 +45,7 @@ export class ReferenceThread {
    * @param zeros which pages of the guest hold zeros at time 0
    * @param pageBytes what channels make of a page with contents
    * @param rings dirty rings of its vCPUs, null for a bitmap
+   * @param contents null where they are not known
    */
   constructor(
     m: SoftwareMigration,
@@ -49,6 +53,7 @@ export class ReferenceThread {
     writes: readonly Write[],
     pageBytes: number = 4096,
     rings: Rings | null = null,
+    contents: Contents | null = null,
   ) {
     this.m = m;
     this.rings = rings === null ? null : new ReferenceRings(rings, m.dirtyLimit);
@@ -60,6 +65,7 @@ export class ReferenceThread {
     this.toSend = new Set(this.zeros.keys());
     this.now = m.startAtTicks;
     this.versions = this.zeros.map(() => 0);
+    this.memory = contents === null ? null : new ReferenceMemory(contents);
     this.cache = m.xbzrle === null ? null : new ReferenceCache(m.xbzrle);
     const around = {
       isZero: (pfn: number) => this.zeros[pfn]!,
@@ -72,9 +78,10 @@ export class ReferenceThread {
   /** Lets the guest do what it does before `until`. */
   private guest(until: bigint): void {
     for (; this.next < this.writes.length && this.writes[this.next]!.at < until; this.next++) {
-      const { at, pfn, zero, read } = this.writes[this.next]!;
+      const { at, pfn, zero, read, body } = this.writes[this.next]!;
       this.rings?.measureUpTo(at);
       if (read === true) continue;
+      this.memory?.write(pfn, body);
       this.zeros[pfn] = zero;
       this.versions[pfn]!++;
       if (!this.logging) continue;
@@ -186,16 +193,19 @@ export class ReferenceThread {
     }
     const zero = this.zeros[pfn]!;
     const round = this.told.syncs;
-    if (this.encodes && zero) this.cache!.keep(pfn, this.versions[pfn]!, round);
+    const body = this.memory?.body(pfn) ?? null;
+    if (this.encodes && zero) this.cache!.keep(pfn, this.versions[pfn]!, round, body);
     if (!this.encodes || zero) {
       this.whole(zero, false);
+      this.memory?.send(pfn, null);
       return true;
     }
-    const what = this.cache!.encode(pfn, this.versions[pfn]!, round, last);
-    const { encodeTicks, deltaBytes } = this.m.xbzrle!;
-    if (what !== "miss") this.work(encodeTicks);
+    // of a ROM nothing is known, and nothing changes
+    const what = this.cache!.encode(pfn, this.versions[pfn]!, round, last, body);
+    if (what !== "miss") this.work(this.m.xbzrle!.encodeTicks);
     if (what === "miss" || what === "overflow") this.whole(false, !last);
-    if (what === "delta") this.copied(8 + 3 + deltaBytes);
+    if (what === "delta") this.copied(8 + this.cache!.size());
+    if (what !== "same") this.memory?.send(pfn, what === "delta" ? this.cache!.delta : null);
     return what !== "same";
   }
 

@@ -44,6 +44,31 @@ export function encodeXbzrle(old: Uint8Array, page: Uint8Array): Uint8Array {
   return Uint8Array.from(out);
 }
 
+/** The same as QEMU's encoder goes through a page; null where it gives up for want of room. */
+export function encodeAsQemu(old: Uint8Array, page: Uint8Array, room = page.length): Uint8Array | null {
+  const out: number[] = [];
+  let at = 0;
+  const passUntil = (differ: boolean): number => {
+    const from = at;
+    while (at < page.length && (old[at] !== page[at]) !== differ) at++;
+    return at - from;
+  };
+  // a run is begun with room for two bytes at least, also the last one, which is then left out
+  while (at < page.length) {
+    if (room - out.length < 2) return null;
+    const same = passUntil(true);
+    if (at === page.length) break;
+    out.push(...uleb(same));
+    if (room - out.length < 2) return null;
+    const from = at;
+    const changed = passUntil(false);
+    out.push(...uleb(changed));
+    if (room - out.length < changed) return null;
+    for (const byte of page.subarray(from, at)) out.push(byte);
+  }
+  return Uint8Array.from(out);
+}
+
 /** The runs of a delta for a page of `length` bytes, null when it is malformed. Lengths have 14 bits. */
 export function readXbzrle(delta: Uint8Array, length: number): Run[] | null {
   const runs: Run[] = [];
