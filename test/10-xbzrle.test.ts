@@ -8,7 +8,7 @@ import { bodyTable, entryBody } from "../src/trace/payload.ts";
 import { fileSource } from "../src/trace/source-file.ts";
 import { Codecs, sameBytes } from "./lib/reference/codecs.ts";
 import { Draws, writtenPage } from "./lib/reference/inputs.ts";
-import { decodeXbzrle, encodeXbzrle, runsOf } from "./lib/reference/xbzrle.ts";
+import { decodeXbzrle, encodeAsQemu, encodeXbzrle, runsOf } from "./lib/reference/xbzrle.ts";
 
 const codecs = new Codecs();
 const PAGE = 4096;
@@ -46,6 +46,38 @@ test("a delta that takes one byte more than there is room overflows, one that ju
     const size = encodeXbzrle(before, page).length;
     assert.is(codecs.encodeDelta(before, page, size)?.length, size);
     if (size > 0) assert.is(codecs.encodeDelta(before, page, size - 1), null);
+  }
+});
+
+test("as QEMU does it: with less than two bytes left a page whose end has not changed is given up", () => {
+  const old = pageOf(0);
+  // each second byte of the first 2 * places takes 0 or 1, 1 and itself; `more` bytes lengthen the last run
+  const page = (places: number, more: number, last = 0): Uint8Array => {
+    const body = pageOf(0);
+    for (let i = 0; i < places; i++) body[2 * i] = 1;
+    body.fill(1, 2 * places - 1, 2 * places - 1 + more);
+    body[PAGE - 1] = last;
+    return body;
+  };
+  // places, more, the last byte (4 bytes: 2 of length for 1366 and more that are the same), bytes, is it sent?
+  for (const [places, more, last, size, sent] of [
+    [1364, 2, 0, 4094, true],
+    [1365, 0, 0, 4095, false],
+    [1365, 1, 0, 4096, false],
+    [1363, 2, 1, 4095, true],
+    [1364, 0, 1, 4096, true],
+    [1364, 1, 1, 4097, false],
+  ] as const) {
+    const body = page(places, more, last);
+    const full = encodeXbzrle(old, body);
+    assert.is(full.length, size);
+    sameBytes(codecs.encodeDeltaAsQemu(old, body), sent ? full : null, `${size} bytes`);
+    sameBytes(encodeAsQemu(old, body), sent ? full : null, `${size} bytes, slowly`);
+  }
+  const draws = new Draws(3);
+  for (let round = 0; round < 500; round++) {
+    const [before, body] = writtenPage(draws, PAGE);
+    sameBytes(codecs.encodeDeltaAsQemu(before, body), encodeAsQemu(before, body), `page ${round}`);
   }
 });
 

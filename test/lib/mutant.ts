@@ -54,6 +54,7 @@ import {
   checkWalksAhead,
 } from "./claims/probe.ts";
 import { checkThread } from "./claims/qemu.ts";
+import { checkEncoded } from "./claims/qemu-xbzrle.ts";
 import { checkAhead, checkLimits } from "./claims/qemu-limits.ts";
 import { checkDemand, checkModes } from "./claims/residual.ts";
 import { checkOverflow } from "./claims/ring-overflow.ts";
@@ -150,7 +151,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   jobs: [checkAllJobs],
   placement: [checkStages, checkWorkers],
   hosts: [checkHosts],
-  qemu: [checkThread],
+  qemu: [checkThread, checkEncoded],
   software: [checkHostCosts],
   limits: [checkAtomics, checkCardLimits],
   "qemu-limits": [() => checkLimits(12), () => checkAhead(30)],

@@ -12,7 +12,7 @@ export const MIB = 2 ** 20;
 const LIMIT = 600n * 1000n * BigInt(MS);
 const lean = new Core(coreModule());
 
-const BASE: SoftwareMigration = {
+export const BASE: SoftwareMigration = {
   startAtTicks: 0n,
   maxBandwidthBytes: 24 * MIB,
   downtimeLimitMs: 300,

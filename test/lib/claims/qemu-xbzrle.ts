@@ -90,6 +90,27 @@ export function guestWith(
   };
 }
 
+/** What a stream that ends plays, for the reference. */
+export function played(stream: GuestStream): { contents: Contents; writes: Write[] } {
+  const bodies: Uint8Array[] = [new Uint8Array(PAGE)];
+  const initial: number[] = [];
+  const numberOf = (id: number, body: Uint8Array | null): number =>
+    id === 0 ? 0 : bodies.push(body!.slice()) - 1;
+  for (const { firstPfn, count, contentIds, content } of stream.initial())
+    for (let i = 0; i < count; i++) initial[firstPfn + i] = numberOf(contentIds[i]!, content(i));
+  const holds = [...initial];
+  const writes: Write[] = [];
+  for (let batch = stream.next(); batch !== null; batch = stream.next()) {
+    for (let i = 0; i < batch.count; i++) {
+      const [at, pfn, id] = [batch.timeTicks[i]!, batch.pfns[i]!, batch.contentIds[i]!];
+      const body = id === KEEP_CONTENT ? {} : { body: numberOf(id, batch.content(i)) };
+      holds[pfn] = body.body ?? holds[pfn]!;
+      writes.push({ at, pfn, zero: holds[pfn] === 0, ...body });
+    }
+  }
+  return { contents: { bodies, initial }, writes };
+}
+
 /** A guest of test/lib/claims/qemu with contents. What is drawn elsewhere must not matter here. */
 function encodedCase(seed: number): Case & { contents: Contents } {
   const { m, writes, zeros, pageBytes } = seed % 4 === 0 ? randomCase(3 * seed + 1) : busyCase(seed);
