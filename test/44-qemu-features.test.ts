@@ -164,6 +164,6 @@ test("XBZRLE of known contents: a delta has the bytes of its runs; what is writt
 });
 
 test("XBZRLE of known contents on random guests is the reference's, to the tick and byte, bytes that arrive too", () =>
-  checkEncoded(40));
+  checkEncoded(20));
 
 test.run();

@@ -54,8 +54,8 @@ import {
   checkWalksAhead,
 } from "./claims/probe.ts";
 import { checkThread } from "./claims/qemu.ts";
-import { checkEncoded } from "./claims/qemu-xbzrle.ts";
 import { checkAhead, checkLimits } from "./claims/qemu-limits.ts";
+import { checkEncoded } from "./claims/qemu-xbzrle.ts";
 import { checkDemand, checkModes } from "./claims/residual.ts";
 import { checkOverflow } from "./claims/ring-overflow.ts";
 import * as runs from "./claims/runs.ts";
