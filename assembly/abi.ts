@@ -1062,6 +1062,7 @@ export const GT_DEVICE_DONE: u32 = 21;
 export const GT_RAM_DONE: u32 = 22;
 export const GT_DIRTY: u32 = 23; // pages marked when its round began
 export const GT_CLEARED: u32 = 24; // marks taken in it
+export const GT_OUTSIDE: u32 = 25; // wire bytes between its rounds, and after the last
 export const GT_COUNT: u32 = 32;
 export const GUEST_WAITS: u32 = 0;
 export const GUEST_BEGUN: u32 = 1;

@@ -37,6 +37,7 @@ export {
   evaluated,
   histogramsAt,
 } from "./kernel/stats";
+export { wireFrom } from "./kernel/round";
 export { requestAccountsAt, requestCountersAt } from "./kernel/request";
 export { keyWord } from "./board-wiring";
 export { answeredAtSource, askedAtSource, storageSlots, storageTables } from "./kernel/storage";

@@ -86,6 +86,30 @@ test("one after another: the rounds of a guest follow each other, in the order o
   for (const [i, guest] of order.entries()) assert.ok(i === 0 || guest >= order[i - 1]!);
 });
 
+test("no round sends more than the link carries, and what goes out beside them is the guest's own", () => {
+  for (const { migration, guests, link, scenario } of all) {
+    const [num, den] = scenario.link.ticksPerByte;
+    const nsPerByte = num / den / 1_024_000;
+    const frame = 9038;
+    for (const { index, bytesOnWire, durationNs } of migration.rounds)
+      assert.ok((bytesOnWire - frame) * nsPerByte <= durationNs, `round ${index}: ${bytesOnWire} B`);
+    assert.is(
+      sum(migration.rounds.map((one) => one.bytesOnWire)) + migration.bytesOutsideRounds!,
+      link.wireBytes,
+    );
+    // of a guest: its pages' records, its device state, which may be coded, and framing of 2 %
+    for (const [k, { migration: own }] of guests!.entries()) {
+      const wire = sum(own.rounds.map((one) => one.bytesOnWire)) + own.bytesOutsideRounds!;
+      const device = scenario.guests![k]!.deviceStateBytes;
+      const { transferred } = own.ram;
+      const most = 1.03 * (transferred + device) + 4000;
+      assert.ok(wire > transferred && wire < most, `guest ${k + 1}: ${wire} B, ${transferred} B of pages`);
+    }
+    const own = sum(guests!.map(({ migration: one }) => one.bytesOutsideRounds!));
+    assert.ok(own <= migration.bytesOutsideRounds! && own > migration.bytesOutsideRounds! - 1000, `${own} B`);
+  }
+});
+
 test("the result is of its schema, and the table has a line a guest", () => {
   for (const { provenance, ...rest } of all) {
     const made = { ...rest, provenance: { ...provenance, build: "0".repeat(64) } };

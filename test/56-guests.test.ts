@@ -9,6 +9,7 @@ import { guestWord, partsOf } from "../src/guest-parts.ts";
 import { simulate } from "../src/index.ts";
 import { resultTable } from "../src/report/table.ts";
 import { fingerprintText } from "../src/result/fingerprint.ts";
+import { roundsTooFast } from "../src/result/migration.ts";
 import { readCore } from "../src/result/reading.ts";
 import { ORDERS, turnsBeside, UNSTALLED, writesOf } from "./lib/claims/guests.ts";
 import { generated, inputOf, type MigrateOptions, migrate, redis } from "./lib/migrate.ts";
@@ -134,6 +135,31 @@ test("a guest that stops stops alone: the others write on to their own stops", (
     const due = writesOf(input.stream.parts![k]!, stopped).filter(({ at }) => at < stopped).length;
     assert.is(Number(input.core.u64(input.core.address("vcpusAt") + firstVcpu * 32 + 8)), due, `guest ${k}`);
   }
+});
+
+test("device state of 4 MiB is its guest's, not of the next one's round", () => {
+  const guests = [{ ...generated(8, 0), deviceState: "4 MiB" }, generated(8, 0)];
+  const scenario = {
+    guests,
+    evacuation: { order: "one-after-another" },
+    link: { ...link, mtu: 9000 },
+    compress: "off",
+  };
+  const input = inputOf(scenario);
+  const { guests: found, check, migration } = simulate(input);
+  const [first, second] = found!.map((one) => one.migration);
+  // 4 MiB, each record of them and each frame with its headers; 8 pages of 4 KiB and theirs
+  assert.ok(first!.bytesOutsideRounds! > 4_194_304 && first!.bytesOutsideRounds! < 4.4e6);
+  assert.ok(second!.rounds[0]!.bytesOnWire < 8 * 4400 + 9038, `${second!.rounds[0]!.bytesOnWire} B`);
+  assert.ok(check.invariants.some(({ name, held }) => name === "rounds-fit-link" && held));
+  // and the check sees a round that has them as well
+  const reading = readCore(input.core, 0n);
+  const rows = reading.rounds.map((row, i) =>
+    row.map((n, at) => (at === abi.RL_WIRE && i === 2 ? n + BigInt(first!.bytesOutsideRounds!) : n)),
+  );
+  assert.is(migration.rounds[2]!.guest, 2);
+  assert.equal(roundsTooFast(reading, input.scenario), []);
+  assert.equal(roundsTooFast({ ...reading, rounds: rows }, input.scenario), [3]);
 });
 
 test("a flush holds the vCPUs of the guest up whose pages are cleaned, and a fault its own", () => {

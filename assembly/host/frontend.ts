@@ -184,7 +184,7 @@ import {
   sendScan,
   startTicks,
 } from "../kernel/scan-driver";
-import { beginRound, moved, nextTurn, toResume } from "../kernel/round";
+import { beginRound, buildRounds, moved, nextTurn, toResume } from "../kernel/round";
 import { headerOf, ivOf } from "../kernel/record";
 import { buildSealing, numberPages, tagIn } from "../kernel/sealing";
 import { wake } from "../kernel/schedule";
@@ -232,6 +232,7 @@ export function buildFrontend(side: u32): void {
     buildScanDriver();
     buildStoreDriver();
     buildLimitDriver();
+    buildRounds();
   }
 }
 

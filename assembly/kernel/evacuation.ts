@@ -14,6 +14,7 @@
 // How long: a choice takes nothing: the tracker counts marks as it does for the stop rule.
 // Leaves out: rounds of two guests at a time; a guest that is moved before others by rule.
 import {
+  C_NET_WIRE_BYTES,
   C_RECORD_BYTES_B,
   GT_BEGUN,
   GT_BYTES,
@@ -21,6 +22,7 @@ import {
   GT_DEVICE_FIRST,
   GT_DIRTY,
   GT_ENDED,
+  GT_OUTSIDE,
   GT_PAGES,
   GT_PENDING,
   GT_PRECOPY,
@@ -66,6 +68,7 @@ import {
 } from "./guests";
 import { note, noteRound } from "./log";
 import { g32, p } from "./params";
+import { progress } from "./progress";
 import { counted } from "./stats";
 
 // bytes of page records when the round under way began
@@ -100,6 +103,7 @@ function nextGuest(first: bool): u32 {
 
 /** Takes the next guest: its tracker is started, or its round begins. */
 export function chooseGuest(f: Frontend, first: bool, t: u64): void {
+  if (!first) addOutside();
   takeTurn(nextGuest(first), t);
   f.final = 0;
   f.offset = <u32>ofGuest(turn, GT_DEVICE_FIRST);
@@ -125,6 +129,7 @@ export function guestRound(round: u32, t: u64): void {
   setOfGuest(turn, GT_ROUNDS, ofGuest(turn, GT_ROUNDS) + 1);
   setOfGuest(turn, GT_CLEARED, 0);
   noteRound(round, RL_GUEST, turn);
+  addOutside();
   bytesBefore = counted(0, C_RECORD_BYTES_B);
 }
 
@@ -138,6 +143,13 @@ export function guestPlaced(round: u32): void {
   const set = dirtyOf(turn) + ofGuest(turn, GT_CLEARED) - ofGuest(turn, GT_DIRTY);
   noteRound(round, RL_NEW_DIRTY, set);
   addBytes();
+}
+
+/** What has gone out since the guest's last round, or since it was chosen, is its own and of no round. */
+function addOutside(): void {
+  const now = counted(0, C_NET_WIRE_BYTES);
+  setOfGuest(turn, GT_OUTSIDE, ofGuest(turn, GT_OUTSIDE) + now - progress(0).roundWire);
+  progress(0).roundWire = now;
 }
 
 /** Adds what the guest's round has sent up to now. */

@@ -15,7 +15,7 @@ export class Progress {
   roundPages: u64; // pages of the round under way (source: announced; destination: as its round end says)
   roundBase: u64; // pages placed before this round
   roundZero: u64; // zero pages found before this round (source)
-  roundWire: u64; // wire bytes sent before this round (source)
+  roundWire: u64; // wire bytes sent when this round began (source)
   round: u32;
   told: u64; // pages of the last round that the front-end knows to be missing
   // 1 a round end is here, 2 it is being answered, 4 it was the last, 8 the guest was told to resume

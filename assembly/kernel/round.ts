@@ -1,14 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where rounds begin, and whose is next where a server has several guests (kernel/evacuation).
-import { L_ROUNDS, RL_START } from "../abi";
+import { C_NET_WIRE_BYTES, L_ROUNDS, RL_START } from "../abi";
 import { COLLECT, COLLECTING, CHOOSE, ENDED, Frontend, RESUME, UNANSWERED } from "./driver";
 import { endsAt } from "./ending";
 import { chooseGuest, guestMoved, guestRound, guestsOpen } from "./evacuation";
 import { arrives, firstBatch, several, turn } from "./guests";
 import { note, noteRound } from "./log";
 import { Message } from "./message";
+import { progress } from "./progress";
 import { storing } from "./record-store";
+import { counted } from "./stats";
 import { marksSet } from "./tracker";
+
+/** Wire bytes that the source had sent when the last round began. */
+export let wireFrom: u64 = 0;
+
+export function buildRounds(): void {
+  wireFrom = 0;
+}
 
 /** The front-end begins a round: of all of memory, or of the guest whose turn it is. */
 export function beginRound(f: Frontend, t: u64): void {
@@ -21,6 +30,9 @@ export function beginRound(f: Frontend, t: u64): void {
   f.announced = 0;
   noteRound(f.round - 1, RL_START, t);
   if (several) guestRound(f.round - 1, t);
+  // what went out between two rounds is of neither
+  wireFrom = counted(0, C_NET_WIRE_BYTES);
+  progress(0).roundWire = wireFrom;
   note(L_ROUNDS, f.round);
 }
 

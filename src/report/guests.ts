@@ -6,10 +6,24 @@ import { grouped, mebibytes, milliseconds, percent, time } from "./format.ts";
 
 const msOf = (ns: number | null): string => (ns === null ? "-" : milliseconds(ns));
 
+/** All that a guest has put on the wire: its rounds, and what goes out beside them. */
+const onWire = ({ rounds, bytesOutsideRounds }: Result["migration"]): number =>
+  rounds.reduce((sum, { bytesOnWire }) => sum + bytesOnWire, bytesOutsideRounds ?? 0);
+
 /** A line for each guest; none where the server has one. */
 export function guestsTable({ guests, evacuation }: Result, colors: Colors): string[] {
   if (guests === null || evacuation === undefined) return [];
-  const head = ["GUEST", "MiB", "status", "waited ms", "done ms", "down ms", "rounds", "MiB sent", "slowed"];
+  const head = [
+    "GUEST",
+    "MiB",
+    "status",
+    "waited ms",
+    "done ms",
+    "down ms",
+    "rounds",
+    "MiB on wire",
+    "slowed",
+  ];
   const rows: Row[] = guests.map(({ migration, check, guest }, k) => [
     k + 1,
     mebibytes(migration.ram.total),
@@ -18,7 +32,7 @@ export function guestsTable({ guests, evacuation }: Result, colors: Colors): str
     migration.status === "completed" ? msOf(migration.totalTimeNs) : "-",
     msOf(migration.downtimeNs),
     grouped(migration.rounds.length),
-    mebibytes(migration.ram.transferred),
+    mebibytes(onWire(migration)),
     guest.slowdown === null ? "" : percent(guest.slowdown),
   ]);
   const { order, moved, lastNs, sumNs, worstDowntimeNs } = evacuation;

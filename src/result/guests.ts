@@ -34,6 +34,17 @@ function bytesOf(reading: Reading): bigint[] {
   return bytes;
 }
 
+/** Bytes on the wire of each guest outside its rounds: what nobody else's are, at the end, is the last one's. */
+function outsideOf(reading: Reading, rounds: readonly Round[]): number[] {
+  const outside = reading.guests.map((row) => Number(row[abi.GT_OUTSIDE]));
+  const owner = Number(reading.rounds.at(-1)?.[abi.RL_GUEST] ?? 0);
+  const last = reading.rounds.at(-1);
+  if (outside[owner] === undefined || last === undefined || last[abi.RL_END] === 0n) return outside;
+  const all = Number(reading.counters[0]![abi.C_NET_WIRE_BYTES]);
+  outside[owner] += all - Number(reading.wireFrom) - (rounds.at(-1)?.bytesOnWire ?? 0);
+  return outside;
+}
+
 function outcomeOf(row: readonly bigint[]): Pick<Migration, "status" | "reason"> {
   const reason = REASONS[Number(row[abi.GT_REASON])] ?? null;
   if (row[abi.GT_RESUMED] !== 0n)
@@ -64,6 +75,7 @@ function migrationOfGuest(
   row: readonly bigint[],
   reading: Reading,
   bytes: bigint,
+  outside: number,
   all: readonly Round[],
   k: number,
 ): Migration {
@@ -81,6 +93,7 @@ function migrationOfGuest(
     downtimeNs,
     setupTimeNs: from(start, tracked!),
     rounds,
+    bytesOutsideRounds: outside,
     phases: {
       setupNs: from(start, tracked!),
       precopyNs: from(tracked!, stopped!),
@@ -123,10 +136,11 @@ export function guestsOf(
 ): GuestResult[] | null {
   if (reading.guests.length === 0) return null;
   const bytes = bytesOf(reading);
+  const outside = outsideOf(reading, rounds);
   return reading.guests.map((row, k) => {
     const found = findings?.[k];
     return {
-      migration: migrationOfGuest(row, reading, bytes[k]!, rounds, k),
+      migration: migrationOfGuest(row, reading, bytes[k]!, outside[k]!, rounds, k),
       check: {
         pagesCompared: found?.pagesCompared ?? 0,
         pagesDifferent: found?.pagesDifferent ?? 0,

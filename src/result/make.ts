@@ -12,8 +12,8 @@ import { type Bounds, boundsHold, boundsOf } from "./bounds.ts";
 import { hashJson } from "./canonical.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { evacuationOf, guestsOf, serverGuest, serverMigration, withOwners } from "./guests.ts";
-import { BOUNDS_HOLD, evaluatedIn, INVARIANTS, SOURCE_INTACT } from "./invariants.ts";
-import { migrationOf, type Outcome, span } from "./migration.ts";
+import { BOUNDS_HOLD, evaluatedIn, INVARIANTS, ROUNDS_FIT, SOURCE_INTACT } from "./invariants.ts";
+import { migrationOf, type Outcome, roundsTooFast, span } from "./migration.ts";
 import { nsOf, type Reading } from "./reading.ts";
 import type { Invariant, Migration, Result } from "./schema.ts";
 import { percentile, statsOf } from "./stats.ts";
@@ -134,6 +134,9 @@ function invariantsOf(input: Ingredients, units: Result["units"], bounds: Bounds
     const { start } = span(reading);
     const elapsed = reading.elapsedTicks - start;
     const wire = Number(reading.counters[0]![abi.C_NET_WIRE_BYTES]);
+    const fast = roundsTooFast(reading, input.scenario);
+    if (input.scenario.software === undefined && reading.rounds.length > 0)
+      held(ROUNDS_FIT, fast.length === 0, `rounds ${fast}`, "none");
     held(BOUNDS_HOLD, boundsHold(bounds, elapsed, wire), elapsed, JSON.stringify(bounds));
   }
   return list;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The migration's own section of a result: status, times, rounds, and QEMU's names. */
 import * as abi from "../../assembly/abi.ts";
+import { frameBytes, segmentBytes } from "../params.ts";
 import { time } from "../report/format.ts";
 import type { ResolvedScenario } from "../scenario/types.ts";
 import { aheadOf, sentUnread } from "./ahead.ts";
@@ -77,7 +78,8 @@ export function span(reading: Reading): { start: bigint; end: bigint } {
 }
 
 /**
- * Rounds of the log; what the source had not been told of the last one at the end follows from the totals.
+ * Rounds of the log; what the source had not been told of the last one at the end follows from the totals: its
+ * bytes are all that went out since it began.
  */
 function roundsOf(reading: Reading): Migration["rounds"] {
   const { log, rounds } = reading;
@@ -91,7 +93,7 @@ function roundsOf(reading: Reading): Migration["rounds"] {
     const left = {
       normal: counters[abi.C_READ_PAGES]! + sentUnread(reading) - counters[abi.C_ZERO_PAGES]! - normal,
       zero: counters[abi.C_ZERO_PAGES]! - zero,
-      wire: counters[abi.C_NET_WIRE_BYTES]! - wire,
+      wire: counters[abi.C_NET_WIRE_BYTES]! - (reading.wireFrom === 0n ? wire : reading.wireFrom),
     };
     const mine = told
       ? { normal: row[abi.RL_NORMAL]!, zero: row[abi.RL_ZERO]!, wire: row[abi.RL_WIRE]! }
@@ -114,6 +116,33 @@ function roundsOf(reading: Reading): Migration["rounds"] {
       newDirtyPages: Number(row[abi.RL_NEW_DIRTY]),
     };
   });
+}
+
+/**
+ * Rounds that put more on the wire than it carries in their time, by number from 1; none in software, where
+ * bytes are those of the stream. Both data links leave by one port, a frame is counted when it begins, and
+ * nothing is queued on the wire at a round's begin but the rest of one, which was counted before: bytes x
+ * ticks of a byte <= end - begin + one frame. A round whose word has not come back may send until the end.
+ */
+export function roundsTooFast(reading: Reading, s: ResolvedScenario): number[] {
+  if (s.software !== undefined) return [];
+  const [num, den] = s.link.ticksPerByte.map(BigInt) as [bigint, bigint];
+  const frame = BigInt(frameBytes(s.link, segmentBytes(s.link)));
+  const all = reading.counters[0]![abi.C_NET_WIRE_BYTES]!;
+  return reading.rounds.flatMap((row, i) => {
+    const told = row[abi.RL_END] !== 0n;
+    const bytes = told ? row[abi.RL_WIRE]! : all - reading.wireFrom;
+    const until = told ? row[abi.RL_END]! : reading.elapsedTicks;
+    // a remainder of a tick is carried from frame to frame
+    return (bytes - frame) * num > (until - row[abi.RL_START]! + 1n) * den ? [i + 1] : [];
+  });
+}
+
+/** Bytes on the wire between rounds and after the last; null in software. */
+function outsideOf(reading: Reading, s: ResolvedScenario, rounds: Migration["rounds"]): number | null {
+  if (s.software !== undefined) return null;
+  const all = Number(reading.counters[0]![abi.C_NET_WIRE_BYTES]);
+  return all - rounds.reduce((sum, { bytesOnWire }) => sum + bytesOnWire, 0);
 }
 
 function ramCounts(
@@ -169,6 +198,7 @@ export function migrationOf(
     downtimeNs,
     setupTimeNs,
     rounds,
+    bytesOutsideRounds: outsideOf(reading, s, rounds),
     phases: {
       setupNs: setupTimeNs,
       precopyNs: from(abi.L_SUSPENDED, at(abi.L_SETUP_DONE)),

@@ -40,6 +40,8 @@ export interface Reading {
   readonly rounds: readonly (readonly bigint[])[];
   /** One row a guest, by GT_ constants; none where the server has one guest. */
   readonly guests: readonly (readonly bigint[])[];
+  /** Wire bytes of the source when the last round began; 0 in software. */
+  readonly wireFrom: bigint;
   readonly seriesWindowTicks: bigint;
   readonly series: readonly (readonly number[])[];
 }
@@ -130,6 +132,7 @@ export function readCore(core: Core, end: bigint): Reading {
     guests: Array.from({ length: Number(core.global("guestCount")) }, (_, k) =>
       words(core, core.address("guestTable") + k * abi.GT_COUNT * 8, abi.GT_COUNT),
     ),
+    wireFrom: BigInt.asUintN(64, BigInt(core.global("wireFrom"))),
     seriesWindowTicks: windowTicks,
     series: Array.from({ length: abi.SERIES }, (_, i) =>
       words(core, seriesAt + i * abi.SERIES_BINS * 8, bins).map(Number),

@@ -41,7 +41,9 @@ const round = z.strictObject({
   durationNs: ns.describe("until the peer's word that the round is placed has been handled"),
   normalPages: count,
   zeroPages: count,
-  bytesOnWire: bytes.describe("source to destination, both data links, with all framing"),
+  bytesOnWire: bytes.describe(
+    "source to destination, both data links, with all framing, of frames that began while it lasted",
+  ),
   newDirtyPages: count.describe("pages marked dirty during the round"),
 });
 
@@ -90,6 +92,13 @@ const migration = z.strictObject({
   downtimeNs: ns.nullable().describe("from suspension to resumption; null when the guest was not suspended"),
   setupTimeNs: ns.nullable().describe("handshake and start of the tracker; null when it was not done"),
   rounds: z.array(round),
+  bytesOutsideRounds: bytes
+    .nullable()
+    .describe(
+      "on the wire before the first round, between rounds and after the last: handshake, device state, what " +
+        "comes after the resume; of one of several guests from its first turn on, until the next guest's; " +
+        "null with placement qemu",
+    ),
   phases: z.strictObject({
     setupNs: ns.nullable(),
     precopyNs: ns.nullable().describe("from setup to suspension"),

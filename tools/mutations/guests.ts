@@ -5,6 +5,14 @@ import type { Row } from "./row.ts";
 export const guests: readonly Row[] = [
   [
     "guests",
+    "firmware/builtin",
+    "a round has the bytes of all before it",
+    "    m.sent = wire - q.roundWire;",
+    "    m.sent = wire;",
+    "rounds-fit-link",
+  ],
+  [
+    "guests",
     "kernel/evacuation",
     "guests: a guest that has stopped goes on writing",
     "  stopVcpus(turn);\n",

@@ -6,6 +6,7 @@
 import * as abi from "../../../assembly/abi.ts";
 import { Core, coreModule } from "../../../src/core.ts";
 import { type Result, simulate } from "../../../src/index.ts";
+import { BOUNDS_HOLD, ROUNDS_FIT } from "../../../src/result/invariants.ts";
 import { generated, inputOf, TICKS_PER_NS } from "../migrate.ts";
 import { claim, same } from "./expect.ts";
 
@@ -191,7 +192,9 @@ export function checkBounds(): void {
   for (const [bound, scenario, sets, change] of FASTER) {
     const core = new FasterCore(change);
     const result = simulate({ ...inputOf({ ...scenario, content: "sized" }, { sets }), core });
-    onlyBroken(`the ${bound}'s rate`, result, "bounds-hold");
+    // a link of twice the rate carries more in every round as well
+    const broken = bound === "link" ? `${ROUNDS_FIT} ${BOUNDS_HOLD}` : BOUNDS_HOLD;
+    onlyBroken(`the ${bound}'s rate`, result, broken);
     const honest = simulate(inputOf({ ...scenario, content: "sized" }, { sets }));
     same(`spoilt: not the ${bound}`, verdict(honest, "bounds-hold"), "held");
   }
