@@ -88,6 +88,7 @@ import { buildBitmapScan, scans, serveMarks } from "./kernel/bitmap-scan";
 import { guestStays, storageHome, storageOpen } from "./kernel/adapter";
 import { buildAdapters } from "./kernel/adapter-state";
 import { guestRuns, setGuestRuns } from "./kernel/dirty";
+import { cutStalls } from "./kernel/dirty-log";
 import { devices, endStalls, quiesceDevices } from "./kernel/device-writes";
 import { fetchesReset } from "./kernel/fetch";
 import { buildGuests, several } from "./kernel/guests";
@@ -511,6 +512,7 @@ function finish(): void {
   note(L_BOOKS, endAt);
   settleServers(endAt);
   endStalls(endAt);
+  cutStalls(endAt);
   closeBooks(endAt);
   setGuestRuns(false);
   guestLeaves();

@@ -37,6 +37,7 @@ export {
   evaluated,
   histogramsAt,
 } from "./kernel/stats";
+export { cutStalls } from "./kernel/dirty-log";
 export { wireFrom } from "./kernel/round";
 export { requestAccountsAt, requestCountersAt } from "./kernel/request";
 export { keyWord } from "./board-wiring";

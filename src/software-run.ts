@@ -232,6 +232,7 @@ export function* softwareSimulation(
       "migration.timeout",
       "the run passed 2.5 h of simulated time; give a shorter timeout",
     );
+  if (stop === abi.STOP_UNTIL) core.fn("cutStalls")(until);
   const told = softwareResult(core, m, stop === abi.STOP_DONE);
   const gaveUp = told.givenUpTicks !== null;
   if (gaveUp) until = told.givenUpTicks!;

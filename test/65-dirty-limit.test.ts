@@ -99,6 +99,15 @@ test("formula: the first sleep is of the first rate, and a vCPU that sleeps logs
   assert.ok(entries <= 2 * 2 * 256, `${entries} pages`);
 });
 
+test("sleeps end with the suspension: vCPUs stand for no longer than they would have run", () => {
+  const { guest, migration, stats, scenario } = shipped([]);
+  const { setupNs, precopyNs } = migration.phases;
+  const vcpuNs = scenario.guest.vcpus * (setupNs! + precopyNs!);
+  const slept = (stats["source.guest.limitNs"] as { value: number }).value;
+  assert.ok(slept > 0 && slept < guest.stallNs && guest.stallNs < vcpuNs, `${slept} ${guest.stallNs} ns`);
+  assert.ok(guest.slowdown! < 1 && Math.abs(guest.slowdown! - guest.stallNs / vcpuNs) < 1e-6);
+});
+
 test("a migration that is cancelled measures no more: lean equals naive", () => {
   const cancelled = (at: string, variant: "lean" | "naive" | "instrumented") => {
     const sets = [...cardLimit(1), ...FAST];

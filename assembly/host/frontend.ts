@@ -94,6 +94,7 @@ import { addressBytes, firstPages, takePage } from "../kernel/batch";
 import { scans } from "../kernel/bitmap-scan";
 import { buildCpu } from "../kernel/cpu";
 import { limits, periodEnds } from "../kernel/dirty-limit";
+import { cutStalls } from "../kernel/dirty-log";
 import { checkLearnt, examineAt, learnOfDevices, seesDevices } from "../kernel/device-ring";
 import { quiesceDevices, writesOut } from "../kernel/device-writes";
 import { guestBack, guestRuns, holdUp, setGuestRuns } from "../kernel/dirty";
@@ -458,6 +459,7 @@ function suspended(side: u32, f: Frontend, t: u64): void {
   else setGuestRuns(false);
   guestStops(t);
   note(L_SUSPENDED, t);
+  cutStalls(t);
   if (limits) limitEnds();
   bringIn(t);
   if (seesDevices) checkLearnt(t);

@@ -46,7 +46,7 @@ import {
 } from "../abi";
 import { deferring, uses } from "../kernel/deferred";
 import { guestRuns, heldUp, markDirty } from "../kernel/dirty";
-import { heldBack, logWrite, logging } from "../kernel/dirty-log";
+import { heldBack, logWrite, logging, stands } from "../kernel/dirty-log";
 import { grouped, openGroup, writtenInGroup } from "../kernel/group";
 import { faulted, several, vcpusLie } from "../kernel/guests";
 import { addSeries } from "../kernel/log";
@@ -209,7 +209,7 @@ function write(v: u32, t: u64): void {
   }
   c.head++;
   c.consumed++;
-  const marked = logging ? logWrite(v, pfn, (flags & EVENT_FREE) == 0) : markDirty(pfn);
+  const marked = logging ? logWrite(v, pfn, (flags & EVENT_FREE) == 0, t) : markDirty(pfn);
   if (grouped) writtenInGroup(pfn);
   if (isDefined(TIMELINE)) happened(T_PAGE, 0, P_WRITTEN, t, pfn, sourceVersion(pfn), marked ? 1 : 0);
   addSeries(SERIES_DIRTY, t, 1);
@@ -221,7 +221,8 @@ function write(v: u32, t: u64): void {
   if (!marked || !faults) return;
   count(0, C_FAULTS, 1);
   const stall = grouped ? faultTicks + openGroup(pfn) : faultTicks;
-  count(0, C_STALL_TICKS, stall);
+  if (logging) stands(v, stall, t);
+  else count(0, C_STALL_TICKS, stall);
   c.skew += stall;
   if (several) faulted(v, stall);
 }

@@ -89,7 +89,7 @@ import {
   measureRates,
   periodEnds,
 } from "../kernel/dirty-limit";
-import { bringInLogs, broughtInAt, logging } from "../kernel/dirty-log";
+import { bringInLogs, broughtInAt, cutStalls, logging } from "../kernel/dirty-log";
 import { noteRound } from "../kernel/log";
 import { ABSENT, firstBehind, placedVersion, sourceVersion } from "../kernel/pages";
 import { g32 } from "../kernel/params";
@@ -426,6 +426,7 @@ function push(t: u64): u64 {
 /** So many synchronisations, and readings of device state since the last, have not been enough. */
 function giveUp(t: u64): u64 {
   tell(QR_GIVEN_UP, t);
+  cutStalls(t);
   state = DONE;
   return NEVER;
 }
@@ -473,6 +474,7 @@ function stand(t: u64): void {
   tell(QR_LIMIT_SLEEP, longestSleep());
   endLimit();
   setGuestRuns(false);
+  cutStalls(t);
 }
 
 /** Adds pages that are dirty without a write, `ticks` after it was last done; returns how many are new. */

@@ -10,6 +10,9 @@
 //   `protectPage`, and `tlbFlush` stops all vCPUs. When all logs are brought in each vCPU that runs stops for
 //   `logExit`, with PML + n `logEntry`, and the front-end waits: pml for the longest of them; dirty-ring for
 //   `logExit`, then the sum of n (`logEntry` + `protectPage`), and `tlbFlush` if there was an entry.
+//   What a vCPU stands for begins when it has stood for all before, and is counted up to the suspension, or the
+//   end, alone: S = sum of min(end, suspended) - min(begin, suspended). A guest on the wall's clock is never
+//   late: there all of it is counted.
 // Limits: W pages of a vCPU written between two times that logs are brought in cost ceil(W / entries) - 1
 //   full logs. A log that never fills costs no more than its entries.
 // Leaves out: a ring that is brought in before it is full (KVM's soft limit), a reaper by the clock.
@@ -17,12 +20,14 @@
 //
 //   log of a vCPU, 32 bytes: | held back u64, ticks | entries u32 | - | entries that were ever in it u64 |
 //   sleep u64, ticks, each time it is full (kernel/dirty-limit) |, and its entries, u32 each
+//   stall of a vCPU, 32 bytes: | until when it stands u64 | end of its last sleep u64 | ticks of that u64 | - |
 import {
   BATCH_PAGES,
   C_LIMIT_TICKS,
   C_LOG_ENTRIES,
   C_LOG_FULL,
   C_STALL_TICKS,
+  G_CLOCK_WALL,
   G_PAGES,
   G_TRACKER,
   G_TRACKER_LOG,
@@ -40,6 +45,7 @@ import { g32, p } from "./params";
 import { count } from "./stats";
 
 const LOGS = memory.data(2048, 16);
+const STALLS = memory.data(2048, 16);
 
 if (VCPUS_MAX * 32 != 2048) ERROR("logs");
 
@@ -64,6 +70,7 @@ export function buildLogs(): bool {
   broughtInAt = 0;
   if (!logging) return true;
   memory.fill(LOGS, 0, 2048);
+  memory.fill(STALLS, 0, 2048);
   vcpus = g32(G_VCPUS);
   ring = g32(G_TRACKER) == TRACKER_DIRTY_RING;
   exitTicks = p(0, S_HOST_LOG_EXIT);
@@ -107,7 +114,7 @@ export function isLogged(pfn: u32): bool {
 }
 
 /** A vCPU writes a page; true when it was clean. With a log that is full, it is brought in before. */
-export function logWrite(v: u32, pfn: u32, stalls: bool): bool {
+export function logWrite(v: u32, pfn: u32, stalls: bool, t: u64): bool {
   if (!isTracking() || isLogged(pfn)) return false;
   const log = logOf(v);
   if (load<u32>(log, 8) == size) {
@@ -115,8 +122,8 @@ export function logWrite(v: u32, pfn: u32, stalls: bool): bool {
     count(0, C_LOG_FULL, 1);
     if (ring) holdUp(flushTicks);
     if (stalls) {
-      stall(v, exitTicks + n * (entryTicks + pageTicks) + penaltyOf(v));
-      count(0, C_LIMIT_TICKS, penaltyOf(v));
+      stall(v, exitTicks + n * (entryTicks + pageTicks), t);
+      if (penaltyOf(v) != 0) sleep(v, penaltyOf(v), t);
     }
   }
   const n = load<u32>(log, 8);
@@ -130,9 +137,40 @@ export function logWrite(v: u32, pfn: u32, stalls: bool): bool {
   return true;
 }
 
-function stall(v: u32, ticks: u64): void {
-  store<u64>(logOf(v), load<u64>(logOf(v)) + ticks);
+/** A vCPU stands for so long, from t or when it has stood for what came before; returns until when. */
+export function stands(v: u32, ticks: u64, t: u64): u64 {
+  const at = STALLS + (v << 5);
+  const until = max<u64>(load<u64>(at), t) + ticks;
+  store<u64>(at, until);
   count(0, C_STALL_TICKS, ticks);
+  return until;
+}
+
+/** The same, by which it is late. */
+function stall(v: u32, ticks: u64, t: u64): u64 {
+  store<u64>(logOf(v), load<u64>(logOf(v)) + ticks);
+  return stands(v, ticks, t);
+}
+
+function sleep(v: u32, ticks: u64, t: u64): void {
+  const at = STALLS + (v << 5);
+  store<u64>(at, stall(v, ticks, t), 8);
+  store<u64>(at, ticks, 16);
+  count(0, C_LIMIT_TICKS, ticks);
+}
+
+/** The vCPUs are suspended at t, or the books close: of what they stand and sleep for the rest is not counted. */
+export function cutStalls(t: u64): void {
+  if (!logging || g32(G_CLOCK_WALL) != 0) return;
+  for (let v: u32 = 0; v < vcpus; v++) {
+    const at = STALLS + (v << 5);
+    const until = load<u64>(at);
+    if (until <= t) continue;
+    store<u64>(at, t);
+    count(0, C_STALL_TICKS, t - until);
+    const ends = load<u64>(at, 8);
+    if (ends > t) count(0, C_LIMIT_TICKS, 0 - min<u64>(ends - t, load<u64>(at, 16)));
+  }
 }
 
 /** Marks the pages of a vCPU's log and empties it; how many they were. */
@@ -158,7 +196,7 @@ export function bringInLogs(t: u64): void {
     const n = bringIn(v);
     if (n > longest) longest = n;
     sum += n;
-    if (guestRuns) stall(v, ring ? exitTicks : exitTicks + n * entryTicks);
+    if (guestRuns) stall(v, ring ? exitTicks : exitTicks + n * entryTicks, t);
   }
   const work = ring ? sum * (entryTicks + pageTicks) : longest * entryTicks;
   const flush = sum != 0 ? flushTicks : 0;

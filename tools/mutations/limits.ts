@@ -5,6 +5,22 @@ import type { Row } from "./row.ts";
 export const limits: readonly Row[] = [
   [
     "limits",
+    "kernel/dirty-log",
+    "a sleep that the suspension ends counts whole",
+    "    if (until <= t) continue;\n",
+    "    continue;\n",
+    "limit of cards",
+  ],
+  [
+    "limits",
+    "kernel/dirty-log",
+    "what a vCPU stands for begins before it has stood for the rest",
+    "max<u64>(load<u64>(at), t) + ticks;",
+    "t + ticks;",
+    "limit of cards",
+  ],
+  [
+    "limits",
     "kernel/limit-driver",
     "limit of cards: it begins again with every round that is too fast",
     " || periodEnds != NEVER) return;\n",

@@ -58,6 +58,8 @@ export interface TrackerShape {
 
 export interface Predicted {
   writes: Written[];
+  /** Pages that were clean and became dirty, by a write or in the group of one, and when. */
+  dirtied: { at: number; pfn: number }[];
   /** Pages of each collection, ascending. */
   taken: number[][];
   faults: number;
@@ -86,9 +88,12 @@ export class SlowTracker {
   #tracking = false;
   #together = 0;
   readonly #late: number[];
+  /** Of each vCPU: what it stood for, one after the other; sleeps of dirty-limit by name. */
+  readonly #stood: { from: number; to: number; sleep: boolean }[][];
   readonly #lanes: Planned[][];
   readonly #out: Predicted = {
     writes: [],
+    dirtied: [],
     taken: [],
     faults: 0,
     stall: 0,
@@ -107,14 +112,24 @@ export class SlowTracker {
     this.#shape = shape;
     this.#lanes = lanes.map((lane) => [...lane]);
     this.#late = lanes.map(() => 0);
+    this.#stood = lanes.map(() => []);
     this.#logs = lanes.map(() => []);
     this.#sleeps = lanes.map(() => ({ us: 0, logged: 0, before: 0 }));
     const { limit, log } = shape;
     this.#rule = limit === null ? null : new LimitRule(limit.rate, limit.period, log!.entries);
   }
 
-  /** Everything up to the guest's suspension; `startAt` is when tracking began. */
-  run(startAt: number, collections: readonly Collection[], brought: readonly BringIn[], until: number) {
+  /**
+   * Everything up to the guest's suspension; `startAt` is when tracking began. What vCPUs stand for counts up to
+   * `cut`, where pages are logged and the guest's clock is its own.
+   */
+  run(
+    startAt: number,
+    collections: readonly Collection[],
+    brought: readonly BringIn[],
+    until: number,
+    cut = until,
+  ) {
     this.#writesBefore(startAt);
     this.#tracking = true;
     this.#together += this.#shape.flush;
@@ -123,10 +138,16 @@ export class SlowTracker {
     for (const one of both) {
       this.#writesBefore(Math.min(one.at, until));
       if ("batch" in one) this.#collect(one);
-      else this.#bringIn(one.running);
+      else this.#bringIn(one.running, one.at);
       if ("limit" in one) this.#limit(one.limit === "period");
     }
     this.#writesBefore(until);
+    const cuts = this.#shape.log !== null && !this.#shape.wall;
+    for (const { from, to, sleep } of this.#stood.flat()) {
+      const ticks = cuts ? Math.max(0, Math.min(to, cut) - from) : to - from;
+      this.#out.stall += ticks;
+      if (sleep) this.#out.slept += ticks;
+    }
     this.#out.sleepUs = Math.max(...this.#sleeps.map(({ us }) => us));
     return this.#out;
   }
@@ -156,20 +177,23 @@ export class SlowTracker {
     const marked = this.#tracking && !this.#isSeen(w.pfn);
     this.#out.writes.push({ at, pfn: w.pfn, marked });
     if (!this.#tracking) return;
+    if (marked) this.#out.dirtied.push({ at, pfn: w.pfn });
     this.#really.add(w.pfn);
-    if (marked && this.#shape.log !== null) this.#log(w, v);
+    if (marked && this.#shape.log !== null) this.#log(w, v, at);
     if (this.#shape.log === null) this.#dirty.add(w.pfn);
     if (!marked || w.free || this.#shape.fault === null) return;
-    this.#stall(v, this.#shape.fault);
+    this.#stall(v, this.#shape.fault, at);
     this.#out.faults++;
     if (this.#shape.group === 1) return;
     const beside = this.#groupOf(w.pfn).filter((pfn) => !this.#dirty.has(pfn));
     for (const pfn of beside) this.#dirty.add(pfn);
-    this.#stall(v, beside.length * this.#shape.openPage);
+    this.#out.dirtied.push(...beside.map((pfn) => ({ at, pfn })));
+    this.#stall(v, beside.length * this.#shape.openPage, at);
   }
 
-  #stall(v: number, ticks: number): void {
-    this.#out.stall += ticks;
+  #stall(v: number, ticks: number, at: number, sleep = false): void {
+    const from = Math.max(at, this.#stood[v]!.at(-1)?.to ?? 0);
+    this.#stood[v]!.push({ from, to: from + ticks, sleep });
     this.#late[v]! += ticks;
   }
 
@@ -181,7 +205,7 @@ export class SlowTracker {
   }
 
   /** Puts a page into the log of its vCPU; one that is full is brought in before, by that vCPU. */
-  #log({ pfn, free }: Planned, v: number): void {
+  #log({ pfn, free }: Planned, v: number, at: number): void {
     const { entries, ring, exit, entry } = this.#shape.log!;
     const log = this.#logs[v]!;
     if (log.length === entries) {
@@ -189,9 +213,8 @@ export class SlowTracker {
       for (const one of log.splice(0)) this.#dirty.add(one);
       if (ring) this.#together += this.#shape.flush;
       if (!free) {
-        const slept = this.#sleeps[v]!.us * US;
-        this.#stall(v, exit + entries * (ring ? entry + this.#shape.openPage : entry) + slept);
-        this.#out.slept += slept;
+        this.#stall(v, exit + entries * (ring ? entry + this.#shape.openPage : entry), at);
+        this.#stall(v, this.#sleeps[v]!.us * US, at, true);
       }
     }
     log.push(pfn);
@@ -200,10 +223,10 @@ export class SlowTracker {
   }
 
   /** All logs are brought in: by their vCPUs with PML, by the front-end with rings. */
-  #bringIn(running: boolean): void {
+  #bringIn(running: boolean, at: number): void {
     const { ring, exit, entry } = this.#shape.log!;
     const lengths = this.#logs.map((log, v) => {
-      if (running) this.#stall(v, exit + (ring ? 0 : log.length * entry));
+      if (running) this.#stall(v, exit + (ring ? 0 : log.length * entry), at);
       return log.length;
     });
     for (const log of this.#logs) for (const one of log.splice(0)) this.#dirty.add(one);
