@@ -54,7 +54,7 @@ import { ENDLESS, buildConnections, TIMER_GONE, connection, inFlight, segment } 
 import { charged, forgetDatagrams, waitsForCore } from "../kernel/datagrams";
 import { buildEgress, capAt, freeAt, occupy, pick } from "../kernel/egress";
 import { Arrival, Port, arrival, buildArrivals, port, resetPorts } from "../kernel/frames";
-import { addSeries } from "../kernel/log";
+import { addSpread } from "../kernel/log";
 import { g, g32 } from "../kernel/params";
 import { NOT_ARRIVING, arrived, buildPaths, path, underWay } from "../kernel/path";
 import { pausedFrom, pausedUntil, pausing } from "../kernel/pause";
@@ -226,7 +226,6 @@ function sendData(side: u32, m: Port, link: u32, index: u32, t: u64): void {
     sentNew(c, bytes, link == LINK_A ? m.assignedA : m.assignedB, t);
     if (link == LINK_A) m.assignedA += bytes;
     else m.assignedB += bytes;
-    if (side == 0) addSeries(SERIES_GOODPUT, t, bytes);
     count(side, C_NET_PAYLOAD_A + link, bytes);
   }
   if (streams > 1) {
@@ -238,6 +237,7 @@ function sendData(side: u32, m: Port, link: u32, index: u32, t: u64): void {
   wake(side, U_NET_TX, c.timerAt);
   const s = segment(c, number);
   sendFrame(side, m, index, s.bytes, s.end, s.data, t);
+  if (side == 0 && bytes != 0) addSpread(SERIES_GOODPUT, t, freeAt(side), bytes);
 }
 
 /** Sends an ACK that is due, of those that tell of holes only or of all; false when there is none. */

@@ -45,7 +45,7 @@ import {
   W_WINDOW,
 } from "../abi";
 import { buildEgress, capAt, freeAt, occupy, pick } from "../kernel/egress";
-import { addSeries } from "../kernel/log";
+import { addSpread } from "../kernel/log";
 import { reserve } from "../kernel/memory";
 import { g } from "../kernel/params";
 import { pushing } from "../kernel/residual";
@@ -198,7 +198,7 @@ function sendFrame(side: u32, link: u32, payload: u32, t: u64): void {
   else count(side, C_NET_PAYLOAD_A + link, payload);
   happened(T_FRAME, side, link, t, payload, c.acked, c.advertised);
   happened(T_ARRIVE, 1 - side, link, free + propagation, payload, c.acked, c.advertised);
-  if (side == 0) addSeries(SERIES_GOODPUT, t, payload);
+  if (side == 0 && payload != 0) addSpread(SERIES_GOODPUT, t, free, payload);
   arrive(1 - side, free + propagation, link, c.next, c.acked, c.advertised);
   wake(side, U_NET_TX, free);
 }

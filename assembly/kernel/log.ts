@@ -43,11 +43,9 @@ export function roundNote(round: u32, index: u32): u64 {
   return load<u64>(ROUND + ((round * RL_COUNT + index) << 3));
 }
 
-/** Adds to a series at time t; when the table is full, pairs of windows are merged and the window doubles. */
-export function addSeries(series: u32, t: u64, n: u64): void {
-  if (booksClosed) return;
-  let bin = t / windowTicks;
-  while (bin >= SERIES_BINS) {
+/** The window of a time; when the table is full, pairs of windows are merged and the window doubles. */
+function windowOf(t: u64): u64 {
+  while (t / windowTicks >= SERIES_BINS) {
     for (let s: u32 = 0; s < SERIES; s++) {
       const base = BINS + s * SERIES_BINS * 8;
       for (let i: u32 = 0; i < SERIES_BINS / 2; i++) {
@@ -56,10 +54,32 @@ export function addSeries(series: u32, t: u64, n: u64): void {
       memory.fill(base + SERIES_BINS * 4, 0, SERIES_BINS * 4);
     }
     windowTicks <<= 1;
-    bin = t / windowTicks;
   }
-  const at = BINS + ((series * SERIES_BINS + <u32>bin) << 3);
+  return t / windowTicks;
+}
+
+/** Adds to a series at time t. */
+export function addSeries(series: u32, t: u64, n: u64): void {
+  if (booksClosed) return;
+  const at = BINS + ((series * SERIES_BINS + <u32>windowOf(t)) << 3);
   store<u64>(at, load<u64>(at) + n);
+}
+
+/**
+ * Adds n that come evenly from `from` to `until`, which is later: by a time x between them floor(n (x - from) /
+ * (until - from)) have come. Each window has what comes in it, all of them together n.
+ */
+export function addSpread(series: u32, from: u64, until: u64, n: u64): void {
+  if (booksClosed) return;
+  const last = windowOf(until - 1);
+  let come: u64 = 0;
+  for (let bin = from / windowTicks; bin <= last; bin++) {
+    const end = (bin + 1) * windowTicks;
+    const by = end >= until ? n : (n * (end - from)) / (until - from);
+    const at = BINS + ((series * SERIES_BINS + <u32>bin) << 3);
+    store<u64>(at, load<u64>(at) + (by - come));
+    come = by;
+  }
 }
 
 export function logAt(): usize {

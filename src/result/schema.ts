@@ -302,9 +302,15 @@ const series = z.strictObject({
   goodput: z
     .array(z.number())
     .nullable()
-    .describe("TCP payload from the source, bit/s in each window; null with placement qemu"),
+    .describe(
+      "TCP payload from the source, bit/s in each window, a frame's evenly over its time on the wire; null " +
+        "with placement qemu",
+    ),
   dirtyRate: z.array(z.number()).describe("page writes a second in each window"),
-  placed: z.array(z.number()).nullable().describe("pages placed in each window; null with placement qemu"),
+  placed: z
+    .array(z.number())
+    .nullable()
+    .describe("pages whose placement ended in each window; null with placement qemu"),
   pending: later,
 });
 

@@ -5,6 +5,14 @@ import type { Row } from "./row.ts";
 export const link: readonly Row[] = [
   [
     "exact",
+    "kernel/log",
+    "a frame's payload is in the window in which it begins",
+    "end >= until ? n : (n * (end - from)) / (until - from);",
+    "n;",
+    "series: goodput of a window",
+  ],
+  [
+    "exact",
     "kernel/wire",
     "a frame is one byte short",
     "  const frame = framing + packet;",

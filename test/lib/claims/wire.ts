@@ -4,6 +4,7 @@
  * be on each wire, and for how long each engine must have been busy with them.
  */
 import * as abi from "../../../assembly/abi.ts";
+import { frameBytes, segmentBytes } from "../../../src/params.ts";
 import { bucketEdge } from "../../../src/result/stats.ts";
 import { encodeLz4Hardware } from "../reference/lz4-hardware.ts";
 import { completionPiece } from "../reference/packets.ts";
@@ -238,6 +239,15 @@ function checkSeries(run: Run): void {
   const payload = core.counter(0, abi.C_NET_PAYLOAD_A) + core.counter(0, abi.C_NET_PAYLOAD_B);
   same("series: goodput", total(abi.SERIES_GOODPUT), payload);
   same("series: placed", total(abi.SERIES_PLACED), PAGES);
+  // a window has what the wire carries in it, and a byte for each frame that it cuts
+  const { link } = run.scenario;
+  const [num, den] = link.ticksPerByte;
+  const mss = segmentBytes(link);
+  const window = Number(BigInt.asUintN(64, core.fn("seriesWindow")() as bigint));
+  const most = (window * den * mss) / (num * frameBytes(link, mss)) + 3;
+  const at = core.address("seriesAt") + abi.SERIES_GOODPUT * abi.SERIES_BINS * 8;
+  const peak = Math.max(...Array.from({ length: abi.SERIES_BINS }, (_, i) => Number(core.u64(at + 8 * i))));
+  claim("series: goodput of a window", peak <= most, `${peak} B`, `at most ${most} B`);
 }
 
 const SETS = [
