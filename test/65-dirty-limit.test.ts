@@ -108,6 +108,13 @@ test("sleeps end with the suspension: vCPUs stand for no longer than they would 
   assert.ok(guest.slowdown! < 1 && Math.abs(guest.slowdown! - guest.stallNs / vcpuNs) < 1e-6);
 });
 
+test("a round finds no page dirty twice", () => {
+  const { migration } = shipped([]);
+  // the guest writes 48 MiB of its 64
+  for (const { newDirtyPages } of migration.rounds) assert.ok(newDirtyPages <= 12_288, `${newDirtyPages}`);
+  assert.ok(migration.rounds[0]!.newDirtyPages > 9000);
+});
+
 test("a migration that is cancelled measures no more: lean equals naive", () => {
   const cancelled = (at: string, variant: "lean" | "naive" | "instrumented") => {
     const sets = [...cardLimit(1), ...FAST];

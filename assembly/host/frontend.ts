@@ -138,7 +138,6 @@ import {
 import { breakOff, buildEnding, endsAt, giveUp, handedBits, handledTill, timeUp } from "../kernel/ending";
 import {
   chooseGuest,
-  guestCleared,
   guestGivenUp,
   guestPlaced,
   guestStopped,
@@ -208,8 +207,8 @@ import {
   cleanTicks,
   collectBatch,
   dirtyCount,
+  freshPages,
   inAt,
-  marksSet,
   startTracking,
 } from "../kernel/tracker";
 import { beginPages, buildWorkers, codesPages, endPages, hostWorks, workAt } from "../kernel/workers";
@@ -365,7 +364,6 @@ function collect(side: u32, f: Frontend, t: u64): bool {
   if (first && storing) f.done += logTicks(t);
   const cleared = collectBatch(f.batch, bits, !first);
   if (isDefined(TIMELINE)) happenedInBatch(P_CLEARED, t, bits, f.batch * BATCH_PAGES, f.round);
-  if (several) guestCleared(cleared);
   const told: u32 = first && storing ? tellWritten(f.batch, bits) : 0;
   if (first) firstPages(bits, inBatch);
   if (isDefined(TIMELINE)) happenedInBatch(P_ANNOUNCED, t, bits, f.batch * BATCH_PAGES, f.round);
@@ -510,9 +508,10 @@ function roundDone(f: Frontend, m: Message, t: u64): void {
   noteRound(r, RL_NORMAL, m.a);
   noteRound(r, RL_ZERO, m.b);
   noteRound(r, RL_WIRE, m.sent);
-  if (several) guestPlaced(r);
-  else noteRound(r, RL_NEW_DIRTY, marksSet() - f.marks);
-  if (limits) limitRound(m.a + m.b, marksSet() - f.marks, t);
+  if (several) guestPlaced();
+  const fresh = freshPages();
+  noteRound(r, RL_NEW_DIRTY, fresh);
+  if (limits) limitRound(m.a + m.b, fresh, t);
   note(L_PENDING_PAGES, dirtyCount());
   if (f.next == CHOOSE) nextTurn(f, t);
   if (f.next != WAIT_ROUND) return;

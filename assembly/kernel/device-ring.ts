@@ -71,6 +71,7 @@ import {
   devices,
   write,
 } from "./device-writes";
+import { becomeDirty, becomesDirty } from "./dirty";
 import { note } from "./log";
 import { reserve } from "./memory";
 import { g, g32, p } from "./params";
@@ -102,7 +103,6 @@ let poll: u64 = 0;
 let slots: u32 = 0;
 let ring: usize = 0;
 let bits: usize = 0; // pages marked, a bit each
-let marks: u64 = 0; // marks set since the beginning
 let known: usize = 0; // writes of a page that will be known, or whose record keeps its slot: u32 each
 let spilt: usize = 0; // the bitmap of a ring that was full; the IOMMU's bits
 let cached: usize = 0; // pages that the IOTLB holds as dirty
@@ -136,7 +136,7 @@ export function buildDeviceRing(): bool {
   full = g32(G_RECORD_FULL);
   poll = g(G_RECORD_POLL);
   slots = g32(G_RECORD_SLOTS);
-  marks = begun = learnt = 0;
+  begun = learnt = 0;
   produced = arrived = kept = told = released = promised = 0;
   memory.fill(TOLD_OF, 0, 32);
   const pages = <u64>g32(G_PAGES);
@@ -177,7 +177,7 @@ function expect(pfn: u32, more: i32): void {
 }
 
 function mark(pfn: u32): void {
-  if (setBit(bits, pfn)) marks++;
+  if (setBit(bits, pfn)) becomesDirty(pfn);
 }
 
 /** Whether a write of the page that has landed is known, or will be. */
@@ -188,11 +188,6 @@ export function isDeviceDirty(pfn: u32): bool {
     if (load<u32>(TOLD_OF + (i << 2)) == BY_FLAG && pfn - d.first < d.pages) return true;
   }
   return false;
-}
-
-/** Marks set since the beginning. */
-export function deviceMarks(): u64 {
-  return marks;
 }
 
 /** Marks of a batch that are not among those at `beside`; `take`: they are put there, and cleared. */
@@ -397,7 +392,7 @@ function scan(t: u64, from: u64): u64 {
     const dirty = load<u64>(at);
     if (dirty == 0) continue;
     n += popcnt(dirty);
-    marks += popcnt(dirty & ~load<u64>(bits + ((<usize>i) >> 3)));
+    becomeDirty(i, dirty & ~load<u64>(bits + ((<usize>i) >> 3)));
     store<u64>(bits + ((<usize>i) >> 3), load<u64>(bits + ((<usize>i) >> 3)) | dirty);
     store<u64>(at, 0);
   }

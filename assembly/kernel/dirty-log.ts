@@ -132,7 +132,7 @@ export function logWrite(v: u32, pfn: u32, stalls: bool, t: u64): bool {
   store<u64>(log, load<u64>(log, 16) + 1, 16);
   const at = set + (((<usize>pfn) >> 5) << 2);
   store<u32>(at, load<u32>(at) | ((<u32>1) << (pfn & 31)));
-  marksLogged();
+  marksLogged(pfn);
   count(0, C_LOG_ENTRIES, 1);
   return true;
 }

@@ -19,7 +19,7 @@ import { broken, evaluates } from "./stats";
 let bits: usize = 0;
 let tracking: bool = false;
 let dirtyPages: u32 = 0;
-let everDirty: u64 = 0;
+let found: usize = 0; // pages that have become dirty in the round, a bit each
 /** True where marks are cleared when their pages have been read: the unsafe order. */
 export let clearsLate: bool = false;
 let told: usize = 0; // marks that have been taken and stand
@@ -60,7 +60,6 @@ export function buildDirty(): bool {
   bits = reserve(((pages + BATCH_PAGES - 1) / BATCH_PAGES) * (BATCH_PAGES / 8));
   tracking = false;
   dirtyPages = 0;
-  everDirty = 0;
   guestRuns = true;
   guestBack = false;
   heldUp = 0;
@@ -70,7 +69,8 @@ export function buildDirty(): bool {
   const scans = g32(G_SCAN_CLEAR) != 0;
   if (scans) held = reserve(((pages + BATCH_PAGES - 1) / BATCH_PAGES) * (BATCH_PAGES / 8));
   checksReads = clearsLate || scans;
-  return bits != 0 && (!clearsLate || told != 0) && (!scans || held != 0);
+  found = reserve(((pages + BATCH_PAGES - 1) / BATCH_PAGES) * (BATCH_PAGES / 8));
+  return bits != 0 && found != 0 && (!clearsLate || told != 0) && (!scans || held != 0);
 }
 
 /**
@@ -112,14 +112,40 @@ export function markDirty(pfn: u32): bool {
   if (word & bit) return false;
   store<u32>(at, word | bit);
   dirtyPages++;
-  everDirty++;
+  becomesDirty(pfn);
   return true;
 }
 
 /** A page has been logged: it is dirty, and its mark is not known yet. */
-export function marksLogged(): void {
+export function marksLogged(pfn: u32): void {
   dirtyPages++;
-  everDirty++;
+  becomesDirty(pfn);
+}
+
+/** A clean page has become dirty, or is known to have: one of the round's, however often it does. */
+export function becomesDirty(pfn: u32): void {
+  const at = found + (((<usize>pfn) >> 5) << 2);
+  store<u32>(at, load<u32>(at) | ((<u32>1) << (pfn & 31)));
+}
+
+/** The same of those of 64 pages from a multiple of 64 on. */
+export function becomeDirty(first: u32, pages: u64): void {
+  const at = found + ((<usize>first) >> 3);
+  store<u64>(at, load<u64>(at) | pages);
+}
+
+/** A round begins: of these batches no page has become dirty in it. */
+export function forgetFound(batch: u32, end: u32): void {
+  memory.fill(found + <usize>batch * (BATCH_PAGES / 8), 0, <usize>(end - batch) * (BATCH_PAGES / 8));
+}
+
+/** Pages of batches that have become dirty since it began. */
+export function foundIn(batch: u32, end: u32): u32 {
+  const until = found + <usize>end * (BATCH_PAGES / 8);
+  let n: u32 = 0;
+  for (let at = found + <usize>batch * (BATCH_PAGES / 8); at < until; at += 8)
+    n += <u32>popcnt(load<u64>(at));
+  return n;
 }
 
 /** Marks a page that has been logged. */
@@ -137,16 +163,9 @@ export function dirtyCount(): u32 {
   return dirtyPages;
 }
 
-/** Marks set since tracking began. */
-// @ts-ignore: decorator
-@inline
-export function marksSet(): u64 {
-  return everDirty;
-}
-
 /**
- * Marks pages of a batch again whose marks were taken and that nobody was told of. They are no new marks: the
- * guest did not set them.
+ * Marks pages of a batch again whose marks were taken and that nobody was told of. They have not become dirty:
+ * the guest did not write them.
  */
 export function restoreBatch(batch: u32, from: usize): void {
   const at = bits + <usize>batch * (BATCH_PAGES / 8);

@@ -76,7 +76,7 @@ export class Frontend {
   final: u32;
   offset: u32; // of device state
   left: u32; // pages of the batch not yet sent (pages over VSOCK)
-  marks: u64; // marks set when the round began
+  pad: u64;
   told: u32; // batches of which every page has been announced or is marked
   flags: u32;
 }

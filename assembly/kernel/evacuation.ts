@@ -18,9 +18,7 @@ import {
   C_RECORD_BYTES_B,
   GT_BEGUN,
   GT_BYTES,
-  GT_CLEARED,
   GT_DEVICE_FIRST,
-  GT_DIRTY,
   GT_ENDED,
   GT_OUTSIDE,
   GT_PAGES,
@@ -42,7 +40,6 @@ import {
   ORDER_SHORTEST,
   REASON_ROUNDS,
   RL_GUEST,
-  RL_NEW_DIRTY,
   STATUS_NOT_CONVERGED,
   S_HOST_PROTECT_PAGE,
   S_HOST_TLB_FLUSH,
@@ -120,28 +117,17 @@ export function trackGuest(side: u32, t: u64): u64 {
   return t + ofGuest(turn, GT_PAGES) * p(side, S_HOST_PROTECT_PAGE) + p(side, S_HOST_TLB_FLUSH);
 }
 
-/** A round of the guest begins; of its first the marks since the tracker's start are. */
+/** A round of the guest begins. */
 export function guestRound(round: u32, t: u64): void {
-  if (ofGuest(turn, GT_TRACKED) == 0) {
-    setOfGuest(turn, GT_TRACKED, t);
-    setOfGuest(turn, GT_DIRTY, 0);
-  } else setOfGuest(turn, GT_DIRTY, dirtyOf(turn));
+  if (ofGuest(turn, GT_TRACKED) == 0) setOfGuest(turn, GT_TRACKED, t);
   setOfGuest(turn, GT_ROUNDS, ofGuest(turn, GT_ROUNDS) + 1);
-  setOfGuest(turn, GT_CLEARED, 0);
   noteRound(round, RL_GUEST, turn);
   addOutside();
   bytesBefore = counted(0, C_RECORD_BYTES_B);
 }
 
-/** So many marks of the guest have been taken. */
-export function guestCleared(n: u32): void {
-  setOfGuest(turn, GT_CLEARED, ofGuest(turn, GT_CLEARED) + n);
-}
-
-/** Its round has been placed: marks set meanwhile are those that stand, more than before, and those taken. */
-export function guestPlaced(round: u32): void {
-  const set = dirtyOf(turn) + ofGuest(turn, GT_CLEARED) - ofGuest(turn, GT_DIRTY);
-  noteRound(round, RL_NEW_DIRTY, set);
+/** Its round has been placed. */
+export function guestPlaced(): void {
   addBytes();
 }
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where rounds begin, and whose is next where a server has several guests (kernel/evacuation).
-import { C_NET_WIRE_BYTES, L_ROUNDS, RL_START } from "../abi";
+import { C_NET_WIRE_BYTES, GT_TRACKED, L_ROUNDS, RL_START } from "../abi";
 import { COLLECT, COLLECTING, CHOOSE, ENDED, Frontend, RESUME, UNANSWERED } from "./driver";
 import { endsAt } from "./ending";
 import { chooseGuest, guestMoved, guestRound, guestsOpen } from "./evacuation";
-import { arrives, firstBatch, several, turn } from "./guests";
+import { arrives, firstBatch, ofGuest, several, turn } from "./guests";
 import { note, noteRound } from "./log";
 import { Message } from "./message";
 import { progress } from "./progress";
 import { storing } from "./record-store";
 import { counted } from "./stats";
-import { marksSet } from "./tracker";
+import { beginFresh } from "./tracker";
 
 /** Wire bytes that the source had sent when the last round began. */
 export let wireFrom: u64 = 0;
@@ -21,8 +21,9 @@ export function buildRounds(): void {
 
 /** The front-end begins a round: of all of memory, or of the guest whose turn it is. */
 export function beginRound(f: Frontend, t: u64): void {
-  // marks set while the tracker started are the first round's
-  f.marks = f.round == 0 && !storing ? 0 : marksSet();
+  // what became dirty while the tracker started is the first round's
+  const first = several ? ofGuest(turn, GT_TRACKED) == 0 : f.round == 0 && !storing;
+  if (!first) beginFresh();
   f.round++;
   f.flags |= COLLECTING;
   f.batch = several ? firstBatch(turn) : 0;

@@ -14,7 +14,6 @@ import {
 } from "../abi";
 import {
   buildDeviceRing,
-  deviceMarks,
   deviceMarksOf,
   isDeviceDirty,
   learnOfDevices,
@@ -34,7 +33,7 @@ import {
   logging,
 } from "./dirty-log";
 import { buildGroups, collectGroups, grouped, restoreGroups, writtenInGroup } from "./group";
-import { dirtyOf, holdUpTurn, markGuests, several, turn } from "./guests";
+import { dirtyOf, endBatch, firstBatch, holdUpTurn, markGuests, several, turn } from "./guests";
 import { g32, p } from "./params";
 import { count } from "./stats";
 
@@ -86,9 +85,23 @@ export function dirtyCount(): u32 {
   return n;
 }
 
-/** Marks set since tracking began. */
-export function marksSet(): u64 {
-  return seesDevices ? dirty.marksSet() + deviceMarks() : dirty.marksSet();
+/** The batch behind the last of memory. */
+function lastBatch(): u32 {
+  return (g32(G_PAGES) + BATCH_PAGES - 1) / BATCH_PAGES;
+}
+
+/** A round begins, of several guests that of the one in turn: from now on pages become dirty in it. */
+export function beginFresh(): void {
+  if (several) dirty.forgetFound(firstBatch(turn), endBatch(turn));
+  else dirty.forgetFound(0, lastBatch());
+}
+
+/**
+ * Pages that have become dirty since then: each once, however often it was cleaned and written again. What
+ * logs hold counts; writes of devices do when they have been learnt of.
+ */
+export function freshPages(): u32 {
+  return several ? dirty.foundIn(firstBatch(turn), endBatch(turn)) : dirty.foundIn(0, lastBatch());
 }
 
 /** Takes the marks of a batch, to `to`, to send its pages, `again` or not; how many the CPU's were. */

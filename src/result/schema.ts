@@ -44,7 +44,7 @@ const round = z.strictObject({
   bytesOnWire: bytes.describe(
     "source to destination, both data links, with all framing, of frames that began while it lasted",
   ),
-  newDirtyPages: count.describe("pages marked dirty during the round"),
+  newDirtyPages: count.describe("pages that became dirty during the round, each once"),
 });
 
 const attempt = z.strictObject({
@@ -129,7 +129,7 @@ const migration = z.strictObject({
       normal: count.describe("pages with contents"),
       "normal-bytes": bytes,
       "dirty-sync-count": count.describe("rounds begun"),
-      "dirty-pages-rate": count.describe("pages marked a second in the last round before the stop"),
+      "dirty-pages-rate": count.describe("newDirtyPages a second of the last round before the stop"),
       mbps: z.number().min(0).describe("transferred x 8 / total time, 10^6 bit/s"),
       "page-size": z.literal(4096),
       "precopy-bytes": bytes.nullable(),

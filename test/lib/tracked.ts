@@ -77,6 +77,20 @@ function broughtIn(run: Run): BringIn[] {
   return suspended === 0 ? all : [...all, { at: suspended, running: false }];
 }
 
+/** Pages that became dirty in each round that has ended, as the slow tracker says, each once. */
+function freshOf(run: Run, started: number, dirtied: Predicted["dirtied"]): [number, number][] {
+  const of = (round: number, which: number): number =>
+    Number(run.core.u64(run.core.address("roundsAt") + (round * abi.RL_COUNT + which) * 8));
+  const rounds = Array.from({ length: Number(run.core.logged(abi.L_ROUNDS)) }, (_, round) => round);
+  return rounds
+    .filter((round) => of(round, abi.RL_END) > 0)
+    .map((round) => {
+      const from = round === 0 ? started : of(round, abi.RL_START);
+      const in_ = dirtied.filter(({ at }) => at >= from && at < of(round, abi.RL_END));
+      return [of(round, abi.RL_NEW_DIRTY), new Set(in_.map(({ pfn }) => pfn)).size];
+    });
+}
+
 /** When dirty-limit begins, by what every round said, and the ends of its periods until `until`. */
 function limitsOf(run: Run, ends: readonly BringIn[], until: number): BringIn[] {
   const period = Number(run.params.global[abi.G_LIMIT_PERIOD]);
@@ -150,6 +164,12 @@ export function checkTracker(run: Run, beside: readonly (readonly number[])[] = 
   const both = expected.taken.map((pages, i) => [...new Set([...pages, ...(beside[i] ?? [])])]);
   for (const pages of both) pages.sort((a, b) => a - b);
   sameLists("marks of a batch", taken, both);
+  const fresh = beside.length === 0 ? freshOf(run, started, expected.dirtied) : [];
+  sameLists(
+    "pages that became dirty in a round",
+    fresh.map(([is]) => is),
+    fresh.map(([, must]) => must),
+  );
   const counters: [number, number][] = [
     [abi.C_FAULTS, expected.faults],
     [abi.C_STALL_TICKS, expected.stall],

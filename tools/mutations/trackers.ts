@@ -4,6 +4,22 @@ import type { Row } from "./row.ts";
 
 export const trackers: readonly Row[] = [
   [
+    "limits",
+    "kernel/round",
+    "pages that became dirty in the round before count again",
+    "  if (!first) beginFresh();\n",
+    "",
+    "pages that became dirty in a round",
+  ],
+  [
+    "limits",
+    "kernel/dirty",
+    "pages that are logged do not become dirty",
+    "  dirtyPages++;\n  becomesDirty(pfn);\n}",
+    "  dirtyPages++;\n}",
+    "pages that became dirty in a round",
+  ],
+  [
     "trackers",
     "kernel/group",
     "a group begins with the page that faults",
