@@ -115,6 +115,7 @@ import { buildResidual, firstOlder, firstUnknown, residual } from "./kernel/resi
 import { buildNumbers, buildRecords } from "./kernel/record";
 import { buildStore } from "./kernel/record-store";
 import { buildRing, hostStages } from "./kernel/ring";
+import { leaveRound } from "./kernel/round";
 import {
   clockOf,
   earliest,
@@ -513,6 +514,7 @@ function finish(): void {
   settleServers(endAt);
   endStalls(endAt);
   cutStalls(endAt);
+  leaveRound();
   closeBooks(endAt);
   setGuestRuns(false);
   guestLeaves();

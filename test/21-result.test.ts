@@ -258,7 +258,7 @@ endings("a guest that writes faster than the link carries does not converge; its
   assert.is(result.migration.downtimeNs, null);
   assert.is(result.migration.rounds.length, 4);
   for (const { newDirtyPages } of result.migration.rounds)
-    assert.ok(newDirtyPages >= 253 && newDirtyPages <= 256);
+    assert.ok(newDirtyPages! >= 253 && newDirtyPages! <= 256);
   assert.ok(result.migration.ram.remaining > 253 * 4096);
   assert.equal(invariantOf(result, "source-intact"), { name: "source-intact", held: true });
   assert.is(invariantOf(result, "destination-equals-source"), undefined);
@@ -285,7 +285,7 @@ endings("5 million random pages a second are more than 100 Gbit/s carry", () => 
   );
   assert.is(result.migration.status, "not-converged");
   for (const { newDirtyPages } of result.migration.rounds)
-    assert.ok(newDirtyPages > 3030 && newDirtyPages <= 16_384);
+    assert.ok(newDirtyPages! > 3030 && newDirtyPages! <= 16_384);
   // 5 writes a us, within 3 deviations
   const writes = 0.005 * Number(BigInt(result.elapsedTicks) / TICKS_PER_NS);
   assert.ok(Math.abs(stat(result, "source.guest.writes") - writes) < 3 * Math.sqrt(writes));

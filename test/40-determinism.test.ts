@@ -107,7 +107,7 @@ for (const [name, scenario] of Object.entries(modes)) {
   naive(`every edge of every clock gives the same: ${name}`, () => {
     const lean = migrate(scenario);
     assert.ok(isGood(lean), JSON.stringify(lean.check));
-    const dirtied = lean.migration.rounds.reduce((sum, round) => sum + round.newDirtyPages, 0);
+    const dirtied = lean.migration.rounds.reduce((sum, round) => sum + round.newDirtyPages!, 0);
     assert.is(dirtied > 0, name !== "tiny", "the guest writes meanwhile");
     const stepped = steppedEverywhere(scenario);
     same(lean, stepped, name);

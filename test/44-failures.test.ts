@@ -62,6 +62,25 @@ test("cancelled in the setup and in a round: at that instant, the guest never st
   }
 });
 
+test("a round that is broken off is left with the pages that became dirty in it so far", () => {
+  for (const name of ["cancel", "corrupt", "card-reset", "link-lost"]) {
+    const result = runShipped(name);
+    const { rounds } = result.migration;
+    assert.is(rounds.length, 1);
+    // write protection: a page faults once while it is not collected, and all did after the tracker's start
+    const { newDirtyPages } = rounds[0]!;
+    const { writeFaults } = result.guest;
+    assert.ok(
+      newDirtyPages! > 0 && newDirtyPages! <= writeFaults,
+      `${name}: ${newDirtyPages}, ${writeFaults}`,
+    );
+  }
+  // QEMU's thread counts at the end of a round
+  const software = runShipped("qemu-multifd", ["migration.timeout=1 ms"]);
+  assert.is(software.migration.status, "not-converged");
+  assert.is(software.migration.rounds.at(-1)!.newDirtyPages, null);
+});
+
 test("cancelled before the start: nothing is sent", () => {
   const { result } = run({ guest: HOT, migration: { startAt: "1 ms" }, ...cancelAt(10) });
   brokenOff(result, "cancelled", /in the setup$/);

@@ -57,7 +57,7 @@ test("dirty-limit: a guest that writes too fast comes to an end, and does not wi
 
 test("dirty-limit: what is left of a rate is a ring over the time to fill it and to sleep", () => {
   const on = fast(LIMITED);
-  const rates = on.migration.rounds.map((r) => (r.newDirtyPages * 1e9) / r.durationNs);
+  const rates = on.migration.rounds.map((r) => (r.newDirtyPages! * 1e9) / r.durationNs);
   const sleep = on.migration["dirty-limit-throttle-time-per-round"]! / 1e6;
   // four vCPUs, rings of 1024 pages; rounds of 300 ms and more are long enough to count in
   const long = rates.filter((_, i) => on.migration.rounds[i]!.durationNs > 3e8);

@@ -95,7 +95,7 @@ test("formula: the first sleep is of the first rate, and a vCPU that sleeps logs
   // either vCPU sleeps once, longer than the rest takes: until then it has a ring, and what it had before
   const slept = stat(on, "source.guest.limitNs") / 1000;
   assert.ok(slept > sleep && slept <= 2 * sleep, `${slept} of ${sleep} us`);
-  const entries = on.migration.rounds.slice(4).reduce((sum, { newDirtyPages }) => sum + newDirtyPages, 0);
+  const entries = on.migration.rounds.slice(4).reduce((sum, { newDirtyPages }) => sum + newDirtyPages!, 0);
   assert.ok(entries <= 2 * 2 * 256, `${entries} pages`);
 });
 
@@ -111,8 +111,8 @@ test("sleeps end with the suspension: vCPUs stand for no longer than they would 
 test("a round finds no page dirty twice", () => {
   const { migration } = shipped([]);
   // the guest writes 48 MiB of its 64
-  for (const { newDirtyPages } of migration.rounds) assert.ok(newDirtyPages <= 12_288, `${newDirtyPages}`);
-  assert.ok(migration.rounds[0]!.newDirtyPages > 9000);
+  for (const { newDirtyPages } of migration.rounds) assert.ok(newDirtyPages! <= 12_288, `${newDirtyPages}`);
+  assert.ok(migration.rounds[0]!.newDirtyPages! > 9000);
 });
 
 test("a migration that is cancelled measures no more: lean equals naive", () => {

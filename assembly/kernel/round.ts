@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where rounds begin, and whose is next where a server has several guests (kernel/evacuation).
-import { C_NET_WIRE_BYTES, GT_TRACKED, L_ROUNDS, RL_START } from "../abi";
-import { COLLECT, COLLECTING, CHOOSE, ENDED, Frontend, RESUME, UNANSWERED } from "./driver";
+import { C_NET_WIRE_BYTES, GT_TRACKED, L_ROUNDS, RL_END, RL_NEW_DIRTY, RL_START } from "../abi";
+import { COLLECT, COLLECTING, CHOOSE, ENDED, Frontend, RESUME, UNANSWERED, frontend } from "./driver";
 import { endsAt } from "./ending";
 import { chooseGuest, guestMoved, guestRound, guestsOpen } from "./evacuation";
 import { arrives, firstBatch, ofGuest, several, turn } from "./guests";
-import { note, noteRound } from "./log";
+import { note, noteRound, roundNote } from "./log";
 import { Message } from "./message";
 import { progress } from "./progress";
 import { storing } from "./record-store";
 import { counted } from "./stats";
-import { beginFresh } from "./tracker";
+import { beginFresh, freshPages } from "./tracker";
 
 /** Wire bytes that the source had sent when the last round began. */
 export let wireFrom: u64 = 0;
@@ -35,6 +35,13 @@ export function beginRound(f: Frontend, t: u64): void {
   wireFrom = counted(0, C_NET_WIRE_BYTES);
   progress(0).roundWire = wireFrom;
   note(L_ROUNDS, f.round);
+}
+
+/** The books close: a round whose placement is not known is left with what has become dirty in it so far. */
+export function leaveRound(): void {
+  const round = frontend(0).round;
+  if (round == 0 || roundNote(round - 1, RL_END) != 0) return;
+  noteRound(round - 1, RL_NEW_DIRTY, freshPages());
 }
 
 /** The next guest's turn; when none is left and the last did not move, that is the end. */

@@ -92,13 +92,13 @@ function rounds({ migration }: Result, colors: Colors): string {
       grouped(round.normalPages),
       grouped(round.zeroPages),
       mebibytes(round.bytesOnWire),
-      last ? "" : grouped(round.newDirtyPages),
+      last || round.newDirtyPages === null ? "" : grouped(round.newDirtyPages),
     ];
   });
   const shown =
     rows.length <= 16 ? rows : [...rows.slice(0, 8), ["…", "", "", "", "", "", ""], ...rows.slice(-7)];
   const sum = (key: "normalPages" | "zeroPages" | "bytesOnWire" | "newDirtyPages"): number =>
-    migration.rounds.reduce((total, round) => total + round[key], 0);
+    migration.rounds.reduce((total, round) => total + (round[key] ?? 0), 0);
   const bytes = mebibytes(sum("bytesOnWire"));
   const dirtied = grouped(sum("newDirtyPages"));
   const all = ["all", "", "", grouped(sum("normalPages")), grouped(sum("zeroPages")), bytes, dirtied];

@@ -81,7 +81,7 @@ export function span(reading: Reading): { start: bigint; end: bigint } {
  * Rounds of the log; what the source had not been told of the last one at the end follows from the totals: its
  * bytes are all that went out since it began.
  */
-function roundsOf(reading: Reading): Migration["rounds"] {
+function roundsOf(reading: Reading, s: ResolvedScenario, outcome: Outcome): Migration["rounds"] {
   const { log, rounds } = reading;
   const { end } = span(reading);
   let normal = 0n;
@@ -103,6 +103,8 @@ function roundsOf(reading: Reading): Migration["rounds"] {
     wire += mine.wire;
     const placed = log[abi.L_RAM_DONE] === 0n ? end : log[abi.L_RAM_DONE]!;
     const until = told ? row[abi.RL_END]! : placed;
+    // QEMU's thread counts pages when it synchronises its bitmap; the front-end counts all along
+    const counted = told || s.software === undefined || outcome.status === "completed";
     // the first round is noted when the tracker starts; that belongs to the setup
     const setup = i === 0 ? log[abi.L_SETUP_DONE]! : 0n;
     const start = row[abi.RL_START]! > setup ? row[abi.RL_START]! : setup;
@@ -113,7 +115,7 @@ function roundsOf(reading: Reading): Migration["rounds"] {
       normalPages: Math.max(0, Number(mine.normal)),
       zeroPages: Math.max(0, Number(mine.zero)),
       bytesOnWire: Math.max(0, Number(mine.wire)),
-      newDirtyPages: Number(row[abi.RL_NEW_DIRTY]),
+      newDirtyPages: counted ? Number(row[abi.RL_NEW_DIRTY]) : null,
     };
   });
 }
@@ -189,7 +191,7 @@ export function migrationOf(
   const suspended = at(abi.L_SUSPENDED);
   const setupTimeNs = from(abi.L_SETUP_DONE, start);
   const downtimeNs = from(abi.L_RESUMED, suspended);
-  const rounds = roundsOf(reading);
+  const rounds = roundsOf(reading, s, outcome);
   const since = s.migration.residual === "before-resume" ? suspended : at(abi.L_RESUMED);
   const residual = from(abi.L_RAM_DONE, since);
   return {

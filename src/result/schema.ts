@@ -44,7 +44,12 @@ const round = z.strictObject({
   bytesOnWire: bytes.describe(
     "source to destination, both data links, with all framing, of frames that began while it lasted",
   ),
-  newDirtyPages: count.describe("pages that became dirty during the round, each once"),
+  newDirtyPages: count
+    .nullable()
+    .describe(
+      "pages that became dirty during the round, each once, as its end found them, or the end of a round that " +
+        "was broken off; null where QEMU's thread broke it off, which counts at the end alone",
+    ),
 });
 
 const attempt = z.strictObject({
