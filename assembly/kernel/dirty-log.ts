@@ -10,8 +10,8 @@
 //   `protectPage`, and `tlbFlush` stops all vCPUs. When all logs are brought in each vCPU that runs stops for
 //   `logExit`, with PML + n `logEntry`, and the front-end waits: pml for the longest of them; dirty-ring for
 //   `logExit`, then the sum of n (`logEntry` + `protectPage`), and `tlbFlush` if there was an entry.
-//   What a vCPU stands for begins when it has stood for all before, and is counted up to the suspension, or the
-//   end, alone: S = sum of min(end, suspended) - min(begin, suspended). A guest on the wall's clock is never
+//   What a vCPU stands for begins when it has stood for all before, and is counted up to the suspension, or
+//   the end, alone: S = sum of min(end, suspended) - min(begin, suspended). A guest on the wall's clock is never
 //   late: there all of it is counted.
 // Limits: W pages of a vCPU written between two times that logs are brought in cost ceil(W / entries) - 1
 //   full logs. A log that never fills costs no more than its entries.
@@ -20,7 +20,7 @@
 //
 //   log of a vCPU, 32 bytes: | held back u64, ticks | entries u32 | - | entries that were ever in it u64 |
 //   sleep u64, ticks, each time it is full (kernel/dirty-limit) |, and its entries, u32 each
-//   stall of a vCPU, 32 bytes: | until when it stands u64 | end of its last sleep u64 | ticks of that u64 | - |
+//   stall of a vCPU, 32 bytes: | stands until u64 | end of its last sleep u64 | ticks of that u64 | - |
 import {
   BATCH_PAGES,
   C_LIMIT_TICKS,
@@ -159,7 +159,7 @@ function sleep(v: u32, ticks: u64, t: u64): void {
   count(0, C_LIMIT_TICKS, ticks);
 }
 
-/** The vCPUs are suspended at t, or the books close: of what they stand and sleep for the rest is not counted. */
+/** The vCPUs are suspended at t, or the books close: the rest of what they stand for is not counted. */
 export function cutStalls(t: u64): void {
   if (!logging || g32(G_CLOCK_WALL) != 0) return;
   for (let v: u32 = 0; v < vcpus; v++) {

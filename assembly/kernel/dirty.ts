@@ -164,8 +164,8 @@ export function dirtyCount(): u32 {
 }
 
 /**
- * Marks pages of a batch again whose marks were taken and that nobody was told of. They have not become dirty:
- * the guest did not write them.
+ * Marks pages of a batch again whose marks were taken and that nobody was told of. They have not become
+ * dirty: the guest did not write them.
  */
 export function restoreBatch(batch: u32, from: usize): void {
   const at = bits + <usize>batch * (BATCH_PAGES / 8);

@@ -44,7 +44,7 @@ export function limitFrom(t: u64): void {
   buildThrottle(thousandths(t), 0);
 }
 
-/** A round has been placed, whose marks are in: so many pages of it, and so many pages became dirty meanwhile. */
+/** A round has been placed, whose marks are in: so many pages of it, and so many became dirty meanwhile. */
 export function limitRound(pages: u64, fresh: u64, t: u64): void {
   placed += pages;
   if (!isTooFast(thousandths(t), placed * PAGE_BYTES, fresh) || periodEnds != NEVER) return;

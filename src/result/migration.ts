@@ -78,8 +78,8 @@ export function span(reading: Reading): { start: bigint; end: bigint } {
 }
 
 /**
- * Rounds of the log; what the source had not been told of the last one at the end follows from the totals: its
- * bytes are all that went out since it began.
+ * Rounds of the log; what the source had not been told of the last one at the end follows from the totals:
+ * its bytes are all that went out since it began.
  */
 function roundsOf(reading: Reading, s: ResolvedScenario, outcome: Outcome): Migration["rounds"] {
   const { log, rounds } = reading;

@@ -47,8 +47,8 @@ const round = z.strictObject({
   newDirtyPages: count
     .nullable()
     .describe(
-      "pages that became dirty during the round, each once, as its end found them, or the end of a round that " +
-        "was broken off; null where QEMU's thread broke it off, which counts at the end alone",
+      "pages that became dirty during the round, each once, as its end found them, or the end of one " +
+        "that was broken off; null where QEMU's thread broke it off, which counts at the end alone",
     ),
 });
 
@@ -100,8 +100,8 @@ const migration = z.strictObject({
   bytesOutsideRounds: bytes
     .nullable()
     .describe(
-      "on the wire before the first round, between rounds and after the last: handshake, device state, what " +
-        "comes after the resume; of one of several guests from its first turn on, until the next guest's; " +
+      "on the wire before the first round, between rounds and after the last: handshake, device state, " +
+        "what comes after the resume; of one of several guests from its first turn on, until the next guest's; " +
         "null with placement qemu",
     ),
   phases: z.strictObject({

@@ -164,6 +164,7 @@ export function checkTracker(run: Run, beside: readonly (readonly number[])[] = 
   const both = expected.taken.map((pages, i) => [...new Set([...pages, ...(beside[i] ?? [])])]);
   for (const pages of both) pages.sort((a, b) => a - b);
   sameLists("marks of a batch", taken, both);
+  sameLists("longest sleep", [log(abi.L_LIMIT_SLEEP)], [log(abi.L_SUSPENDED) === 0 ? 0 : expected.sleepUs]);
   const fresh = beside.length === 0 ? freshOf(run, started, expected.dirtied) : [];
   sameLists(
     "pages that became dirty in a round",
