@@ -1149,6 +1149,17 @@ export const C_READS: u32 = 97; // first reads of pages that the guest has made
 export const C_READ_TOUCHES: u32 = 112; // of its accesses to a page that was not there, those that read
 export const QR_READ_REQUESTS: u32 = 29; // of the requests of QEMU's post-copy, those of reads
 
+// --- where the time of QEMU's thread goes (kernel/qemu-times), ticks but for the last two ---
+export const QT_BUSY: u32 = 0;
+export const QT_CAP: u32 = 1; // a window's bytes are spent
+export const QT_SOCKET: u32 = 2; // the socket takes no more; in post-copy also its destination
+export const QT_CHANNELS: u32 = 3; // no channel is idle, or all are to be
+export const QT_ACK: u32 = 4; // for the destination's word
+export const QT_NOTHING: u32 = 5; // before it begins, without a page to send, while device state is set
+export const QT_CARRIED: u32 = 6; // bytes that the connection has carried
+export const QT_WRITTEN: u32 = 7; // bytes written by the thread and its channels
+export const QT_COUNT: u32 = 8;
+
 // --- dirty-limit of the front-end (kernel/limit-driver) ---
 export const G_LIMIT_RATE: u32 = 91; // MiB/s a vCPU, 0 for none
 export const G_LIMIT_PERIOD: u32 = 92; // ticks, whole ms

@@ -166,7 +166,7 @@ function limitOf({ migration }: ResolvedScenario): { at: bigint; own: boolean } 
 }
 
 function progressOf(core: Core, m: SoftwareMigration, at: bigint): Progress {
-  const told = softwareResult(core, m, false);
+  const told = softwareResult(core, m, false, null);
   const placedPages = told.normalPages + told.zeroPages;
   const pending = Number(core.u64(core.address("qemuReading") + abi.QR_PENDING * 8));
   const atNs = Number(at) / abi.TICKS_PER_NS;
@@ -233,7 +233,7 @@ export function* softwareSimulation(
       "the run passed 2.5 h of simulated time; give a shorter timeout",
     );
   if (stop === abi.STOP_UNTIL) core.fn("cutStalls")(until);
-  const told = softwareResult(core, m, stop === abi.STOP_DONE);
+  const told = softwareResult(core, m, stop === abi.STOP_DONE, until);
   const gaveUp = told.givenUpTicks !== null;
   if (gaveUp) until = told.givenUpTicks!;
   const outcome = gaveUp ? givenUp(told.syncs) : outcomeOf(stop);

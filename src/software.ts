@@ -53,11 +53,28 @@ export interface SoftwareRound {
   readonly endTicks: bigint;
   readonly normalPages: number;
   readonly zeroPages: number;
+  /** That the connection carried. */
   readonly bytes: number;
   /** Pages newly found dirty at its end. */
   readonly newDirtyPages: number;
   /** Share of the time that vCPUs are to stand still from its end on. */
   readonly throttlePercent: number;
+}
+
+/** Where the thread's time went, in ticks, and bytes (kernel/qemu-times). */
+export interface ThreadTimes {
+  readonly busy: bigint;
+  /** Windows of max-bandwidth that were spent. */
+  readonly capped: bigint;
+  /** The socket, or channels, had no room. */
+  readonly socket: bigint;
+  readonly channels: bigint;
+  /** For the destination's word; and with nothing to do. */
+  readonly ack: bigint;
+  readonly nothing: bigint;
+  /** Bytes that the connection has carried, and that were written. */
+  readonly carriedBytes: number;
+  readonly writtenBytes: number;
 }
 
 /** What came of it. */
@@ -76,6 +93,8 @@ export interface SoftwareResult extends FeatureCounts {
   /** Of a core, for the thread. */
   readonly workedTicks: bigint;
   readonly rounds: readonly SoftwareRound[];
+  /** Null while it goes on. */
+  readonly times: ThreadTimes | null;
 }
 
 /** The guest: its vCPUs, whether stalls shift its writes, and how its dirty pages are found. */
@@ -170,10 +189,35 @@ function roundsOf(core: Core, syncs: number): SoftwareRound[] {
   });
 }
 
-/** What the thread has done so far. */
-export function softwareResult(core: Core, m: SoftwareMigration, complete: boolean): SoftwareResult {
+function timesOf(core: Core, until: bigint): ThreadTimes {
+  const at = Number(core.fn("qemuTimes")(until)) >>> 0;
+  const read = (index: number): bigint => core.u64(at + index * 8);
+  return {
+    busy: read(abi.QT_BUSY),
+    capped: read(abi.QT_CAP),
+    socket: read(abi.QT_SOCKET),
+    channels: read(abi.QT_CHANNELS),
+    ack: read(abi.QT_ACK),
+    nothing: read(abi.QT_NOTHING),
+    carriedBytes: Number(read(abi.QT_CARRIED)),
+    writtenBytes: Number(read(abi.QT_WRITTEN)),
+  };
+}
+
+/**
+ * What the thread has done so far.
+ * @param until time up to which it was simulated where that is all; null while it goes on
+ */
+export function softwareResult(
+  core: Core,
+  m: SoftwareMigration,
+  complete: boolean,
+  until: bigint | null,
+): SoftwareResult {
   const at = core.address("qemuReading");
   const read = (index: number): bigint => core.u64(at + index * 8);
+  const ended = read(abi.QR_ENDED) || read(abi.QR_GIVEN_UP);
+  const times = until === null ? null : timesOf(core, ended || until);
   const syncs = Number(read(abi.QR_SYNCS));
   const resumed = read(abi.QR_RESUMED);
   return {
@@ -190,6 +234,7 @@ export function softwareResult(core: Core, m: SoftwareMigration, complete: boole
     workedTicks: read(abi.QR_WORKED),
     ...featureCounts(read),
     rounds: roundsOf(core, syncs),
+    times,
   };
 }
 
@@ -278,7 +323,7 @@ export function migrateInSoftware(
   const feeder = startSoftware(core, stream, m, given, wordOf);
   const stop = advanceSoftware(core, feeder, m.startAtTicks + limitTicks);
   if (stop === abi.STOP_DONE || stop === abi.STOP_UNTIL)
-    return softwareResult(core, m, stop === abi.STOP_DONE);
+    return softwareResult(core, m, stop === abi.STOP_DONE, m.startAtTicks + limitTicks);
   const [number, left, right] = ["brokenInvariant", "brokenLeft", "brokenRight"].map((name) =>
     core.global(name),
   );

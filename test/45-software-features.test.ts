@@ -2,11 +2,9 @@
 // `software:` with `placement: qemu`: XBZRLE, multifd, post-copy, the limit of synchronisations. Each
 // mechanism moves what it is for, and does not when it is off; each key makes another run; what does not fit
 // is refused.
-import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { isGood, type Result, resultSchema } from "../src/index.ts";
-import { loadScenario } from "../src/scenario/resolve.ts";
 import { softwareOf } from "../src/software-run.ts";
 import { played } from "./lib/claims/qemu-xbzrle.ts";
 import { generated, inputOf, migrate, redis } from "./lib/migrate.ts";
@@ -134,7 +132,8 @@ test("post-copy: the guest stands still for its device state alone, and waits fo
   const { downtimeNs, ram } = on.migration;
   assert.ok(downtimeNs! < 0.1 * plain.migration.downtimeNs!, `${downtimeNs}`);
   assert.ok(ram["postcopy-requests"]! > 5 && ram["postcopy-bytes"]! > 0.1 * ram.transferred);
-  assert.is(ram.transferred, ram["precopy-bytes"]! + ram["downtime-bytes"]! + ram["postcopy-bytes"]!);
+  const parts = ram["precopy-bytes"]! + ram["downtime-bytes"]! + ram["postcopy-bytes"]!;
+  assert.is(ram.transferred, parts + 64 * 1024, "and device state");
   assert.ok(isGood(on));
   // a guest that writes faster than is sent does not end by itself
   const busy = { guest: { ...generated(8000, 400_000, MIX), vcpus: 2 }, link: { rate: "1 Gbit/s" } };
@@ -254,14 +253,6 @@ test("what QEMU refuses and what is not known is refused in a line each", () => 
   });
   assert.throws(() => migrate(large(2 ** 19)), /the guest and XBZRLE's cache do not fit in 4 GiB/);
   assert.throws(() => migrate(large(2 ** 20)), /the guest does not fit in 4 GiB/);
-});
-
-test("the shipped scenarios say what they are for", () => {
-  const shipped = (name: string) =>
-    loadScenario(fileURLToPath(new URL(`../sim/scenarios/${name}.yaml`, import.meta.url))).scenario.software!;
-  assert.is(shipped("qemu-xbzrle").features.xbzrle!.cachePages, 16_384);
-  assert.is(shipped("qemu-multifd").features.multifd!.channels, 4);
-  assert.is(shipped("qemu-postcopy").features.postcopy!.afterSyncs, 2);
 });
 
 test.run();

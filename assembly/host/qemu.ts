@@ -39,6 +39,7 @@ import {
   QP_DOWNTIME_MS,
   QP_LIMIT_PERIOD,
   QP_LIMIT_RATE,
+  QP_LINK_NUM,
   QP_POSTCOPY,
   QP_ROM_PAGES,
   QP_SETUP,
@@ -65,7 +66,15 @@ import {
   QR_THRESHOLD,
   QR_THROTTLE,
   QR_TRANSFERRED,
+  QR_WORKED,
   QR_ZERO,
+  QT_ACK,
+  QT_BUSY,
+  QT_CAP,
+  QT_CARRIED,
+  QT_CHANNELS,
+  QT_NOTHING,
+  QT_WRITTEN,
   RL_END,
   RL_NEW_DIRTY,
   RL_NORMAL,
@@ -103,6 +112,7 @@ import {
   channelsHold,
   drain,
   greet,
+  idleBehind,
   overChannels,
   settle,
   written,
@@ -124,6 +134,7 @@ import { buildSending, held, NONE, sendHeld, sendPage, skipped } from "../kernel
 import {
   buildStream,
   bytes,
+  carried,
   flush,
   flushBeside,
   left,
@@ -134,6 +145,7 @@ import {
   wireIsFree,
   work,
 } from "../kernel/qemu-stream";
+import { acts, buildTimes, passTo, setTime, takes, timesAt, waitsFor } from "../kernel/qemu-times";
 
 const MS: u64 = <u64>TICKS_PER_NS * 1000000;
 const WINDOW_MS: u64 = 100; // BUFFER_DELAY
@@ -159,6 +171,7 @@ const MOVED: u32 = 13;
 const PUSHING: u32 = 14;
 const PUSHED: u32 = 15;
 const SECTION: u32 = 16;
+const THERE: u32 = 17;
 
 let state: u32 = START;
 let dueAt: u64 = 0;
@@ -179,6 +192,7 @@ let roundBytes: u64 = 0;
 /** Lays the thread out; every page is dirty. False when memory does not hold it. */
 export function buildQemu(): bool {
   buildStream();
+  buildTimes();
   buildContent(xbzrleDecode);
   buildChannels();
   buildSending();
@@ -206,7 +220,11 @@ export function stepQemu(t: u64): void {
   if (moves) move(t);
   if (periodEnds <= t) measureRates(t);
   while (t >= dueAt && state != DONE) {
+    passTo(t);
+    const worked = read(QR_WORKED);
+    acts();
     dueAt = act(t);
+    takes(dueAt, read(QR_WORKED) - worked);
   }
   if (state != DONE) wake(0, U_FRONTEND, min(min(dueAt, periodEnds), moves ? nextMove() : NEVER));
 }
@@ -215,7 +233,9 @@ export function stepQemu(t: u64): void {
 function act(t: u64): u64 {
   if (overChannels()) {
     const at = channelsHold(t);
+    waitsFor(QT_CHANNELS);
     if (at > t) return at;
+    acts();
   }
   switch (state) {
     case START:
@@ -261,6 +281,8 @@ function act(t: u64): u64 {
     case PUSHED:
       closeRound(t);
       return end(t);
+    case DEVICE:
+      return setDevice(t);
     default:
       return end(t);
   }
@@ -315,6 +337,7 @@ function iterate(t: u64): u64 {
   }
   if (pending == 0 && waitsUntil(t) > t) {
     state = WINDOW;
+    waitsFor(maySwitch(t) ? QT_NOTHING : QT_ACK);
     return max(t, min(waitsUntil(t), (windowMs + WINDOW_MS) * MS));
   }
   if (wanted) return stopGuest(t, MOVING);
@@ -371,6 +394,7 @@ function limit(t: u64): u64 {
   }
   state = LOOP;
   if (!exceeded(t)) return t;
+  waitsFor(QT_CAP);
   return t + (windowMs + WINDOW_MS - nowMs) * MS + q(QP_WAKE);
 }
 
@@ -378,6 +402,7 @@ function stopGuest(t: u64, next: u32): u64 {
   tell(QR_SUSPENDED, t);
   tell(QR_PRECOPY, bytes);
   state = next;
+  waitsFor(QT_BUSY);
   return t + q(QP_STOP);
 }
 
@@ -397,15 +422,22 @@ function sendDevice(t: u64): u64 {
   tell(QR_DOWNTIME, bytes - read(QR_PRECOPY));
   tell(QR_REST_BYTES, rest);
   put(rest);
-  closeRound(t);
   flush(t);
   state = DEVICE;
-  // the last byte has to arrive
-  return work(max(wireIsFree(), t), q(QP_DEVICE) + loadTicks(rest));
+  return max(wireIsFree(), t);
+}
+
+/** The last byte has left; it has to arrive, and device state is set there. */
+function setDevice(t: u64): u64 {
+  closeRound(t);
+  state = THERE;
+  waitsFor(QT_NOTHING);
+  return work(t, q(QP_DEVICE) + loadTicks(rest));
 }
 
 /** The guest goes to the destination: what is still to come, and its device state. */
 function goOver(t: u64): u64 {
+  tell(QR_REST_BYTES, q(QP_DEVICE_BYTES));
   put(leave(stoppedAt) + q(QP_DEVICE_BYTES));
   const done = flush(t);
   goesOnAt(max(wireIsFree(), done) + q(QP_DEVICE));
@@ -420,6 +452,7 @@ function push(t: u64): u64 {
   put(ITERATION);
   tell(QR_POSTCOPY, bytes - read(QR_POSTCOPY));
   state = PUSHED;
+  waitsFor(QT_ACK);
   return pushLast(t);
 }
 
@@ -488,15 +521,30 @@ function markUnwritten(ticks: u64): u64 {
   return fresh;
 }
 
-/** Notes what the round under way has sent, up to t. */
+/** Bytes that the connection has carried by t, all that it was given where it takes any at once. */
+function carriedBy(t: u64): u64 {
+  if (overChannels()) settle(t);
+  return q(QP_LINK_NUM) == 0 ? left + written : carried(t, idleBehind(t));
+}
+
+/** Where the thread's time has gone up to t, and what it has written: address of QT_ numbers. */
+export function qemuTimes(t: u64): usize {
+  passTo(t);
+  setTime(QT_CARRIED, carriedBy(t));
+  setTime(QT_WRITTEN, bytes + written);
+  return timesAt();
+}
+
+/** Notes the pages that the round under way has sent, and what the connection has carried in it, up to t. */
 function closeRound(t: u64): void {
+  const carries = carriedBy(t);
   if (round > ROUNDS_MAX) return;
   noteRound(round - 1, RL_END, t);
   noteRound(round - 1, RL_NORMAL, read(QR_NORMAL) - roundNormal);
   noteRound(round - 1, RL_ZERO, read(QR_ZERO) - roundZero);
-  noteRound(round - 1, RL_WIRE, bytes + written - roundBytes);
+  noteRound(round - 1, RL_WIRE, carries - roundBytes);
   noteRound(round - 1, RL_THROTTLE, read(QR_THROTTLE));
   roundNormal = read(QR_NORMAL);
   roundZero = read(QR_ZERO);
-  roundBytes = bytes + written;
+  roundBytes = carries;
 }

@@ -27,16 +27,17 @@ import {
   WORD_SIZE_MASK,
 } from "../abi";
 import { isZero, place, sizeWord } from "./qemu-content";
-import { q, sendOut, tell, tellMore } from "./qemu-stream";
+import { q, sendOut, tell, tellMore, wireIsFree } from "./qemu-stream";
 
 const PACKET_PAGES: u32 = 128; // 512 KiB
 const PACKET_HEADER: u64 = 320 + 8 * 128;
 const HELLO: u64 = 64; // of a channel that begins
 
-//  channel, 16 bytes: | idle from u64 | bytes that count from then on u64 |
-const CHANNELS = memory.data(1024, 16);
+//  channel, 32 bytes: | idle from u64 | bytes that count from then on u64 |
+//    what it wrote last: | when the connection was free before it u64 | when it was written u64 |
+const CHANNELS = memory.data(2048, 16);
 const QUEUE = memory.data(512, 16);
-if (QP_CHANNELS_MAX * 16 != 1024 || PACKET_PAGES * 4 != 512) ERROR("channels");
+if (QP_CHANNELS_MAX * 32 != 2048 || PACKET_PAGES * 4 != 512) ERROR("channels");
 
 let channels: u32 = 0;
 let next: u32 = 0;
@@ -48,7 +49,7 @@ export let written: u64 = 0;
 
 export function buildChannels(): void {
   channels = <u32>q(QP_CHANNELS);
-  memory.fill(CHANNELS, 0, 1024);
+  memory.fill(CHANNELS, 0, 2048);
   next = queued = 0;
   drains = false;
   drained = 0;
@@ -65,13 +66,13 @@ export function overChannels(): bool {
 // @ts-ignore: decorator
 @inline
 function idleFrom(c: u32): u64 {
-  return load<u64>(CHANNELS + ((<usize>c) << 4));
+  return load<u64>(CHANNELS + ((<usize>c) << 5));
 }
 
 /** Counts what has been written by t. */
 export function settle(t: u64): void {
   for (let c: u32 = 0; c < channels; c++) {
-    const at = CHANNELS + ((<usize>c) << 4);
+    const at = CHANNELS + ((<usize>c) << 5);
     if (load<u64>(at) > t || load<u64>(at, 8) == 0) continue;
     written += load<u64>(at, 8);
     store<u64>(at, 0, 8);
@@ -147,7 +148,20 @@ function sizeOf(index: u32): u64 {
 }
 
 function begin(c: u32, t: u64, size: u64): void {
-  const at = CHANNELS + ((<usize>c) << 4);
+  const at = CHANNELS + ((<usize>c) << 5);
+  store<u64>(at, wireIsFree(), 16);
+  store<u64>(at, t, 24);
   store<u64>(at, sendOut(t, size));
   store<u64>(at, size, 8);
+}
+
+/** How long after t the connection is to wait for channels that are at work. */
+export function idleBehind(t: u64): u64 {
+  let idle: u64 = 0;
+  for (let c: u32 = 0; c < channels; c++) {
+    const at = CHANNELS + ((<usize>c) << 5);
+    const gap = max(t, load<u64>(at, 16));
+    if (load<u64>(at, 24) > gap) idle += load<u64>(at, 24) - gap;
+  }
+  return idle;
 }

@@ -23,6 +23,8 @@ export const HEADER: u32 = 8;
 export let bytes: u64 = 0;
 /** Of them given to the socket. */
 export let left: u64 = 0;
+/** Bytes given to the connection, by the thread and its channels. */
+export let given: u64 = 0;
 let bufferPages: u32 = 0;
 let bufferBytes: u32 = 0;
 let wireFree: u64 = 0;
@@ -71,7 +73,7 @@ export function work(t: u64, ticks: u64): u64 {
 
 export function buildStream(): void {
   memory.fill(READING, 0, 256);
-  bytes = left = 0;
+  bytes = left = given = 0;
   bufferPages = bufferBytes = 0;
   wireFree = 0;
 }
@@ -110,11 +112,11 @@ export function flush(t: u64): u64 {
 
 /** The same, but for `kept` bytes. */
 function give(t: u64, kept: u32): u64 {
-  const given = bytes - kept - left;
-  left += given;
+  const n = bytes - kept - left;
+  left += n;
   bufferPages = 0;
   bufferBytes = kept;
-  return sendOut(t, given);
+  return sendOut(t, n);
 }
 
 /** The same beside channels, which a connection carries as well: the thread is not held up. */
@@ -133,10 +135,21 @@ export function wireIsFree(): u64 {
 }
 
 /** Bytes go to the connection at t; returns when no more than its socket's buffer waits. */
-export function sendOut(t: u64, given: u64): u64 {
+export function sendOut(t: u64, n: u64): u64 {
+  given += n;
   const num = q(QP_LINK_NUM);
   if (num == 0) return t;
-  wireFree = (wireFree > t ? wireFree : t) + spanTicks(given, num, q(QP_LINK_DEN));
+  wireFree = (wireFree > t ? wireFree : t) + spanTicks(n, num, q(QP_LINK_DEN));
   const waiting = spanTicks(q(QP_SOCKET_BYTES), num, q(QP_LINK_DEN));
   return wireFree > t + waiting ? wireFree - waiting : t;
+}
+
+/**
+ * Bytes that a connection with a rate has carried by t, the one under way among them; of the time from then
+ * until it is free it stands idle for `idle`.
+ */
+export function carried(t: u64, idle: u64): u64 {
+  if (wireFree <= t + idle) return given;
+  const unsent = ((wireFree - t - idle) * q(QP_LINK_DEN)) / q(QP_LINK_NUM);
+  return given > unsent ? given - unsent : 0;
 }

@@ -64,6 +64,8 @@ function setting(result: Result): string {
     software === undefined ? ` + ${sides[of].card.preset}` : "";
   const side = (of: "source" | "destination"): string => `${sides[of].host.preset}${card(of)}`;
   const rate = bitRate((8 * 1024e12 * link.ticksPerByte[1]) / link.ticksPerByte[0]);
+  const cap = link.rateCapTicksPerByte;
+  const capped = cap === null ? "" : `, capped at ${bitRate((8 * 1024e12 * cap[1]) / cap[0])}`;
   const rtt = time(link.rttTicks / abi.TICKS_PER_NS);
   const window = software === undefined ? `, window ${mebibytes(link.windowBytes)} MiB` : "";
   const path =
@@ -74,19 +76,25 @@ function setting(result: Result): string {
   const lines = [
     ["guest", `${memory}, ${amount(guest.vcpus, "vCPU")}, ${from}`],
     ["from", `${side("source")} to ${side("destination")}`],
-    ["link", `${rate}, ${rtt} there and back, MTU ${link.mtuBytes}${window}`],
+    ["link", `${rate}${capped}, ${rtt} there and back, MTU ${link.mtuBytes}${window}`],
     ["path", `${tracker.kind}, ${path}`],
   ];
   return lines.map(([key, text]) => `  ${key!.padEnd(6)} ${text}`).join("\n");
 }
 
-function rounds({ migration }: Result, colors: Colors): string {
+/** Whether pages move after the resume. */
+function movesLate({ migration, software }: Result["scenario"]): boolean {
+  return migration.residual !== "before-resume" || (software?.features.postcopy ?? null) !== null;
+}
+
+function rounds({ migration, scenario }: Result, colors: Colors): string {
+  const stopped = movesLate(scenario) ? "from the stop" : "stopped";
   const head = ["ROUND", "start ms", "time ms", "pages", "zero pages", "MiB on wire", "dirtied meanwhile"];
   const rows: Row[] = migration.rounds.map((round, i) => {
     const alone = round.guest === undefined;
     const last = alone && i === migration.rounds.length - 1 && migration.downtimeNs !== null;
     return [
-      last ? `${round.index} (stopped)` : `${round.index}${round.guest ? ` of ${round.guest}` : ""}`,
+      last ? `${round.index} (${stopped})` : `${round.index}${round.guest ? ` of ${round.guest}` : ""}`,
       milliseconds(round.startNs),
       milliseconds(round.durationNs),
       grouped(round.normalPages),
@@ -140,7 +148,7 @@ function phases(result: Result, colors: Colors): string {
   const slowed = guest.slowdown === null ? "" : `${causes} slowed the guest by ${percent(guest.slowdown)}`;
   const stalls = slowed === "" ? "" : `${grouped(guest.writeFaults)} ${slowed}`;
   const device = deviceStateNs === null ? "" : `device state there after ${time(deviceStateNs)}`;
-  const late = scenario.migration.residual !== "before-resume";
+  const late = movesLate(scenario);
   const { ahead, decryption } = migration;
   const pages = residualNs === null || late ? "" : `last page placed after ${time(residualNs)}`;
   const rows = [
@@ -205,6 +213,7 @@ function limits({ bottleneck, bounds, link, migration }: Result, colors: Colors)
     ["compress", bounds.compressNs],
     ["encrypt", bounds.encryptNs],
     ["thread", bounds.threadNs ?? null],
+    ["channels", bounds.channelsNs ?? null],
   ] as const;
   const of = (ns: number): string => percent(ns / Math.max(1e-9, migration.totalTimeNs));
   const texts = parts.flatMap(([name, ns]) => (ns === null ? [] : [`${name} ${time(ns)} (${of(ns)})`]));
@@ -278,7 +287,7 @@ export function resultTable(result: Result, name: string, color = picocolors.isC
     rounds(result, colors),
     ...guestsTable(result, colors),
     phases(result, colors),
-    ...(result.scenario.software === undefined ? [units(result, colors)] : []),
+    units(result, colors),
     limits(result, colors),
     checks(result, colors),
   ];

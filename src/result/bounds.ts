@@ -23,6 +23,8 @@ export interface Bounds {
   readonly encrypt: number | null;
   /** Of a migration in software: its thread. */
   readonly thread: number | null;
+  /** And its channels, there with multifd. */
+  readonly channels?: number;
   /** What a migration that knew the future would send (src/clairvoyant); null unless a run completed. */
   readonly clairvoyant: Clairvoyance | null;
 }

@@ -60,6 +60,8 @@ export interface Ingredients {
   readonly findings: Findings;
   /** Of a migration in software, which has its own. */
   readonly bounds?: Bounds;
+  /** Units beside those with accounts, likewise. */
+  readonly more?: readonly Unit[];
 }
 
 function unitTimes({ ticks }: Unit): Result["units"][string] {
@@ -227,20 +229,30 @@ function boundsSection(bounds: Bounds): Result["bounds"] {
     compressNs: orNull(bounds.compress),
     encryptNs: orNull(bounds.encrypt),
     ...(bounds.thread === null ? {} : { threadNs: ns(bounds.thread) }),
+    ...(bounds.channels === undefined ? {} : { channelsNs: ns(bounds.channels) }),
     clairvoyantNs: orNull(bounds.clairvoyant?.ticks ?? null),
     clairvoyantBytes: bounds.clairvoyant?.bytes ?? null,
   };
 }
 
+/** What a unit that had nothing to do before did from `start` on. */
+function begunAt(start: bigint): (unit: Unit) => Unit {
+  return (unit) => ({
+    ...unit,
+    ticks: unit.ticks.map((ticks, state) => (state === abi.STARVED ? ticks - start : ticks)),
+  });
+}
+
 /** Makes a result. Nothing in it depends on the machine, the wall clock or a path. */
 export function makeResult(input: Ingredients): Result {
   const { scenario, origin, pages, reading, outcome } = input;
-  const list = unitsOf(reading.accounts);
+  const more = input.more ?? [];
+  const list = [...unitsOf(reading.accounts), ...more];
   const units = Object.fromEntries(list.map((unit) => [unit.name, unitTimes(unit)]));
   const { start, end } = span(reading);
   const completed = outcome.status === "completed";
   const bounds = input.bounds ?? boundsOf(reading, scenario, completed, input.findings.clairvoyant);
-  const since = unitsSince(reading.accounts, reading.before.accounts);
+  const since = [...unitsSince(reading.accounts, reading.before.accounts), ...more.map(begunAt(start))];
   const { limit, shares } = bottleneckOf(since, reading.elapsedTicks - start);
   const seconds = (side: number): number => {
     const ticks = reading.counters[side]![abi.C_HOST_TICKS]! + hostStageTicks(reading, scenario, side);

@@ -169,7 +169,7 @@ const migration = z.strictObject({
       stopBytes: bytes.describe("of device state, with the guest stopped"),
     })
     .optional()
-    .describe("there with software.devicePrecopy"),
+    .describe("there with placement qemu; bytes of the stream that none of ram's fields has"),
   attempts: z
     .array(attempt)
     .nullable()
@@ -234,6 +234,7 @@ const bounds = z.strictObject({
   compressNs: ns.nullable(),
   encryptNs: ns.nullable(),
   threadNs: ns.optional().describe("of QEMU's thread; there with placement qemu alone"),
+  channelsNs: ns.optional().describe("of its channels; there with software.multifd alone"),
   clairvoyantNs: ns.nullable().describe("what clairvoyantBytes take on the link at least"),
   clairvoyantBytes: bytes
     .nullable()

@@ -13,11 +13,11 @@ import { frameBytes, segmentBytes } from "../params.ts";
 import type { ResolvedScenario } from "../scenario/types.ts";
 import type { ResolvedSoftware } from "../scenario/types-software.ts";
 import type { SoftwareMigration, SoftwareResult } from "../software.ts";
-import type { Bounds } from "./bounds.ts";
 import { type Findings, makeResult, type Origin } from "./make.ts";
 import type { Outcome } from "./migration.ts";
 import { nsOf, type Reading, readCore } from "./reading.ts";
 import type { Result } from "./schema.ts";
+import { roundsFit, softwareBounds, softwareUnits } from "./software-limits.ts";
 
 /** All that it is made from. */
 export interface SoftwareRun {
@@ -77,10 +77,14 @@ function logOf(run: SoftwareRun, before: readonly bigint[]): bigint[] {
   return log;
 }
 
-/** Bytes written by the thread so far; the total is told at the end alone. */
-function streamBytes({ told }: SoftwareRun): number {
-  const rounds = told.rounds.reduce((sum, { bytes }) => sum + bytes, 0);
-  return told.complete ? told.transferredBytes : rounds;
+/** Wire bytes of the rounds: a frame that two of them share is of the one that began it. */
+function roundWire({ scenario, told }: SoftwareRun): number[] {
+  let carried = 0;
+  return told.rounds.map(({ bytes }) => {
+    const before = wireBytes(scenario.link, carried);
+    carried += bytes;
+    return wireBytes(scenario.link, carried) - before;
+  });
 }
 
 function readingOf(run: SoftwareRun): Reading {
@@ -88,52 +92,26 @@ function readingOf(run: SoftwareRun): Reading {
   const ended = core.u64(core.address("qemuReading") + abi.QR_ENDED * 8);
   const reading = readCore(core, ended === 0n ? run.until : ended);
   const [source, destination] = reading.counters.map((all) => [...all]) as [bigint[], bigint[]];
-  const bytes = streamBytes(run);
+  const { carriedBytes, writtenBytes } = told.times!;
   const [here, there] = hostTicks(run);
   source[abi.C_READ_PAGES] = BigInt(told.normalPages + told.zeroPages);
   source[abi.C_ZERO_PAGES] = BigInt(told.zeroPages);
-  source[abi.C_RECORD_BYTES_B] = BigInt(bytes);
-  source[abi.C_NET_PAYLOAD_B] = BigInt(bytes);
-  source[abi.C_NET_WIRE_BYTES] = BigInt(wireBytes(scenario.link, bytes));
+  source[abi.C_RECORD_BYTES_B] = BigInt(writtenBytes);
+  source[abi.C_NET_PAYLOAD_B] = BigInt(carriedBytes);
+  source[abi.C_NET_WIRE_BYTES] = BigInt(wireBytes(scenario.link, carriedBytes));
   source[abi.C_HOST_TICKS] = here;
   destination[abi.C_HOST_TICKS] = there;
-  const rounds = told.rounds.map((round, i) => {
+  const wire = roundWire(run);
+  const rounds = told.rounds.map((_, i) => {
     const at = core.address("roundsAt") + i * abi.RL_COUNT * 8;
     const row = Array.from({ length: abi.RL_COUNT }, (_, entry) => core.u64(at + entry * 8));
-    row[abi.RL_WIRE] = BigInt(wireBytes(scenario.link, round.bytes));
+    row[abi.RL_WIRE] = BigInt(wire[i]!);
     return row;
   });
   return { ...reading, counters: [source, destination], log: logOf(run, reading.log), rounds };
 }
 
-/**
- * The thread works one thing after another, and the bytes leave one after another. Of a migration that did
- * not complete nothing is said: what has begun may not be done.
- */
-function boundsOf(run: SoftwareRun): Bounds {
-  const { m, told, scenario } = run;
-  const none = { pcie: null, compress: null, encrypt: null, clairvoyant: null };
-  if (!told.complete) return { link: 0, thread: 0, ...none };
-  const [num, den] = m.ticksPerByte ?? [0, 1];
-  const link = (told.transferredBytes * num) / den + Math.floor(scenario.link.rttTicks / 2);
-  return { link, thread: Number(told.workedTicks), ...none };
-}
-
-/** The thread and the wire, by their share of the time. */
-function bottleneckOf({ bounds, migration }: Result, bound: Bounds): Result["bottleneck"] {
-  const share = (ns: number): number =>
-    Math.min(1, Math.round((1e6 * ns) / Math.max(1e-9, migration.totalTimeNs)) / 1e6);
-  const shares = [
-    { unit: "source.qemu.thread", cause: "busy", share: share(nsOf(BigInt(Math.floor(bound.thread ?? 0)))) },
-    { unit: "source.link.tx", cause: "busy", share: share(bounds.linkNs) },
-  ].toSorted((a, b) => b.share - a.share);
-  return {
-    ...(migration.status === "completed" ? shares[0]! : { unit: null, cause: null, share: 0 }),
-    shares,
-  };
-}
-
-/** Device state ahead of the stop. */
+/** Device state is no part of RAM: what went ahead of the stop, and the rest. */
 function deviceOf({ told, m }: SoftwareRun): NonNullable<Result["migration"]["device"]> {
   return {
     aheadBytes: told.aheadBytes,
@@ -142,12 +120,36 @@ function deviceOf({ told, m }: SoftwareRun): NonNullable<Result["migration"]["de
   };
 }
 
+/** Each byte that was written is in one of them, or device state. */
+function bytesOf({ told, m, core }: SoftwareRun): Partial<Result["migration"]["ram"]> {
+  const suspended = core.u64(core.address("qemuReading") + abi.QR_SUSPENDED * 8) !== 0n;
+  const thread = told.times!.writtenBytes - (m.multifd === null ? 0 : told.multifdBytes);
+  const precopy = suspended ? told.precopyBytes : thread;
+  const postcopy = m.postcopy === null || !told.complete ? 0 : told.postcopyBytes;
+  return {
+    "precopy-bytes": precopy - told.aheadBytes,
+    "downtime-bytes": thread - precopy - told.restBytes - postcopy,
+    ...(m.postcopy === null
+      ? {}
+      : { "postcopy-bytes": postcopy, "postcopy-requests": told.postcopyRequests }),
+    ...(m.multifd === null ? {} : { "multifd-bytes": told.multifdBytes }),
+  };
+}
+
+/** With post-copy pages are placed after the resume. */
+function residualOf({ told, m, core }: SoftwareRun): number | null {
+  if (m.postcopy === null || !told.complete) return null;
+  const read = (index: number): bigint => core.u64(core.address("qemuReading") + index * 8);
+  return nsOf(read(abi.QR_ENDED) - read(abi.QR_RESUMED));
+}
+
 /** Makes the result. */
 export function makeSoftwareResult(run: SoftwareRun): Result {
   const { scenario, origin, pages, outcome, findings, told, m } = run;
   const reading = readingOf(run);
-  const bounds = boundsOf(run);
-  const made = makeResult({ scenario, origin, pages, reading, outcome, findings, bounds });
+  const bounds = softwareBounds(run);
+  const more = softwareUnits(run, reading.elapsedTicks);
+  const made = makeResult({ scenario, origin, pages, reading, outcome, findings, bounds, more });
   const { migration, link, guest, series, stats } = made;
   // the log of rounds may be shorter than the migration
   const ram = {
@@ -155,16 +157,7 @@ export function makeSoftwareResult(run: SoftwareRun): Result {
     normal: told.normalPages,
     "normal-bytes": told.normalPages * abi.PAGE_BYTES,
     "dirty-sync-count": told.syncs,
-    ...(m.postcopy === null
-      ? {}
-      : {
-          "downtime-bytes": migration.ram["downtime-bytes"]! - told.postcopyBytes,
-          "postcopy-bytes": told.postcopyBytes,
-          "postcopy-requests": told.postcopyRequests,
-        }),
-    ...(m.multifd === null
-      ? {}
-      : { "downtime-bytes": told.downtimeBytes, "multifd-bytes": told.multifdBytes }),
+    ...bytesOf(run),
   };
   const cache =
     m.xbzrle === null
@@ -180,14 +173,12 @@ export function makeSoftwareResult(run: SoftwareRun): Result {
           },
         };
   const limit = m.dirtyLimit === null ? {} : { "dirty-limit-throttle-time-per-round": told.limitSleepUs };
-  const device = m.ahead === null ? {} : { device: deviceOf(run) };
-  const bottleneck = bottleneckOf(made, bounds);
-  const wire = bottleneck.shares.find(({ unit }) => unit === "source.link.tx")!.share;
+  const phases = { ...migration.phases, residualNs: residualOf(run) };
   return {
     ...made,
-    migration: { ...migration, ram, ...cache, ...limit, ...device },
-    bottleneck,
-    link: { ...link, utilization: wire, dataLinks: null },
+    migration: { ...migration, phases, ram, ...cache, ...limit, device: deviceOf(run) },
+    check: { ...made.check, invariants: [...made.check.invariants, roundsFit(run)] },
+    link: { ...link, dataLinks: null },
     guest: { ...guest, slowdown: scenario.tracker.kind === "bitmap" ? null : guest.slowdown },
     series: { ...series, goodput: null, placed: null },
     stats: Object.fromEntries(Object.entries(stats).filter(([name]) => /^source\.guest\./.test(name))),

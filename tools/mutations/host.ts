@@ -135,6 +135,22 @@ export const host: readonly Row[] = [
   [
     "qemu",
     "kernel/qemu-stream",
+    "what a connection waits for counts as bytes under way",
+    "((wireFree - t - idle) *",
+    "((wireFree - t) *",
+    "qemu thread",
+  ],
+  [
+    "qemu",
+    "host/qemu",
+    "a wait for a window that is spent counts as the socket's",
+    "  waitsFor(QT_CAP);\n",
+    "",
+    "qemu thread",
+  ],
+  [
+    "qemu",
+    "kernel/qemu-stream",
     "the socket is given every page at once",
     "const BUFFER_PAGES: u32 = 32;",
     "const BUFFER_PAGES: u32 = 1;",

@@ -153,6 +153,12 @@ export function randomCase(seed: number): Case {
   return { m, zeros, writes, pageBytes: 1 + upTo(8190) };
 }
 
+/** Bytes that the connection had carried at the end of each round that has ended. */
+function carriedOf({ rounds }: SoftwareResult): number[] {
+  let sum = 0;
+  return rounds.filter(({ endTicks }) => endTicks !== 0n).map(({ bytes }) => (sum += bytes));
+}
+
 export function agree(
   got: SoftwareResult,
   thread: ReferenceThread,
@@ -190,6 +196,8 @@ export function agree(
     ["xbzrle same", got.xbzrleSame, cache?.counts.same ?? 0],
     ["multifd bytes", got.multifdBytes, channels?.written(want.endedAt) ?? 0],
     ["channels worked", got.channelTicks, channels?.worked ?? 0n],
+    ["carried", carriedOf(got).join(), want.carried.slice(0, 1024).join()],
+    ["capped", got.times!.capped, want.capped],
     ["when", got.rounds.map(({ startTicks }) => startTicks).join(), want.syncAt.slice(0, 1024).join()],
     [
       "new",

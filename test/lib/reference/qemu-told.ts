@@ -34,6 +34,10 @@ export interface Told {
   /** When each synchronisation happened, and pages that it found newly dirty. */
   syncAt: bigint[];
   fresh: number[];
+  /** Bytes that the connection had carried at the end of each round. */
+  carried: number[];
+  /** How long the thread waited for windows that were spent. */
+  capped: bigint;
   /** Per cent of throttle after each synchronisation. */
   throttle: number[];
 }
@@ -58,6 +62,8 @@ export function nothingTold(): Told {
     worked: 0n,
     syncAt: [],
     fresh: [],
+    carried: [],
+    capped: 0n,
     throttle: [],
   };
 }

@@ -8,6 +8,7 @@ import { ReferenceCache, ReferenceChannels } from "./qemu-features.ts";
 import { ReferenceRings, type Rings } from "./qemu-limit.ts";
 import { ReferenceMove, rangeBytes } from "./qemu-postcopy.ts";
 import { nothingTold, type Told, type Write } from "./qemu-told.ts";
+import { ReferenceWire } from "./qemu-wire.ts";
 
 export type { Told, Write } from "./qemu-told.ts";
 
@@ -29,7 +30,7 @@ export class ReferenceThread {
   private given = 0;
   private headers = 0;
   private vectors = 0;
-  private wireFreeAt = 0n;
+  private readonly wire: ReferenceWire;
   private readonly versions: number[];
   /** Where contents are known. */
   readonly memory: ReferenceMemory | null;
@@ -56,6 +57,7 @@ export class ReferenceThread {
     contents: Contents | null = null,
   ) {
     this.m = m;
+    this.wire = new ReferenceWire(m.ticksPerByte, m.socketBytes);
     this.rings = rings === null ? null : new ReferenceRings(rings, m.dirtyLimit);
     this.device = new ReferenceDevice(m.ahead, m.deviceBytes);
     this.writes = writes;
@@ -107,6 +109,7 @@ export class ReferenceThread {
     for (const pfn of this.log) this.toSend.add(pfn);
     const last = this.told.syncAt.at(-1);
     if (last !== undefined) {
+      this.ends(this.now);
       const ms = Number((this.now - last) / MS);
       // half of them in 0.1 s, all in 1 s
       const share = Math.max(5 * Math.min(100, ms), Math.min(1000, ms));
@@ -159,15 +162,17 @@ export class ReferenceThread {
     this.headers = 0;
   }
 
-  /** When the connection has taken bytes that it is given at `at`. */
   private carry(at: bigint, bytes: bigint): bigint {
-    if (this.m.ticksPerByte === null) return at;
-    const [num, den] = this.m.ticksPerByte.map(BigInt) as [bigint, bigint];
-    const span = (n: bigint): bigint => (n * num + den - 1n) / den;
-    if (this.wireFreeAt < at) this.wireFreeAt = at;
-    this.wireFreeAt += span(bytes);
-    const room = this.wireFreeAt - span(BigInt(this.m.socketBytes));
-    return room > at ? room : at;
+    return this.wire.carry(at, bytes);
+  }
+
+  private get wireFreeAt(): bigint {
+    return this.wire.freeAt;
+  }
+
+  /** A round ends. */
+  private ends(at: bigint): void {
+    this.told.carried.push(this.wire.carriedBy(at) ?? this.gone());
   }
 
   private drain(): void {
@@ -284,7 +289,9 @@ export class ReferenceThread {
         windowGiven = this.gone();
         wanted = m.postcopy !== null && this.told.syncs >= m.postcopy.afterSyncs;
       }
-      if (spent()) this.now += (windowFrom + 100n - ms) * MS + BigInt(m.wakeTicks);
+      const wait = spent() ? (windowFrom + 100n - ms) * MS + BigInt(m.wakeTicks) : 0n;
+      this.told.capped += wait;
+      this.now += wait;
     }
   }
 
@@ -331,6 +338,7 @@ export class ReferenceThread {
     const last = move.placeFree > before ? move.placeFree : before;
     told.endedAt = last + BigInt(m.postcopy!.flightTicks);
     if (told.endedAt < told.resumedAt) told.endedAt = told.resumedAt;
+    this.ends(told.endedAt);
     this.guestThere(told.endedAt, move);
     told.postcopy += this.written;
     told.transferred = this.written;
@@ -396,6 +404,7 @@ export class ReferenceThread {
     this.written += rest;
     this.flush();
     if (this.now < this.wireFreeAt) this.now = this.wireFreeAt;
+    this.ends(this.now);
     this.work(m.deviceTicks + this.device.loads(rest));
     told.transferred = this.written + (this.channels?.written(this.now) ?? 0);
     told.normal += this.channels?.normal ?? 0;
