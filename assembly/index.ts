@@ -6,7 +6,7 @@ export { build, clockNow, notHome, run } from "./board";
 export { bytesWrittenOff, cardWrittenOff, differingDevice, recordsWrittenOff } from "./board-home";
 export { buildPcieProbe, closePcieProbe, probeLatencies, probeMarks, runPcieProbe } from "./board-pcie";
 export { buildSoftware, runSoftware } from "./board-qemu";
-export { qemuTimes } from "./host/qemu";
+export { qemuTimes } from "./kernel/qemu-rounds";
 export { qemuParams, qemuReading } from "./kernel/qemu-stream";
 export { deviceParams, devicesAt } from "./kernel/device-writes";
 export { setJitter } from "./kernel/root";

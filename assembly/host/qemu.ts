@@ -39,7 +39,6 @@ import {
   QP_DOWNTIME_MS,
   QP_LIMIT_PERIOD,
   QP_LIMIT_RATE,
-  QP_LINK_NUM,
   QP_POSTCOPY,
   QP_ROM_PAGES,
   QP_SETUP,
@@ -56,7 +55,6 @@ import {
   QR_GIVEN_UP,
   QR_REST_BYTES,
   QR_LIMIT_SLEEP,
-  QR_NORMAL,
   QR_PENDING,
   QR_POSTCOPY,
   QR_PRECOPY,
@@ -67,21 +65,13 @@ import {
   QR_THROTTLE,
   QR_TRANSFERRED,
   QR_WORKED,
-  QR_ZERO,
   QT_ACK,
   QT_BUSY,
   QT_CAP,
-  QT_CARRIED,
   QT_CHANNELS,
   QT_NOTHING,
-  QT_WRITTEN,
-  RL_END,
   RL_NEW_DIRTY,
-  RL_NORMAL,
   RL_START,
-  RL_THROTTLE,
-  RL_WIRE,
-  RL_ZERO,
   ROUNDS_MAX,
   TICKS_PER_NS,
   U_FRONTEND,
@@ -112,7 +102,6 @@ import {
   channelsHold,
   drain,
   greet,
-  idleBehind,
   overChannels,
   settle,
   written,
@@ -134,7 +123,6 @@ import { buildSending, held, NONE, sendHeld, sendPage, skipped } from "../kernel
 import {
   buildStream,
   bytes,
-  carried,
   flush,
   flushBeside,
   left,
@@ -145,7 +133,8 @@ import {
   wireIsFree,
   work,
 } from "../kernel/qemu-stream";
-import { acts, buildTimes, passTo, setTime, takes, timesAt, waitsFor } from "../kernel/qemu-times";
+import { buildRounds, closeRound } from "../kernel/qemu-rounds";
+import { acts, buildTimes, passTo, takes, waitsFor } from "../kernel/qemu-times";
 
 const MS: u64 = <u64>TICKS_PER_NS * 1000000;
 const WINDOW_MS: u64 = 100; // BUFFER_DELAY
@@ -185,15 +174,17 @@ let stoppedAt: u64 = 0;
 let round: u32 = 0;
 let readings: u32 = 0; // of device state since the synchronisation, with no page to send
 let wanted: bool = false; // post-copy has been asked for
-let roundNormal: u64 = 0;
-let roundZero: u64 = 0;
-let roundBytes: u64 = 0;
 
 /** Lays the thread out; every page is dirty. False when memory does not hold it. */
 export function buildQemu(): bool {
   buildStream();
   buildTimes();
+<<<<<<< ours
   buildContent(xbzrleDecode);
+=======
+  buildRounds();
+  buildContent();
+>>>>>>> theirs
   buildChannels();
   buildSending();
   buildDevice();
@@ -203,7 +194,6 @@ export function buildQemu(): bool {
   threshold = 0;
   wanted = false;
   round = readings = 0;
-  roundNormal = roundZero = roundBytes = 0;
   state = START;
   dueAt = q(QP_START_AT);
   wake(0, U_FRONTEND, dueAt);
@@ -279,7 +269,7 @@ function act(t: u64): u64 {
     case PUSHING:
       return push(t);
     case PUSHED:
-      closeRound(t);
+      closeRound(round, t);
       return end(t);
     case DEVICE:
       return setDevice(t);
@@ -429,7 +419,7 @@ function sendDevice(t: u64): u64 {
 
 /** The last byte has left; it has to arrive, and device state is set there. */
 function setDevice(t: u64): u64 {
-  closeRound(t);
+  closeRound(round, t);
   state = THERE;
   waitsFor(QT_NOTHING);
   return work(t, q(QP_DEVICE) + loadTicks(rest));
@@ -487,7 +477,7 @@ function synchronise(t: u64): void {
     if (limits) beginLimit(t);
     else tell(QR_THROTTLE, nextShare(read(QR_THROTTLE)));
   }
-  if (round != 0) closeRound(t);
+  if (round != 0) closeRound(round, t);
   if (round != 0 && round <= ROUNDS_MAX) noteRound(round - 1, RL_NEW_DIRTY, fresh);
   if (round < ROUNDS_MAX) noteRound(round, RL_START, t);
   round++;
@@ -519,32 +509,4 @@ function markUnwritten(ticks: u64): u64 {
   let fresh: u64 = 0;
   for (let index = first; index < first + n; index++) if (addPage(index)) fresh++;
   return fresh;
-}
-
-/** Bytes that the connection has carried by t, all that it was given where it takes any at once. */
-function carriedBy(t: u64): u64 {
-  if (overChannels()) settle(t);
-  return q(QP_LINK_NUM) == 0 ? left + written : carried(t, idleBehind(t));
-}
-
-/** Where the thread's time has gone up to t, and what it has written: address of QT_ numbers. */
-export function qemuTimes(t: u64): usize {
-  passTo(t);
-  setTime(QT_CARRIED, carriedBy(t));
-  setTime(QT_WRITTEN, bytes + written);
-  return timesAt();
-}
-
-/** Notes the pages that the round under way has sent, and what the connection has carried in it, up to t. */
-function closeRound(t: u64): void {
-  const carries = carriedBy(t);
-  if (round > ROUNDS_MAX) return;
-  noteRound(round - 1, RL_END, t);
-  noteRound(round - 1, RL_NORMAL, read(QR_NORMAL) - roundNormal);
-  noteRound(round - 1, RL_ZERO, read(QR_ZERO) - roundZero);
-  noteRound(round - 1, RL_WIRE, carries - roundBytes);
-  noteRound(round - 1, RL_THROTTLE, read(QR_THROTTLE));
-  roundNormal = read(QR_NORMAL);
-  roundZero = read(QR_ZERO);
-  roundBytes = carries;
 }
