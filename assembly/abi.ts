@@ -528,7 +528,7 @@ export const A_UNLZ: u32 = 80;
 export const A_FUNCTION: u32 = 96;
 export const A_STORAGE: u32 = 97;
 export const A_DELTA: u32 = 98;
-export const A_WORKER: u32 = 99; // + WORKERS_MAX: of the destination's host
+export const A_WORKER: u32 = 99; // + WORKERS_MAX: cores of either host that work at stages
 export const ACCOUNTS: u32 = 115;
 
 // --- accounting states: where a unit's time goes ---

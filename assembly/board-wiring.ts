@@ -89,6 +89,7 @@ import {
   S_CORE_STAGES,
   S_DESC_PREFETCH,
   S_GCM_ENGINES,
+  S_HOST_STAGES,
   S_HOST_WORKERS,
   S_LZ_BAIL,
   S_LZ_BANKS,
@@ -424,11 +425,11 @@ export function buildUnits(side: u32): void {
     if (deltas) openAccount(side, A_DELTA, STARVED);
   } else {
     openAccount(side, A_PLACE, STARVED);
-    const workers = hostStages != 0 ? p32(1, S_HOST_WORKERS) : 0;
-    for (let i: u32 = 0; i < workers; i++) openAccount(1, A_WORKER + i, STARVED);
     if (deferring) openAccount(side, A_DESC, STARVED);
     if (deferring) openAccount(side, A_READ, STARVED);
   }
+  const workers = p32(side, S_HOST_STAGES) != 0 ? p32(side, S_HOST_WORKERS) : 0;
+  for (let i: u32 = 0; i < workers; i++) openAccount(side, A_WORKER + i, STARVED);
   for (let i: u32 = 0; i < p32(side, S_CORES); i++) openAccount(side, A_CORE + i, STARVED);
   for (let i: u32 = 0; i < p32(side, S_GCM_ENGINES); i++) {
     openAccount(side, A_SEAL + i, STARVED);

@@ -86,7 +86,6 @@ test("bad sets are refused", () => {
 /** Key, its inert default, a value of a later version, and what to write where that is more. */
 const LATER_VALUES: [key: string, inert: string, later: string, write?: string][] = [
   ["firmware", "built-in", "./policy.ts"],
-  ["placement", "huawei", "goggin", "huawei or qemu"],
   ["migration.throttle", "off", "auto-converge", "off or dirty-limit"],
 ];
 

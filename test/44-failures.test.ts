@@ -239,6 +239,10 @@ test("the shipped scenarios of failures end as they say, and without the fault t
     assert.is(given.check.pagesDifferent, 0, name);
     assert.ok(isGood(free), name);
   }
+  // the second attempt moves a guest that writes
+  const dirtied = (sets: string[]): number => runShipped("retry", sets).migration.rounds[0]!.newDirtyPages!;
+  assert.ok(dirtied([]) > 0);
+  assert.is(dirtied(["guest.atEnd=idle"]), 0, "control: its trace is over");
 });
 
 test("the naive scheduler fails likewise", () => {

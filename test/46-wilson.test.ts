@@ -52,6 +52,17 @@ test("negative control: without records the run fails, for a page is behind at t
   assert.equal(brokenIn(unseen), ["destination-equals-source"]);
 });
 
+test("wilson-unsafe.yaml: a slot that comes back before its data has is found out as a lost update", () => {
+  const unsafe = runShipped("wilson-unsafe");
+  assert.is(unsafe.migration.status, "failed");
+  assert.equal(brokenIn(unsafe), ["destination-equals-source"]);
+  // controls: slots that are kept until their writes are complete, and records behind their data
+  for (const set of [".release=complete", "={ slots: 1024, poll: 10 us }"]) {
+    const safe = runShipped("wilson-unsafe", [`tracker.records${set}`]);
+    assert.ok(isGood(safe), `${set}: ${brokenIn(safe).join()}`);
+  }
+});
+
 test("negative control: a ring that cannot tell makes all buffers dirty, and more is sent again", () => {
   const small = "tracker.records={ slots: 64, full: overflow, poll: none }";
   const flagged = run([small]);

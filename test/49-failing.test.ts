@@ -114,6 +114,11 @@ test("the shipped scenarios end as they say; without the fault nothing is done a
     if (statistic === null) assert.is(given.migration.attempts!.length, 1, name);
     else assert.ok(stat(given, statistic) > 0 && stat(free, statistic) === 0, name);
   }
+  // the second attempt moves a guest that writes
+  const dirtied = (sets: string[]): number =>
+    runShipped("firmware-restart", sets).migration.rounds[0]!.newDirtyPages!;
+  assert.ok(dirtied([]) > 0);
+  assert.is(dirtied(["guest.atEnd=idle"]), 0, "control: its trace is over");
 });
 
 test("a tracker that is started on demand", checkOnDemand);

@@ -264,7 +264,20 @@ test("host-crypto.yaml: both hosts work at every page, and the guest feels it", 
   for (const side of ["source", "destination"]) assert.ok(stat(hosts, `${side}.stages.cryptNs`) > least);
   // what limits is named: the source's cores, for which its front-end sleeps
   const { unit, cause } = hosts.bottleneck;
-  assert.equal([unit, cause], ["source.host.frontend", "workers"]);
+  assert.equal([unit, cause], ["source.host.worker.*", "busy"]);
+  // core-seconds of a host are those of its accounts, to the ns in which they are told
+  for (const [side, seconds] of [
+    ["source", hosts.hostCpu.sourceCoreSeconds],
+    ["destination", hosts.hostCpu.destinationCoreSeconds],
+  ] as const) {
+    const cores = Object.entries(hosts.units).filter(([name]) => name.startsWith(`${side}.host.`));
+    const busy = cores
+      .filter(([name]) => /frontend|worker/.test(name))
+      .reduce((sum, [, unit]) => sum + BigInt(unit.busyTicks), 0n);
+    assert.ok(Math.abs(Number(busy) / 1.024e15 - seconds) < 1e-9, `${side}: ${busy} ticks, ${seconds} s`);
+  }
+  assert.is(Object.keys(hosts.units).filter((name) => name.startsWith("source.host.worker.")).length, 4);
+  assert.is(Object.keys(cards.units).filter((name) => name.startsWith("destination.host.worker")).length, 0);
   // control: the cards have the ciphers, and cores of the hosts neither seal nor open
   for (const side of ["source", "destination"]) assert.is(stat(cards, `${side}.stages.cryptNs`), 0);
   assert.is(stat(cards, "destination.stages.hostPlaced"), 0);

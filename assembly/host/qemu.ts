@@ -179,12 +179,8 @@ let wanted: bool = false; // post-copy has been asked for
 export function buildQemu(): bool {
   buildStream();
   buildTimes();
-<<<<<<< ours
-  buildContent(xbzrleDecode);
-=======
   buildRounds();
-  buildContent();
->>>>>>> theirs
+  buildContent(xbzrleDecode);
   buildChannels();
   buildSending();
   buildDevice();

@@ -10,11 +10,13 @@
 //   engine that is free first for 4096 bytes at its rate; AES-GCM by kernel/host-costs, of every page, a zero
 //   one too, and in an engine after that of compression. So W workers and E engines have min(W / cycles,
 //   E x rate / 4096) pages a second at most, less the time in which the front-end copies and tells.
+// Books: a worker is busy from t to its own end in the message; its account begins where its stages have a place.
 // Leaves out: pages of two messages side by side, that workers wake up, caches, memory of the buffers,
 //   polling for an engine's answer, device state (which is handed over as it stands).
 // Numbers: host preset `stages.*` (assumed), compressor presets.
 import {
   A_FRONTEND,
+  A_WORKER,
   BUSY,
   C_BESIDE_TICKS,
   C_HOST_TICKS,
@@ -26,6 +28,7 @@ import {
   STAGE_COMPRESS,
   STAGE_CRYPT,
   STAGE_ZERO,
+  STARVED,
   S_HOST_CIPHERS,
   S_HOST_ENGINES,
   S_HOST_LZ,
@@ -151,6 +154,10 @@ export function endPages(t: u64): u64 {
   for (let i: u32 = 0; i < WORKERS_MAX; i++) last = max<u64>(last, load<u64>(ENDS + (i << 3)));
   for (let i: u32 = 0; i < BESIDE_MAX; i++) last = max<u64>(last, load<u64>(BESIDE + (i << 3)));
   if (shared) coresWork(ENDS, WORKERS_MAX);
+  for (let i: u32 = 0; i < WORKERS_MAX; i++) {
+    const end = load<u64>(ENDS + (i << 3));
+    if (end != 0) enterUntil(0, A_WORKER + i, BUSY, t, t + end, STARVED);
+  }
   asleepUntil = t + last;
   return asleepUntil;
 }

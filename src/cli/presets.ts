@@ -51,10 +51,10 @@ function numbers(preset: Preset): string {
 }
 
 function stages(placement: Placement): string {
-  const rows = [["STAGE", "RUNS ON", "WHEN"]];
+  const rows = [["STAGE", "RUNS ON", "WHEN", "NOTE"]];
   for (const stage of STAGES) {
     const { at, when } = placement.stages[stage];
-    rows.push([stage, at, when.join(", ")]);
+    rows.push([stage, at, when.join(", "), placement.notes[stage] ?? ""]);
   }
   return `source: ${placement.source}\n\n${columns(rows)}`;
 }

@@ -5,6 +5,7 @@
  */
 import picocolors from "picocolors";
 import * as abi from "../../assembly/abi.ts";
+import { frameBytes, segmentBytes } from "../params.ts";
 import type { Ahead, Decryption, Result } from "../result/schema.ts";
 import { type Colors, columns, type Row } from "./columns.ts";
 import { amount, bitRate, grouped, mebibytes, milliseconds, percent, time } from "./format.ts";
@@ -200,7 +201,8 @@ function units(result: Result, colors: Colors): string {
   return columns(head, rows, colors, [0, 5]);
 }
 
-function limits({ bottleneck, bounds, link, migration }: Result, colors: Colors): string {
+function limits(result: Result, colors: Colors): string {
+  const { bottleneck, bounds, link, migration } = result;
   const { unit, cause, share } = bottleneck;
   const what = cause === "busy" ? "busy" : `waiting for ${cause}`;
   const limit =
@@ -223,16 +225,24 @@ function limits({ bottleneck, bounds, link, migration }: Result, colors: Colors)
       `${percent(link.utilization)} of the wire's time`,
     `  bounds  ${texts.slice(0, 2).join(", ")}`,
     ...(texts.length > 2 ? [`          ${texts.slice(2).join(", ")}`] : []),
-    ...clairvoyant(bounds, link.wireBytes),
+    ...clairvoyant(result),
   ].join("\n");
 }
 
-/** The run's bytes beside those of a migration that knew the future. */
-function clairvoyant({ clairvoyantBytes, clairvoyantNs }: Result["bounds"], wireBytes: number): string[] {
-  if (clairvoyantBytes === null || clairvoyantNs === null) return [];
+/**
+ * Records of pages, in full frames as clairvoyantBytes has them, beside those of a migration that knew the
+ * future; device state goes on the other link. (Control records of the pages' link are counted too.)
+ */
+function clairvoyant({ bounds, link, scenario }: Result): string[] {
+  const { clairvoyantBytes, clairvoyantNs } = bounds;
+  if (clairvoyantBytes === null || clairvoyantNs === null || link.dataLinks === null) return [];
   const least = `${mebibytes(clairvoyantBytes)} MiB, ${time(clairvoyantNs)} of the link`;
-  const share = percent(wireBytes / clairvoyantBytes);
-  return [`  least   ${least} with each page once; this run sent ${share} of it`];
+  const mss = segmentBytes(scenario.link);
+  const { payloadBytes } = link.dataLinks.pages;
+  const sent = payloadBytes + Math.ceil(payloadBytes / mss) * (frameBytes(scenario.link, mss) - mss);
+  return [
+    `  least   ${least} with each page once; this run's pages took ${percent(sent / clairvoyantBytes)} of it`,
+  ];
 }
 
 /** Where memory was compared. */

@@ -54,7 +54,7 @@ export const ACCOUNTS: readonly AccountSpec[] = [
     at: abi.A_WORKER,
     count: abi.WORKERS_MAX,
     name: "host.worker",
-    text: "a core of the destination's host that opens, decodes and places pages",
+    text: "a core of the host that works at stages put there; at the destination it places pages too",
   },
 ];
 

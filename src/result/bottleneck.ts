@@ -36,10 +36,10 @@ const SHARES_MAX = 12;
 const NO_RESOURCE = /\.(guest|descriptors)$/;
 
 /**
- * Workers of the source's host, and engines beside a CPU, have no account of their own: the front-end that
- * sleeps for the former is one, and the write engine that waits for buffers of the destination's host, which
- * are out as long as its workers, engines and PCIe take. Busy workers are named before it (BUSY_FIRST), and
- * so is a wire that is busy nearly as long as the card waits for engines.
+ * Engines beside a CPU have no account of their own: the front-end that sleeps for them and for workers is
+ * one, and the write engine that waits for buffers of the destination's host, which are out as long as its
+ * workers, engines and PCIe take. Busy workers are named before either (BUSY_FIRST), and so is a wire that is
+ * busy nearly as long as the card waits for engines.
  */
 function isLimit(unit: string, state: number): boolean {
   if (state === abi.W_WORKERS) return /\.(host\.frontend|card\.dma\.write)$/.test(unit);

@@ -92,7 +92,8 @@ const migration = z.strictObject({
   status: z.enum(["completed", "failed", "cancelled", "not-converged"]),
   reason: z.string().nullable(),
   totalTimeNs: ns.describe(
-    "from the start to the guest's resumption, to the last page where some move after it, or to the failure",
+    "from the start to the guest's resumption; where pages move after it, until the source has heard that the " +
+      "last one is placed (some us past setup, precopy, stop and residual); or to the failure",
   ),
   downtimeNs: ns.nullable().describe("from suspension to resumption; null when the guest was not suspended"),
   setupTimeNs: ns.nullable().describe("handshake and start of the tracker; null when it was not done"),
@@ -223,8 +224,8 @@ const unit = z.strictObject({
 const limit = z.strictObject({ unit: z.string(), cause: z.string(), share });
 const bottleneck = z.strictObject({
   ...limit.shape,
-  unit: z.string().nullable(),
-  cause: z.string().nullable(),
+  unit: z.string().nullable().describe("what limits, a pool's engines as NAME.*; null when nothing was busy"),
+  cause: z.string().nullable().describe("busy, or what it waits for"),
   shares: z.array(limit).describe("greatest first"),
 });
 

@@ -71,6 +71,8 @@ export interface Placement {
   readonly title: string;
   readonly source: string;
   readonly stages: Readonly<Record<StageName, StagePlacement>>;
+  /** What is to be said of a stage, where there is something. */
+  readonly notes: Readonly<Partial<Record<StageName, string>>>;
 }
 
 const NAME = /^[a-z0-9][a-z0-9.-]{0,63}$/;
@@ -207,9 +209,13 @@ function parsePlacement(name: string, source: Source): Placement {
     problems.add(["name"], `${parsed.name} differs from the file's name; write ${name}`);
   problems.done();
   const stages = {} as Record<StageName, StagePlacement>;
-  for (const stage of STAGES)
-    stages[stage] = { at: parsed.stages[stage].at, when: parsed.stages[stage].when };
-  return { kind: "placement", name, title: parsed.title, source: parsed.source, stages };
+  const notes: Partial<Record<StageName, string>> = {};
+  for (const stage of STAGES) {
+    const { at, when, note } = parsed.stages[stage];
+    stages[stage] = { at, when };
+    if (note !== undefined) notes[stage] = note;
+  }
+  return { kind: "placement", name, title: parsed.title, source: parsed.source, stages, notes };
 }
 
 function cached<T extends Preset | Placement>(key: string, make: () => T): T {

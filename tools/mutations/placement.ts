@@ -75,4 +75,20 @@ export const placement: readonly Row[] = [
     "    j.kind = JOB_ZERO;\n",
     "invariant everything-home",
   ],
+  [
+    "placement",
+    "kernel/workers",
+    "placement: every worker is busy as long as the first one",
+    "BUSY, t, t + end, STARVED);",
+    "BUSY, t, t + load<u64>(ENDS), STARVED);",
+    "core-seconds of a host are those of its accounts",
+  ],
+  [
+    "placement",
+    "board-wiring",
+    "placement: the source's workers have no accounts",
+    "const workers = p32(side, S_HOST_STAGES) != 0 ?",
+    "const workers = side == 1 && p32(side, S_HOST_STAGES) != 0 ?",
+    "core-seconds of a host are those of its accounts",
+  ],
 ];
