@@ -125,6 +125,39 @@ test("the huawei placement runs everything between addresses and placement on th
   assert.is(onCard.map(([stage]) => stage).join(" "), expected);
 });
 
+test("presets: UNIT is that of VALUE, for every number of every preset", () => {
+  let numbers = 0;
+  for (const kind of ["card", "host", "link", "compressor", "cipher"] as const) {
+    for (const name of presetNames(kind)) {
+      const lines = presetsCommand(name).split("\n\n").join("\n").split("\n");
+      for (const [key, { value }] of Object.entries(loadPreset(kind, name).values)) {
+        const spec = KEY_TABLES[kind][key]!;
+        const rows = lines.filter((line) => line.startsWith(`${key} `)).map((line) => line.split(/ {2,}/));
+        // a card and an engine may have a name in common: one of the rows is the key's
+        const told = rows.map(([, number, unit]) => `${number} ${unit}`);
+        const zero = { bytes: "B", octets: "B", time: "s", cycles: "cycles" } as Record<string, string>;
+        const bare =
+          zero[spec.measure] ??
+          (/PerMille|linkShare|memory\.(load|sus|con)/.test(key) ? "per mille" : "count");
+        const word = spec.measure === "choice" ? `${value} -` : String(value);
+        const wanted = /^[\d.]+$/.test(word)
+          ? `${value} ${bare}`
+          : word.replace(/^([\d.]+)(?=[A-Za-z])/, "$1 ");
+        assert.ok(
+          told.includes(wanted) || key.endsWith("cyclesPerRound"),
+          `${name} ${key}: ${told}, not ${wanted}`,
+        );
+        numbers++;
+      }
+    }
+  }
+  assert.ok(numbers > 900, `${numbers} numbers`);
+  assert.match(presetsCommand("nfp6000-e5"), /^engine\.start +38 +ns +derived /m);
+  assert.match(presetsCommand("nfp6000-e5"), /^pcie\.linkShare +960 +per mille +derived /m);
+  assert.match(presetsCommand("nfp6000-e5"), /^dma\.ring +host +- .* descriptor rings: host or card /m);
+  assert.match(presetsCommand("nfp6000-e5"), /^crypto\.cyclesPerRound +0 +cycles /m);
+});
+
 test("presets prints every preset, and of one every key with kind and source", () => {
   const list = presetsCommand();
   for (const name of ["dpu-ref", "snb-e5-2630", "gen5-host", "ethernet-400g", "huawei"])

@@ -100,6 +100,11 @@ const CASES: readonly Case[] = [
   [["trace", "frob", "good.mdt"], `dpusim: unknown command 'frob'; ${usage}`],
   // scenario files
   [["run", "missing.yaml"], "missing.yaml: no such file"],
+  [["validate", "qemu", "--truth", "missing.json"], "missing.json: no such file"],
+  [["validate", "qemu", "--truth", "a-folder.yaml"], "a-folder.yaml: is a folder; name a file"],
+  [["validate", "qemu", "--truth", "broken.json"], "broken.json: is not JSON; write qemu-migration-truth/1"],
+  [["validate", ""], /^validate "": is not a suite; there are: pcie-model, pcie-bench, .*, host$/],
+  [["run", "n".repeat(300)], /^n+: has a name that is too long$/],
   [["run", ""], '"": no such file'],
   [["run", "good.yaml/x"], "good.yaml/x: a part of the path is not a folder"],
   [["run", "a\nb\x1b[31m"], "a?b?[31m: no such file"],
@@ -323,8 +328,7 @@ test("an unreadable file is named", async () => {
   const { code, stderr } = await dpusim(["run", "secret.yaml"], { cwd: folder });
   assert.is(code, 2);
   // root reads every file: then the scenario itself is what is wrong
-  const expected =
-    process.getuid?.() === 0 ? /^secret\.yaml:1:1/ : /^secret\.yaml: cannot be read \(EACCES\)\n$/;
+  const expected = process.getuid?.() === 0 ? /^secret\.yaml:1:1/ : /^secret\.yaml: permission is denied\n$/;
   assert.match(stderr, expected);
 });
 

@@ -184,7 +184,7 @@ function addProbePcie(probe: Command): void {
     .option("--card <preset>", "card", "nfp6000-e5")
     .addOption(choice("--op <op>", "operation", [...operations]))
     .option("--size <bytes>", "bytes of an operation", "64")
-    .option("--window <bytes>", "bytes of memory that operations are spread over", "8192")
+    .option("--window <bytes>", "bytes of memory that operations are spread over (8192, or --size above)")
     .addOption(choice("--pattern <name>", "order of the addresses", ["random", "sequential"]))
     .addOption(choice("--cache <state>", "whether the host has touched the window", ["warm", "cold"]))
     .addOption(choice("--numa <node>", "where memory and line are", ["local", "remote"]))
@@ -197,15 +197,18 @@ function addProbePcie(probe: Command): void {
     .option("--mrrs <bytes>", "instead of the presets'")
     .option("--tags <n>", "instead of the card's")
     .option("--ats <pages>", "the card has a translation cache for so many pages; needs --iommu")
-    .option("--relaxed", "writes do not wait for the translations of others")
-    .option("--load <n>", "reads wait for memory, of which others use n thousandths")
+    .option("--relaxed", "writes do not wait for the translations of others; needs --iommu")
+    .option("--load <n>", "reads that miss wait for memory, of which others use n thousandths")
     .addOption(choice("--dll <mode>", "data link layer", ["explicit", "pciebench", "ack-per-tlp", "none"]))
-    .option("--operations <n>", "operations that count")
+    .addOption(
+      choice("--jitter <state>", "latencies of the root complex are drawn, or its median", ["on", "off"]),
+    )
+    .option("--operations <n>", "operations that count, as many as are under way at least")
     .option("--seed <n>", "seed of addresses and jitter", "1")
     .option("--json", "as JSON")
     .action(async (options: Options) => {
       const { probePcieCommand } = await import("./probe-pcie.ts");
-      await prints(async () => probePcieCommand(options as never))();
+      await prints(async () => probePcieCommand(options as never, version()))();
     });
 }
 
@@ -255,12 +258,12 @@ function addProbeLink(probe: Command): void {
     .option("--loss-back <share>", "the same of the frames back", "0")
     .option("--jitter <time>", "how late a frame may be", "0 s")
     .addOption(choice("--transport <name>", "how bytes are carried", ["tcp", "udp"]))
-    .addOption(choice("--congestion <name>", "of TCP", ["cubic", "reno"]))
+    .addOption(new Option("--congestion <name>", "of TCP (cubic)").choices(["cubic", "reno"]))
     .option("--streams <n>", "connections", "1")
     .option("--window <bytes>", "fixed receive window; without it the receiver sizes it")
     .option("--in-flight <bytes>", "cap on what a connection has in flight")
-    .option("--buffer <bytes>", "queue at the bottleneck, in bytes on the wire", "1 MiB")
-    .option("--port <rate>", "rate of the sender's port; the bottleneck if it is no faster", "400 Gbit/s")
+    .option("--buffer <bytes>", "queue at the bottleneck, in bytes on the wire (1 MiB)")
+    .option("--port <rate>", "rate of the sender's port; the bottleneck if it is no faster (400 Gbit/s)")
     .option("--pause", "the switch at the bottleneck stops the port before its queue is full")
     .option("--hop <time>", "of --pause: from the port to the switch (500 ns)")
     .option("--vlan <n>", "VLAN tags of a frame, 0 to 2", "0")
@@ -273,11 +276,12 @@ function addProbeLink(probe: Command): void {
     .option("--duration <time>", "how long is measured, without --bytes (1 s)")
     .option("--omit <time>", "what goes before the measured time", "0 s")
     .option("--seed <n>", "seed of everything random", "1")
-    .option("--json", "as JSON")
+    .option("--json", "as JSON, with what was asked")
+    .option("--curve", "of --json: bytes acknowledged over time, all points of it")
     .addOption(new Option("--core <variant>", "build of the core").default("lean").hideHelp())
     .action(async (options: Options) => {
       const { probeLinkCommand } = await import("./probe-link.ts");
-      await prints(async () => probeLinkCommand(options as never))();
+      await prints(async () => probeLinkCommand(options as never, version()))();
     });
 }
 

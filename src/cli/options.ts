@@ -3,6 +3,11 @@
 import { type Dimension, parseQuantity, type Rational, show, UnitError } from "../scenario/units.ts";
 import { InputError } from "./errors.ts";
 
+/** What there is to choose from: `1, 2 or 3`. */
+export function oneOf(values: readonly (number | string)[]): string {
+  return `${values.slice(0, -1).join(", ")} or ${values.at(-1)}`;
+}
+
 /** Runs a parser of units; its complaint becomes one about the option. */
 export function parsed<T>(option: string, parse: () => T): T {
   try {

@@ -11,6 +11,7 @@ import {
 } from "../scenario/presets.ts";
 import { ScenarioError, suggest } from "../scenario/source.ts";
 import { describeDimension, show } from "../scenario/units.ts";
+import { oneOf } from "./options.ts";
 
 const KINDS = Object.keys(PRESET_FOLDERS) as PresetKind[];
 
@@ -32,11 +33,19 @@ function columns(rows: readonly (readonly string[])[]): string {
   return `${rows.map(line).join("\n")}\n`;
 }
 
-/** The unit in which a key's limits and values are meant. */
-function unitOf(spec: KeySpec): string {
-  if (spec.measure === "count") return "count";
-  if (spec.measure === "choice") return (spec.values ?? []).join("|");
-  return describeDimension(spec.measure === "octets" ? "bytes" : spec.measure).base;
+/** A number and the unit that it is written in; a word has none. */
+function valueAndUnit(spec: KeySpec, value: unknown): [value: string, unit: string] {
+  const text = String(value);
+  if (spec.measure === "choice") return [text, "-"];
+  if (spec.measure === "count") return [text, spec.unit ?? "count"];
+  const [, number, unit] = /^([\d.]+) *(\S*)$/.exec(text) ?? [];
+  const base = describeDimension(spec.measure === "octets" ? "bytes" : spec.measure).base;
+  return [number ?? text, unit === undefined || unit === "" ? base : unit];
+}
+
+/** What a key means, and what its words are. */
+function meaningOf({ measure, values, text }: KeySpec): string {
+  return measure === "choice" ? `${text}: ${oneOf(values ?? [])}` : text;
 }
 
 function numbers(preset: Preset): string {
@@ -45,7 +54,7 @@ function numbers(preset: Preset): string {
     const entry = preset.values[key];
     if (entry === undefined) continue;
     const source = entry.note === null ? entry.source : `${entry.source}: ${entry.note}`;
-    rows.push([key, String(entry.value), unitOf(spec), entry.kind, spec.text, source]);
+    rows.push([key, ...valueAndUnit(spec, entry.value), entry.kind, meaningOf(spec), source]);
   }
   return columns(rows);
 }

@@ -5,7 +5,7 @@ import { suggest } from "../scenario/source.ts";
 import { show } from "../scenario/units.ts";
 import { loadSuite, suiteNames } from "../validate/index.ts";
 import type { Point, Suite } from "../validate/types.ts";
-import { type ExitCode, InputError } from "./errors.ts";
+import { type ExitCode, fileError, InputError } from "./errors.ts";
 import { untilInterrupted } from "./interrupt.ts";
 import { outputAt, writeOutput } from "./output.ts";
 import { reporter } from "./progress.ts";
@@ -43,7 +43,7 @@ async function ownRecordings(file: string, names: readonly string[]): Promise<Su
     return qemuSuite(truth);
   } catch (error) {
     if (error instanceof TruthError) throw new InputError(error.message);
-    throw error;
+    throw fileError(file, error);
   }
 }
 

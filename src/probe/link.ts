@@ -86,6 +86,14 @@ export interface LinkResult {
   readonly streams: readonly number[];
 }
 
+/** How far a transfer is. */
+export interface LinkStep {
+  /** Simulated, since the connections were open. */
+  readonly atNs: number;
+  /** Bytes of the stream acknowledged by then. */
+  readonly acknowledgedBytes: number;
+}
+
 /** The reading of the core, LR_ constants. */
 type Reading = readonly number[];
 
@@ -103,6 +111,8 @@ const FRAME_MIN = 64;
 /** Points of `acknowledged` in one RTT, and of all at most. */
 const POINTS_PER_RTT = 16n;
 const POINTS_MAX = 4096n;
+/** Bytes at the rate of the bottleneck after which it is told how far a transfer is. */
+const STEP_BYTES = 2n ** 28n;
 
 function setLinkParams(core: Core, probe: LinkProbe): void {
   const most = probe.congestion === "firmware" ? WINDOW_FIRMWARE : WINDOW_TUNED;
@@ -207,14 +217,36 @@ function result(core: Core, probe: LinkProbe, before: Reading, acknowledged: [nu
   };
 }
 
+/** Runs from a time to another one, or to the end of the transfer: what made it stop. */
+function* runSteps(core: Core, probe: LinkProbe, from: bigint, until: bigint): Generator<LinkStep, number> {
+  const [num, den] = probe.ticksPerByte ?? probe.portTicksPerByte;
+  const most = (STEP_BYTES * BigInt(num)) / BigInt(den) + 1n;
+  const run = core.fn("runLink");
+  for (let at = from; ; ) {
+    at = at + most < until ? at + most : until;
+    const stop = Number(run(at));
+    stopIfBroken(core, stop);
+    if (stop === abi.STOP_DONE || at === until) return stop;
+    yield { atNs: ns(at), acknowledgedBytes: read(core)[abi.LR_ACKED]! };
+  }
+}
+
+/** Transfers bytes as linkSteps() does, at one go. */
+export function probeLink(core: Core, probe: LinkProbe): LinkResult {
+  const steps = linkSteps(core, probe);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
 /**
- * Transfers bytes on the core's link board.
+ * Transfers bytes on the core's link board; yields how far it is.
  * @throws Error when the link does not fit in 4 GiB or an invariant breaks
  */
-export function probeLink(core: Core, probe: LinkProbe): LinkResult {
+export function* linkSteps(core: Core, probe: LinkProbe): Generator<LinkStep, LinkResult> {
   setLinkParams(core, probe);
   if (Number(core.fn("buildLink")()) !== 0) throw new Error("the link does not fit in 4 GiB of memory");
-  const run = core.fn("runLink");
   const endAt = probe.omitTicks + probe.durationTicks;
   const least = endAt / POINTS_MAX + 1n;
   const wanted = BigInt(probe.rttTicks) / POINTS_PER_RTT + 1n;
@@ -225,14 +257,16 @@ export function probeLink(core: Core, probe: LinkProbe): LinkResult {
   let before: Reading | null = probe.omitTicks === 0n ? read(core) : null;
   let at = 0n;
   while (at < endAt) {
+    let from = at;
     at = at + step < endAt ? at + step : endAt;
     if (before === null && at >= probe.omitTicks) {
-      stopIfBroken(core, Number(run(probe.omitTicks)));
+      yield* runSteps(core, probe, from, probe.omitTicks);
+      from = probe.omitTicks;
       before = read(core);
     }
-    const stop = Number(run(at));
-    stopIfBroken(core, stop);
+    const stop = yield* runSteps(core, probe, from, at);
     const reading = read(core);
+    yield { atNs: ns(at), acknowledgedBytes: reading[abi.LR_ACKED]! };
     if (stop === abi.STOP_DONE) {
       acknowledged.push([ns(reading[abi.LR_ENDED]!), opened(reading)]);
       break;

@@ -29,8 +29,16 @@ export function convert(values: Values, problems: Problems): void {
   for (const [key, message] of values.failures()) problems.add(pathOf(values.path, key), message);
 }
 
-/** One server and its card: tags, buffers and credits that could never work. */
-export function checkSide(side: { host: Values; card: Values }, problems: Problems, ats = false): void {
+/**
+ * One server and its card: tags, buffers and credits that could never work.
+ * @param ats whether the card asks for translations
+ * @param probed a probe: other I/O alone, which has all tags and all of the completion buffer
+ */
+export function checkSide(
+  side: { host: Values; card: Values },
+  problems: Problems,
+  { ats = false, probed = false } = {},
+): void {
   const { host, card } = side;
   convert(host, problems);
   convert(card, problems);
@@ -49,7 +57,7 @@ export function checkSide(side: { host: Values; card: Values }, problems: Proble
     const what = `${pd} do not admit one TLP of ${mps} B; write at least ${mps / 16}, or 0 for unlimited`;
     problems.add(pathOf(values.path, "pcie.pdCredits"), what);
   }
-  checkReads(host, card, mrrs, ats, problems);
+  checkReads(host, card, mrrs, { ats, probed }, problems);
   const replay = card.whole("pcie.replayBuffer");
   if (replay < mps + 24) {
     const what = `does not hold one TLP of ${mps} B; write at least ${mps + 24} B`;
@@ -61,26 +69,34 @@ export function checkSide(side: { host: Values; card: Values }, problems: Proble
  * Tags and completion buffer of VSOCK (4 tags, an eighth), of descriptors (what they can have in flight, an
  * eighth), of translations, of data.
  */
-function checkReads(host: Values, card: Values, mrrs: number, ats: boolean, problems: Problems): void {
+function checkReads(
+  host: Values,
+  card: Values,
+  mrrs: number,
+  { ats, probed }: { ats: boolean; probed: boolean },
+  problems: Problems,
+): void {
   const mps = Math.min(host.whole("pcie.mps"), card.whole("pcie.mps"));
   const rcb = host.whole("pcie.rcb");
   const batchBytes = card.whole("dma.descriptorBatch") * card.whole("dma.descriptorBytes");
   const batches = card.word("dma.ring") === "host" ? card.whole("dma.prefetchBatches") : 0;
   const translations = ats ? card.whole("ats.requests") : 0;
   const kept = 4 + batches * Math.ceil(batchBytes / mrrs) + translations;
-  if (card.whole("pcie.tags") <= kept) {
+  if (!probed && card.whole("pcie.tags") <= kept) {
     const others = ats ? "VSOCK, descriptors and translations" : "VSOCK and descriptors";
     const what = `leaves none for data: ${others} take ${kept}; write at least ${kept + 1}`;
     problems.add(pathOf(card.path, "pcie.tags"), what);
   }
-  const bytes = 8 * Math.max(mrrs, batches * batchBytes);
+  const forWhom = probed ? "for one read" : "in an eighth for one read or the descriptors";
+  // of a probe's buffer nothing is kept, and a read that does not begin at a boundary takes a header more
+  const bytes = probed ? mrrs : 8 * Math.max(mrrs, batches * batchBytes);
   if (card.whole("pcie.completionBuffer") < bytes) {
-    const what = `is too small in an eighth for one read or the descriptors; write at least ${bytes} B`;
+    const what = `is too small ${forWhom}; write at least ${bytes} B`;
     problems.add(pathOf(card.path, "pcie.completionBuffer"), what);
   }
-  const headers = 8 * Math.max(mrrs / rcb, batches * Math.ceil(batchBytes / rcb));
+  const headers = probed ? mrrs / rcb + 1 : 8 * Math.max(mrrs / rcb, batches * Math.ceil(batchBytes / rcb));
   if (card.whole("pcie.completionHeaders") < headers) {
-    const what = `are too few in an eighth for one read or the descriptors; write at least ${headers}`;
+    const what = `are too few ${forWhom}; write at least ${headers}`;
     problems.add(pathOf(card.path, "pcie.completionHeaders"), what);
   }
   // a read that does not begin at a boundary is answered in one more

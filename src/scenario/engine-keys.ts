@@ -93,6 +93,7 @@ export const COMPRESSOR_KEYS: KeyTable = {
   historyLog: { measure: "count", min: 9, max: 15, of: ["zlib"], text: "log2 of the bytes of history" },
   ratioPerMille: {
     measure: "count",
+    unit: "per mille",
     min: 1000,
     max: 100_000,
     of: ["ratio"],

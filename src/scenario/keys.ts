@@ -37,13 +37,15 @@ export interface KeySpec {
   readonly powerOfTwo?: true;
   readonly values?: readonly (number | string)[];
   readonly of?: readonly string[];
+  /** Of a count that is a share or counts more than things. */
+  readonly unit?: "per mille" | "cycles";
   readonly text: string;
 }
 
 export type KeyTable = Readonly<Record<string, KeySpec>>;
 
-const LANES = [1, 2, 4, 8, 16] as const;
-const MPS = [128, 256, 512, 1024, 2048, 4096] as const;
+export const LANES = [1, 2, 4, 8, 16] as const;
+export const MPS = [128, 256, 512, 1024, 2048, 4096] as const;
 const MRRS = MPS;
 
 /** The most tags of a requester by generation: 8 bits up to Gen3, 10 bits (768 usable) above, 14 with
@@ -73,6 +75,7 @@ export const CARD_KEYS: KeyTable = {
   ...PCIE,
   "pcie.linkShare": {
     measure: "count",
+    unit: "per mille",
     min: 100,
     max: 1000,
     text: "per mille of the link's rate at which the card's PCIe core takes bytes in",
@@ -258,6 +261,7 @@ export const CARD_KEYS: KeyTable = {
   "crypto.keySlots": { measure: "count", min: 1, max: 65536, text: "expanded keys the card holds" },
   "crypto.cyclesPerRound": {
     measure: "count",
+    unit: "cycles",
     min: 0,
     max: 16,
     text: "clocks of a round where rounds share their hardware; 0 means all rounds are a pipeline",

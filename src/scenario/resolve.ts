@@ -326,8 +326,8 @@ function resolveScenario(scenario: Scenario, problems: Problems): ResolvedScenar
   const engine = namedEngine(scenario, problems);
   const ciphers = namedCiphers(scenario, problems);
   const { iommu, ats } = scenario.internal;
-  checkSide(source, problems, ats === "on");
-  checkSide(destination, problems, ats === "on");
+  checkSide(source, problems, { ats: ats === "on" });
+  checkSide(destination, problems, { ats: ats === "on" });
   checkAts(iommu, ats, problems);
   checkGuest(scenario, problems);
   checkLink(scenario, link, source.card, destination.card, problems);
@@ -437,7 +437,8 @@ export function loadScenario(path: string, options: LoadOptions = {}): LoadedSce
 }
 
 /**
- * A server and its card alone, for probes: preset names, or { preset: NAME, ...overrides }.
+ * A server and its card alone, for probes, whose other I/O has all tags and buffers: preset names, or
+ * { preset: NAME, ...overrides }.
  * @param written for example { host: "snb-e5-2630", card: { preset: "dpu-ref", pcie: { tags: 32 } } }
  * @param label what error lines begin with
  * @throws ScenarioError
@@ -452,7 +453,7 @@ export function resolveSide(written: { host?: unknown; card?: unknown }, label: 
   const values = sideValues(side, [], problems);
   problems.done();
   if (values === null) throw new Error("presets without a problem");
-  checkSide(values, problems);
+  checkSide(values, problems, { probed: true });
   problems.done();
   return fillSide(values, null);
 }

@@ -81,21 +81,21 @@ function unfit(run: RecordedRun, folder: string): string | null {
 /**
  * Reads a file of recordings in the format of sim/published/qemu-truth.json.
  * @param folder where the traces are
- * @throws TruthError
+ * @throws TruthError; what the file system says
  */
 export function readTruth(file: string, folder: string = dirname(file)): Truth {
   let data: unknown;
   try {
     data = JSON.parse(readFileSync(file, "utf8"));
   } catch (error) {
-    throw new TruthError(`${file}: ${(error as Error).message}`);
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new TruthError(`${file}: is not JSON; write qemu-migration-truth/1`);
   }
   const parsed = TRUTH.safeParse(data);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw new TruthError(
-      `${file}: ${issue!.path.join(".")}: ${issue!.message}; write qemu-migration-truth/1`,
-    );
+    const key = issue!.path.length === 0 ? "" : ` ${issue!.path.join(".")}`;
+    throw new TruthError(`${file}${key}: ${issue!.message}; write qemu-migration-truth/1`);
   }
   const leftOut: string[] = [];
   const runs = parsed.data.runs.flatMap((run) => {
