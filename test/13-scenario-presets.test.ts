@@ -152,7 +152,7 @@ test("presets: UNIT is that of VALUE, for every number of every preset", () => {
     }
   }
   assert.ok(numbers > 900, `${numbers} numbers`);
-  assert.match(presetsCommand("nfp6000-e5"), /^engine\.start +38 +ns +derived /m);
+  assert.match(presetsCommand("nfp6000-e5"), /^engine\.start +69 +ns +derived /m);
   assert.match(presetsCommand("nfp6000-e5"), /^pcie\.linkShare +960 +per mille +derived /m);
   assert.match(presetsCommand("nfp6000-e5"), /^dma\.ring +host +- .* descriptor rings: host or card /m);
   assert.match(presetsCommand("nfp6000-e5"), /^crypto\.cyclesPerRound +0 +cycles /m);
@@ -169,7 +169,7 @@ test("presets prints every preset, and of one every key with kind and source", (
       key,
     );
   }
-  assert.match(presetsCommand("huawei"), /\nread +card +pre-copy, stop-window\n/);
+  assert.match(presetsCommand("huawei"), /\nread +card +pre-copy, stop-window +DMA pulls pages by address\n/);
   assert.match(
     messageOf(() => presetsCommand("dpu-rfe")),
     "did you mean dpu-ref?",

@@ -192,8 +192,8 @@ export const host: readonly Row[] = [
     "qemu",
     "host/qemu",
     "the guest writes on after the last synchronisation",
-    "  setGuestRuns(false);\n}",
-    "}",
+    "  setGuestRuns(false);\n  cutStalls(t);",
+    "  cutStalls(t);",
     "qemu thread",
   ],
   [

@@ -39,8 +39,8 @@ export const software: readonly Row[] = [
     "qemu-limits",
     "kernel/dirty-log",
     "dirty-limit: a full ring is no reason to sleep",
-    "n * (entryTicks + pageTicks) + penaltyOf(v));\n      count(0, C_LIMIT_TICKS, penaltyOf(v));",
-    "n * (entryTicks + pageTicks));",
+    "      if (penaltyOf(v) != 0) sleep(v, penaltyOf(v), t);\n",
+    "",
     "dirty-limit",
   ],
   [
