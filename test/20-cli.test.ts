@@ -49,8 +49,9 @@ test("help and version; help loads nothing heavy", async () => {
   // what main.ts imports at once; everything else is imported when its command is called
   const main = readFileSync(join(projectRoot, "src/cli/main.ts"), "utf8");
   const imported = [...main.matchAll(/^import .* from "(.*)";$/gm)].map(([, from]) => from);
-  assert.equal(imported, ["node:fs", "commander", "./errors.ts"]);
-  assert.not.match(readFileSync(join(projectRoot, "src/cli/errors.ts"), "utf8"), /^import /m);
+  assert.equal(imported, ["node:fs", "commander", "../atomics.ts", "./errors.ts"]);
+  for (const light of ["cli/errors.ts", "atomics.ts"])
+    assert.not.match(readFileSync(join(projectRoot, "src", light), "utf8"), /^import /m);
 });
 
 test("trace import guesses the kind, writes a trace that verifies, and says what it holds", async () => {

@@ -88,8 +88,12 @@ test("qemu: several windows of 100 ms, and the downtime limit decides when it st
   assert.ok(own.migration.totalTimeNs > 5 * 100e6, `${own.migration.totalTimeNs} ns`);
   assert.is(half.migration.status, "not-converged");
   assert.ok(own.migration.rounds.length > loose.migration.rounds.length);
-  // what is left when it stops goes within the limit, at the bandwidth of the last window
-  const last = (result: Result): number => result.migration.rounds.at(-1)!.durationNs;
+  // pages that are left when it stops go within the limit, at the bandwidth of the rounds; device state is beside
+  const last = ({ migration: { rounds } }: Result): number => {
+    const [first, stopped] = [rounds[0]!, rounds.at(-1)!];
+    const bytes = 4104 * stopped.normalPages + 9 * stopped.zeroPages;
+    return (bytes * first.durationNs) / first.bytesOnWire;
+  };
   assert.ok(last(own) < 100e6 && last(loose) > 100e6 && last(loose) < 300e6);
   assert.ok(own.migration.downtimeNs! < loose.migration.downtimeNs!);
 });

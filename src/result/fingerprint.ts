@@ -4,7 +4,7 @@
  * number, in this order: elapsed ticks; counters of both sides by number, from 64 on those that are not 0;
  * ticks of every account by number and state; histograms of both sides by number, from 8 on those that hold
  * any: count, sum, max, min, then `bucket:samples` of every bucket that holds any; the log, from 32 on what
- * is not 0; every round; every guest where the server has a list of them; the series: ticks of a bin, then
+ * is not 0; every round; every guest where the server has a list of them; wire bytes when the last round began, not 0; the series: ticks of a bin, then
  * the bins of each. Values are decimal integers.
  * Another list is another version.
  *
@@ -47,6 +47,7 @@ export function fingerprintText(reading: Reading): string {
     if (i < LOG || value !== 0n) lines.push(`log.${i} ${value}`);
   for (const [i, row] of reading.rounds.entries()) lines.push(`round.${i} ${row.join(" ")}`);
   for (const [i, row] of reading.guests.entries()) lines.push(`guest.${i} ${row.join(" ")}`);
+  if (reading.wireFrom !== 0n) lines.push(`wire ${reading.wireFrom}`);
   lines.push(`series ${reading.seriesWindowTicks}`);
   for (const [i, bins] of reading.series.entries()) lines.push(`series.${i} ${bins.join(" ")}`);
   return `${lines.join("\n")}\n`;
