@@ -141,6 +141,7 @@ export const KEYS: Readonly<Record<string, Other>> = {
   "internal.ecrc": "on",
   "internal.bitErrorRate": "1e-6",
   placement: "{ zero: card-core }",
+  "placement.preset": "(the name alone changes no number; test/23-systems.test.ts)",
   "placement.zero": "card-core",
   "placement.compress": ["card-core", "compress.engine=lz4-sw"],
   "placement.workers": ["3", ...ON_HOST],
