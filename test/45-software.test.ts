@@ -275,7 +275,10 @@ test("every key that is taken makes another run", () => {
 const REFUSED: readonly (readonly [string, RegExp])[] = [
   ["compress={ engine: lz4-hw }", /compress: is not done by placement: qemu; write compress: off$/],
   ["encrypt={ cipher: aes-128-gcm }", /encrypt: is not done by placement: qemu; write encrypt: off$/],
-  ["content=full", /content: carries bodies; with placement: qemu write sized$/],
+  [
+    "content=full",
+    /content: carries bodies; with placement: qemu write sized, or software: \{ xbzrle: \{\} \}$/,
+  ],
   ["tracker.kind=pml", /is not known to placement: qemu; write write-protect, or bitmap$/],
   ["tracker.group=8", /tracker\.group: is not known to placement: qemu; write 1$/],
   ["tenant={}", /tenant: is I\/O of a card, and placement: qemu has none; write off$/],
