@@ -134,14 +134,6 @@ export const host: readonly Row[] = [
   ],
   [
     "qemu",
-    "kernel/qemu-stream",
-    "what a connection waits for counts as bytes under way",
-    "((wireFree - t - idle) *",
-    "((wireFree - t) *",
-    "qemu thread",
-  ],
-  [
-    "qemu",
     "host/qemu",
     "a wait for a window that is spent counts as the socket's",
     "  waitsFor(QT_CAP);\n",

@@ -6,10 +6,10 @@ export const link: readonly Row[] = [
   [
     "exact",
     "kernel/log",
-    "a frame's payload is in the window in which it begins",
-    "end >= until ? n : (n * (end - from)) / (until - from);",
-    "n;",
-    "series: goodput of a window",
+    "a frame counts again in each window in which it is on the wire",
+    "load<u64>(at) + (by - come));",
+    "load<u64>(at) + by);",
+    "series: goodput",
   ],
   [
     "exact",

@@ -4,7 +4,7 @@ import type { Row } from "./row.ts";
 
 export const trackers: readonly Row[] = [
   [
-    "limits",
+    "trackers",
     "kernel/round",
     "pages that became dirty in the round before count again",
     "  if (!first) beginFresh();\n",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Claims about pages that the host codes and its front-end hands over. */
 import * as abi from "../../../assembly/abi.ts";
+import { readCore } from "../../../src/result/reading.ts";
 import { sameLists } from "../reference/compare.ts";
 import { handedPages, handingTicks, lostToWorkers } from "../reference/host-cores.ts";
 import { of, type Run, runText } from "../timeline.ts";
@@ -83,6 +84,10 @@ export function checkWorkers(): void {
   // at least an LZ4 of each page that is not zero, at the raw cost; and 64 B of each
   same("handed: work", ns(abi.C_STAGE_COMPRESS) > 60 * ((500 + 2400) / 2.3), true);
   same("handed: glance", ns(abi.C_STAGE_ZERO) > PAGES * (504 / 2.3), true);
+  const { accounts } = readCore(run.core, BigInt(run.core.clockNow()));
+  const busy = [0, 1, 2].map((i) => accounts[0]![abi.A_WORKER + i]?.[abi.BUSY] ?? 0n);
+  const work = run.core.counter(0, abi.C_STAGE_COMPRESS) + run.core.counter(0, abi.C_STAGE_ZERO);
+  same("handed: busy workers", Number(busy.reduce((sum, ticks) => sum + ticks, 0n)), Number(work));
   // with a spare core the longest of three workers costs nothing
   const worked = ns(abi.C_STAGE_COMPRESS) + ns(abi.C_STAGE_ZERO);
   const lost = ns(abi.C_GUEST_CPU);

@@ -59,6 +59,7 @@ export function checkTranslatedProbes(): void {
   const pages: Rows = [
     [abi.S_TEN_STRIDE, 4096],
     [abi.S_TEN_PLACES, 1000],
+    [abi.S_TEN_BYTES, 256],
     [abi.S_IOMMU_READ, 200 * NS],
   ];
   const lines: Rows = [
