@@ -4,14 +4,6 @@ import type { Row } from "./row.ts";
 
 export const trackers: readonly Row[] = [
   [
-    "trackers",
-    "kernel/round",
-    "pages that became dirty in the round before count again",
-    "  if (!first) beginFresh();\n",
-    "",
-    "pages that became dirty in a round",
-  ],
-  [
     "limits",
     "kernel/dirty",
     "pages that are logged do not become dirty",
