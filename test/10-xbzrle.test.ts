@@ -59,7 +59,7 @@ test("as QEMU does it: with less than two bytes left a page whose end has not ch
     body[PAGE - 1] = last;
     return body;
   };
-  // places, more, the last byte (4 bytes: 2 of length for 1366 and more that are the same), bytes, is it sent?
+  // places, more, the last byte (4 bytes: 2 of length for 1366 and more that are the same), bytes, sent?
   for (const [places, more, last, size, sent] of [
     [1364, 2, 0, 4094, true],
     [1365, 0, 0, 4095, false],

@@ -24,7 +24,8 @@ function perPage(content: string, unitPages: number): number {
 }
 
 test("sized: 4 B each of version, placed version and content word, and 2 bits of marks a page", () => {
-  // 3 x 4 + 2/8 = 12.25, dirty now and dirty in this round; memory grows by 64 KiB, 65536 / (8 x 262144 pages) = 0.03 B a page
+  // 3 x 4 + 2/8 = 12.25, dirty now and in this round; memory grows by 64 KiB, 65536 / (8 x 262144 pages)
+  // = 0.03 B a page
   assert.ok(Math.abs(perPage("sized", GIB_PAGES) - 12.25) <= 0.0625, `${perPage("sized", GIB_PAGES)}`);
 });
 

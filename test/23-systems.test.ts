@@ -21,7 +21,7 @@ test("each system has a placement and a scenario of its name, and the scenario h
   }
 });
 
-test("a system's placement fits any scenario of cards, and its mechanism is in other keys: times are huawei's", () => {
+test("a system's placement fits any scenario of cards; its mechanism is elsewhere: times as of huawei", () => {
   const plain = runShipped("tiny");
   for (const name of ON_CARDS) {
     const { fingerprint, scenario } = runShipped("tiny", [`placement=${name}`]);
@@ -88,7 +88,7 @@ test("qemu: several windows of 100 ms, and the downtime limit decides when it st
   assert.ok(own.migration.totalTimeNs > 5 * 100e6, `${own.migration.totalTimeNs} ns`);
   assert.is(half.migration.status, "not-converged");
   assert.ok(own.migration.rounds.length > loose.migration.rounds.length);
-  // pages that are left when it stops go within the limit, at the bandwidth of the rounds; device state is beside
+  // pages that are left when it stops go within the limit, at the bandwidth of the rounds; state is beside
   const last = ({ migration: { rounds } }: Result): number => {
     const [first, stopped] = [rounds[0]!, rounds.at(-1)!];
     const bytes = 4104 * stopped.normalPages + 9 * stopped.zeroPages;

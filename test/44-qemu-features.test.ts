@@ -163,7 +163,7 @@ test("XBZRLE of known contents: a delta has the bytes of its runs; what is writt
   assert.ok(drawn.xbzrleOverflows > 500 && drawn.xbzrleBytes === drawn.xbzrleOverflows * 4096);
 });
 
-test("XBZRLE of known contents on random guests is the reference's, to the tick and byte, bytes that arrive too", () =>
+test("XBZRLE of known contents on random guests is the reference's, to the tick and byte that arrives", () =>
   checkEncoded(20));
 
 test.run();

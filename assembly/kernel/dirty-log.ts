@@ -11,8 +11,8 @@
 //   `logExit`, with PML + n `logEntry`, and the front-end waits: pml for the longest of them; dirty-ring for
 //   `logExit`, then the sum of n (`logEntry` + `protectPage`), and `tlbFlush` if there was an entry.
 //   What a vCPU stands for begins when it has stood for all before, and is counted up to the suspension, or
-//   the end, alone: S = sum of min(end, suspended) - min(begin, suspended). A guest on the wall's clock is never
-//   late: there all of it is counted.
+//   the end, alone: S = sum of min(end, suspended) - min(begin, suspended). A guest on the wall's clock is
+//   never late: there all of it is counted.
 // Limits: W pages of a vCPU written between two times that logs are brought in cost ceil(W / entries) - 1
 //   full logs. A log that never fills costs no more than its entries.
 // Leaves out: a ring that is brought in before it is full (KVM's soft limit), a reaper by the clock.

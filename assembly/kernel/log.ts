@@ -66,8 +66,8 @@ export function addSeries(series: u32, t: u64, n: u64): void {
 }
 
 /**
- * Adds n that come evenly from `from` to `until`, which is later: by a time x between them floor(n (x - from) /
- * (until - from)) have come. Each window has what comes in it, all of them together n.
+ * Adds n that come evenly from `from` to `until`, which is later: by a time x between them
+ * floor(n (x - from) / (until - from)) have come. Each window has what comes in it, all of them together n.
  */
 export function addSpread(series: u32, from: u64, until: u64, n: u64): void {
   if (booksClosed) return;

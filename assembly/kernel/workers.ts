@@ -10,7 +10,7 @@
 //   engine that is free first for 4096 bytes at its rate; AES-GCM by kernel/host-costs, of every page, a zero
 //   one too, and in an engine after that of compression. So W workers and E engines have min(W / cycles,
 //   E x rate / 4096) pages a second at most, less the time in which the front-end copies and tells.
-// Books: a worker is busy from t to its own end in the message; its account begins where its stages have a place.
+// Books: a worker is busy from t to its own end in the message; its account begins where stages have a place.
 // Leaves out: pages of two messages side by side, that workers wake up, caches, memory of the buffers,
 //   polling for an engine's answer, device state (which is handed over as it stands).
 // Numbers: host preset `stages.*` (assumed), compressor presets.

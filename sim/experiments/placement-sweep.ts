@@ -3,9 +3,7 @@
  * Where to compress: on cores of the host, an engine beside them, cores of the card, its engines? And where
  * to encrypt too, and to decrypt and decode: on both hosts, engines beside both, or those of both cards?
  */
-import { TICKS_PER_NS } from "../../assembly/abi.ts";
-import type { ResolvedScenario } from "../../src/scenario/types.ts";
-import type { ResolvedStages } from "../../src/scenario/types-placement.ts";
+import type { ResolvedScenario } from "../../src/index.ts";
 import { counter, type Experiment, run, unless } from "./lib.ts";
 
 const PLACES = ["host", "host-engine", "card-core", "card"] as const;
@@ -48,12 +46,13 @@ const KEYS: Readonly<Record<Place, object>> = {
 
 const VCPUS = 4;
 const KIB_A_PAGE = 4;
-const TICKS_PER_MS = 1_000_000 * TICKS_PER_NS;
+/** A tick is 2^-10 ps. */
+const TICKS_PER_MS = 1_024_000_000_000;
 
 /** Who works at stages: ticks a cycle, and cycles of what. */
 interface Worker {
   readonly ticksPerCycle: readonly [number, number];
-  readonly stages: ResolvedStages;
+  readonly stages: ResolvedScenario["sides"]["source"]["host"]["stages"];
 }
 
 /** Milliseconds of cycles of a worker. */

@@ -4,7 +4,8 @@
  * number, in this order: elapsed ticks; counters of both sides by number, from 64 on those that are not 0;
  * ticks of every account by number and state; histograms of both sides by number, from 8 on those that hold
  * any: count, sum, max, min, then `bucket:samples` of every bucket that holds any; the log, from 32 on what
- * is not 0; every round; every guest where the server has a list of them; wire bytes when the last round began, not 0; the series: ticks of a bin, then
+ * is not 0; every round; every guest where the server has a list of them; wire bytes when the last round
+ * began, where not 0; the series: ticks of a bin, then
  * the bins of each. Values are decimal integers.
  * Another list is another version.
  *

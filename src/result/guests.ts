@@ -34,7 +34,7 @@ function bytesOf(reading: Reading): bigint[] {
   return bytes;
 }
 
-/** Bytes on the wire of each guest outside its rounds: at the end what nobody else's are is the last one's. */
+/** Bytes on the wire of each guest outside its rounds: at the end nobody else's are the last one's. */
 function outsideOf(reading: Reading, rounds: readonly Round[]): number[] {
   const outside = reading.guests.map((row) => Number(row[abi.GT_OUTSIDE]));
   const owner = Number(reading.rounds.at(-1)?.[abi.RL_GUEST] ?? 0);

@@ -34,7 +34,7 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
 
 /** Checked by the harness: memory at the source after a migration that did not complete. */
 export const SOURCE_INTACT = "source-intact";
-/** Checked by the harness: no round has put more on the wire, or in software on its connection, than it carries meanwhile. */
+/** Checked by the harness: no round has put more on the wire, or on its connection, than it carries. */
 export const ROUNDS_FIT = "rounds-fit-link";
 /** Checked by the harness: no analytic bound is beaten. */
 export const BOUNDS_HOLD = "bounds-hold";

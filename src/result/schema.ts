@@ -92,8 +92,8 @@ const migration = z.strictObject({
   status: z.enum(["completed", "failed", "cancelled", "not-converged"]),
   reason: z.string().nullable(),
   totalTimeNs: ns.describe(
-    "from the start to the guest's resumption; where pages move after it, until the source has heard that the " +
-      "last one is placed (some us past setup, precopy, stop and residual); or to the failure",
+    "from the start to the guest's resumption; where pages move after it, until the source has heard that " +
+      "the last one is placed (some us past setup, precopy, stop and residual); or to the failure",
   ),
   downtimeNs: ns.nullable().describe("from suspension to resumption; null when the guest was not suspended"),
   setupTimeNs: ns.nullable().describe("handshake and start of the tracker; null when it was not done"),
@@ -102,7 +102,7 @@ const migration = z.strictObject({
     .nullable()
     .describe(
       "on the wire before the first round, between rounds and after the last: handshake, device state, " +
-        "what comes after the resume; of one of several guests from its first turn on, until the next guest's; " +
+        "what comes after the resume; of one of several guests from its first turn on, until the next's; " +
         "null with placement qemu",
     ),
   phases: z.strictObject({

@@ -2,8 +2,7 @@
 /**
  * Every number a preset holds: its key, what it measures, its limits, what it means.
  *
- * This table is the one place where a preset key is declared. The schema of overrides, the check of preset
- * files and the output of `dpusim presets` are made from it. Keys are dotted; in a scenario they nest.
+ * The schema of overrides, the check of preset files and `dpusim presets` are made from it. Dotted keys nest.
  */
 import { DEVICE_KEYS } from "./device-keys.ts";
 import { COMPRESSOR_KEYS, cipherKeys } from "./engine-keys.ts";

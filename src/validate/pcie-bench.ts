@@ -311,11 +311,12 @@ export const pcieBench: Suite = {
       "memory is inferred from that; 128 B, 512 B and 2 KiB do not fit one rate.",
     "Reads of 128, 768 and 1024 B are 5 to 16 % too fast: artefacts of the card's engine that no single " +
       "parameter explains.",
-    "Reads of 64 B over windows of 1 and 1.5 MiB of Haswell are faster than measured: its misses come at 16 " +
-      "to 18 million a second there, at 19 where nearly all reads miss, and no mechanism of the model says why.",
-    "How many completions the card's reads may wait for is bounded by Sandy Bridge (52 at least), not told: " +
-      "Haswell and the remote socket of Ivy Bridge, not used, would say some 60, the preset has 56.",
-    "Reads of 256 B of the calibrated host are 5 % too slow: the wire of the model is slower than measured there.",
+    "Reads of 64 B over windows of 1 and 1.5 MiB of Haswell are faster than measured: its misses come at " +
+      "16 to 18 million a second there, at 19 where nearly all reads miss, and no mechanism of the model " +
+      "says why.",
+    "How many completions the card's reads may wait for is bounded by Sandy Bridge (52 at least): " +
+      "Haswell and the remote socket of Ivy Bridge, not used, would say 56 to 58, the preset has 56.",
+    "Reads of 256 B of the calibrated host are 5 % too slow: the model's wire is slower than measured there.",
     "E3-1226v3 is not compared but for its link: its latencies are those of power management.",
     "Direct (command) reads and write-then-read latencies are not modelled.",
   ],

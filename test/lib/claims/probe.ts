@@ -256,7 +256,7 @@ export function checkProbeParams(): void {
   same("probe: misses", answer.counters.iotlbMisses, run.lookups.misses);
 }
 
-/** Jitter of snb-e5-2630: least 40 ns below the median, 13 at 5 %; 13 above at 95 and 99 %, 160 at 99.9 %, 213 most. */
+/** Jitter of snb-e5-2630: 40 ns below the median, 13 at 5 %; 13 above at 95 and 99 %, 160 at 99.9 %, 213. */
 function jitterTicks(step: number): number {
   const at = (step + 1) / abi.JITTER_STEPS;
   const line = (from: number, to: number, low: number, high: number): number =>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** XBZRLE of contents that are known: the core's thread beside the slow reference, to the tick and the byte. */
+/** XBZRLE of contents that are known: the core's thread beside the slow reference, to tick and byte. */
 import * as abi from "../../../assembly/abi.ts";
 import { Core, coreModule } from "../../../src/core.ts";
 import { migrateInSoftware, type SoftwareGuest } from "../../../src/software.ts";

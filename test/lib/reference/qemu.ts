@@ -21,7 +21,6 @@ export class ReferenceThread {
   private readonly zeros: boolean[];
   private readonly log = new Set<number>();
   private readonly toSend: Set<number>;
-  private readonly all: number;
   private logging = false;
   private next = 0;
   private now: bigint;
@@ -32,7 +31,6 @@ export class ReferenceThread {
   private vectors = 0;
   private readonly wire: ReferenceWire;
   private readonly versions: number[];
-  /** Where contents are known. */
   readonly memory: ReferenceMemory | null;
   readonly cache: ReferenceCache | null;
   readonly channels: ReferenceChannels | null;
@@ -42,12 +40,8 @@ export class ReferenceThread {
   private before = -1;
   private period = { sinceMs: 0n, given: 0, pages: 0, high: 0 };
 
-  /**
-   * @param zeros which pages of the guest hold zeros at time 0
-   * @param pageBytes what channels make of a page with contents
-   * @param rings dirty rings of its vCPUs, null for a bitmap
-   * @param contents null where they are not known
-   */
+  // zeros: pages that hold zeros at time 0; pageBytes: what channels make of others; rings: of vCPUs, or a
+  // bitmap; contents: null where they are not known
   constructor(
     m: SoftwareMigration,
     zeros: readonly boolean[],
@@ -57,24 +51,24 @@ export class ReferenceThread {
     contents: Contents | null = null,
   ) {
     this.m = m;
+    this.writes = writes;
     this.wire = new ReferenceWire(m.ticksPerByte, m.socketBytes);
     this.rings = rings === null ? null : new ReferenceRings(rings, m.dirtyLimit);
     this.device = new ReferenceDevice(m.ahead, m.deviceBytes);
-    this.writes = writes;
-    const rom = Array.from({ length: m.romPages }, (_, i) => i >= m.romNormalPages);
-    this.zeros = [...zeros, ...rom];
-    this.all = this.zeros.length;
+    this.zeros = [...zeros, ...Array.from({ length: m.romPages }, (_, i) => i >= m.romNormalPages)];
     this.toSend = new Set(this.zeros.keys());
     this.now = m.startAtTicks;
     this.versions = this.zeros.map(() => 0);
     this.memory = contents === null ? null : new ReferenceMemory(contents);
     this.cache = m.xbzrle === null ? null : new ReferenceCache(m.xbzrle);
-    const around = {
-      isZero: (pfn: number) => this.zeros[pfn]!,
-      sizeOf: (pfn: number) => (pfn < zeros.length ? pageBytes : m.multifd!.romBytes),
-      carry: (at: bigint, bytes: number) => this.carry(at, BigInt(bytes)),
-    };
-    this.channels = m.multifd === null ? null : new ReferenceChannels(m.multifd, around);
+    this.channels =
+      m.multifd === null
+        ? null
+        : new ReferenceChannels(m.multifd, {
+            isZero: (pfn: number) => this.zeros[pfn]!,
+            sizeOf: (pfn: number) => (pfn < zeros.length ? pageBytes : m.multifd!.romBytes),
+            carry: (at: bigint, bytes: number) => this.carry(at, BigInt(bytes)),
+          });
   }
 
   /** Lets the guest do what it does before `until`. */
@@ -183,9 +177,9 @@ export class ReferenceThread {
   private page(last: boolean): boolean {
     this.guest(this.now);
     let pfn = this.scanFrom;
-    while (!this.toSend.has(pfn)) pfn = (pfn + 1) % this.all;
+    while (!this.toSend.has(pfn)) pfn = (pfn + 1) % this.zeros.length;
     this.toSend.delete(pfn);
-    this.scanFrom = (pfn + 1) % this.all;
+    this.scanFrom = (pfn + 1) % this.zeros.length;
     if (pfn <= this.before) {
       this.encodes = this.cache !== null;
       this.drain();
@@ -324,7 +318,7 @@ export class ReferenceThread {
     this.guest(this.now);
     this.sync();
     this.syncWork();
-    this.written += rangeBytes(this.toSend, this.all - m.romPages) + m.deviceBytes;
+    this.written += rangeBytes(this.toSend, this.zeros.length - m.romPages) + m.deviceBytes;
     const move = new ReferenceMove(m.postcopy!, this.toSend, m.socketBytes);
     this.flush();
     told.resumedAt = (this.now > this.wireFreeAt ? this.now : this.wireFreeAt) + BigInt(m.deviceTicks);
@@ -351,9 +345,9 @@ export class ReferenceThread {
   private push(move: ReferenceMove): void {
     this.guestThere(this.now, move);
     let pfn = move.asked(this.now, this.toSend) ?? this.scanFrom;
-    while (!this.toSend.has(pfn)) pfn = (pfn + 1) % this.all;
+    while (!this.toSend.has(pfn)) pfn = (pfn + 1) % this.zeros.length;
     this.toSend.delete(pfn);
-    this.scanFrom = (pfn + 1) % this.all;
+    this.scanFrom = (pfn + 1) % this.zeros.length;
     move.sends(pfn);
     const given = this.given;
     this.whole(this.zeros[pfn]!, false);

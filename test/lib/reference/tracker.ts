@@ -120,8 +120,8 @@ export class SlowTracker {
   }
 
   /**
-   * Everything up to the guest's suspension; `startAt` is when tracking began. What vCPUs stand for counts up to
-   * `cut`, where pages are logged and the guest's clock is its own.
+   * Everything up to the guest's suspension; `startAt` is when tracking began. What vCPUs stand for counts up
+   * to `cut`, where pages are logged and the guest's clock is its own.
    */
   run(
     startAt: number,
