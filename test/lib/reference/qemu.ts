@@ -40,8 +40,6 @@ export class ReferenceThread {
   private before = -1;
   private period = { sinceMs: 0n, given: 0, pages: 0, high: 0 };
 
-  // zeros: pages that hold zeros at time 0; pageBytes: what channels make of others; rings: of vCPUs, or a
-  // bitmap; contents: null where they are not known
   constructor(
     m: SoftwareMigration,
     zeros: readonly boolean[],
