@@ -182,7 +182,7 @@ export function setJitter(
   p(abi.S_MEM_JITTER, on && maxTicks > 0 ? 1 : 0);
   if (!on) return;
   const known: [at: number, ticks: number][] = [
-    [0.05, Math.max(0, minTicks - p5Ticks)],
+    [0.05, minTicks - p5Ticks],
     [0.5, minTicks],
     [0.95, minTicks + p95Ticks],
     [0.99, minTicks + p99Ticks],

@@ -50,7 +50,9 @@ test("help and version; help loads nothing heavy", async () => {
   const main = readFileSync(join(projectRoot, "src/cli/main.ts"), "utf8");
   const imported = [...main.matchAll(/^import .* from "(.*)";$/gm)].map(([, from]) => from);
   assert.equal(imported, ["node:fs", "commander", "../atomics.ts", "./errors.ts"]);
-  for (const light of ["cli/errors.ts", "atomics.ts"])
+  const errors = readFileSync(join(projectRoot, "src/cli/errors.ts"), "utf8");
+  assert.equal(errors.match(/^import .*$/gm), ['import { SYSTEM_ERRORS } from "../system-errors.ts";']);
+  for (const light of ["system-errors.ts", "atomics.ts"])
     assert.not.match(readFileSync(join(projectRoot, "src", light), "utf8"), /^import /m);
 });
 

@@ -16,6 +16,7 @@ import {
 import { randomProbe, readProbe, samePackets, sameProbe } from "./lib/probe-pcie.ts";
 import { seeds } from "./lib/random.ts";
 import { sameLists } from "./lib/reference/compare.ts";
+import { linesOf } from "./lib/scenario.ts";
 
 const side: PcieProbe["side"] = resolveSide({ host: "snb-e5-2630", card: "nfp6000-e5" }, "probe");
 const LONE: PcieProbe = {
@@ -172,5 +173,24 @@ for (const seed of seeds(60)) {
     }
   });
 }
+
+test("quantiles of jitter that fall are refused, each in a line that says where", () => {
+  const lines = (memory: object): readonly string[] =>
+    linesOf(() => resolveSide({ host: { preset: "snb-e5-2630", memory }, card: "nfp6000-e5" }, "probe"));
+  assert.match(
+    lines({ jitterP5: "41 ns" })[0]!,
+    /jitterP5: is more below the median than jitterMin; write less$/,
+  );
+  assert.match(lines({ jitterP95: "14 ns" })[0]!, /jitterP99: is less than jitterP95; write no less$/);
+  assert.match(lines({ jitterMax: "159 ns" })[0]!, /jitterMax: is less than jitterP999; write no less$/);
+  // at their limits, and without any jitter, they are taken
+  for (const memory of [
+    { jitterP5: "40 ns" },
+    { jitterP95: "13 ns" },
+    { jitterMax: "160 ns" },
+    { jitterMax: 0 },
+  ])
+    resolveSide({ host: { preset: "snb-e5-2630", memory }, card: "nfp6000-e5" }, "probe");
+});
 
 test.run();

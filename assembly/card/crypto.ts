@@ -383,16 +383,8 @@ function open(side: u32, index: u32, j: Job, link: u32, t: u64): void {
   const at = j.slotIn == NO_SLOT ? <usize>0 : slotAt(side, j.slotIn);
   const context = (1 - side) * 2 + link;
   const tag = tagAt(side, index);
-  const good = gcmOpen(
-    context,
-    ivOf(context, j.nonce),
-    writeHeader(j),
-    RECORD_HEADER_BYTES,
-    at,
-    at,
-    j.bytes,
-    tag,
-  );
+  const iv = ivOf(context, j.nonce);
+  const good = gcmOpen(context, iv, writeHeader(j), RECORD_HEADER_BYTES, at, at, j.bytes, tag);
   // a record that was spoilt on the link is refused when it leaves the engine
   if (good == ((j.flags & SPOILT) != 0)) broken(I_TAG, j.pfn, j.nonce, t);
 }

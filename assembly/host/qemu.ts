@@ -21,8 +21,8 @@
 //   Auto-converge says by how much vCPUs are to stand still; a guest at recorded times has done so already.
 //   Of device state a part may go ahead (kernel/qemu-device): it is pending until it is sent, and the guest
 //   is not stopped before it has been acknowledged; with nothing to send the thread waits. What grows old too
-//   fast to get below the threshold is read anew, which counts as a synchronisation towards the most before
-//   it is given up. Dirty rings (kernel/dirty-log) are brought in before the bitmap is synchronised.
+//   fast to get below the threshold is read anew: with no page to send that counts as a synchronisation
+//   towards the most before it is given up. Dirty rings (kernel/dirty-log) are brought in before the bitmap.
 // Leaves out: auto-converge's synchronisations every 5 s, other threads of the host, the time that the kernel
 //   needs to write-protect pages again, huge pages, dirty bits of ROMs.
 // Numbers: QEMU 10.0 migration/migration.c, ram.c; costs of pages from a recorded send order (docs/model.md

@@ -57,19 +57,20 @@ export function giveBack(ticks: u64): void {
 export function buildDirty(): bool {
   // whole batches, so that a batch may be copied as it stands
   const pages = <u64>g32(G_PAGES);
-  bits = reserve(((pages + BATCH_PAGES - 1) / BATCH_PAGES) * (BATCH_PAGES / 8));
+  const bytes = ((pages + BATCH_PAGES - 1) / BATCH_PAGES) * (BATCH_PAGES / 8);
+  bits = reserve(bytes);
   tracking = false;
   dirtyPages = 0;
   guestRuns = true;
   guestBack = false;
   heldUp = 0;
   clearsLate = g32(G_TRACKER_LATE) != 0;
-  if (clearsLate) told = reserve(((pages + BATCH_PAGES - 1) / BATCH_PAGES) * (BATCH_PAGES / 8));
+  if (clearsLate) told = reserve(bytes);
   held = 0;
   const scans = g32(G_SCAN_CLEAR) != 0;
-  if (scans) held = reserve(((pages + BATCH_PAGES - 1) / BATCH_PAGES) * (BATCH_PAGES / 8));
+  if (scans) held = reserve(bytes);
   checksReads = clearsLate || scans;
-  found = reserve(((pages + BATCH_PAGES - 1) / BATCH_PAGES) * (BATCH_PAGES / 8));
+  found = reserve(bytes);
   return bits != 0 && found != 0 && (!clearsLate || told != 0) && (!scans || held != 0);
 }
 

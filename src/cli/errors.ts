@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the command line says when something is wrong, and the exit code. */
+import { SYSTEM_ERRORS } from "../system-errors.ts";
 
 /** 0 done, 1 a check failed, 2 usage or bad input, 3 a fault of dpusim, 130 interrupted. */
 export type ExitCode = 0 | 1 | 2 | 3 | 130;
@@ -19,28 +20,13 @@ export class Interrupted extends Error {
   override name = "Interrupted";
 }
 
-const SYSTEM: Readonly<Record<string, string>> = {
-  ENOENT: "no such file",
-  EISDIR: "is a folder; name a file",
-  ENOTREG: "is a pipe or a device; name a regular file",
-  EACCES: "permission is denied",
-  EPERM: "the operation is not permitted",
-  ENOTDIR: "a part of the path is not a folder",
-  ELOOP: "is a link that leads to itself",
-  ENAMETOOLONG: "has a name that is too long",
-  ENOSPC: "no space is left on the device",
-  EDQUOT: "no space is left in the quota",
-  EFBIG: "the file would grow too large",
-  EROFS: "the file system is read-only",
-};
-
 /**
  * A failed file operation as an input error: one line `file: what is wrong`. Others are returned as they are.
  */
 export function fileError(file: string, error: unknown): Error {
   const { code, syscall } = error as NodeJS.ErrnoException;
   const fallback = syscall === undefined ? undefined : `cannot be used (${code})`;
-  const known = typeof code === "string" ? (SYSTEM[code] ?? fallback) : undefined;
+  const known = typeof code === "string" ? (SYSTEM_ERRORS[code] ?? fallback) : undefined;
   if (known !== undefined) return new InputError(`${file === "" ? '""' : file}: ${known}`);
   return error instanceof Error ? error : new Error(String(error));
 }

@@ -42,6 +42,7 @@ export function checkSide(
   const { host, card } = side;
   convert(host, problems);
   convert(card, problems);
+  checkJitter(host, problems);
   const generation = card.whole("pcie.generation");
   const tagsMax = TAGS_MAX[generation] ?? 0;
   const tags = card.whole("pcie.tags");
@@ -69,6 +70,18 @@ export function checkSide(
  * Tags and completion buffer of VSOCK (4 tags, an eighth), of descriptors (what they can have in flight, an
  * eighth), of translations, of data.
  */
+/** Quantiles of a latency do not fall; without a most there is no jitter. */
+function checkJitter(host: Values, problems: Problems): void {
+  const ticks = (name: string): number => host.ticks(`memory.jitter${name}`);
+  if (ticks("Max") === 0) return;
+  const add = (name: string, what: string): void =>
+    problems.add(pathOf(host.path, `memory.jitter${name}`), what);
+  if (ticks("P5") > ticks("Min")) add("P5", "is more below the median than jitterMin; write less");
+  const above = ["P95", "P99", "P999", "Max"] as const;
+  for (const [i, name] of above.slice(1).entries())
+    if (ticks(name) < ticks(above[i]!)) add(name, `is less than jitter${above[i]}; write no less`);
+}
+
 function checkReads(
   host: Values,
   card: Values,

@@ -18,6 +18,7 @@ import {
   parseDocument,
   visit,
 } from "yaml";
+import { SYSTEM_ERRORS } from "../system-errors.ts";
 import { printable, show } from "./units.ts";
 
 /** The largest scenario or preset file. */
@@ -72,15 +73,6 @@ function fail(line: string): never {
  * Reads a file that must be text of a sensible size.
  * @throws ScenarioError
  */
-/** Why a file cannot be read, in the words of the command line. */
-const UNREADABLE: Readonly<Record<string, string>> = {
-  ENOENT: "no such file",
-  ENOTDIR: "a part of the path is not a folder",
-  EACCES: "permission is denied",
-  ELOOP: "is a link that leads to itself",
-  ENAMETOOLONG: "has a name that is too long",
-};
-
 function readText(path: string): string {
   let bytes: Buffer;
   try {
@@ -93,7 +85,7 @@ function readText(path: string): string {
   } catch (error) {
     if (error instanceof ScenarioError) throw error;
     const code = (error as NodeJS.ErrnoException).code;
-    fail(`${path === "" ? '""' : path}: ${UNREADABLE[code ?? ""] ?? `cannot be read (${code})`}`);
+    fail(`${path === "" ? '""' : path}: ${SYSTEM_ERRORS[code ?? ""] ?? `cannot be read (${code})`}`);
   }
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);

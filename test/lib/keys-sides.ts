@@ -54,7 +54,7 @@ export const SIDE_KEYS: Readonly<Record<string, Other | SideOther>> = {
   "host.memory.contention": ["9000", CONTENTION, "SIDE.host.memory.load=500"],
   "host.memory.jitterMin": { source: ["20 ns", JITTER], destination: SELDOM },
   "host.memory.jitterP5": ["1 ns", JITTER],
-  "host.memory.jitterP95": ["100 ns", JITTER],
+  "host.memory.jitterP95": ["2 ns", JITTER],
   "host.memory.jitterP99": { source: ["120 ns", JITTER], destination: SELDOM },
   "host.memory.jitterP999": { source: ["170 ns", JITTER], destination: SELDOM },
   "host.memory.jitterMax": ["0 s", JITTER],

@@ -4,12 +4,12 @@ import * as abi from "../../../assembly/abi.ts";
 import { Core, coreModule } from "../../../src/core.ts";
 import { migrateInSoftware, type SoftwareGuest } from "../../../src/software.ts";
 import { PLAIN, type Xbzrle } from "../../../src/software-features.ts";
-import { EventFlag, type GuestBatch, type GuestStream, KEEP_CONTENT } from "../../../src/trace/events.ts";
+import { EventFlag, type GuestStream, KEEP_CONTENT } from "../../../src/trace/events.ts";
 import { generator, seeds } from "../random.ts";
 import { ReferenceThread, type Write } from "../reference/qemu.ts";
 import type { Contents } from "../reference/qemu-contents.ts";
 import { claim, same } from "./expect.ts";
-import { agree, busyCase, type Case, randomCase } from "./qemu.ts";
+import { agree, batchesOf, busyCase, type Case, randomCase } from "./qemu.ts";
 
 const US = 1_024_000_000;
 const LIMIT = 20n * 1000n * BigInt(1000 * US);
@@ -54,7 +54,6 @@ export function guestWith(
   writes: readonly Write[],
   each: number,
 ): GuestStream {
-  let at = 0;
   const idOf = ({ body }: Write): number => body ?? KEEP_CONTENT;
   const flagOf = ({ body }: Write): number =>
     body === undefined ? EventFlag.same : body === 0 ? EventFlag.zero : 0;
@@ -71,21 +70,11 @@ export function guestWith(
       const flags = new Uint8Array(initial.length);
       yield { firstPfn: 0, count: initial.length, contentIds, flags, content: (i) => bodies[initial[i]!]! };
     },
-    next(): GuestBatch | null {
-      const part = writes.slice(at, at + each);
-      if (part.length === 0) return null;
-      at += each;
-      return {
-        startTicks: part[0]!.at,
-        endTicks: part.at(-1)!.at,
-        count: part.length,
-        timeTicks: BigUint64Array.from(part, (w) => w.at),
-        pfns: Uint32Array.from(part, (w) => w.pfn),
-        flags: Uint8Array.from(part, flagOf),
-        contentIds: Uint32Array.from(part, idOf),
-        content: (i) => bodies[part[i]!.body ?? -1] ?? null,
-      };
-    },
+    next: batchesOf(writes, each, {
+      flags: flagOf,
+      id: idOf,
+      body: ({ body }) => bodies[body ?? -1] ?? null,
+    }),
     fork: () => guestWith({ bodies, initial }, writes, each),
   };
 }

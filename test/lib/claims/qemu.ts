@@ -22,10 +22,40 @@ const EACH = [
   ...["postcopyBytes", "postcopyRequests"],
 ] as readonly Often[];
 
+/** What a batch says of a write. */
+interface Told {
+  readonly flags: (write: Write) => number;
+  readonly id: (write: Write) => number;
+  readonly body: (write: Write) => Uint8Array | null;
+}
+
+/** Gives writes in batches of `each`, then null. */
+export function batchesOf(
+  writes: readonly Write[],
+  each: number,
+  { flags, id, body }: Told,
+): () => GuestBatch | null {
+  let at = 0;
+  return () => {
+    const part = writes.slice(at, at + each);
+    if (part.length === 0) return null;
+    at += each;
+    return {
+      startTicks: part[0]!.at,
+      endTicks: part.at(-1)!.at,
+      count: part.length,
+      timeTicks: BigUint64Array.from(part, (w) => w.at),
+      pfns: Uint32Array.from(part, (w) => w.pfn),
+      flags: Uint8Array.from(part, flags),
+      contentIds: Uint32Array.from(part, id),
+      content: (i) => body(part[i]!),
+    };
+  };
+}
+
 /** A guest of given pages and writes, in batches of `each`. */
 export function guestOf(zeros: readonly boolean[], writes: readonly Write[], each: number): GuestStream {
   const body = new Uint8Array(4096).fill(1);
-  let at = 0;
   const id = (zero: boolean): number => (zero ? 0 : 1);
   return {
     pages: zeros.length,
@@ -44,21 +74,11 @@ export function guestOf(zeros: readonly boolean[], writes: readonly Write[], eac
         content: () => body,
       };
     },
-    next(): GuestBatch | null {
-      const part = writes.slice(at, at + each);
-      if (part.length === 0) return null;
-      at += each;
-      return {
-        startTicks: part[0]!.at,
-        endTicks: part.at(-1)!.at,
-        count: part.length,
-        timeTicks: BigUint64Array.from(part, (w) => w.at),
-        pfns: Uint32Array.from(part, (w) => w.pfn),
-        flags: Uint8Array.from(part, (w) => (w.read === true ? 16 : w.zero ? 4 : 0)),
-        contentIds: Uint32Array.from(part, (w) => (w.read === true ? KEEP_CONTENT : id(w.zero))),
-        content: () => body,
-      };
-    },
+    next: batchesOf(writes, each, {
+      flags: (w) => (w.read === true ? 16 : w.zero ? 4 : 0),
+      id: (w) => (w.read === true ? KEEP_CONTENT : id(w.zero)),
+      body: () => body,
+    }),
     fork: () => guestOf(zeros, writes, each),
   };
 }

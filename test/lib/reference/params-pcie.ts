@@ -229,7 +229,7 @@ export function jitterOf(host: Preset, on: boolean): number[] {
   const of = (key: string): number => ticks(host(`memory.${key}`));
   const corners: [at: number, ticks: number][] = [
     [0, 0],
-    [50, Math.max(0, of("jitterMin") - of("jitterP5"))],
+    [50, of("jitterMin") - of("jitterP5")],
     [500, of("jitterMin")],
     [950, of("jitterMin") + of("jitterP95")],
     [990, of("jitterMin") + of("jitterP99")],
