@@ -95,7 +95,7 @@ function rounds({ migration, scenario }: Result, colors: Colors): string {
     const alone = round.guest === undefined;
     const last = alone && i === migration.rounds.length - 1 && migration.downtimeNs !== null;
     return [
-      last ? `${round.index} (${stopped})` : `${round.index}${round.guest ? ` of ${round.guest}` : ""}`,
+      last ? `${round.index} (${stopped})` : `${round.index}${round.guest ? `, guest ${round.guest}` : ""}`,
       milliseconds(round.startNs),
       milliseconds(round.durationNs),
       grouped(round.normalPages),
