@@ -21,6 +21,7 @@ import { buildPages, deltas } from "./kernel/pages";
 import { g } from "./kernel/params";
 import { buildCache } from "./kernel/qemu-cache";
 import { buildPostcopy, guestWrote, moves } from "./kernel/qemu-postcopy";
+import { buildRounds } from "./kernel/round";
 import {
   earliest,
   nextDue,
@@ -42,6 +43,7 @@ export function buildSoftware(): u32 {
   scheduleReset();
   logReset(g(G_SERIES_WINDOW));
   timelineReset();
+  buildRounds();
   for (let u: u32 = 0; u < UNITS; u++) setClock(0, u, NO_CLOCK);
   if (!buildPages() || !buildTracker() || !buildGuest(deltas) || !buildQemu()) return 1;
   if (!buildPostcopy(vcpusAt())) return 1;
