@@ -79,9 +79,13 @@ export function compare(
   return difference(core, versions, image, every, subject, firstPage);
 }
 
-/** Compares a page word by word. */
+/** Compares a page word by word; addresses in bytes. */
 function equalPages(a: Uint32Array, aAt: number, b: Uint32Array, bAt: number): boolean {
-  for (let i = 0; i < abi.PAGE_BYTES / 4; i++) if (a[aAt + i] !== b[bAt + i]) return false;
+  const words = abi.PAGE_BYTES / 4;
+  // views, so that what is indexed by is small
+  const left = a.subarray(aAt / 4, aAt / 4 + words);
+  const right = b.subarray(bAt / 4, bAt / 4 + words);
+  for (let i = 0; i < words; i++) if (left[i] !== right[i]) return false;
   return true;
 }
 
@@ -106,7 +110,7 @@ function difference(
     let same = version === versions[pfn] && version !== ABSENT;
     if (same && isOneOf(every, page)) {
       const at = (page / every) * abi.PAGE_BYTES;
-      same = equalPages(core.u32, (bodies + at) >>> 2, expected, (at - before * abi.PAGE_BYTES) >>> 2);
+      same = equalPages(core.u32, bodies + at, expected, at - before * abi.PAGE_BYTES);
     }
     if (!same) {
       different++;
