@@ -5,7 +5,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as abi from "../assembly/abi.ts";
 import { Core, coreModule } from "../src/core.ts";
-import { isGood, isSound, type Result, type SimulateInput, simulate } from "../src/index.ts";
+import { isGood, isSound, type Result, resultTable, type SimulateInput, simulate } from "../src/index.ts";
 import {
   checkCorrupt,
   checkGivenUp,
@@ -57,6 +57,12 @@ test("cancelled in the setup and in a round: at that instant, the guest never st
       brokenOff(result, "cancelled", stage);
       assert.is(core.logged(abi.L_ENDED), BigInt(ns) * TICKS_PER_NS);
       assert.is(result.migration.downtimeNs, null);
+      // phases are as long as they were, and what never began is null
+      const { setupNs, precopyNs, stopNs } = result.migration.phases;
+      assert.is(stopNs, null);
+      assert.is(precopyNs === null, ns === 20_000);
+      assert.is(setupNs! + (precopyNs ?? 0), ns);
+      assert.is(result.migration.setupTimeNs === null, ns === 20_000);
       assert.equal(result.migration.faults, [{ what: "cancel", side: null, atNs: ns, effect: "happened" }]);
     }
   }
@@ -76,6 +82,19 @@ test("a round that is broken off is left with the pages that became dirty in it 
   const software = runShipped("qemu-multifd", ["migration.timeout=20 ms"]);
   assert.is(software.migration.status, "not-converged");
   assert.is(software.migration.rounds.at(-1)!.newDirtyPages, null);
+});
+
+test("the table says of each fault what the scenario does, and how long a broken phase was", () => {
+  const said = (name: string): string => resultTable(runShipped(name), name, false);
+  assert.match(said("engine-fails"), "\n  fault  engine-fails (compressor × 3) at 110 us\n");
+  assert.match(said("firmware-restart"), "firmware-restart of the source (RAM lost, for 20 ms) at 300 us\n");
+  const lost = said("link-lost");
+  assert.match(lost, "\n  fault  link-down at 300 us\n");
+  assert.match(lost, /\n {2}pre-copy {2}100\.\d+ {2}100\.0 %/);
+  assert.match(lost, /\n {2}stopped {9}-/);
+  const several = said("evacuation");
+  assert.match(several, /\n {2}guests {3}50\.\d+ {2}99\.9 % .* slowed the guests by/);
+  assert.match(several, "the longest of the guests' stops");
 });
 
 test("cancelled before the start: nothing is sent", () => {
@@ -110,6 +129,9 @@ test("wherever a cancel comes, one guest runs in the end", () => {
     const ns = Math.round((migration.totalTimeNs * i) / 20.1);
     const { result } = run({ ...SLOW_STOP, ...cancelAt(ns) });
     assert.ok(isSound(result), `${ns} ns: ${JSON.stringify(result.check)}`);
+    const { phases, totalTimeNs } = result.migration;
+    const sum = phases.setupNs! + (phases.precopyNs ?? 0) + (phases.stopNs ?? 0);
+    assert.ok(Math.abs(sum - totalTimeNs) < 0.01, `${ns} ns: ${sum} of ${totalTimeNs}`);
     if (result.migration.status === "completed") moved++;
     else brokenOff(result, "cancelled", /^it was cancelled at/);
     if (result.migration.status === "cancelled") kept++;

@@ -20,7 +20,7 @@ const STATUS_COLOR = {
 function headline(result: Result, name: string, colors: Colors): string {
   const { status, reason, totalTimeNs, downtimeNs } = result.migration;
   const word = colors.bold(colors[STATUS_COLOR[status]](status));
-  const never = result.migration.phases.precopyNs === null;
+  const never = result.migration.phases.stopNs === null;
   const still = never ? "the guest was never stopped" : "the guest is stopped";
   const whose = result.guests === null ? "the guest stood still for" : "no guest stood still for more than";
   const stop = downtimeNs === null ? still : `${whose} ${time(downtimeNs)}`;
@@ -44,11 +44,23 @@ function attempts({ migration }: Result): string {
   return lines.join("");
 }
 
+/** What the scenario says of a fault beside its kind, side and time. */
+function extent(fault: Result["scenario"]["faults"][number] | undefined): string {
+  const { forTicks = null, unit, engines, ram, records } = fault ?? {};
+  const words = [
+    engines === undefined ? "" : `${unit} × ${engines}`,
+    records === undefined ? "" : `${records} records`,
+    ram === undefined ? "" : `RAM ${ram}`,
+    forTicks === null ? "" : `for ${time(Number(forTicks) / abi.TICKS_PER_NS)}`,
+  ].filter((word) => word !== "");
+  return words.length === 0 ? "" : ` (${words.join(", ")})`;
+}
+
 /** A line for each fault of the scenario. */
-function faults({ migration }: Result): string {
-  const lines = migration.faults.map(({ what, side, atNs, effect }) => {
+function faults({ migration, scenario }: Result): string {
+  const lines = migration.faults.map(({ what, side, atNs, effect }, i) => {
     const whose = side === null ? "" : ` of the ${side}`;
-    return `\n  fault  ${what}${whose} at ${time(atNs)}${EFFECTS[effect]}`;
+    return `\n  fault  ${what}${whose}${extent(scenario.faults[i])} at ${time(atNs)}${EFFECTS[effect]}`;
   });
   return lines.join("");
 }
@@ -146,17 +158,22 @@ function phases(result: Result, colors: Colors): string {
   const limited = result.stats["source.guest.limitNs"];
   const sleeps = limited !== undefined && "value" in limited && limited.value > 0;
   const causes = sleeps ? "write faults and sleeps of dirty-limit" : "write faults";
-  const slowed = guest.slowdown === null ? "" : `${causes} slowed the guest by ${percent(guest.slowdown)}`;
+  const whom = result.guests === null ? "guest" : "guests";
+  const slowed = guest.slowdown === null ? "" : `${causes} slowed the ${whom} by ${percent(guest.slowdown)}`;
   const stalls = slowed === "" ? "" : `${grouped(guest.writeFaults)} ${slowed}`;
   const device = deviceStateNs === null ? "" : `device state there after ${time(deviceStateNs)}`;
   const late = movesLate(scenario);
   const { ahead, decryption } = migration;
   const pages = residualNs === null || late ? "" : `last page placed after ${time(residualNs)}`;
+  const stopNotes = [pages, device].filter((text) => text !== "").join(", ");
+  const several = result.guests !== null;
   const rows = [
     ...(ahead === undefined ? [] : [row("before", null, aheadNote(ahead))]),
     row("setup", setupNs, "handshake, start of the tracker"),
-    row("pre-copy", precopyNs, stalls),
-    row("stopped", stopNs, [pages, device].filter((text) => text !== "").join(", ")),
+    several
+      ? row("guests", migration.totalTimeNs - (setupNs ?? 0), stalls)
+      : row("pre-copy", precopyNs, stalls),
+    row("stopped", stopNs, several ? "the longest of the guests' stops" : stopNotes),
     ...(late ? [row("resumed", residualNs, residualNote(result))] : []),
     ...(decryption === undefined
       ? []

@@ -3,7 +3,7 @@
 import * as abi from "../../assembly/abi.ts";
 import type { GuestFindings } from "../guests.ts";
 import type { ResolvedScenario } from "../scenario/types.ts";
-import { REASONS, span } from "./migration.ts";
+import { phaseTimes, REASONS, span } from "./migration.ts";
 import { type RamCounts, ramOf } from "./ram.ts";
 import { nsOf, type Reading } from "./reading.ts";
 import type { GuestResult, Migration, Result } from "./schema.ts";
@@ -87,17 +87,16 @@ function migrationOfGuest(
     since === null || until === null ? null : nsOf(until - since);
   const [tracked, stopped, resumed] = [abi.GT_TRACKED, abi.GT_SUSPENDED, abi.GT_RESUMED].map(at);
   const downtimeNs = from(stopped!, resumed!);
+  const until = resumed ?? at(abi.GT_ENDED) ?? end;
   return {
     ...outcomeOf(row),
-    totalTimeNs: nsOf((resumed ?? at(abi.GT_ENDED) ?? end) - start),
+    totalTimeNs: nsOf(until - start),
     downtimeNs,
     setupTimeNs: from(start, tracked!),
     rounds,
     bytesOutsideRounds: outside,
     phases: {
-      setupNs: from(start, tracked!),
-      precopyNs: from(tracked!, stopped!),
-      stopNs: downtimeNs,
+      ...phaseTimes(start, { setup: tracked!, precopy: stopped!, stop: resumed! }, until),
       deviceStateNs: from(stopped!, at(abi.GT_DEVICE_DONE)),
       residualNs: from(stopped!, at(abi.GT_RAM_DONE)),
     },

@@ -174,6 +174,24 @@ function ramCounts(
   };
 }
 
+/**
+ * How long each phase took, in ns, from when the one before was over, or until the end where it was not: they
+ * add up to the total of a migration that ends with the resume or before. Null is what never began.
+ */
+export function phaseTimes(
+  start: bigint,
+  over: { setup: bigint | null; precopy: bigint | null; stop: bigint | null },
+  end: bigint,
+): Pick<Migration["phases"], "setupNs" | "precopyNs" | "stopNs"> {
+  const until = (from: bigint | null, to: bigint | null): number | null =>
+    from === null ? null : nsOf((to ?? end) - from);
+  return {
+    setupNs: until(start, over.setup),
+    precopyNs: until(over.setup, over.precopy),
+    stopNs: until(over.precopy, over.stop),
+  };
+}
+
 /** Builds the section. `pages` is the guest's memory in pages. */
 export function migrationOf(
   reading: Reading,
@@ -202,9 +220,7 @@ export function migrationOf(
     rounds,
     bytesOutsideRounds: outsideOf(reading, s, rounds),
     phases: {
-      setupNs: setupTimeNs,
-      precopyNs: from(abi.L_SUSPENDED, at(abi.L_SETUP_DONE)),
-      stopNs: downtimeNs,
+      ...phaseTimes(start, { setup: at(abi.L_SETUP_DONE), precopy: suspended, stop: at(abi.L_RESUMED) }, end),
       deviceStateNs: from(abi.L_DEVICE_DONE, suspended),
       residualNs: residual,
     },

@@ -106,12 +106,18 @@ const migration = z.strictObject({
         "null with placement qemu",
     ),
   phases: z.strictObject({
-    setupNs: ns.nullable(),
-    precopyNs: ns.nullable().describe("from setup to suspension"),
+    setupNs: ns.nullable().describe("handshake and start of the tracker, or what there was of it"),
+    precopyNs: ns
+      .nullable()
+      .describe(
+        "from setup to suspension, or to the end where the guest was not stopped; null when the setup was " +
+          "not done, and of a server with several guests, of which each has its own",
+      ),
     stopNs: ns
       .nullable()
       .describe(
-        "the downtime; setup, precopy and stop add up to the total, but for what comes after the resume",
+        "from suspension to resumption, or to the end where it was not resumed; null when it was not " +
+          "stopped. Setup, precopy and stop add up to the total, but for what comes after the resume",
       ),
     deviceStateNs: ns
       .nullable()
@@ -178,15 +184,15 @@ const migration = z.strictObject({
   faults: z
     .array(
       z.strictObject({
-        what: z.string(),
-        side: z.enum(["source", "destination"]).nullable(),
+        what: z.string().describe("the kind, as the scenario names it"),
+        side: z.enum(["source", "destination"]).nullable().describe("whose; null where that has no meaning"),
         atNs: ns.describe("when it breaks"),
         effect: z
           .enum(["happened", "too-late", "after-the-end"])
           .describe("too-late: a cancel when everything had been handed over"),
       }),
     )
-    .describe("of the scenario, in order of time"),
+    .describe("of scenario.faults, in the same order, which is that of time"),
 });
 
 const invariant = z.strictObject({
@@ -194,7 +200,7 @@ const invariant = z.strictObject({
   held: z.boolean(),
   atTicks: ticks.optional().describe("when it broke"),
   left: z.string().optional().describe("the first of the two values that should agree"),
-  right: z.string().optional(),
+  right: z.string().optional().describe("the second of them"),
 });
 
 const check = z.strictObject({
