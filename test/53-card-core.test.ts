@@ -147,7 +147,7 @@ const REFUSED: readonly [set: string, line: RegExp][] = [
   ],
   [
     "placement={ preset: qemu, zero: card-core }",
-    /placement\.preset: qemu is not supported yet.*write .*huawei/,
+    /placement\.preset: qemu has every stage on the servers; write placement: qemu/,
   ],
   ["placement={ preset: hauwei }", /placement\.preset: hauwei is not known here; did you mean huawei\?$/],
   ["placement={ read: card-core }", /placement\.read: unknown key/],

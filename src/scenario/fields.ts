@@ -178,12 +178,13 @@ export function overrideFields(
 
 /**
  * A choice of which this version supports a part. Other values are refused: those in `future` (or any, when
- * it is "any") as not supported yet, the rest as unknown.
+ * it is "any") as not supported yet, those in `instead` with what stands there, the rest as unknown.
  */
 export function supported<T extends string | number>(
   values: readonly T[],
   future: readonly string[] | "any",
   text: string,
+  instead: Readonly<Record<string, string>> = {},
 ): z.ZodLiteral<T> {
   const write = values.join(" or ");
   return z
@@ -191,6 +192,8 @@ export function supported<T extends string | number>(
       error: ({ input }) => {
         if (input === undefined) return `is missing; write ${write}`;
         if (input === null) return `is empty; write ${write}`;
+        const told = instead[String(input)];
+        if (told !== undefined) return told;
         const known = future === "any" || typeof input === "object" || future.includes(String(input));
         return known
           ? `${show(input)} is not supported yet in this version; write ${write}`

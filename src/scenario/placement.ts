@@ -28,7 +28,9 @@ export const placementSchema = z.union(
   [
     supported(PRESETS, [], "which part runs each stage; all but qemu have pages carried by cards"),
     z.strictObject({
-      preset: supported(CARDS, ["qemu"], "the placement that is changed").default("huawei"),
+      preset: supported(CARDS, [], "the placement that is changed", {
+        qemu: "qemu has every stage on the servers; write placement: qemu",
+      }).default("huawei"),
       zero: place("who looks for zero pages, at the source", ["host"]).default("card"),
       compress: place("who compresses, at the source", ["host", "host-engine"]).default("card"),
       encrypt: place("who seals pages, at the source", ["host", "host-engine"]).default("card"),
