@@ -204,10 +204,7 @@ test("qemu-multifd: one channel takes longer than four, and the plain thread lon
 test("qemu-postcopy: it ends, and stands still for a moment; off, it does not end", () => {
   const on = of(POSTCOPY);
   assert.ok(isGood(on) && on.migration.downtimeNs! < 1e6 && on.migration.ram["postcopy-requests"]! > 10);
-  const off = of(POSTCOPY, "software.postcopy=off");
-  assert.ok(
-    off.migration.status === "not-converged" || off.migration.downtimeNs! > 10 * on.migration.downtimeNs!,
-  );
+  assert.is(of(POSTCOPY, "software.postcopy=off").migration.status, "not-converged");
 });
 
 test("qemu-switchover-ack: less than half of the downtime, and much the same total", () => {
