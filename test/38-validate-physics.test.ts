@@ -2,7 +2,7 @@
 // `dpusim validate`: every point of PCIe, host memory and Ethernet is within its tolerance.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { summary, verdictOf } from "../src/report/validation.ts";
+import { offText, summary, verdictOf } from "../src/report/validation.ts";
 import { loadSuite } from "../src/validate/index.ts";
 import { type Point, point, type Tolerance } from "../src/validate/types.ts";
 
@@ -40,6 +40,17 @@ test("judged points and reported ones are counted apart, and a report counts for
   const counts = summary([...judged, reported]);
   assert.equal([counts.judged, counts.reported, counts.outside], [2, 1, 0]);
   assert.ok(Math.abs(counts.worst! - 3) < 1e-9 && Math.abs(counts.median! - 2) < 1e-9);
+  assert.ok(Math.abs(counts.used! - 3 / 5) < 1e-9);
+  // an error in per cent says nothing of a point that is judged by a distance
+  const far = summary([...judged, made(50, { kind: "absolute", value: 80 })]);
+  assert.ok(Math.abs(far.worst! - 3) < 1e-9 && Math.abs(far.used! - 50 / 80) < 1e-9);
+  const ranged = made(95, { kind: "range", from: 90, to: 110 });
+  assert.equal([ranged.toleranceUsed, ranged.relative], [0.5, false]);
+  assert.equal(
+    [offText(made(50, { kind: "absolute", value: 80 })), offText(judged[0]!)],
+    ["-50 u", "+1.0 %"],
+  );
+  assert.is(made(100, { kind: "exact" }).toleranceUsed, null);
   assert.is(verdictOf(counts), "2 judged, all within; 1 reported only");
   assert.is(verdictOf(summary([...judged, made(110, near)])), "3 judged, 1 outside");
   assert.is(verdictOf(summary([reported])), "1 reported only");

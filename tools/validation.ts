@@ -2,7 +2,8 @@
 // `npm run validation`: runs all suites and writes docs/validation.md; fails when a point is outside.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { brief, errorText, summary, verdictOf } from "../src/report/validation.ts";
+import { percent } from "../src/report/format.ts";
+import { brief, errorText, offText, summary, verdictOf } from "../src/report/validation.ts";
 import { loadSuite, suiteNames } from "../src/validate/index.ts";
 import type { Point, Suite } from "../src/validate/types.ts";
 import { isMain, projectRoot } from "./process.ts";
@@ -46,7 +47,7 @@ function listed(points: readonly Point[]): string {
       brief(p.expected),
       brief(p.simulated),
       p.unit,
-      errorText(p.errorPercent),
+      offText(p),
       p.tolerance,
       [p.within ? "" : "**outside**", p.calibration ? "calibration" : ""]
         .filter((word) => word !== "")
@@ -75,9 +76,10 @@ function section(suite: Suite, points: readonly Point[]): string {
   const counts = summary(points);
   const calibrated = points.filter(({ calibration, judged }) => calibration && judged).length;
   const [middle, most] = [errorText(counts.median).slice(1), errorText(counts.worst).slice(1)];
-  const errors = middle === "" ? "" : ` Their median error is ${middle}, the worst ${most}.`;
+  const errors = middle === "" ? "" : ` Errors in per cent: ${middle} in the median, ${most} at most.`;
+  const used = counts.used === null ? "" : ` At most ${percent(counts.used)} of a tolerance is taken.`;
   const sources = [...new Set(points.map(({ source }) => source))].map((source) => `- ${source}`);
-  const facts = `${verdictOf(counts)}. Of those judged ${calibrated} are calibration.${errors}`;
+  const facts = `${verdictOf(counts)}. Of those judged ${calibrated} are calibration.${errors}${used}`;
   const parts = [`## ${suite.name}: ${suite.title}`, facts, `Sources:\n\n${sources.join("\n")}`];
   if (suite.limits.length > 0)
     parts.push(`Not covered:\n\n${suite.limits.map((text) => `- ${text}`).join("\n")}`);

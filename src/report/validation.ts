@@ -4,6 +4,7 @@ import picocolors from "picocolors";
 import { median } from "../validate/statistics.ts";
 import type { Point, Suite } from "../validate/types.ts";
 import { columns } from "./columns.ts";
+import { percent } from "./format.ts";
 
 /** A number as short as it can be said with six digits. */
 export function brief(value: number): string {
@@ -17,29 +18,40 @@ export function errorText(errorPercent: number | null): string {
   return `${errorPercent >= 0 ? "+" : ""}${errorPercent.toFixed(digits)} %`;
 }
 
+/** How far a point is off: in per cent, or in its unit where that is how it is judged. */
+export function offText({ relative, judged, expected, simulated, unit, errorPercent }: Point): string {
+  if (relative || !judged || !Number.isFinite(simulated)) return errorText(errorPercent);
+  const off = simulated - expected;
+  return `${off < 0 ? "" : "+"}${brief(Number(off.toPrecision(4)))} ${unit}`;
+}
+
 /** Points of a suite, those that are judged apart from those that are reported only. */
 export interface Summary {
   readonly judged: number;
   readonly reported: number;
   /** Judged points outside their tolerance, and reported ones for which the model has no number. */
   readonly outside: number;
-  /** Sizes of the errors of judged points in per cent; null where none has one. */
+  /** Sizes of the errors, in per cent, of points that are judged by such; null where there is none. */
   readonly median: number | null;
   readonly worst: number | null;
+  /** The largest share of its tolerance that a judged point takes; null where none has a share. */
+  readonly used: number | null;
 }
 
 /** Of a suite or of some of its points. */
 export function summary(points: readonly Point[]): Summary {
   const judged = points.filter((one) => one.judged);
-  const errors = judged.flatMap(({ errorPercent }) =>
-    errorPercent === null ? [] : [Math.abs(errorPercent)],
+  const errors = judged.flatMap(({ errorPercent, relative }) =>
+    errorPercent === null || !relative ? [] : [Math.abs(errorPercent)],
   );
+  const used = judged.flatMap(({ toleranceUsed }) => (toleranceUsed === null ? [] : [toleranceUsed]));
   return {
     judged: judged.length,
     reported: points.length - judged.length,
     outside: points.filter(({ within }) => !within).length,
     median: errors.length === 0 ? null : median(errors),
     worst: errors.length === 0 ? null : Math.max(...errors),
+    used: used.length === 0 ? null : Math.max(...used),
   };
 }
 
@@ -57,7 +69,7 @@ export function validationTable(suites: readonly Suite[], points: readonly Point
   const colors = picocolors.createColors(picocolors.isColorSupported);
   const lines = suites.map((suite) => {
     const own = points.filter((point) => point.suite === suite.name);
-    const { judged, reported, outside, median: middle, worst } = summary(own);
+    const { judged, reported, outside, median: middle, worst, used } = summary(own);
     const verdict = outside === 0 ? "ok" : `${outside} outside`;
     return [
       suite.name,
@@ -65,12 +77,13 @@ export function validationTable(suites: readonly Suite[], points: readonly Point
       reported,
       errorText(middle).slice(1),
       errorText(worst).slice(1),
+      used === null ? "" : percent(used),
       verdict,
       suite.title,
     ];
   });
-  const head = ["SUITE", "JUDGED", "REPORTED", "MEDIAN", "WORST", "", ""];
-  const text = `${columns(head, lines, colors, [0, 5, 6])}\n`;
+  const head = ["SUITE", "JUDGED", "REPORTED", "MEDIAN", "WORST", "OF TOLERANCE", "", ""];
+  const text = `${columns(head, lines, colors, [0, 6, 7])}\n`;
   const shown = points.filter(({ within }) => all || !within);
   if (shown.length === 0) return text;
   const rows = shown.map((p) => [
@@ -80,7 +93,7 @@ export function validationTable(suites: readonly Suite[], points: readonly Point
     brief(p.expected),
     brief(p.simulated),
     p.unit,
-    errorText(p.errorPercent),
+    offText(p),
     p.tolerance,
     `${p.within ? (p.judged ? "ok" : "reported") : "OUTSIDE"}${p.calibration ? ", calibration" : ""}`,
   ]);

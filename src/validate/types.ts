@@ -25,6 +25,10 @@ export interface Point {
   /** (simulated / expected - 1) in per cent; null where the expected value is 0. */
   readonly errorPercent: number | null;
   readonly tolerance: string;
+  /** Whether the tolerance is a share of the expected value, so that an error in per cent says something. */
+  readonly relative: boolean;
+  /** Share of the tolerance that the error takes, above 1 outside; null with `exact` and `report`. */
+  readonly toleranceUsed: number | null;
   /** False where nothing is demanded: the number is reported only. */
   readonly judged: boolean;
   readonly within: boolean;
@@ -89,6 +93,21 @@ export function isWithin(expected: number, simulated: number, tolerance: Toleran
   }
 }
 
+/** How far `simulated` is off, over how far it may be; of a range, from its middle. */
+function usedOf({ expected, simulated, tolerance }: Measured): number | null {
+  const off = Math.abs(simulated - expected);
+  switch (tolerance.kind) {
+    case "percent":
+      return expected === 0 ? null : off / ((Math.abs(expected) * tolerance.value) / 100);
+    case "absolute":
+      return off / tolerance.value;
+    case "range":
+      return Math.abs(2 * simulated - tolerance.from - tolerance.to) / (tolerance.to - tolerance.from);
+    default:
+      return null;
+  }
+}
+
 /** A point from what was measured: its error and whether it is within its tolerance. */
 export function point(m: Measured): Point {
   const { suite, id, quantity, expected, simulated, unit, source } = m;
@@ -106,6 +125,8 @@ export function point(m: Measured): Point {
     unit,
     errorPercent,
     tolerance,
+    relative: m.tolerance.kind === "percent" || m.tolerance.kind === "exact",
+    toleranceUsed: usedOf(m),
     judged,
     within,
     calibration,
