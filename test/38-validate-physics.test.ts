@@ -44,6 +44,7 @@ test("judged points and reported ones are counted apart, and a report counts for
   // an error in per cent says nothing of a point that is judged by a distance
   const far = summary([...judged, made(50, { kind: "absolute", value: 80 })]);
   assert.ok(Math.abs(far.worst! - 3) < 1e-9 && Math.abs(far.used! - 50 / 80) < 1e-9);
+  assert.equal(summary([...judged, made(Number.NaN, near)]).used, counts.used);
   const ranged = made(95, { kind: "range", from: 90, to: 110 });
   assert.equal([ranged.toleranceUsed, ranged.relative], [0.5, false]);
   assert.equal(

@@ -31,7 +31,7 @@ export interface Summary {
   readonly reported: number;
   /** Judged points outside their tolerance, and reported ones for which the model has no number. */
   readonly outside: number;
-  /** Sizes of the errors, in per cent, of points that are judged by such; null where there is none. */
+  /** Sizes of the errors, in per cent, of numbers that are judged by such; null where there is none. */
   readonly median: number | null;
   readonly worst: number | null;
   /** The largest share of its tolerance that a judged point takes; null where none has a share. */
@@ -41,10 +41,11 @@ export interface Summary {
 /** Of a suite or of some of its points. */
 export function summary(points: readonly Point[]): Summary {
   const judged = points.filter((one) => one.judged);
-  const errors = judged.flatMap(({ errorPercent, relative }) =>
+  const known = judged.filter(({ simulated }) => Number.isFinite(simulated));
+  const errors = known.flatMap(({ errorPercent, relative }) =>
     errorPercent === null || !relative ? [] : [Math.abs(errorPercent)],
   );
-  const used = judged.flatMap(({ toleranceUsed }) => (toleranceUsed === null ? [] : [toleranceUsed]));
+  const used = known.flatMap(({ toleranceUsed }) => (toleranceUsed === null ? [] : [toleranceUsed]));
   return {
     judged: judged.length,
     reported: points.length - judged.length,
