@@ -14,6 +14,7 @@ import {
 import { xbzrleEncodeAsQemu } from "./codec/xbzrle";
 import { buildGuest, stepGuest, unprotect, vcpusAt, wantsInput } from "./host/guest";
 import { buildQemu, qemuDone, stepQemu } from "./host/qemu";
+import { buildGuests } from "./kernel/guests";
 import { buildTracker } from "./kernel/tracker";
 import { logReset } from "./kernel/log";
 import { arenaReset } from "./kernel/memory";
@@ -43,6 +44,7 @@ export function buildSoftware(): u32 {
   scheduleReset();
   logReset(g(G_SERIES_WINDOW));
   timelineReset();
+  buildGuests();
   buildRounds();
   for (let u: u32 = 0; u < UNITS; u++) setClock(0, u, NO_CLOCK);
   if (!buildPages() || !buildTracker() || !buildGuest(deltas) || !buildQemu()) return 1;

@@ -109,6 +109,8 @@ export class Core {
     this.u8.fill(0, this.address("globalParams"), this.address("globalParams") + abi.G_COUNT * 8);
     const sides = this.#exports.sideParams(0) >>> 0;
     this.u8.fill(0, sides, sides + 2 * abi.S_COUNT * 8);
+    const storage = this.address("storageParams");
+    this.u8.fill(0, storage, storage + abi.ST_COUNT * 8);
   }
 
   setGlobalParam(index: number, value: bigint | number): void {

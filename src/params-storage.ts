@@ -29,11 +29,10 @@ export function storagePages(storage: ResolvedStorage | undefined): number {
   return queues + depth * pagesOf(sizeBytes);
 }
 
-/** Writes the block; `pages` are those of the guest with queues and buffers at their end. */
+/** Writes the block, which is clear; `pages` are those of the guest with queues and buffers at their end. */
 export function setStorage(core: Core, storage: ResolvedStorage | undefined, pages: number): void {
   const at = core.address("storageParams");
   const put = (index: number, value: number): void => core.setU64(at + 8 * index, BigInt(value));
-  for (let i = 0; i < abi.ST_COUNT; i++) put(i, 0);
   if (storage === undefined) return;
   put(abi.ST_DEPTH, storage.depth);
   put(abi.ST_QUEUE, storage.queue);

@@ -6,7 +6,13 @@ import * as assert from "uvu/assert";
 import type { Result } from "../src/index.ts";
 import { HOST_RUNS, type HostRun, onLine, runHost, suite } from "../src/validate/host.ts";
 import { published } from "../src/validate/published.ts";
-import { BASE, checkHostCosts, costsOf, multifdOf } from "./lib/claims/host-costs.ts";
+import {
+  BASE,
+  checkHostCosts,
+  checkSoftwareBehindCards,
+  costsOf,
+  multifdOf,
+} from "./lib/claims/host-costs.ts";
 import { generated, inputOf, migrate } from "./lib/migrate.ts";
 import { linesOf } from "./lib/scenario.ts";
 
@@ -17,6 +23,8 @@ const SMALL = {
   link: { rate: "5 Gbit/s" },
   migration: { downtimeLimit: "3 ms" },
 };
+test("behind cards a core runs software as a fresh one does", checkSoftwareBehindCards);
+
 test("costs are the formula's to the tick, for random hosts and at the limits", () => checkHostCosts(60));
 
 /** Seconds that threads and link need for a run at the least (docs/model.md section 16). */

@@ -38,7 +38,7 @@ import { checkFramings } from "./claims/framing.ts";
 import { checkServer, checkTurns } from "./claims/guests.ts";
 import { checkWorkers } from "./claims/handed.ts";
 import { checkAllHandedBack } from "./claims/handed-back.ts";
-import { checkHostCosts } from "./claims/host-costs.ts";
+import { checkHostCosts, checkSoftwareBehindCards } from "./claims/host-costs.ts";
 import { checkHosts } from "./claims/hosts.ts";
 import { checkAtomics, checkCardLimits } from "./claims/limits.ts";
 import { checkTransfers } from "./claims/lossy.ts";
@@ -152,7 +152,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   placement: [checkStages, checkWorkers],
   hosts: [checkHosts],
   qemu: [checkThread, checkEncoded],
-  software: [checkHostCosts],
+  software: [checkHostCosts, checkSoftwareBehindCards],
   limits: [checkAtomics, checkCardLimits],
   "qemu-limits": [() => checkLimits(12), () => checkAhead(30)],
 };

@@ -5,6 +5,22 @@ import type { Row } from "./row.ts";
 export const software: readonly Row[] = [
   [
     "software",
+    "board-qemu",
+    "the last round of cards that ran before is left",
+    "  buildRounds();",
+    "",
+    "software behind cards",
+  ],
+  [
+    "software",
+    "board-qemu",
+    "the guests of a server that ran before are left",
+    "  buildGuests();",
+    "",
+    "software behind cards",
+  ],
+  [
+    "software",
     "src/scenario/software-costs",
     "host costs: a page is sent whole however small it has become",
     "Math.ceil((bytes * side.whole(`qemu.${key}PerKiB`)) / KIB)",

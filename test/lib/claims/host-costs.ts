@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Costs of pages by cycles (`software: { costs: cycles }`) beside docs/model.md section 16. */
+import { simulate } from "../../../src/index.ts";
 import { generated, inputOf } from "../migrate.ts";
 import { generator, seeds } from "../random.ts";
 import { same } from "./expect.ts";
@@ -65,5 +66,18 @@ export function checkHostCosts(count = 20): void {
     if (multifd === null) continue;
     same(`${what}: channel`, multifd.normalTicks, want.normal);
     same(`${what}: channel, zero page`, multifd.zeroTicks, want.zero);
+  }
+}
+
+/** A core that has run cards, one guest and several, runs software as a fresh one does. */
+export function checkSoftwareBehindCards(): void {
+  const run = { ...BASE, guest: generated(64, 1000), migration: { downtimeLimit: "3 ms" } };
+  const fresh = simulate(inputOf(run)).fingerprint;
+  const guest = generated(64, 1000);
+  for (const cards of [{ guest }, { guests: [guest, guest] }]) {
+    const before = inputOf({ content: "sized", ...cards });
+    const { core } = before;
+    simulate(before);
+    same("software behind cards", simulate(inputOf(run, { input: { core } })).fingerprint, fresh);
   }
 }
