@@ -13,7 +13,7 @@ const AHEAD_MAX_S = 9000;
 
 /** `encrypt.when` and what goes with it. */
 export const aheadFields = {
-  when: supported(["inline", "before-request"], [], "when the source encrypts").default("inline"),
+  when: supported(["inline", "before-request"], "none", "when the source encrypts").default("inline"),
   ahead: field({
     measure: "time",
     min: 1e-9,

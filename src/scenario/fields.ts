@@ -177,12 +177,12 @@ export function overrideFields(
 }
 
 /**
- * A choice of which this version supports a part. Other values are refused: those in `future` (or any, when
- * it is "any") as not supported yet, those in `instead` with what stands there, the rest as unknown.
+ * A choice of which this version supports a part. Other values are refused: any as not supported yet, when
+ * `future` is "any"; those in `instead` with what stands there, the rest as unknown.
  */
 export function supported<T extends string | number>(
   values: readonly T[],
-  future: readonly string[] | "any",
+  future: "none" | "any",
   text: string,
   instead: Readonly<Record<string, string>> = {},
 ): z.ZodLiteral<T> {
@@ -194,7 +194,7 @@ export function supported<T extends string | number>(
         if (input === null) return `is empty; write ${write}`;
         const told = instead[String(input)];
         if (told !== undefined) return told;
-        const known = future === "any" || typeof input === "object" || future.includes(String(input));
+        const known = future === "any" || typeof input === "object";
         return known
           ? `${show(input)} is not supported yet in this version; write ${write}`
           : `${show(input)} is not known here; ${suggest(String(show(input)), values.map(String))}`;

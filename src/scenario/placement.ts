@@ -26,9 +26,9 @@ const place = (text: string, more: readonly string[] = []) =>
 
 export const placementSchema = z.union(
   [
-    supported(PRESETS, [], "which part runs each stage; all but qemu have pages carried by cards"),
+    supported(PRESETS, "none", "which part runs each stage; all but qemu have pages carried by cards"),
     z.strictObject({
-      preset: supported(CARDS, [], "the placement that is changed", {
+      preset: supported(CARDS, "none", "the placement that is changed", {
         qemu: "qemu has every stage on the servers; write placement: qemu",
       }).default("huawei"),
       zero: place("who looks for zero pages, at the source", ["host"]).default("card"),
@@ -61,7 +61,7 @@ export const placementSchema = z.union(
 
 /** A word that is no placement: as `supported` says it. */
 function nameProblem({ input }: { input: unknown }): string {
-  const said = supported(PRESETS, [], "").safeParse(input).error?.issues[0]?.message;
+  const said = supported(PRESETS, "none", "").safeParse(input).error?.issues[0]?.message;
   return said ?? "is not known here";
 }
 

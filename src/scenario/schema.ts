@@ -150,11 +150,11 @@ const guest = z.strictObject({
 });
 
 const internal = z.strictObject({
-  transport: supported(["vsock"], [], "control messages between host and card").default("vsock"),
+  transport: supported(["vsock"], "none", "control messages between host and card").default("vsock"),
   pages: choice(["dma", "vsock"], "how page bodies cross PCIe").default("dma"),
   addresses: supported(
     ["bitmap", "list", "runs", "card-scans"],
-    [],
+    "none",
     "form of the dirty-page addresses",
   ).default("bitmap"),
   scan: scanSchema.optional(),
@@ -345,7 +345,7 @@ const migration = z.strictObject({
 
 /** The scenario as written in a file. */
 export const scenarioSchema = z.strictObject({
-  schema: supported([SCENARIO_SCHEMA], [], "format of this file"),
+  schema: supported([SCENARIO_SCHEMA], "none", "format of this file"),
   name: text("a name", 200).optional(),
   guest,
   guests: guestsSchema(guest),

@@ -16,7 +16,7 @@ const DEFAULT_RING = 4096;
 export const trackerSchema = z.strictObject({
   kind: supported(
     ["write-protect", "bitmap", "pml", "dirty-ring"],
-    [],
+    "none",
     "how pages that the CPU writes are found",
   ).default("write-protect"),
   group: field({ ...GROUP, text: "pages that a fault makes writable at most" }).default(1),
