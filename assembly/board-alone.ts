@@ -33,7 +33,16 @@ import { CARRIED, CODED, FINAL, FROM_STORE } from "./kernel/jobs";
 import { g, g32 } from "./kernel/params";
 import { receiveNumber } from "./kernel/record";
 import { receiveStored } from "./kernel/record-store";
-import { earliest, forgetDue, nextDue, nextPresent, setCurrent, setNow, wake } from "./kernel/schedule";
+import {
+  earliest,
+  forgetDue,
+  nextDue,
+  nextPresent,
+  setCurrent,
+  setNow,
+  somePresent,
+  wake,
+} from "./kernel/schedule";
 import { brokenInvariant } from "./kernel/stats";
 import {
   append,
@@ -101,7 +110,7 @@ function runCard(to: u64): void {
     const t = nextDue(real, to);
     if (t > to) break;
     setNow(t);
-    for (let u = nextPresent(real); u < UNITS; u = nextPresent(real)) step(real, u, t);
+    while (somePresent()) step(real, nextPresent(real), t);
   }
   setCurrent(2, UNITS);
   flushPcie(real);
@@ -117,7 +126,8 @@ function runPeer(to: u64): bool {
     if (t > to) break;
     setNow(t);
     peerAt = t;
-    for (let u = nextPresent(side); u < UNITS; u = nextPresent(side)) {
+    while (somePresent()) {
+      const u = nextPresent(side);
       if (u == U_NET_RX) stepRx(side, t);
       else if (u == U_NET_TX) stepTx(side, t);
     }

@@ -53,6 +53,7 @@ import {
   setClock,
   setCurrent,
   setNow,
+  somePresent,
   wake,
 } from "./kernel/schedule";
 import { brokenInvariant, charged, counted, openAccount, statsReset } from "./kernel/stats";
@@ -108,7 +109,7 @@ function runTo(side: u32, to: u64): void {
     const t = nextDue(side, to);
     if (t > to) break;
     setNow(t);
-    for (let u = nextPresent(side); u < UNITS; u = nextPresent(side)) step(side, u, t);
+    while (somePresent()) step(side, nextPresent(side), t);
     if (isDefined(NAIVE)) {
       for (let u: u32 = 0; u < 2; u++) {
         setCurrent(side, u);

@@ -39,6 +39,7 @@ import {
   setCurrent,
   setDue,
   setNow,
+  somePresent,
 } from "./kernel/schedule";
 import { settleServers } from "./kernel/server";
 import { brokenInvariant, closeBooks, openAccount, statsReset } from "./kernel/stats";
@@ -102,7 +103,7 @@ function visit(t: u64): void {
     }
   } else {
     setCurrent(0, UNITS);
-    for (let u = nextPresent(0); u < UNITS; u = nextPresent(0)) step(u, t);
+    while (somePresent()) step(nextPresent(0), t);
   }
   setCurrent(2, UNITS);
 }

@@ -31,6 +31,7 @@ import {
   setClock,
   setCurrent,
   setNow,
+  somePresent,
   wake,
 } from "./kernel/schedule";
 import { brokenInvariant, statsReset } from "./kernel/stats";
@@ -80,13 +81,14 @@ function visit(t: u64): void {
   setNow(t);
   setCurrent(0, UNITS);
   if (isDefined(NAIVE)) {
-    while (nextPresent(0) < UNITS) {}
+    while (somePresent()) nextPresent(0);
     setCurrent(0, U_FRONTEND);
     stepQemu(t);
     setCurrent(0, U_GUEST);
     stepMoving(t);
   } else {
-    for (let u = nextPresent(0); u < UNITS; u = nextPresent(0)) {
+    while (somePresent()) {
+      const u = nextPresent(0);
       if (u == U_GUEST) stepMoving(t);
       else stepQemu(t);
     }

@@ -65,7 +65,16 @@ import {
   U_ZERO,
 } from "./abi";
 import { stepCompressor, stepDecompressor } from "./card/compressor";
-import { dispatch, isDown, retire, retiredArgument, retiredCount, retiredQueue } from "./card/control";
+import {
+  CORES_NONE,
+  dispatch,
+  isDown,
+  retire,
+  retiredArgument,
+  retiredCount,
+  retiredHandler,
+  retiredQueue,
+} from "./card/control";
 import { buildCrypto, stepOpen, stepSeal } from "./card/crypto";
 import { stepDescriptors, stepRead } from "./card/dma";
 import { buildDelta, stepDelta } from "./card/delta";
@@ -126,6 +135,7 @@ import {
   setCurrent,
   setDue,
   setNow,
+  somePresent,
   wake,
 } from "./kernel/schedule";
 import { settleServers } from "./kernel/server";
@@ -319,7 +329,7 @@ function runTo(side: u32, to: u64): void {
     if (t > to) break;
     setNow(t);
     clock = t;
-    for (let u = nextPresent(side); u < UNITS; u = nextPresent(side)) step(side, u, t);
+    while (somePresent()) step(side, nextPresent(side), t);
     if (wantsInput) break;
   }
   setCurrent(2, UNITS);
@@ -349,17 +359,6 @@ function runNaive(side: u32, to: u64): void {
 // @ts-ignore: decorator
 @inline
 export function step(side: u32, u: u32, t: u64): void {
-  if (u < U_GUEST) stepUnit(side, u, t);
-  else if (u == U_TENANT) stepTenant(side, t);
-  else if (u == U_FUNCTION) stepFunctions(side, t);
-  else if (u == U_STORAGE) stepStorage(side, t);
-  else if (side == 0) stepGuest(t);
-  else stepGuestThere(t);
-}
-
-// @ts-ignore: decorator
-@inline
-function stepUnit(side: u32, u: u32, t: u64): void {
   switch (u) {
     case U_NET_RX:
       stepRx(side, t);
@@ -416,6 +415,19 @@ function stepUnit(side: u32, u: u32, t: u64): void {
       break;
     case U_FRONTEND:
       stepHost(side, t);
+      break;
+    case U_GUEST:
+      if (side == 0) stepGuest(t);
+      else stepGuestThere(t);
+      break;
+    case U_TENANT:
+      stepTenant(side, t);
+      break;
+    case U_FUNCTION:
+      stepFunctions(side, t);
+      break;
+    case U_STORAGE:
+      stepStorage(side, t);
   }
 }
 
@@ -427,12 +439,11 @@ function scan(side: u32, t: u64): void {
 
 /** The cores: handlers that have ended act, then the firmware looks around, then new ones begin. */
 function stepControl(side: u32, t: u64): void {
-  let handler = retire(side, t);
-  while (handler != 0) {
+  for (let c: u32 = 0; (c = retire(side, c, t)) != CORES_NONE; c++) {
+    const handler = retiredHandler;
     if (handler >= F_STAGE) endStage(side, handler, retiredArgument, retiredQueue, t);
     else if (handler >= F_HEARD) recover(side, handler, retiredArgument, retiredCount, t);
     else onHandler(side, handler, retiredArgument, retiredCount, retiredQueue, t);
-    handler = retire(side, t);
   }
   if (restarting && isDown(side, t)) return;
   poll(side, t);

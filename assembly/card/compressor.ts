@@ -74,7 +74,7 @@ import {
 } from "../kernel/failing";
 import { choosing, hasCoded } from "../kernel/choice";
 import { dramDone } from "../kernel/dram";
-import { headSeenFrom, lacks, pop, push, queue, ready, readyCount } from "../kernel/fifo";
+import { headSeenFrom, lacks, pop, popReady, push, queue, ready, readyCount } from "../kernel/fifo";
 import {
   CARRIED,
   CODED,
@@ -192,11 +192,11 @@ function beginJob(side: u32, e: u32, most: u32, t: u64): void {
     enter(side, A_LZ + e, W_SRAM, t);
     return;
   }
-  const first = pop(q);
+  const first = popReady(q, t);
   let last = first;
   let bytes = job(side, first).bytes;
   for (let i: u32 = 1; i < n; i++) {
-    const next = pop(q);
+    const next = popReady(q, t);
     job(side, last).wait = next;
     bytes += job(side, next).bytes;
     last = next;

@@ -57,7 +57,7 @@ import {
 import { buildCores, occupy, running } from "../kernel/cores";
 import { charged, workOn } from "../kernel/datagrams";
 import { deferring } from "../kernel/deferred";
-import { EVENT_MESSAGE, head, hold, pop, queue, ready, readyCount, lacks } from "../kernel/fifo";
+import { EVENT_MESSAGE, head, hold, pop, popReady, queue, ready, readyCount, lacks } from "../kernel/fifo";
 import { CODED, FROM_STORE, JOB_DEVICE, JOB_PAGE, JOB_ZERO, Job, RETURNED, job } from "../kernel/jobs";
 import { ON_CARD, message } from "../kernel/message";
 import { g32, p32 } from "../kernel/params";
@@ -76,18 +76,22 @@ export function buildControl(side: u32): void {
   store<u32>(TURN + (side << 2), 0);
 }
 
-/** Handler that has ended at t on some core, 0 when none is left; its argument, count and queue follow. */
+/** What the core that retire() found had run: its handler, and what that was begun with. */
+export let retiredHandler: u32 = 0;
 export let retiredArgument: u32 = 0;
 export let retiredCount: u32 = 0;
 export let retiredQueue: u32 = 0;
 
+/** No core. */
+export const CORES_NONE: u32 = 0xffffffff;
+
 /** No state has been found yet. */
 const NOTHING: u32 = 0xffffffff;
 
-/** Takes the next handler that has ended by t. */
-export function retire(side: u32, t: u64): u32 {
+/** Takes what the first core from `core` on has run whose handler has ended by t; CORES_NONE when none has. */
+export function retire(side: u32, core: u32, t: u64): u32 {
   const n = p32(side, S_CORES);
-  for (let c: u32 = 0; c < n; c++) {
+  for (let c = core; c < n; c++) {
     if (!engineBusy(side, POOL_CORES, c)) continue;
     const done = engineDone(side, POOL_CORES, c);
     if (t < done) {
@@ -95,12 +99,14 @@ export function retire(side: u32, t: u64): u32 {
       continue;
     }
     engineFree(side, POOL_CORES, c);
+    const at = running(side, c);
+    retiredHandler = load<u32>(at);
     retiredArgument = engineJob(side, POOL_CORES, c);
-    retiredCount = load<u32>(running(side, c), 4);
-    retiredQueue = load<u32>(running(side, c), 8);
-    return load<u32>(running(side, c));
+    retiredCount = load<u32>(at, 4);
+    retiredQueue = load<u32>(at, 8);
+    return c;
   }
-  return 0;
+  return CORES_NONE;
 }
 
 /** Begins handlers on idle cores at the control clock edge t. */
@@ -214,10 +220,10 @@ function dispatchFound(side: u32, core: u32, t: u64): u32 {
   }
   store<u32>(TURN + (side << 2), turn + 1 == p32(side, S_READ_QUEUES) ? 0 : turn + 1);
   // the pages of the batch are taken now, in order, as a chain through the jobs
-  const first = pop(q);
+  const first = popReady(q, t);
   let last = first;
   for (let i: u32 = 1; i < n; i++) {
-    const next = pop(q);
+    const next = popReady(q, t);
     job(side, last).wait = next;
     last = next;
   }

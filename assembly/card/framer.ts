@@ -64,6 +64,7 @@ import {
   takeJob,
   takeSlot,
 } from "../kernel/jobs";
+import { freeAt } from "../kernel/egress";
 import { g, g32, p32 } from "../kernel/params";
 import { linkOf, receiveNumber, tagAt, writeHeader } from "../kernel/record";
 import { keepStored, numberStored, receiveStored, storedAt, storing } from "../kernel/record-store";
@@ -249,7 +250,7 @@ function finishFrame(side: u32, f: Copier, t: u64): void {
   else if (j.started != 0) sample(side, H_PAGE_TOTAL, t - j.started);
   if ((j.flags & RESIDUAL) != 0) residualFramed(j.flags, f.total, t);
   release(side, f.index);
-  wake(side, U_NET_TX, seen);
+  wake(side, U_NET_TX, max<u64>(seen, freeAt(side)));
 }
 
 // --- receiving ---
@@ -269,7 +270,7 @@ export function stepReceive(side: u32, t: u64): void {
     const s = stream(1 - side, f.link);
     takeOut(s, f.total, edgeAfter(side * 2, t, 1));
     if (isDefined(TIMELINE)) happened(T_TAKEN, side, f.link, s.takenFrom, f.total, 0, 0);
-    wake(side, U_NET_TX, s.takenFrom);
+    if (s.position >= s.heedFrom) wake(side, U_NET_TX, s.takenFrom);
     pushHeld(queue(side, Q_RECORD), f.index, edgeAfter(side * 2, t, 1));
     f.busy = 0;
   }

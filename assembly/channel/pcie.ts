@@ -66,7 +66,17 @@ import {
 import { after, freed, freedInOrder, min3, owes, owesNak, sendDue, unitOf } from "../kernel/dllp";
 import { filled, postedGone, setPostedGone, setWireFree } from "../kernel/order";
 import { p } from "../kernel/params";
-import { COMPLETION, NON_POSTED, POSTED, classOf, dataBytes, gate, wireBytes } from "../kernel/packet";
+import {
+  COMPLETION,
+  NON_POSTED,
+  POSTED,
+  classOf,
+  cut,
+  dataBytes,
+  gate,
+  unitFor,
+  wireBytes,
+} from "../kernel/packet";
 import { mix } from "../kernel/random";
 import { wake } from "../kernel/schedule";
 import { readAt, startedAt, translationAt, walkedAt, writeAt, writeInOrder } from "../kernel/root";
@@ -303,51 +313,117 @@ function chooseIn(side: u32, dir: u32, w: Way, cls: u32, t: u64): u32 {
   return cause;
 }
 
-/**
- * Sends the chosen transaction from t on. The packets of a completion or a page of writes follow back to back
- * as long as their gates are open: nothing can come between before a DLLP or SKP is due, and a DLLP that is
- * not owed yet cannot be due within `limit`; where it can, each packet is a step (`ahead` 0).
- */
+/** Sends the chosen transaction from t on. */
 function send(side: u32, dir: u32, w: Way, t: u64): void {
   const index = chosen - 1;
   const q = port(side, index);
   const e = portHead(q);
   const cls = classOf(index);
   w.classNext = cls == COMPLETION ? POSTED : cls + 1;
-  if (cls == NON_POSTED) {
+  if (cls == POSTED) sendData(side, dir, w, q, e, POSTED, index, t);
+  else if (cls == COMPLETION) sendData(side, dir, w, q, e, COMPLETION, index, t);
+  else {
     const operand = dataBytes(w, cls, e);
     const bytes = wireBytes(w, cls, operand);
     if (w.errors != 0 && spoilt(side, dir, w, index, bytes, t)) return;
     if (w.begun == index + 1) w.begun = 0;
+    const free = t + bytes * w.ticksPerByte;
+    if (isDefined(TIMELINE)) happened(T_TLP, side, index, t, bytes, e.bytes, e.cookie);
+    w.free = free;
+    w.tlps++;
+    w.tlpBytes += bytes;
     w.dataBytes += operand;
-    sendRead(side, w, q, e, packet(side, dir, w, index, bytes, e.bytes, e.cookie, t), index);
-    return;
+    if (w.dll != DLL_NONE) {
+      w.replay -= bytes;
+      unacknowledged(side, dir, w, flown(w, free), bytes);
+    }
+    sendRead(side, w, q, e, flown(w, free), index);
   }
+}
+
+/**
+ * The packets of a completion or a page of writes follow back to back as long as their gates are open: nothing
+ * can come between before a DLLP or SKP is due, and a DLLP that is not owed yet cannot be due within `limit`;
+ * where it can, each packet is a step (`ahead` 0).
+ */
+// @ts-ignore: decorator
+@inline
+function sendData(side: u32, dir: u32, w: Way, q: Port, e: Entry, cls: u32, index: u32, t: u64): void {
+  const all = e.bytes;
+  const from = <u32>e.address;
+  const unit = unitFor(w, cls, e);
+  const limited = cls == POSTED && w.endlessP == 0;
   let stop = w.dllpDue < w.skpNext ? w.dllpDue : w.skpNext;
   if (t + w.ahead < stop) stop = t + w.ahead;
+  let done: u32 = e.done;
+  let n = cut(unit, from + done, all - done);
+  let bytes = wireBytes(w, cls, n);
+  if (w.errors != 0 && spoilt(side, dir, w, index, bytes, t)) return;
+  if (cls == POSTED && dir == UP) busRule(e.after == postedGone(side), e.after, postedGone(side));
+  let ready = e.ready;
+  let replay = w.replay;
+  let ph = w.ph;
+  let pd = w.pd;
   let arrival: u64 = 0;
-  let at = t;
-  do {
-    const n = dataBytes(w, cls, e);
-    if (w.errors != 0 && spoilt(side, dir, w, index, wireBytes(w, cls, n), at)) break;
-    arrival = packet(side, dir, w, index, wireBytes(w, cls, n), n, e.cookie, at);
+  let free = t;
+  let packets: u32 = 0;
+  let total: u32 = 0;
+  while (true) {
+    if (isDefined(TIMELINE)) happened(T_TLP, side, index, free, bytes, n, e.cookie);
+    free += bytes * w.ticksPerByte;
+    arrival = flown(w, free);
+    packets++;
+    total += bytes;
     busRule(n <= w.mps, n, w.mps);
-    w.dataBytes += n;
-    if (cls == POSTED) arrival = receive(side, dir, w, e, n, arrival, index);
-    e.done = <u16>(e.done + n);
-    at = w.free;
-  } while (e.done < e.bytes && at < stop && e.ready <= at && gate(w, cls, e) == BUSY);
-  if (w.stuck == 0) w.begun = 0;
-  if (e.done < e.bytes) {
+    if (w.dll != DLL_NONE) {
+      replay -= bytes;
+      unacknowledged(side, dir, w, arrival, bytes);
+    }
+    done += n;
+    if (cls == POSTED) {
+      const units = (n + 15) >> 4;
+      ph--;
+      pd -= units;
+      arrival = receive(side, dir, w, e, done, n, units, arrival, index);
+      if (done != all) ready = issueAfter(side, w, ready);
+    }
+    if (done == all || free >= stop || ready > free) break;
+    n = cut(unit, from + done, all - done);
+    bytes = wireBytes(w, cls, n);
+    if (replay < bytes || (limited && (ph < 1 || pd < (n + 15) >> 4))) break;
+  }
+  w.free = free;
+  w.tlps += packets;
+  w.tlpBytes += total;
+  w.dataBytes += done - e.done;
+  w.replay = replay;
+  if (limited) {
+    w.ph = ph;
+    w.pd = pd;
+  }
+  w.begun = 0;
+  if (done != all) {
+    e.done = <u16>done;
+    e.ready = ready;
     w.begun = index + 1;
-  } else if (cls == COMPLETION) {
-    answer(side, e.flags & 255, e.cookie, e.done, arrival);
-    take(q, index);
+    return;
+  }
+  if (cls == COMPLETION) {
+    answer(side, e.flags & 255, e.cookie, done, arrival);
   } else {
     if (dir == UP) setPostedGone(side, e.after + 1);
     if (e.flags != 0) landed(side, dir, e.flags, e.cookie, arrival);
-    take(q, index);
   }
+  take(q, index);
+}
+
+/** A TLP that arrives at `arrival` is kept in the replay buffer until it is acknowledged. */
+// @ts-ignore: decorator
+@inline
+function unacknowledged(side: u32, dir: u32, w: Way, arrival: u64, bytes: u32): void {
+  const sent = w.sent;
+  if (sent.head == sent.tail) owes(side, 1 - dir, arrival);
+  ringPut(sent, arrival, bytes, 0);
 }
 
 /**
@@ -368,21 +444,11 @@ function spoilt(side: u32, dir: u32, w: Way, index: u32, bytes: u32, t: u64): bo
   return true;
 }
 
-/** One TLP of `bytes` on the wire from t on; returns when its last byte is at the other end. */
+/** When the last byte of a packet that leaves at `free` is at the other end. */
 // @ts-ignore: decorator
 @inline
-function packet(side: u32, dir: u32, w: Way, index: u32, bytes: u32, data: u32, cookie: u32, t: u64): u64 {
-  w.free = t + bytes * w.ticksPerByte;
-  const arrival = w.free + w.flight;
-  if (isDefined(TIMELINE)) happened(T_TLP, side, index, t, bytes, data, cookie);
-  w.tlps++;
-  w.tlpBytes += bytes;
-  if (w.dll != DLL_NONE) {
-    w.replay -= bytes;
-    if (w.sent.head == w.sent.tail) owes(side, 1 - dir, arrival);
-    ringPut(w.sent, arrival, bytes, 0);
-  }
-  return arrival;
+function flown(w: Way, free: u64): u64 {
+  return free + w.flight;
 }
 
 function sendRead(side: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32): void {
@@ -405,36 +471,46 @@ function sendRead(side: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32
   take(q, index);
 }
 
-/** A write of n bytes is received; returns when it has landed and its credits are free. */
+/** When the engine hands over the write after one that it has handed over at `ready`: `writeIssue` clocks later. */
 // @ts-ignore: decorator
 @inline
-function receive(side: u32, dir: u32, w: Way, e: Entry, n: u32, arrival: u64, index: u32): u64 {
-  busRule(((<u32>e.address + e.done) & 4095) + n <= 4096, e.address, n);
-  if (dir == UP) busRule(e.after == postedGone(side), e.after, postedGone(side));
-  const last = e.done + n == e.bytes;
-  const units = (n + 15) >> 4;
-  if (w.endlessP == 0) {
-    w.ph--;
-    w.pd -= units;
-  }
-  if (w.orderly == 0) return passes(side, w, e, n, arrival, index, units, last);
+function issueAfter(side: u32, w: Way, ready: u64): u64 {
+  if (w.issueTicks != 0) return ready + w.issueTicks;
+  // a translation came between edges
+  return edgeAfter(side * 2, w.orderly == 0 && hasAtc(side) ? edgeAt(side * 2, ready) : ready, w.issue);
+}
+
+/**
+ * A write of n bytes is received, with which `done` of its transaction have been; returns when it has landed
+ * and its credits are free.
+ */
+// @ts-ignore: decorator
+@inline
+function receive(
+  side: u32,
+  dir: u32,
+  w: Way,
+  e: Entry,
+  done: u32,
+  n: u32,
+  units: u32,
+  arrival: u64,
+  index: u32,
+): u64 {
+  busRule(((<u32>e.address + done - n) & 4095) + n <= 4096, e.address, n);
+  if (w.orderly == 0) return passes(side, w, e, done, n, units, arrival, index);
   const at = dir == UP ? writeInOrder(side, n, arrival) : arrival;
   if (w.endlessP == 0) freedInOrder(side, dir, w, at, units);
-  // the engine hands the next write over `writeIssue` clocks after this one
-  if (!last) e.ready = w.issueTicks != 0 ? e.ready + w.issueTicks : edgeAfter(side * 2, e.ready, w.issue);
   return at;
 }
 
 /** A write that may land before or after its neighbours: with an IOMMU, or with contention for memory. */
-function passes(side: u32, w: Way, e: Entry, n: u32, arrival: u64, index: u32, units: u32, last: bool): u64 {
+function passes(side: u32, w: Way, e: Entry, done: u32, n: u32, units: u32, arrival: u64, index: u32): u64 {
   // a page and other I/O are data, messages and descriptors are control
   const data = index == UP_POSTED + R_DATA || index == UP_POSTED + R_TENANT;
-  const at = writeAt(side, e.address + e.done, n, arrival, data);
+  const at = writeAt(side, e.address + (done - n), n, arrival, data);
   if (w.endlessP == 0) freed(side, UP, w, w.freedP, at, 1, units);
-  // a translation came between edges
-  const seen = hasAtc(side) ? edgeAt(side * 2, e.ready) : e.ready;
-  if (!last) e.ready = edgeAfter(side * 2, seen, w.issue);
-  return landsBy(w, index - UP_POSTED, at, last && e.flags != 0);
+  return landsBy(w, index - UP_POSTED, at, done == e.bytes && e.flags != 0);
 }
 
 /** After the drain: takes the credits and acknowledgements that nobody has needed yet. */

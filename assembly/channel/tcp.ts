@@ -50,7 +50,7 @@ import { reserve } from "../kernel/memory";
 import { g } from "../kernel/params";
 import { pushing } from "../kernel/residual";
 import { wake } from "../kernel/schedule";
-import { broken, count, enter } from "../kernel/stats";
+import { broken, count, enter, enterUntil } from "../kernel/stats";
 import { LINK_A, LINK_B, stream, takenAt, visible } from "../kernel/stream";
 import { NEVER } from "../kernel/time";
 import { happened } from "../kernel/timeline";
@@ -158,7 +158,8 @@ export function stepTxTcp(side: u32, t: u64): void {
     const s = stream(side, link);
     if (s.seenFrom > t) wake(side, U_NET_TX, s.seenFrom);
     if (tcp(side, link).ackAt != NEVER) wake(side, U_NET_TX, tcp(side, link).ackAt);
-    if (stream(1 - side, link).takenFrom > t) wake(side, U_NET_TX, stream(1 - side, link).takenFrom);
+    const from = stream(1 - side, link);
+    if (from.takenFrom > t && from.position >= from.heedFrom) wake(side, U_NET_TX, from.takenFrom);
   }
 }
 
@@ -191,6 +192,7 @@ function sendFrame(side: u32, link: u32, payload: u32, t: u64): void {
   const from = stream(1 - side, link);
   c.acked = from.received;
   c.advertised = takenAt(from, t) + window;
+  from.heedFrom = c.advertised + 2 * mss > window ? c.advertised + 2 * mss - window : 0;
   c.ackAt = NEVER;
   count(side, C_NET_FRAMES, 1);
   count(side, C_NET_WIRE_BYTES, wire);
@@ -200,7 +202,18 @@ function sendFrame(side: u32, link: u32, payload: u32, t: u64): void {
   happened(T_ARRIVE, 1 - side, link, free + propagation, payload, c.acked, c.advertised);
   if (side == 0 && payload != 0) addSpread(SERIES_GOODPUT, t, free, payload);
   arrive(1 - side, free + propagation, link, c.next, c.acked, c.advertised);
-  wake(side, U_NET_TX, free);
+  if (nothingLeft(side)) enterUntil(side, A_NET, BUSY, t, free, STARVED);
+  else wake(side, U_NET_TX, free);
+}
+
+/** Whether a side's port has nothing to send and will be woken by what gives it something. */
+function nothingLeft(side: u32): bool {
+  for (let link: u32 = 0; link < 2; link++) {
+    const c = tcp(side, link);
+    if (stream(side, link).appended != c.next || c.ackAt != NEVER) return false;
+    if (stream(1 - side, link).position + window - c.advertised >= 2 * mss) return false;
+  }
+  return true;
 }
 
 function arrive(side: u32, at: u64, link: u32, end: u64, ack: u64, right: u64): void {
@@ -236,18 +249,23 @@ export function stepRxTcp(side: u32, t: u64): void {
 function acknowledge(side: u32, link: u32, ack: u64, right: u64, t: u64): void {
   const c = tcp(side, link);
   const s = stream(side, link);
+  let opened = false;
   if (ack > s.una) {
+    opened = true;
     if (ack > c.next) broken(I_CONSERVED, ack, c.next, t);
     c.cwnd += ack - s.una;
     if (c.cwnd > window) c.cwnd = window;
     s.una = ack;
   }
   if (right > c.right) {
+    opened = true;
     c.right = right;
     s.released = right - window;
   }
-  wake(side, U_NET_TX, t);
-  wake(side, U_FRAMER, t);
+  if (opened) {
+    wake(side, U_NET_TX, t);
+    wake(side, U_FRAMER, t);
+  }
   if (pushing) wake(side, U_CONTROL, t);
 }
 

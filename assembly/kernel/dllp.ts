@@ -26,7 +26,7 @@ import {
   Way,
   collect,
   ringDue,
-  ringHead,
+  ringItem,
   ringPlace,
   ringPut,
   way,
@@ -99,23 +99,32 @@ export function owes(side: u32, dir: u32, at: u64): void {
 
 function sendAck(side: u32, dir: u32, w: Way, back: Way, t: u64): void {
   const r = back.sent;
+  const tail = w.dll == DLL_ACK_PER_TLP ? r.head + 1 : r.tail;
   let bytes: u32 = 0;
-  while (r.head != r.tail && load<u64>(ringHead(r)) <= t) {
-    bytes += load<u32>(ringHead(r), 8);
-    r.head++;
-    if (w.dll == DLL_ACK_PER_TLP) break;
+  let head = r.head;
+  while (head != tail) {
+    const item = ringItem(r, head);
+    if (load<u64>(item) > t) break;
+    bytes += load<u32>(item, 8);
+    head++;
   }
+  r.head = head;
   sendDllp(side, dir, w, back, (KIND_ACK << 30) | bytes, 0, t);
 }
 
 function sendCredits(side: u32, dir: u32, w: Way, back: Way, r: Ring, kind: u32, t: u64): void {
+  const tail = r.tail;
   let headers: u32 = 0;
   let units: u32 = 0;
-  while (r.head != r.tail && load<u64>(ringHead(r)) <= t) {
-    headers += load<u32>(ringHead(r), 8);
-    units += load<u32>(ringHead(r), 12);
-    r.head++;
+  let head = r.head;
+  while (head != tail) {
+    const item = ringItem(r, head);
+    if (load<u64>(item) > t) break;
+    headers += load<u32>(item, 8);
+    units += load<u32>(item, 12);
+    head++;
   }
+  r.head = head;
   sendDllp(side, dir, w, back, (kind << 30) | headers, units, t);
 }
 

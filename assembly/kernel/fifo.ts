@@ -2,7 +2,8 @@
 // Bounded queues between units. An entry is a job number and the time from which it may be seen (a registered
 // edge). Room may be reserved before the work is begun, so that a unit that has started can always finish.
 //
-//   fifo record, 64 bytes: | items usize | cap | head | count | reserved | consumer | side | waiting | - |
+//   fifo record, 64 bytes: | items usize | cap | head | count | reserved | consumer | side | waiting | wanted |
+//   seen | - |
 //   item, 16 bytes:        | ready u64 | job u32 | - |
 import { QUEUES } from "../abi";
 import { reserve } from "./memory";
@@ -35,6 +36,7 @@ class Fifo {
   side: u32;
   waiting: u32; // units that found too little room, a bit each
   wanted: u32; // the least room that one of them asked for
+  seen: u32; // entries from the head that were ready when they were counted, and still are
 }
 
 const FIFOS = memory.data(5120, 16); // 2 sides * QUEUES * 64
@@ -72,6 +74,7 @@ export function buildFifo(side: u32, index: u32, cap: u32, consumer: u32): void 
   f.head = 0;
   f.count = 0;
   f.reserved = 0;
+  f.seen = 0;
 }
 
 // @ts-ignore: decorator
@@ -140,6 +143,7 @@ export function pushFirst(f: u32, job: u32, ready: u64): void {
   store<u64>(q.items + (q.head << 4), ready);
   store<u32>(q.items + (q.head << 4), job, 8);
   q.count++;
+  q.seen = 0;
   wake(q.side, q.consumer, ready);
 }
 
@@ -191,8 +195,15 @@ export function pop(f: u32): u32 {
   const job = load<u32>(q.items + (q.head << 4), 8);
   q.head = (q.head + 1) & (q.cap - 1);
   q.count--;
+  if (q.seen != 0) q.seen--;
   if (q.waiting != 0 && room(q) >= q.wanted) wakeWaiting(q);
   return job;
+}
+
+/** Takes the head, one of those that readyCount() has found at t. */
+export function popReady(f: u32, t: u64): u32 {
+  assert(headSeenFrom(f) <= t, "a job is taken before it may be seen");
+  return pop(f);
 }
 
 function wakeWaiting(q: Fifo): void {
@@ -204,14 +215,14 @@ function wakeWaiting(q: Fifo): void {
   }
 }
 
-/** How many entries may be seen at t, up to a limit. */
+/** How many entries may be seen at t, up to a limit. Who asks again and again counts each of them once. */
 export function readyCount(f: u32, t: u64, most: u32): u32 {
   const q = record(f);
-  let n: u32 = 0;
-  while (n < q.count && n < most) {
-    if (load<u64>(q.items + (((q.head + n) & (q.cap - 1)) << 4)) > t) break;
-    n++;
-  }
+  const end = q.count < most ? q.count : most;
+  let n = q.seen;
+  if (n >= end) return end;
+  while (n < end && load<u64>(q.items + (((q.head + n) & (q.cap - 1)) << 4)) <= t) n++;
+  q.seen = n;
   return n;
 }
 

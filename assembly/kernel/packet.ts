@@ -24,9 +24,21 @@ export function gate(w: Way, cls: u32, e: Entry): u32 {
 @inline
 export function dataBytes(w: Way, cls: u32, e: Entry): u32 {
   if (cls == NON_POSTED) return (e.flags & ATOMIC) != 0 ? operandBytes(e) : 0;
-  const unit = cls == COMPLETION && e.bytes <= w.combineAbove ? w.rcb : w.mps;
-  const room = unit - ((<u32>e.address + e.done) & (unit - 1));
-  const left = e.bytes - e.done;
+  return cut(unitFor(w, cls, e), <u32>e.address + e.done, e.bytes - e.done);
+}
+
+/** At whose multiples the data of a transaction is cut. */
+// @ts-ignore: decorator
+@inline
+export function unitFor(w: Way, cls: u32, e: Entry): u32 {
+  return cls == COMPLETION && e.bytes <= w.combineAbove ? w.rcb : w.mps;
+}
+
+/** Data bytes up to the next multiple of `unit`, a power of two, of `left` from the address on. */
+// @ts-ignore: decorator
+@inline
+export function cut(unit: u32, address: u32, left: u32): u32 {
+  const room = unit - (address & (unit - 1));
   return left < room ? left : room;
 }
 

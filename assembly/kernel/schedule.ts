@@ -48,7 +48,7 @@ export function scheduleReset(): void {
 }
 
 export function setClock(side: u32, unit: u32, domain: u32): void {
-  store<u32>(CLOCK_OF + ((side * UNITS + unit) << 2), domain);
+  store<u32>(CLOCK_OF + ((side * SLOTS + unit) << 2), domain);
 }
 
 // @ts-ignore: decorator
@@ -60,7 +60,7 @@ function slot(side: u32, unit: u32): usize {
 // @ts-ignore: decorator
 @inline
 export function clockOf(side: u32, unit: u32): u32 {
-  return load<u32>(CLOCK_OF + ((side * UNITS + unit) << 2));
+  return load<u32>(CLOCK_OF + ((side * SLOTS + unit) << 2));
 }
 
 export function setDue(side: u32, unit: u32, t: u64): void {
@@ -91,20 +91,36 @@ function rebase(side: u32, t: u64): void {
 
 /** Asks for a step of the unit at its first edge at or after t; an earlier request stands. */
 export function wake(side: u32, unit: u32, t: u64): void {
-  const at = slot(side, unit);
-  if (t >= load<u64>(at)) return;
-  const domain = clockOf(side, unit);
-  const late = t <= now && side == currentSide && unit <= currentUnit;
+  const index = side * SLOTS + unit;
+  if (t >= load<u64>(DUE + (index << 3))) return;
+  if (t <= now && side == currentSide) {
+    wakeAtOnce(unit);
+    return;
+  }
+  const domain = load<u32>(CLOCK_OF + (index << 2));
   if (domain != NO_CLOCK) {
-    t = edgeAt(domain, late ? now + 1 : t);
-    if (t >= load<u64>(at)) return;
-  } else {
-    assert(!late, "a unit without a clock woken in its past");
+    t = edgeAt(domain, t);
+    if (t >= load<u64>(DUE + (index << 3))) return;
   }
   assert(t >= load<u64>(BASE + (side << 3)), "a unit woken in its side's past");
-  store<u64>(at, t);
-  store<u32>(nearSlot(side, unit), nearness(side, t));
-  if (t <= now && side == currentSide) present |= (<u32>1) << unit;
+  store<u64>(DUE + (index << 3), t);
+  store<u32>(NEAR + (index << 2), nearness(side, t));
+}
+
+/** The same for the present, by a unit of the same side: one that is not later in the order acts at its next edge. */
+function wakeAtOnce(unit: u32): void {
+  const index = currentSide * SLOTS + unit;
+  const domain = load<u32>(CLOCK_OF + (index << 2));
+  let t = now;
+  if (domain != NO_CLOCK) {
+    t = edgeAt(domain, unit <= currentUnit ? now + 1 : now);
+    if (t >= load<u64>(DUE + (index << 3))) return;
+  } else {
+    assert(unit > currentUnit, "a unit without a clock woken in its past");
+  }
+  store<u64>(DUE + (index << 3), t);
+  store<u32>(NEAR + (index << 2), nearness(currentSide, t));
+  if (t == now) present |= (<u32>1) << unit;
 }
 
 /** Units of the side that are due at `now` and have not been stepped, a bit each. */
@@ -164,13 +180,20 @@ function farDue(side: u32, to: u64): u64 {
   return t;
 }
 
-/** Takes the first unit, in the order of units, that is due at `now`; UNITS when there is none left. */
+/** True while a unit of the side that is due at `now` has not been stepped. */
+// @ts-ignore: decorator
+@inline
+export function somePresent(): bool {
+  return present != 0;
+}
+
+/** Takes the first unit, in the order of units, that is due at `now`; only while there is one. */
 // @ts-ignore: decorator
 @inline
 export function nextPresent(side: u32): u32 {
-  if (present == 0) return UNITS;
-  const unit = <u32>ctz<u32>(present);
-  present &= present - 1;
+  const mask = present;
+  const unit = <u32>ctz<u32>(mask);
+  present = mask & (mask - 1);
   store<u64>(slot(side, unit), NEVER);
   store<u32>(nearSlot(side, unit), FAR);
   currentUnit = unit;

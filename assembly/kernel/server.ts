@@ -6,13 +6,13 @@
 // Its account is what has been served less what is not past yet: services are computed ahead, so the latest
 // busy periods (services that follow each other without a gap) are kept in a ring.
 //
-//   server record, 64 bytes, see the class; period, 16 bytes: | from u64 | to u64 |
+//   server record, 128 bytes, see the class; period, 16 bytes: | from u64 | to u64 |
 import { reserve } from "./memory";
 import { now } from "./schedule";
 import { busyFor } from "./stats";
 import { spanTicks } from "./time";
 
-const SERVERS = memory.data(256, 16);
+const SERVERS = memory.data(512, 16);
 
 
 @unmanaged
@@ -27,14 +27,16 @@ class Server {
   mask: u32;
   tail: u32;
   account: u32;
+  bytes: u64; // of the last request, and its span
+  span: u64;
 }
 
-if (offsetof<Server>() > 64) ERROR("server record");
+if (offsetof<Server>() > 128) ERROR("server record");
 
 // @ts-ignore: decorator
 @inline
 function server(index: u32): Server {
-  return changetype<Server>(SERVERS + (index << 6));
+  return changetype<Server>(SERVERS + (index << 7));
 }
 
 /**
@@ -51,6 +53,8 @@ export function buildServer(index: u32, num: u64, den: u64, latency: u64, accoun
   s.account = account;
   s.served = 0;
   s.tail = 0;
+  s.bytes = 0;
+  s.span = 0;
   let periods: u32 = 1024;
   while (<u64>periods < underWay + 1024) periods <<= 1;
   s.mask = periods - 1;
@@ -63,20 +67,29 @@ export function buildServer(index: u32, num: u64, den: u64, latency: u64, accoun
 @inline
 export function admit(index: u32, t: u64, bytes: u32): u64 {
   const s = server(index);
-  const span = spanTicks(bytes, s.num, s.den);
+  if (bytes != s.bytes) measure(s, bytes);
+  const span = s.span;
+  let tail = s.tail;
   let start = s.free;
-  if (t > start || s.tail == 0) {
+  if (t > start || tail == 0) {
     if (t > start) start = t;
-    const next = period(s, s.tail++);
-    assert(s.tail <= s.mask || load<u64>(next, 8) <= now, "too many requests on their way to memory");
+    const next = period(s, tail++);
+    assert(tail <= s.mask || load<u64>(next, 8) <= now, "too many requests on their way to memory");
     store<u64>(next, start);
+    s.tail = tail;
   }
   const end = start + span;
   s.started = start;
   s.served += span;
   s.free = end;
-  store<u64>(period(s, s.tail - 1), end, 8);
+  store<u64>(period(s, tail - 1), end, 8);
   return end + s.latency;
+}
+
+/** How long a request of so many bytes is served: most are as long as the one before. */
+function measure(s: Server, bytes: u32): void {
+  s.bytes = bytes;
+  s.span = spanTicks(bytes, s.num, s.den);
 }
 
 // @ts-ignore: decorator

@@ -32,6 +32,7 @@ export class Stream {
   position: u64;
   taken: u64;
   takenFrom: u64;
+  heedFrom: u64; // the position from which taking out matters to the receiver's port
   una: u64; // first byte not acknowledged, as the sender knows
   received: u64; // bytes the receiver has in order
   ring: u32; // bytes laid out for the byte ring

@@ -2,8 +2,8 @@
 // Time. One tick is 2^-10 ps. A clock domain has a rational period num/den ticks; edge k lies at ceil(k * num
 // / den), so an edge is never early and no drift builds up.
 //
-//   domain record, 32 bytes: | num u64 | den u64 | an edge u64, kept because most questions are about its
-//   neighbours | - |
+//   domain record, 32 bytes: | num u64 | den u64 | an edge u64, kept because most questions are about it or its
+//   neighbours | whole ticks of a period u64 |
 
 /** A time that never comes; not above 2^63 - 1, so that times may be compared as signed numbers. */
 export const NEVER: u64 = 0x7fff_ffff_ffff_ffff;
@@ -17,6 +17,7 @@ export function setDomain(domain: u32, num: u64, den: u64): void {
   store<u64>(DOMAINS + (domain << 5), num);
   store<u64>(DOMAINS + (domain << 5), den, 8);
   store<u64>(DOMAINS + (domain << 5), 0, 16);
+  store<u64>(DOMAINS + (domain << 5), num / den, 24);
 }
 
 // @ts-ignore: decorator
@@ -32,25 +33,35 @@ function periodDen(domain: u32): u64 {
 }
 
 /** First edge of the domain at or after t: the least ceil(k * num / den) >= t. */
+// @ts-ignore: decorator
+@inline
 export function edgeAt(domain: u32, t: u64): u64 {
+  // the edge before the kept one is a period or more before it, of whole ticks and perhaps one
+  const kept = load<u64>(DOMAINS + (domain << 5), 16);
+  return kept - t < load<u64>(DOMAINS + (domain << 5), 24) ? kept : otherEdge(domain, t);
+}
+
+/** The same of an edge that is not the kept one, and is kept then. */
+function otherEdge(domain: u32, t: u64): u64 {
   const num = periodNum(domain);
   const den = periodDen(domain);
+  let edge = t;
   if (den == 1) {
-    const kept = load<u64>(DOMAINS + (domain << 5), 16);
-    if (kept - t < num) return kept;
-    let edge = kept + num;
+    edge = load<u64>(DOMAINS + (domain << 5), 16) + num;
     if (edge - t >= num) {
       const past = t % num;
       edge = past == 0 ? t : t - past + num;
     }
-    store<u64>(DOMAINS + (domain << 5), edge, 16);
-    return edge;
+  } else {
+    const whole = t / num;
+    const rest = t - whole * num;
+    if (rest != 0) {
+      const k = ((rest - 1) * den) / num + 1;
+      edge = whole * num + (k * num + den - 1) / den;
+    }
   }
-  const whole = t / num;
-  const rest = t - whole * num;
-  if (rest == 0) return t;
-  const k = ((rest - 1) * den) / num + 1;
-  return whole * num + (k * num + den - 1) / den;
+  store<u64>(DOMAINS + (domain << 5), edge, 16);
+  return edge;
 }
 
 /** The edge `cycles` after the edge t. */

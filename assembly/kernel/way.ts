@@ -161,12 +161,13 @@ function ring(index: u32, entries: u32): Ring {
 // @ts-ignore: decorator
 @inline
 export function ringPut(r: Ring, at: u64, a: u32, b: u32): void {
-  const e = r.items + ((<usize>(r.tail & r.mask)) << 4);
+  const tail = r.tail;
+  const mask = r.mask;
+  assert(tail - r.head <= mask, "ring of a link overflows");
+  const e = r.items + ((<usize>(tail & mask)) << 4);
   store<u64>(e, at);
-  store<u32>(e, a, 8);
-  store<u32>(e, b, 12);
-  r.tail++;
-  assert(r.tail - r.head <= r.mask + 1, "ring of a link overflows");
+  store<u64>(e, ((<u64>b) << 32) | a, 8);
+  r.tail = tail + 1;
 }
 
 /** Puts an item before those that are later. */
@@ -185,8 +186,14 @@ export function ringPlace(r: Ring, at: u64, a: u32, b: u32): void {
 
 // @ts-ignore: decorator
 @inline
+export function ringItem(r: Ring, index: u32): usize {
+  return r.items + ((<usize>(index & r.mask)) << 4);
+}
+
+// @ts-ignore: decorator
+@inline
 export function ringHead(r: Ring): usize {
-  return r.items + ((<usize>(r.head & r.mask)) << 4);
+  return ringItem(r, r.head);
 }
 
 // @ts-ignore: decorator

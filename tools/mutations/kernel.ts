@@ -4,6 +4,22 @@ import type { Row } from "./row.ts";
 
 export const kernel: readonly Row[] = [
   [
+    "codec",
+    "kernel/time",
+    "an edge stands for times before the one before it",
+    "num / den, 24);",
+    "num / den + 1, 24);",
+    "edgeAt",
+  ],
+  [
+    "runs",
+    "kernel/fifo",
+    "entries that have been taken count as seen",
+    "  if (q.seen != 0) q.seen--;\n",
+    "",
+    "a job is taken before it may be seen",
+  ],
+  [
     "exact",
     "kernel/server",
     "memory is busy with the last request of a period alone",
@@ -23,8 +39,8 @@ export const kernel: readonly Row[] = [
     "codec",
     "kernel/time",
     "an edge is rounded down",
-    "  return whole * num + (k * num + den - 1) / den;",
-    "  return whole * num + (k * num) / den;",
+    "edge = whole * num + (k * num + den - 1) / den;",
+    "edge = whole * num + (k * num) / den;",
     "edgeAt",
   ],
   [

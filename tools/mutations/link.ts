@@ -4,6 +4,14 @@ import type { Row } from "./row.ts";
 
 export const link: readonly Row[] = [
   [
+    "runs",
+    "channel/tcp",
+    "a port rests with bytes to send",
+    "if (stream(side, link).appended != c.next || ",
+    "if (",
+    "ends",
+  ],
+  [
     "exact",
     "kernel/log",
     "a frame counts again in each window in which it is on the wire",

@@ -137,7 +137,7 @@ const CORE: readonly [file: string, name: string, find: string, replace: string]
     "entry(q, at - 1).ready > ready",
     "entry(q, at - 1).ready >= ready",
   ],
-  ["kernel/dllp", "an ACK covers all", "    if (w.dll == DLL_ACK_PER_TLP) break;\n", ""],
+  ["kernel/dllp", "an ACK covers all", "w.dll == DLL_ACK_PER_TLP ? r.head + 1 : r.tail", "r.tail"],
   [
     "kernel/way",
     "both directions take bytes in alike",

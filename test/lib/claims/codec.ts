@@ -131,14 +131,22 @@ export function checkClocks(): void {
     [1_024_000n, 2n],
   ]) {
     core.fn("setDomain")(1, num!, den!);
+    // the least edge at or after t: t <= at, and the edge before lies before t
+    const checkEdge = (t: bigint): void => {
+      const at = BigInt.asUintN(64, BigInt(core.fn("edgeAt")(1, t)));
+      const index = t === 0n ? 0n : ((t - 1n) * den!) / num! + 1n;
+      same(`edgeAt ${num}/${den}`, at, ceil(index * num!, den!));
+    };
     for (let i = 0; i < 400; i++) {
       const k = BigInt(draws.word() >>> draws.between(0, 31));
       const edge = ceil(k * num!, den!);
       const t = edge + BigInt(draws.between(0, Number(num! / den!)));
-      const at = BigInt.asUintN(64, BigInt(core.fn("edgeAt")(1, t)));
-      // the least edge at or after t: t <= at, and the edge before lies before t
-      const index = t === 0n ? 0n : ((t - 1n) * den!) / num! + 1n;
-      same(`edgeAt ${num}/${den}`, at, ceil(index * num!, den!));
+      // the core keeps the last edge: edges near it, on either side of it, are asked for behind it
+      for (let near = -2n; near <= 2n; near++) {
+        checkEdge(t);
+        const neighbour = ceil((k + near) * num!, den!);
+        for (const about of [neighbour - 1n, neighbour, neighbour + 1n]) if (about >= 0n) checkEdge(about);
+      }
       const cycles = draws.between(0, 5000);
       const then = BigInt.asUintN(64, BigInt(core.fn("edgeAfter")(1, edge, BigInt(cycles))));
       same(`edgeAfter ${num}/${den}`, then, ceil((k + BigInt(cycles)) * num!, den!));
