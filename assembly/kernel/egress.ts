@@ -90,8 +90,9 @@ export function pick(side: u32, a: bool, b: bool): u32 {
 export function occupy(side: u32, link: u32, wire: u64, data: bool, t: u64): u64 {
   const m = egress(side);
   const span = wire * ticksNum + m.carry;
-  m.free = t + span / ticksDen;
-  m.carry = span % ticksDen;
+  const whole = span / ticksDen;
+  m.free = t + whole;
+  m.carry = span - whole * ticksDen;
   if (data && capNum != 0) {
     const gap = wire * capNum + m.capCarry;
     m.capFrom = t + gap / capDen;
