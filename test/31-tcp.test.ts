@@ -68,6 +68,31 @@ for (const [name, sets, framesMin] of LINKS) {
   });
 }
 
+// What arrives waits to be taken out, and the window opens and closes. Acknowledgements wait as long as Linux
+// has them wait, so that it is window updates that the sender goes on by.
+const BEHIND = ["destination.card.pcie.generation=1", "destination.card.pcie.lanes=1"];
+const DELACK_TICKS = 40_000_000 * abi.TICKS_PER_NS;
+const WINDOWS: [window: string, mtu: number, framesMin: number][] = [
+  ["64 KiB", 9000, 600],
+  ["64 KiB", 1500, 3000],
+  ["70000 B", 9000, 600],
+  ["100000 B", 1500, 3000],
+];
+
+for (const [window, mtu, framesMin] of WINDOWS) {
+  test(`the receiver waits for its host's PCIe: window ${window}, MTU ${mtu}`, () => {
+    const writes = { rate: "4000 /s", workingSet: "1 MiB", mix: "{ zero: 0, text: 60, random: 40 }" };
+    const text = guestText("4 MiB", { deviceState: "2 MiB", ...writes });
+    const run = runText(text, {
+      sets: [...BEHIND, `link.window=${window}`, `link.mtu=${mtu}`, "content=sized"],
+      globals: [[abi.G_NET_DELACK, DELACK_TICKS]],
+    });
+    assert.is(run.stop, abi.STOP_DONE);
+    const count = checkTcp(run);
+    assert.ok(count >= framesMin, `only ${count} frames compared`);
+  });
+}
+
 // pages of the last round and device state together: both links want the wire
 const BOTH = guestText("1 MiB", { deviceState: "256 KiB", rate: "1000000 /s", workingSet: "1 MiB" });
 const BOTH_LINK = ["link.rate=1 Gbit/s", "link.mtu=1500", "compress=off"];

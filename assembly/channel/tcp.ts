@@ -211,7 +211,7 @@ function nothingLeft(side: u32): bool {
   for (let link: u32 = 0; link < 2; link++) {
     const c = tcp(side, link);
     if (stream(side, link).appended != c.next || c.ackAt != NEVER) return false;
-    if (stream(1 - side, link).position + window - c.advertised >= 2 * mss) return false;
+    if (canUpdate(side, link)) return false;
   }
   return true;
 }
@@ -277,8 +277,15 @@ function receive(side: u32, link: u32, end: u64, t: u64): void {
   s.received = end;
   const due = end - c.acked > mss ? t : t + delack;
   if (due < c.ackAt) c.ackAt = due;
-  wake(side, U_NET_TX, c.ackAt);
+  wake(side, U_NET_TX, canUpdate(side, link) ? t : c.ackAt);
   wake(side, U_RECEIVE, t);
+}
+
+/** Whether the right edge can move by two MSS, with what the wire will see at the next edge. */
+// @ts-ignore: decorator
+@inline
+function canUpdate(side: u32, link: u32): bool {
+  return stream(1 - side, link).position + window - tcp(side, link).advertised >= 2 * mss;
 }
 
 /**

@@ -186,10 +186,14 @@ export function charged(side: u32, account: u32, state: u32): u64 {
   return load<u64>(ACCOUNT + (side * ACCOUNTS + account) * ACCOUNT_BYTES + 16 + (state << 3));
 }
 
-/** Ticks that an account without announced changes has been in a state by t. */
+/** Ticks that an account has been in a state by t, by a change that was announced too. */
 export function stateTicks(side: u32, account: u32, state: u32, t: u64): u64 {
   const at = ACCOUNT + (side * ACCOUNTS + account) * ACCOUNT_BYTES;
-  return load<u64>(at + 16 + (state << 3)) + (load<u32>(at, 8) == state ? t - load<u64>(at) : 0);
+  const changes = min<u64>(load<u64>(at, FROM), t);
+  let ticks = load<u64>(at + 16 + (state << 3));
+  if (load<u32>(at, 8) == state) ticks += changes - load<u64>(at);
+  if (load<u32>(at, THEN) == state) ticks += t - changes;
+  return ticks;
 }
 
 export function accountsAt(): usize {
