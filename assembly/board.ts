@@ -413,22 +413,21 @@ export function step(side: u32, u: u32, t: u64): void {
     case U_RECEIVE:
       stepReceive(side, t);
       break;
-    case U_FRONTEND:
-      stepHost(side, t);
-      break;
-    case U_GUEST:
-      if (side == 0) stepGuest(t);
-      else stepGuestThere(t);
-      break;
-    case U_TENANT:
-      stepTenant(side, t);
-      break;
-    case U_FUNCTION:
-      stepFunctions(side, t);
-      break;
-    case U_STORAGE:
-      stepStorage(side, t);
+    default:
+      stepBeside(side, u, t);
   }
+}
+
+/** Guests, front-ends and what else goes on beside the pages. */
+// @ts-ignore: decorator
+@inline
+function stepBeside(side: u32, u: u32, t: u64): void {
+  if (u == U_FRONTEND) stepHost(side, t);
+  else if (u == U_TENANT) stepTenant(side, t);
+  else if (u == U_FUNCTION) stepFunctions(side, t);
+  else if (u == U_STORAGE) stepStorage(side, t);
+  else if (side == 0) stepGuest(t);
+  else stepGuestThere(t);
 }
 
 /** The scanner: of address batches, or of the bitmap itself. */

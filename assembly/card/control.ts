@@ -88,7 +88,7 @@ export const CORES_NONE: u32 = 0xffffffff;
 /** No state has been found yet. */
 const NOTHING: u32 = 0xffffffff;
 
-/** Takes what the first core from `core` on has run whose handler has ended by t; CORES_NONE when none has. */
+/** Takes what the first core from `core` on has run that has ended by t; CORES_NONE when none has. */
 export function retire(side: u32, core: u32, t: u64): u32 {
   const n = p32(side, S_CORES);
   for (let c = core; c < n; c++) {

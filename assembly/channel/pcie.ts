@@ -84,6 +84,7 @@ import { count, enter, enterUntil } from "../kernel/stats";
 import { cookieOf } from "../kernel/tags";
 import { NEVER, edgeAfter, edgeAt } from "../kernel/time";
 import { happened } from "../kernel/timeline";
+import { choose, chosen, portsOf } from "../kernel/turns";
 import { DOWN, UP, Way, collect, landed, landsBy, ringDue, ringHead, ringPut, way } from "../kernel/way";
 
 // --- the transmitter ---
@@ -153,13 +154,6 @@ function soonest(side: u32, dir: u32): u64 {
   return best;
 }
 
-/** The ports of a direction, a bit each. */
-// @ts-ignore: decorator
-@inline
-function portsOf(dir: u32): u32 {
-  return dir == UP ? 0x4ff : 0x300;
-}
-
 // @ts-ignore: decorator
 @inline
 function again(side: u32, dir: u32, t: u64): void {
@@ -210,109 +204,6 @@ function skp(side: u32, dir: u32, w: Way, t: u64): bool {
 
 // --- transactions ---
 
-/** What choose() found: the port to send from plus one, 0 when nothing can go. */
-let chosen: u32 = 0;
-/** True when choose() has passed over a TLP that lacks credits or replay buffer. */
-let held: bool = false;
-
-/** Finds the next TLP that may go at t; returns the accounting state when none may. */
-function choose(side: u32, dir: u32, w: Way, t: u64): u32 {
-  chosen = 0;
-  const mask = filled(side) & portsOf(dir);
-  if (mask == 0) return STARVED;
-  held = false;
-  const only = (mask & (mask - 1)) == 0;
-  const cause = only ? chooseOne(side, <u32>ctz<u32>(mask), w, t) : chooseAny(side, dir, w, t);
-  if (!held) return cause;
-  // a TLP whose turn it was lacks credits or replay buffer: have any come back?
-  chosen = 0;
-  collect(w, t);
-  return only ? chooseOne(side, <u32>ctz<u32>(mask), w, t) : chooseAny(side, dir, w, t);
-}
-
-/** The usual case: one port alone has something, and nobody's turn matters. */
-// @ts-ignore: decorator
-@inline
-function chooseOne(side: u32, index: u32, w: Way, t: u64): u32 {
-  const e = portHead(port(side, index));
-  if (e.ready > t) return STARVED;
-  const why = gate(w, classOf(index), e);
-  if (why == BUSY) chosen = index + 1;
-  else held = true;
-  return why;
-}
-
-function chooseAny(side: u32, dir: u32, w: Way, t: u64): u32 {
-  let cause = STARVED;
-  if (w.begun != 0) {
-    // a transaction that has begun goes on, if its next packet may go
-    const e = portHead(port(side, w.begun - 1));
-    if (e.ready <= t) {
-      if (gate(w, classOf(w.begun - 1), e) == BUSY) {
-        chosen = w.begun;
-        return BUSY;
-      }
-      held = true;
-    }
-  }
-  for (let i: u32 = 0; i < 3; i++) {
-    let cls = w.classNext + i;
-    if (cls >= 3) cls -= 3;
-    const why = chooseIn(side, dir, w, cls, t);
-    if (chosen != 0) return BUSY;
-    if (why != STARVED && (cause == STARVED || why < cause)) cause = why;
-  }
-  return cause;
-}
-
-function chooseIn(side: u32, dir: u32, w: Way, cls: u32, t: u64): u32 {
-  if (dir == DOWN) {
-    if (cls == NON_POSTED) return STARVED;
-    const index = cls == POSTED ? DOWN_POSTED : DOWN_COMPLETION;
-    const q = port(side, index);
-    if (q.count == 0 || portHead(q).ready > t) return STARVED;
-    const why = gate(w, cls, portHead(q));
-    if (why == BUSY) chosen = index + 1;
-    else held = true;
-    return why;
-  }
-  if (cls == COMPLETION) return STARVED;
-  let cause = STARVED;
-  const first = cls == POSTED ? UP_POSTED : UP_READ;
-  const some = filled(side) & ((15 << first) | (cls == NON_POSTED ? 1 << UP_TRANSLATE : 0));
-  if (some == 0) return STARVED;
-  if (some >> UP_TRANSLATE != 0) {
-    // others wait for a translation: its request goes before their reads
-    const e = portHead(port(side, UP_TRANSLATE));
-    if (e.ready <= t) {
-      cause = gate(w, cls, e);
-      if (cause == BUSY) {
-        chosen = UP_TRANSLATE + 1;
-        return BUSY;
-      }
-      held = true;
-    }
-  }
-  const turn = w.readNext;
-  for (let i: u32 = 0; i < REQUESTERS; i++) {
-    let r = turn + i;
-    if (r >= REQUESTERS) r -= REQUESTERS;
-    const q = port(side, first + r);
-    if (q.count == 0) continue;
-    const e = portHead(q);
-    // writes keep their order, a read does not pass a write that was put before it
-    if (e.ready > t || <i32>(e.after - postedGone(side)) > 0) continue;
-    const why = gate(w, cls, e);
-    if (why == BUSY) {
-      chosen = first + r + 1;
-      return BUSY;
-    }
-    held = true;
-    if (cause == STARVED || why < cause) cause = why;
-  }
-  return cause;
-}
-
 /** Sends the chosen transaction from t on. */
 function send(side: u32, dir: u32, w: Way, t: u64): void {
   const index = chosen - 1;
@@ -342,9 +233,9 @@ function send(side: u32, dir: u32, w: Way, t: u64): void {
 }
 
 /**
- * The packets of a completion or a page of writes follow back to back as long as their gates are open: nothing
- * can come between before a DLLP or SKP is due, and a DLLP that is not owed yet cannot be due within `limit`;
- * where it can, each packet is a step (`ahead` 0).
+ * The packets of a completion or a page of writes follow back to back as long as their gates are open:
+ * nothing can come between before a DLLP or SKP is due, and a DLLP that is not owed yet cannot be due within
+ * `limit`; where it can, each packet is a step (`ahead` 0).
  */
 // @ts-ignore: decorator
 @inline
@@ -397,19 +288,23 @@ function sendData(side: u32, dir: u32, w: Way, q: Port, e: Entry, cls: u32, inde
   w.tlpBytes += total;
   w.dataBytes += done - e.done;
   w.replay = replay;
-  if (limited) {
-    w.ph = ph;
-    w.pd = pd;
-  }
-  w.begun = 0;
+  if (limited) w.ph = ph;
+  if (limited) w.pd = pd;
+  w.begun = done == all ? 0 : index + 1;
   if (done != all) {
     e.done = <u16>done;
     e.ready = ready;
-    w.begun = index + 1;
     return;
   }
+  gone(side, dir, q, e, cls, index, arrival);
+}
+
+/** The last packet of a transaction has been sent: its answer is complete, or what it wrote lands. */
+// @ts-ignore: decorator
+@inline
+function gone(side: u32, dir: u32, q: Port, e: Entry, cls: u32, index: u32, arrival: u64): void {
   if (cls == COMPLETION) {
-    answer(side, e.flags & 255, e.cookie, done, arrival);
+    answer(side, e.flags & 255, e.cookie, e.bytes, arrival);
   } else {
     if (dir == UP) setPostedGone(side, e.after + 1);
     if (e.flags != 0) landed(side, dir, e.flags, e.cookie, arrival);
@@ -471,7 +366,7 @@ function sendRead(side: u32, w: Way, q: Port, e: Entry, arrival: u64, index: u32
   take(q, index);
 }
 
-/** When the engine hands over the write after one that it has handed over at `ready`: `writeIssue` clocks later. */
+/** When the engine hands over the write after the one of `ready`: `writeIssue` clocks later. */
 // @ts-ignore: decorator
 @inline
 function issueAfter(side: u32, w: Way, ready: u64): u64 {

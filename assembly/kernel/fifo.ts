@@ -2,8 +2,8 @@
 // Bounded queues between units. An entry is a job number and the time from which it may be seen (a registered
 // edge). Room may be reserved before the work is begun, so that a unit that has started can always finish.
 //
-//   fifo record, 64 bytes: | items usize | cap | head | count | reserved | consumer | side | waiting | wanted |
-//   seen | - |
+//   fifo record, 64 bytes: | items usize | cap | head | count | reserved | consumer | side | waiting |
+//   wanted | seen | - |
 //   item, 16 bytes:        | ready u64 | job u32 | - |
 import { QUEUES } from "../abi";
 import { reserve } from "./memory";

@@ -107,7 +107,7 @@ export function wake(side: u32, unit: u32, t: u64): void {
   store<u32>(NEAR + (index << 2), nearness(side, t));
 }
 
-/** The same for the present, by a unit of the same side: one that is not later in the order acts at its next edge. */
+/** The same at present, by a unit of this side: one that is not later in the order acts at its next edge. */
 function wakeAtOnce(unit: u32): void {
   const index = currentSide * SLOTS + unit;
   const domain = load<u32>(CLOCK_OF + (index << 2));

@@ -2,8 +2,8 @@
 // Time. One tick is 2^-10 ps. A clock domain has a rational period num/den ticks; edge k lies at ceil(k * num
 // / den), so an edge is never early and no drift builds up.
 //
-//   domain record, 32 bytes: | num u64 | den u64 | an edge u64, kept because most questions are about it or its
-//   neighbours | whole ticks of a period u64 |
+//   domain record, 32 bytes: | num u64 | den u64 | an edge u64, kept because most questions are about it or
+//   its neighbours | whole ticks of a period u64 |
 
 /** A time that never comes; not above 2^63 - 1, so that times may be compared as signed numbers. */
 export const NEVER: u64 = 0x7fff_ffff_ffff_ffff;

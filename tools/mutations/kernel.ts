@@ -4,6 +4,14 @@ import type { Row } from "./row.ts";
 
 export const kernel: readonly Row[] = [
   [
+    "choice",
+    "kernel/stats",
+    "an announced change is charged when the next one comes",
+    "  if (load<u32>(at, THEN) == state) ticks += t - changes;\n",
+    "",
+    "choice",
+  ],
+  [
     "codec",
     "kernel/time",
     "an edge stands for times before the one before it",

@@ -77,7 +77,7 @@ export const pcie: readonly Row[] = [
   ],
   [
     "exact",
-    "channel/pcie",
+    "kernel/turns",
     "reads pass writes",
     "    if (e.ready > t || <i32>(e.after - postedGone(side)) > 0) continue;",
     "    if (e.ready > t || (cls == POSTED && <i32>(e.after - postedGone(side)) > 0)) continue;",
