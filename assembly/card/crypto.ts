@@ -104,18 +104,15 @@ import { happened } from "../kernel/timeline";
 import { rememberSealed, repeated, sameTag, takeSealed } from "../kernel/sealed";
 import { recordDropped, report } from "../kernel/trouble";
 
-//  key record, 32 bytes: | highest nonce used u64 | slot (1 + number, 0 none) u32 | last use u32 |
-//  payload of the last record u32, | and its cycles u32 | - |
+//  key record, 16 bytes: | highest nonce used u64 | slot (1 + number, 0 none) u32 | last use u32 |
 @unmanaged
 class Key {
   used: u64;
   cached: u32;
   lastUse: u32;
-  bytes: u32;
-  cycles: u32; // 0 before the first record
 }
 
-const KEYS = memory.data(256, 16);
+const KEYS = memory.data(128, 16);
 let uses: u32 = 0;
 
 /**
@@ -125,22 +122,18 @@ let uses: u32 = 0;
 // @ts-ignore: decorator
 @inline
 function key(side: u32, sealing: bool, link: u32): Key {
-  return changetype<Key>(KEYS + (side * 4 + (sealing ? 0 : 2) + link) * 32);
+  return changetype<Key>(KEYS + (side * 4 + (sealing ? 0 : 2) + link) * 16);
 }
 
 export function buildCrypto(): void {
-  memory.fill(KEYS, 0, 256);
+  memory.fill(KEYS, 0, 128);
   uses = 0;
 }
 
 function cycles(side: u32, j: Job, k: Key): u32 {
-  if (j.bytes != k.bytes || k.cycles == 0) {
-    const d = p32(side, S_GCM_BITS);
-    const words = (8 * RECORD_HEADER_BYTES + d - 1) / d + (8 * j.bytes + d - 1) / d + 1;
-    k.bytes = j.bytes;
-    k.cycles = words * p32(side, S_GCM_WORD) + p32(side, S_GCM_REST);
-  }
-  let n = k.cycles;
+  const d = p32(side, S_GCM_BITS);
+  const words = (8 * RECORD_HEADER_BYTES + d - 1) / d + (8 * j.bytes + d - 1) / d + 1;
+  let n = words * p32(side, S_GCM_WORD) + p32(side, S_GCM_REST);
   if (k.cached == 0) {
     n += p32(side, S_GCM_KEY_LOAD);
     count(side, C_KEY_MISSES, 1);

@@ -42,6 +42,7 @@ import {
   W_WINDOW,
 } from "../abi";
 import { dramDone } from "../kernel/dram";
+import { freeAt } from "../kernel/egress";
 import { head, hold, pop, pushHeld, queue, ready, lacks } from "../kernel/fifo";
 import {
   CARRIED,
@@ -64,7 +65,6 @@ import {
   takeJob,
   takeSlot,
 } from "../kernel/jobs";
-import { freeAt } from "../kernel/egress";
 import { g, g32, p32 } from "../kernel/params";
 import { linkOf, receiveNumber, tagAt, writeHeader } from "../kernel/record";
 import { keepStored, numberStored, receiveStored, storedAt, storing } from "../kernel/record-store";

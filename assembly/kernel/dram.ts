@@ -12,23 +12,14 @@ import { spanTicks } from "./time";
 let free: u64 = 0;
 let shared: bool = false;
 
-// bytes of a side that were asked for last, and their span: most are as many as the ones before
-const LAST = memory.data(32, 16);
-
 export function buildDram(): void {
   free = 0;
-  memory.fill(LAST, 0, 32);
   shared = deltas || p32(0, S_LZ_COPIES) != 0;
 }
 
 /** When the DRAM of a side's card has moved `bytes` for a unit that asks at t. */
 export function dramDone(side: u32, t: u64, bytes: u32): u64 {
-  const last = LAST + (side << 4);
-  if (load<u64>(last) != bytes) {
-    store<u64>(last, bytes);
-    store<u64>(last, spanTicks(bytes, p(side, S_DRAM_NUM), p(side, S_DRAM_DEN)), 8);
-  }
-  const span = load<u64>(last, 8);
+  const span = spanTicks(bytes, p(side, S_DRAM_NUM), p(side, S_DRAM_DEN));
   if (!shared || side != 0) return t + span;
   free = max<u64>(t, free) + span;
   return free;

@@ -109,17 +109,15 @@ export function wake(side: u32, unit: u32, t: u64): void {
 
 /** The same at present, by a unit of this side: one that is not later in the order acts at its next edge. */
 function wakeAtOnce(unit: u32): void {
-  const index = currentSide * SLOTS + unit;
-  const domain = load<u32>(CLOCK_OF + (index << 2));
+  const domain = clockOf(currentSide, unit);
   let t = now;
   if (domain != NO_CLOCK) {
     t = edgeAt(domain, unit <= currentUnit ? now + 1 : now);
-    if (t >= load<u64>(DUE + (index << 3))) return;
+    if (t >= load<u64>(slot(currentSide, unit))) return;
   } else {
     assert(unit > currentUnit, "a unit without a clock woken in its past");
   }
-  store<u64>(DUE + (index << 3), t);
-  store<u32>(NEAR + (index << 2), nearness(currentSide, t));
+  setDue(currentSide, unit, t);
   if (t == now) present |= (<u32>1) << unit;
 }
 
