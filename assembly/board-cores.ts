@@ -70,21 +70,20 @@ import { occupy } from "./kernel/cores";
 import { head, hold, lacks, letGo, pop, pushHeld, queue, ready } from "./kernel/fifo";
 import { CODED, JOB_DEVICE, SPOILT, job, onItsWay, slotsShort } from "./kernel/jobs";
 import { p32 } from "./kernel/params";
-import { POOL_CORES, engineBusy } from "./kernel/pool";
-import { count, enter, sample } from "./kernel/stats";
+import { POOL_CORES, idleOf, rest } from "./kernel/pool";
+import { count, sample } from "./kernel/stats";
 import { edgeAt } from "./kernel/time";
 import { happened } from "./kernel/timeline";
 
 /** Begins stages on the cores that the firmware has left idle at the control clock edge t. */
 export function beginStages(side: u32, t: u64): void {
-  const n = p32(side, S_CORES);
-  let waits = BUSY;
-  for (let c: u32 = 0; c < n; c++) {
-    if (engineBusy(side, POOL_CORES, c)) continue;
-    // what one core could not begin, the next cannot either
-    if (waits == BUSY) waits = begin(side, c, t);
-    // what the firmware waits for stands, unless a stage waits too
-    if (waits != BUSY && waits != STARVED) enter(side, A_CORE + c, waits, t);
+  for (let idle = idleOf(side, POOL_CORES, 0, p32(side, S_CORES)); idle != 0; idle &= idle - 1) {
+    const waits = begin(side, <u32>ctz<u32>(idle), t);
+    if (waits == BUSY) continue;
+    // what one core could not begin, the next cannot either; what the firmware waits for stands, unless a
+    // stage waits too
+    if (waits != STARVED) rest(side, POOL_CORES, A_CORE, idle, waits, t);
+    return;
   }
 }
 

@@ -21,6 +21,7 @@ import {
   checkRestart,
   WRITING,
 } from "./lib/claims/failing.ts";
+import { checkCoresDown } from "./lib/claims/rest.ts";
 import { checkStoppedSeals } from "./lib/claims/seal.ts";
 import { generated, migrate, stat } from "./lib/migrate.ts";
 import { runShipped } from "./lib/shipped.ts";
@@ -65,6 +66,7 @@ test("the control processor restarts with its RAM kept: late, and nothing else",
   checkRestart(0);
   checkRestart(1);
   checkCutHandler();
+  checkCoresDown();
 });
 
 test("it restarts and has forgotten the migration: that fails when it is up again", () => {

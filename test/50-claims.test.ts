@@ -14,6 +14,7 @@ import {
 import { CIPHERS, chainRun, checkChain, ENGINE } from "./lib/claims/chain.ts";
 import { checkClocks, checkCrc, checkGcm, checkHardwareLz4, checkSoftwareLz4 } from "./lib/claims/codec.ts";
 import { checkDeltaRuns, checkDeltas } from "./lib/claims/delta.ts";
+import { checkBlockedCores } from "./lib/claims/rest.ts";
 import * as runs from "./lib/claims/runs.ts";
 import { checkBounds, checkFlippedBit, checkRepeatedNumber, checkSource } from "./lib/claims/spoil.ts";
 import { checkHashes, checkLists, checkStream } from "./lib/claims/traces.ts";
@@ -46,6 +47,7 @@ traces.run();
 const whole = suite("whole runs");
 whole("invariants in every mode", runs.checkMigrations);
 whole("small pools lose nothing and beat no bound", runs.checkPools);
+whole("cores that have nothing to do say what they wait for", checkBlockedCores);
 whole("slow start takes its round trips and no timer", runs.checkSlowStart);
 whole("round limit and stop rule", runs.checkRounds);
 for (const pages of ["dma", "vsock"] as const) {

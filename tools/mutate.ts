@@ -5,10 +5,11 @@
 // they are and reject the copy.
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import asc from "assemblyscript/asc";
 import { mutations } from "./mutations.ts";
-import { indent, inTemporaryFolder, isMain, mapAtMost, projectRoot, run, runPackage } from "./process.ts";
+import { indent, inTemporaryFolder, isMain, mapAtMost, projectRoot, run } from "./process.ts";
 
 /** One mistake. */
 export interface Mutation {
@@ -49,15 +50,15 @@ interface Baseline {
 /** Folders of a project that its copy shares: nothing in them imports from src/. */
 const SHARED = ["node_modules", "build", "dist", "sim"];
 
-/** Makes the mistake in the copy in `folder`; returns why it cannot be made, or null. */
-function spoil(folder: string, mutation: Mutation): string | null {
-  const path = join(folder, mutation.file);
-  if (!existsSync(path)) return `${mutation.file} is missing`;
+/** The text of the file with the mistake; why it cannot be made is thrown. */
+function spoilt(root: string, mutation: Mutation): string {
+  const path = join(root, mutation.file);
+  if (!existsSync(path)) throw new Error(`${mutation.file} is missing`);
   const parts = readFileSync(path, "utf8").split(mutation.find);
-  if (parts.length !== 2) return `\`find\` occurs ${parts.length - 1} times in ${mutation.file}, not once`;
-  if (mutation.find === mutation.replace) return "`replace` equals `find`";
-  writeFileSync(path, parts.join(mutation.replace));
-  return null;
+  if (parts.length !== 2)
+    throw new Error(`\`find\` occurs ${parts.length - 1} times in ${mutation.file}, not once`);
+  if (mutation.find === mutation.replace) throw new Error("`replace` equals `find`");
+  return parts.join(mutation.replace);
 }
 
 /** Copies the project of `root` to `folder`. */
@@ -68,22 +69,40 @@ function copyProject(root: string, folder: string): void {
   }
 }
 
-/** Compiles the core of `root`, with `mutation` when one is given, in `folder`. */
+/**
+ * Compiles the core of `root`, with `mutation` when one is given, to a file in `folder`. The compiler runs in
+ * this process, where it is warm after the first core, and is given the mistake in place of the file.
+ */
 async function compile(options: MutateOptions, folder: string, mutation: Mutation | null): Promise<Compiled> {
-  cpSync(join(options.root, "assembly"), join(folder, "assembly"), { recursive: true });
-  if (mutation !== null) {
-    const reason = spoil(folder, mutation);
-    if (reason !== null) return { ok: false, reason };
-  }
-  const config = JSON.parse(readFileSync(join(options.root, "asconfig.json"), "utf8"));
+  const { root } = options;
+  const config = JSON.parse(readFileSync(join(root, "asconfig.json"), "utf8"));
   const { textFile: _text, ...lean } = config.targets.lean;
   const mutant = { ...lean, outFile: "core.wasm", optimizeLevel: options.optimizeLevel };
-  writeFileSync(join(folder, "asconfig.json"), JSON.stringify({ ...config, targets: { mutant } }));
-  const args = ["--config", "asconfig.json", "--target", "mutant", "--bindings", ""];
-  const result = await runPackage("assemblyscript/bin/asc.js", args, { cwd: folder });
-  if (result.code !== 0) return { ok: false, reason: `does not compile:\n${indent(result.output, 2)}` };
-  const wasm = join(folder, "core.wasm");
-  return { ok: true, wasm, hash: createHash("sha256").update(readFileSync(wasm)).digest("hex") };
+  const replaced = new Map([
+    [resolve(root, "asconfig.json"), JSON.stringify({ ...config, targets: { mutant } })],
+  ]);
+  if (mutation !== null) replaced.set(resolve(root, mutation.file), spoilt(root, mutation));
+  const readFile = (name: string, base: string): string | null => {
+    const path = resolve(base, name);
+    return replaced.get(path) ?? (existsSync(path) ? readFileSync(path, "utf8") : null);
+  };
+  let wasm: Uint8Array | undefined;
+  const writeFile = (name: string, content: string | Uint8Array): void => {
+    if (name.endsWith("core.wasm") && typeof content !== "string") wasm = content;
+  };
+  let output = "";
+  const listener = {
+    write: (text: string | Uint8Array): void => {
+      output += typeof text === "string" ? text : Buffer.from(text).toString("utf8");
+    },
+  };
+  const args = ["--config", "asconfig.json", "--baseDir", root, "--target", "mutant", "--bindings", ""];
+  const { error } = await asc.main(args, { readFile, writeFile, stdout: listener, stderr: listener });
+  if (error !== null || wasm === undefined)
+    return { ok: false, reason: `does not compile:\n${indent(`${output}${error?.message ?? ""}`, 2)}` };
+  const path = join(folder, "core.wasm");
+  writeFileSync(path, wasm);
+  return { ok: true, wasm: path, hash: createHash("sha256").update(wasm).digest("hex") };
 }
 
 function runProbe(options: MutateOptions, wasm: string, test: string | undefined, cwd = projectRoot) {
@@ -121,15 +140,19 @@ async function prepare(
   mutation: Mutation,
   baseline: Baseline,
 ): Promise<{ wasm: string; cwd: string } | string> {
-  if (mutation.file.startsWith("assembly/")) {
-    const compiled = await compile(options, folder, mutation);
-    if (!compiled.ok) return compiled.reason;
-    if (compiled.hash === baseline.hash) return "compiles to the same core: no mistake at all";
-    return { wasm: compiled.wasm, cwd: projectRoot };
+  try {
+    if (mutation.file.startsWith("assembly/")) {
+      const compiled = await compile(options, folder, mutation);
+      if (!compiled.ok) return compiled.reason;
+      if (compiled.hash === baseline.hash) return "compiles to the same core: no mistake at all";
+      return { wasm: compiled.wasm, cwd: projectRoot };
+    }
+    const text = spoilt(options.root, mutation);
+    copyProject(options.root, folder);
+    writeFileSync(join(folder, mutation.file), text);
+  } catch (error) {
+    return (error as Error).message;
   }
-  copyProject(options.root, folder);
-  const reason = spoil(folder, mutation);
-  if (reason !== null) return reason;
   const wasm = join(folder, "core.wasm");
   writeFileSync(wasm, baseline.wasm);
   return { wasm, cwd: folder };

@@ -102,6 +102,8 @@ import {
   engineStart,
   finished,
   firstFinished,
+  idleOf,
+  rest,
 } from "../kernel/pool";
 import { wake } from "../kernel/schedule";
 import { broken, count, enter, evaluates } from "../kernel/stats";
@@ -140,17 +142,20 @@ export function stepCompressor(side: u32, t: u64): void {
     if (isDefined(TIMELINE)) onItsWay(P_OUT, side, j, out > next ? out : next, U_COMPRESS, 0);
     push(queue(side, Q_RECORD), index, out > next ? out : next);
   }
-  for (let e = first; e < n; e++) {
-    if (engineBusy(side, POOL_LZ, e)) continue;
+  for (let idle = idleOf(side, POOL_LZ, first, n); idle != 0; idle &= idle - 1) {
+    const e = <u32>ctz<u32>(idle);
     if (most > 1) {
       beginJob(side, e, most, t);
       continue;
     }
     const again = failing && waitsForAgain(side, POOL_LZ);
+    // what one engine cannot begin, the next cannot either
     if (!again && !ready(queue(side, Q_LZ), t)) {
-      enter(side, A_LZ + e, STARVED, t);
+      rest(side, POOL_LZ, A_LZ, idle, STARVED, t);
+      break;
     } else if (slotsShort(side, 1)) {
-      enter(side, A_LZ + e, W_SRAM, t);
+      rest(side, POOL_LZ, A_LZ, idle, W_SRAM, t);
+      break;
     } else {
       const index = again ? takeForAgain(POOL_LZ) : pop(queue(side, Q_LZ));
       const cycles = compress(side, job(side, index), job(side, index).bytes) + p32(side, S_LZ_SETUP);
@@ -344,13 +349,15 @@ export function stepDecompressor(side: u32, t: u64): void {
     engineFree(side, POOL_UNLZ, e);
     push(queue(side, Q_PLACE), index, edgeAfter(clock, t, 1));
   }
-  for (let e = first; e < n; e++) {
-    if (engineBusy(side, POOL_UNLZ, e)) continue;
+  for (let idle = idleOf(side, POOL_UNLZ, first, n); idle != 0; idle &= idle - 1) {
+    const e = <u32>ctz<u32>(idle);
     const again = failing && waitsForAgain(side, POOL_UNLZ);
     if (!again && !ready(queue(side, Q_UNLZ), t)) {
-      enter(side, A_UNLZ + e, STARVED, t);
+      rest(side, POOL_UNLZ, A_UNLZ, idle, STARVED, t);
+      break;
     } else if (slotsShort(side, 1)) {
-      enter(side, A_UNLZ + e, W_SRAM, t);
+      rest(side, POOL_UNLZ, A_UNLZ, idle, W_SRAM, t);
+      break;
     } else {
       const index = again ? takeForAgain(POOL_UNLZ) : pop(queue(side, Q_UNLZ));
       const out = decompress(side, job(side, index), t);

@@ -61,12 +61,23 @@ import { EVENT_MESSAGE, head, hold, pop, popReady, queue, ready, readyCount, lac
 import { CODED, FROM_STORE, JOB_DEVICE, JOB_PAGE, JOB_ZERO, Job, RETURNED, job } from "../kernel/jobs";
 import { ON_CARD, message } from "../kernel/message";
 import { g32, p32 } from "../kernel/params";
-import { POOL_CORES, engineBusy, engineDone, engineFree, engineJob, engineStart } from "../kernel/pool";
+import {
+  POOL_CORES,
+  busyOf,
+  engineBusy,
+  engineDone,
+  engineFree,
+  engineJob,
+  engineStart,
+  forgetRest,
+  idleOf,
+  rest,
+} from "../kernel/pool";
 import { restartAt, upAt } from "../kernel/restart";
 import { hostDecodes, hostOpens, hostStages, sealedByHost } from "../kernel/ring";
 import { wake } from "../kernel/schedule";
 import { count, enter, enterUntil } from "../kernel/stats";
-import { edgeAfter } from "../kernel/time";
+import { NEVER, edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 
 const TURN = memory.data(8, 8);
@@ -85,41 +96,33 @@ export let retiredQueue: u32 = 0;
 /** No core. */
 export const CORES_NONE: u32 = 0xffffffff;
 
-/** No state has been found yet. */
-const NOTHING: u32 = 0xffffffff;
-
 /** Takes what the first core from `core` on has run that has ended by t; CORES_NONE when none has. */
 export function retire(side: u32, core: u32, t: u64): u32 {
-  const n = p32(side, S_CORES);
-  for (let c = core; c < n; c++) {
-    if (!engineBusy(side, POOL_CORES, c)) continue;
+  let next = NEVER;
+  let c = CORES_NONE;
+  for (let busy = busyOf(side, POOL_CORES, core, p32(side, S_CORES)); busy != 0; busy &= busy - 1) {
+    c = <u32>ctz<u32>(busy);
     const done = engineDone(side, POOL_CORES, c);
-    if (t < done) {
-      wake(side, U_CONTROL, done);
-      continue;
-    }
+    if (done <= t) break;
+    if (done < next) next = done;
+    c = CORES_NONE;
+  }
+  if (next != NEVER) wake(side, U_CONTROL, next);
+  if (c != CORES_NONE) {
     engineFree(side, POOL_CORES, c);
     const at = running(side, c);
     retiredHandler = load<u32>(at);
     retiredArgument = engineJob(side, POOL_CORES, c);
     retiredCount = load<u32>(at, 4);
     retiredQueue = load<u32>(at, 8);
-    return c;
   }
-  return CORES_NONE;
+  return c;
 }
 
 /** Begins handlers on idle cores at the control clock edge t. */
 export function dispatch(side: u32, t: u64): void {
-  const n = p32(side, S_CORES);
-  let idle = NOTHING;
-  for (let c: u32 = 0; c < n; c++) {
-    if (engineBusy(side, POOL_CORES, c)) continue;
-    if (idle != NOTHING) {
-      // what one core could not begin, the next cannot either
-      enter(side, A_CORE + c, idle, t);
-      continue;
-    }
+  for (let idle = idleOf(side, POOL_CORES, 0, p32(side, S_CORES)); idle != 0; idle &= idle - 1) {
+    const c = <u32>ctz<u32>(idle);
     const state = dispatchEvent(side, c, t);
     if (state == BUSY || (charged && workOn(side, c, t))) continue;
     const record = dispatchRecord(side, c, t);
@@ -129,8 +132,9 @@ export function dispatch(side: u32, t: u64): void {
     const address = dispatchAddress(side, c, t);
     if (address == BUSY) continue;
     const blocked = record == BLOCKED || found == BLOCKED || address == BLOCKED;
-    idle = blocked ? BLOCKED : STARVED;
-    enter(side, A_CORE + c, idle, t);
+    // what one core could not begin, the next cannot either
+    rest(side, POOL_CORES, A_CORE, idle, blocked ? BLOCKED : STARVED, t);
+    return;
   }
 }
 
@@ -141,6 +145,7 @@ export function isDown(side: u32, t: u64): bool {
   if (state == 2) return true;
   const up = upAt(side);
   const n = p32(side, S_CORES);
+  forgetRest(side, POOL_CORES);
   for (let c: u32 = 0; c < n; c++) {
     if (!engineBusy(side, POOL_CORES, c)) {
       enter(side, A_CORE + c, BLOCKED, t);

@@ -93,6 +93,8 @@ import {
   engineStart,
   finished,
   firstFinished,
+  idleOf,
+  rest,
 } from "../kernel/pool";
 import { linkOf, tagAt, writeHeader, ivOf } from "../kernel/record";
 import { isOfStore, sealsForStore } from "../kernel/record-store";
@@ -183,20 +185,21 @@ export function stepSeal(side: u32, t: u64): void {
     if (admits) pushHeld(queue(side, Q_FRAME), index, out > next ? out : next);
     else push(queue(side, Q_FRAME), index, out > next ? out : next);
   }
-  for (let e = first; e < n; e++) {
-    if (engineBusy(side, POOL_SEAL, e)) continue;
+  for (let idle = idleOf(side, POOL_SEAL, first, n); idle != 0; idle &= idle - 1) {
+    // what one engine cannot begin, the next cannot either
     const again = failing && waitsForAgain(side, POOL_SEAL);
     if (!again && !ready(queue(side, Q_SEAL), t)) {
-      enter(side, A_SEAL + e, STARVED, t);
-      continue;
+      rest(side, POOL_SEAL, A_SEAL, idle, STARVED, t);
+      break;
     }
     if (admits) {
       if (lacks(queue(side, Q_FRAME), 1)) {
-        enter(side, A_SEAL + e, BLOCKED, t);
-        continue;
+        rest(side, POOL_SEAL, A_SEAL, idle, BLOCKED, t);
+        break;
       }
       hold(queue(side, Q_FRAME), 1);
     }
+    const e = <u32>ctz<u32>(idle);
     const index = again ? takeSealed() : pop(queue(side, Q_SEAL));
     const j = job(side, index);
     const link = linkOf(j);
@@ -279,12 +282,12 @@ export function stepOpen(side: u32, t: u64): void {
     if (isDefined(TIMELINE)) onItsWay(P_OUT, side, job(side, index), out > next ? out : next, U_OPEN, 0);
     push(to, index, out > next ? out : next);
   }
-  for (let e = first; e < n; e++) {
-    if (engineBusy(side, POOL_OPEN, e)) continue;
+  for (let idle = idleOf(side, POOL_OPEN, first, n); idle != 0; idle &= idle - 1) {
+    const e = <u32>ctz<u32>(idle);
     const again = failing && waitsForAgain(side, POOL_OPEN);
     if (!again && !ready(queue(side, Q_OPEN), t)) {
-      enter(side, A_OPEN + e, STARVED, t);
-      continue;
+      rest(side, POOL_OPEN, A_OPEN, idle, STARVED, t);
+      break;
     }
     const index = again ? takeForAgain(POOL_OPEN) : pop(queue(side, Q_OPEN));
     const j = job(side, index);

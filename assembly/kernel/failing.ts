@@ -21,7 +21,7 @@ import {
 import { length, queue } from "./fifo";
 import { NO_SLOT, freeJob, freeSlot, job } from "./jobs";
 import { p, p32 } from "./params";
-import { POOL_LZ, POOL_OPEN, POOL_SEAL, POOL_UNLZ, engineBusy } from "./pool";
+import { POOL_LZ, POOL_OPEN, POOL_SEAL, POOL_UNLZ, busyOf } from "./pool";
 import { wake } from "./schedule";
 import { count } from "./stats";
 import { NEVER, edgeAt } from "./time";
@@ -89,9 +89,7 @@ export function strikes(side: u32, pool: u32, t: u64): bool {
 export function expectFailure(side: u32, pool: u32, n: u32, unit: u32, q: u32, t: u64): void {
   const f = poolOf(pool);
   if (side != sideOf(pool) || f.engines == 0 || t >= f.at) return;
-  let some = length(queue(side, q)) != 0;
-  for (let e: u32 = 0; e < n && !some; e++) some = engineBusy(side, pool, e);
-  if (some) wake(side, unit, f.at);
+  if (length(queue(side, q)) != 0 || busyOf(side, pool, 0, n) != 0) wake(side, unit, f.at);
 }
 
 /** A job is to be begun again. */

@@ -57,6 +57,7 @@ import { checkThread } from "./claims/qemu.ts";
 import { checkAhead, checkLimits } from "./claims/qemu-limits.ts";
 import { checkEncoded } from "./claims/qemu-xbzrle.ts";
 import { checkDemand, checkModes } from "./claims/residual.ts";
+import { checkBlockedCores, checkCoresDown } from "./claims/rest.ts";
 import { checkOverflow } from "./claims/ring-overflow.ts";
 import * as runs from "./claims/runs.ts";
 import { checkDroppedFlush, checkFlushTimes, checkScans } from "./claims/scan.ts";
@@ -91,6 +92,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
         () =>
           checkWire(sets, bytes),
     ),
+    checkBlockedCores,
   ],
   lossy: [checkTransfers],
   datagrams: [() => void checkDatagrams([1, 2, 3, 4, 5, 6, 7, 8])],
@@ -137,6 +139,7 @@ const GROUPS: Readonly<Record<string, readonly (() => void)[]>> = {
   failing: [
     () => failing.checkCipherFails("seal", "full"),
     failing.checkCutHandler,
+    checkCoresDown,
     () => failing.checkAskedAgain("full"),
     failing.checkOnDemand,
     failing.checkClosedBehindGap,

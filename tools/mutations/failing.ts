@@ -37,6 +37,14 @@ export const failing: readonly Row[] = [
   ],
   [
     "failing",
+    "card/control",
+    "failing: cores that were idle stay blocked when the processor is up again",
+    "  forgetRest(side, POOL_CORES);\n",
+    "",
+    "blocked",
+  ],
+  [
+    "failing",
     "kernel/again",
     "failing: a zero page asked for again counts twice in its round",
     "  progress(side).roundZero += load<u32>(at, 12);",
