@@ -35,6 +35,7 @@ import {
   STOP_UNTIL,
   S_CARD_DEN,
   S_CARD_NUM,
+  S_CORES,
   S_CORE_STAGES,
   S_CTL_DEN,
   S_CTL_NUM,
@@ -66,7 +67,6 @@ import {
 } from "./abi";
 import { stepCompressor, stepDecompressor } from "./card/compressor";
 import {
-  CORES_NONE,
   dispatch,
   isDown,
   retire,
@@ -118,7 +118,7 @@ import { buildSealed } from "./kernel/sealed";
 import { noRequest } from "./kernel/request";
 import { buildRestart, restarting } from "./kernel/restart";
 import { buildAgain } from "./kernel/again";
-import { poolsReset } from "./kernel/pool";
+import { POOL_CORES, finished, poolsReset } from "./kernel/pool";
 import { orderReset } from "./kernel/order";
 import { buildResidual, firstOlder, firstUnknown, residual } from "./kernel/residual";
 import { buildNumbers, buildRecords } from "./kernel/record";
@@ -438,7 +438,9 @@ function scan(side: u32, t: u64): void {
 
 /** The cores: handlers that have ended act, then the firmware looks around, then new ones begin. */
 function stepControl(side: u32, t: u64): void {
-  for (let c: u32 = 0; (c = retire(side, c, t)) != CORES_NONE; c++) {
+  let over = finished(side, POOL_CORES, p32(side, S_CORES), U_CONTROL, t);
+  for (; over != 0; over &= over - 1) {
+    retire(side, <u32>ctz<u32>(over));
     const handler = retiredHandler;
     if (handler >= F_STAGE) endStage(side, handler, retiredArgument, retiredQueue, t);
     else if (handler >= F_HEARD) recover(side, handler, retiredArgument, retiredCount, t);

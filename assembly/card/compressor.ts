@@ -153,21 +153,21 @@ export function stepCompressor(side: u32, t: u64): void {
     if (!again && !ready(queue(side, Q_LZ), t)) {
       rest(side, POOL_LZ, A_LZ, idle, STARVED, t);
       break;
-    } else if (slotsShort(side, 1)) {
+    }
+    if (slotsShort(side, 1)) {
       rest(side, POOL_LZ, A_LZ, idle, W_SRAM, t);
       break;
-    } else {
-      const index = again ? takeForAgain(POOL_LZ) : pop(queue(side, Q_LZ));
-      const cycles = compress(side, job(side, index), job(side, index).bytes) + p32(side, S_LZ_SETUP);
-      const done = freeAt(side, clock, t, cycles);
-      if (choosing && job(side, index).kind == JOB_PAGE) hasCoded(1, job(side, index).bytes, done - t);
-      engineStart(side, POOL_LZ, e, index, done);
-      if (isDefined(TIMELINE)) onItsWay(P_CODED, side, job(side, index), t, job(side, index).bytes, cycles);
-      if (isDefined(TIMELINE))
-        happened(T_STAGE, side, U_COMPRESS, t, job(side, index).pfn, done, job(side, index).kind);
-      enter(side, A_LZ + e, BUSY, t);
-      wake(side, U_COMPRESS, done);
     }
+    const index = again ? takeForAgain(POOL_LZ) : pop(queue(side, Q_LZ));
+    const cycles = compress(side, job(side, index), job(side, index).bytes) + p32(side, S_LZ_SETUP);
+    const done = freeAt(side, clock, t, cycles);
+    if (choosing && job(side, index).kind == JOB_PAGE) hasCoded(1, job(side, index).bytes, done - t);
+    engineStart(side, POOL_LZ, e, index, done);
+    if (isDefined(TIMELINE)) onItsWay(P_CODED, side, job(side, index), t, job(side, index).bytes, cycles);
+    if (isDefined(TIMELINE))
+      happened(T_STAGE, side, U_COMPRESS, t, job(side, index).pfn, done, job(side, index).kind);
+    enter(side, A_LZ + e, BUSY, t);
+    wake(side, U_COMPRESS, done);
   }
   if (failing) expectFailure(side, POOL_LZ, n, U_COMPRESS, Q_LZ, t);
 }
@@ -355,20 +355,20 @@ export function stepDecompressor(side: u32, t: u64): void {
     if (!again && !ready(queue(side, Q_UNLZ), t)) {
       rest(side, POOL_UNLZ, A_UNLZ, idle, STARVED, t);
       break;
-    } else if (slotsShort(side, 1)) {
+    }
+    if (slotsShort(side, 1)) {
       rest(side, POOL_UNLZ, A_UNLZ, idle, W_SRAM, t);
       break;
-    } else {
-      const index = again ? takeForAgain(POOL_UNLZ) : pop(queue(side, Q_UNLZ));
-      const out = decompress(side, job(side, index), t);
-      const bytes = p32(side, S_UNLZ_BYTES);
-      const done = edgeAfter(clock, t, p32(side, S_UNLZ_SETUP) + (out + bytes - 1) / bytes);
-      engineStart(side, POOL_UNLZ, e, index, done);
-      if (isDefined(TIMELINE))
-        happened(T_STAGE, side, U_UNLZ, t, job(side, index).pfn, done, job(side, index).kind);
-      enter(side, A_UNLZ + e, BUSY, t);
-      wake(side, U_UNLZ, done);
     }
+    const index = again ? takeForAgain(POOL_UNLZ) : pop(queue(side, Q_UNLZ));
+    const out = decompress(side, job(side, index), t);
+    const bytes = p32(side, S_UNLZ_BYTES);
+    const done = edgeAfter(clock, t, p32(side, S_UNLZ_SETUP) + (out + bytes - 1) / bytes);
+    engineStart(side, POOL_UNLZ, e, index, done);
+    if (isDefined(TIMELINE))
+      happened(T_STAGE, side, U_UNLZ, t, job(side, index).pfn, done, job(side, index).kind);
+    enter(side, A_UNLZ + e, BUSY, t);
+    wake(side, U_UNLZ, done);
   }
   if (failing) expectFailure(side, POOL_UNLZ, n, U_UNLZ, Q_UNLZ, t);
 }

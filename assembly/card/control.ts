@@ -61,23 +61,12 @@ import { EVENT_MESSAGE, head, hold, pop, popReady, queue, ready, readyCount, lac
 import { CODED, FROM_STORE, JOB_DEVICE, JOB_PAGE, JOB_ZERO, Job, RETURNED, job } from "../kernel/jobs";
 import { ON_CARD, message } from "../kernel/message";
 import { g32, p32 } from "../kernel/params";
-import {
-  POOL_CORES,
-  busyOf,
-  engineBusy,
-  engineDone,
-  engineFree,
-  engineJob,
-  engineStart,
-  forgetRest,
-  idleOf,
-  rest,
-} from "../kernel/pool";
+import { POOL_CORES, busyOf, engineFree, engineJob, engineStart, idleOf, rest } from "../kernel/pool";
 import { restartAt, upAt } from "../kernel/restart";
 import { hostDecodes, hostOpens, hostStages, sealedByHost } from "../kernel/ring";
 import { wake } from "../kernel/schedule";
-import { count, enter, enterUntil } from "../kernel/stats";
-import { NEVER, edgeAfter } from "../kernel/time";
+import { count, enterUntil } from "../kernel/stats";
+import { edgeAfter } from "../kernel/time";
 import { happened } from "../kernel/timeline";
 
 const TURN = memory.data(8, 8);
@@ -87,36 +76,20 @@ export function buildControl(side: u32): void {
   store<u32>(TURN + (side << 2), 0);
 }
 
-/** What the core that retire() found had run: its handler, and what that was begun with. */
+/** What the core that retired last had run: its handler, and what that was begun with. */
 export let retiredHandler: u32 = 0;
 export let retiredArgument: u32 = 0;
 export let retiredCount: u32 = 0;
 export let retiredQueue: u32 = 0;
 
-/** No core. */
-export const CORES_NONE: u32 = 0xffffffff;
-
-/** Takes what the first core from `core` on has run that has ended by t; CORES_NONE when none has. */
-export function retire(side: u32, core: u32, t: u64): u32 {
-  let next = NEVER;
-  let c = CORES_NONE;
-  for (let busy = busyOf(side, POOL_CORES, core, p32(side, S_CORES)); busy != 0; busy &= busy - 1) {
-    c = <u32>ctz<u32>(busy);
-    const done = engineDone(side, POOL_CORES, c);
-    if (done <= t) break;
-    if (done < next) next = done;
-    c = CORES_NONE;
-  }
-  if (next != NEVER) wake(side, U_CONTROL, next);
-  if (c != CORES_NONE) {
-    engineFree(side, POOL_CORES, c);
-    const at = running(side, c);
-    retiredHandler = load<u32>(at);
-    retiredArgument = engineJob(side, POOL_CORES, c);
-    retiredCount = load<u32>(at, 4);
-    retiredQueue = load<u32>(at, 8);
-  }
-  return c;
+/** Takes what a core has run that has ended. */
+export function retire(side: u32, core: u32): void {
+  engineFree(side, POOL_CORES, core);
+  const at = running(side, core);
+  retiredHandler = load<u32>(at);
+  retiredArgument = engineJob(side, POOL_CORES, core);
+  retiredCount = load<u32>(at, 4);
+  retiredQueue = load<u32>(at, 8);
 }
 
 /** Begins handlers on idle cores at the control clock edge t. */
@@ -145,12 +118,9 @@ export function isDown(side: u32, t: u64): bool {
   if (state == 2) return true;
   const up = upAt(side);
   const n = p32(side, S_CORES);
-  forgetRest(side, POOL_CORES);
-  for (let c: u32 = 0; c < n; c++) {
-    if (!engineBusy(side, POOL_CORES, c)) {
-      enter(side, A_CORE + c, BLOCKED, t);
-      continue;
-    }
+  rest(side, POOL_CORES, A_CORE, idleOf(side, POOL_CORES, 0, n), BLOCKED, t);
+  for (let busy = busyOf(side, POOL_CORES, 0, n); busy != 0; busy &= busy - 1) {
+    const c = <u32>ctz<u32>(busy);
     const at = running(side, c);
     const done = edgeAfter(side * 2 + 1, up, load<u32>(at, 12));
     engineStart(side, POOL_CORES, c, engineJob(side, POOL_CORES, c), done);

@@ -75,7 +75,7 @@ function between(first: u32, n: u32): u32 {
 
 /**
  * The idle engines of a mask can begin nothing at t: their accounts, from `account` on, are in `state` until
- * they are given a job. Those that are known to be in it are passed over.
+ * they are given a job. Those that are known to be in it are passed over: nobody else may tell their accounts.
  */
 // @ts-ignore: decorator
 @inline
@@ -90,11 +90,6 @@ function restThese(side: u32, q: Pool, account: u32, idle: u32, state: u32, t: u
   q.state = state;
   for (let mask = idle & ~known; mask != 0; mask &= mask - 1)
     enter(side, account + <u32>ctz<u32>(mask), state, t);
-}
-
-/** The accounts of idle engines have been told something else. */
-export function forgetRest(side: u32, pool: u32): void {
-  record(side, pool).resting = 0;
 }
 
 // @ts-ignore: decorator

@@ -3,6 +3,7 @@
 // / den), so an edge is never early and no drift builds up.
 //
 //   domain record, 64 bytes, see the class
+
 /** A time that never comes; not above 2^63 - 1, so that times may be compared as signed numbers. */
 export const NEVER: u64 = 0x7fff_ffff_ffff_ffff;
 

@@ -38,8 +38,8 @@ export const failing: readonly Row[] = [
   [
     "failing",
     "card/control",
-    "failing: cores that were idle stay blocked when the processor is up again",
-    "  forgetRest(side, POOL_CORES);\n",
+    "failing: idle cores are not blocked while their processor is down",
+    "  rest(side, POOL_CORES, A_CORE, idleOf(side, POOL_CORES, 0, n), BLOCKED, t);\n",
     "",
     "blocked",
   ],

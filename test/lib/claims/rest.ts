@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Cores that have nothing to do: what their accounts say that they wait for. */
 import * as abi from "../../../assembly/abi.ts";
+import { edge } from "../reference/cores.ts";
 import { guestText, of, type Run, runText } from "../timeline.ts";
 import { accountTicks } from "./chain.ts";
 import { claim, ended, same } from "./expect.ts";
@@ -38,22 +39,15 @@ export function checkBlockedCores(): void {
 export function checkCoresDown(): void {
   const text = guestText("512 KiB", { rate: "0 /s", mix: "{ zero: 0, text: 100, random: 0 }" });
   const free = runText(text, { variant: "lean" });
-  same("cores down: blocked without", cores(free, 1, abi.BLOCKED).join(), "0,0,0,0");
-  const [num, den] = free.scenario.sides.destination.card.control.ticksPerCycle;
-  const edge = (ns: number): number => {
-    const clock = Math.ceil((ns * abi.TICKS_PER_NS * den) / num);
-    return Math.ceil((clock * num) / den);
-  };
+  const all = (ticks: number): string => cores(free, 1, abi.BLOCKED).fill(BigInt(ticks)).join();
+  same("cores down: blocked without", cores(free, 1, abi.BLOCKED).join(), all(0));
+  const at = (ns: number): number => edge(free.params.sides[1], abi.S_CTL_NUM, ns * abi.TICKS_PER_NS);
   // behind a short one there is nothing to do for most cores, behind a long one for all
   for (const forNs of [2, 30_000]) {
     const fault = { at: "100 us", what: "firmware-restart", side: "destination", for: `${forNs} ns` };
     const run = runText(text, { sets: [`faults=${JSON.stringify([fault])}`], variant: "lean" });
     ended("cores down", run);
-    const down = edge(100_000 + forNs) - edge(100_000);
-    same(
-      `cores down for ${forNs} ns: blocked`,
-      cores(run, 1, abi.BLOCKED).join(),
-      [down, down, down, down].join(),
-    );
+    const down = at(100_000 + forNs) - at(100_000);
+    same(`cores down for ${forNs} ns: blocked`, cores(run, 1, abi.BLOCKED).join(), all(down));
   }
 }
