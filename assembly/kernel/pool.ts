@@ -75,7 +75,7 @@ function between(first: u32, n: u32): u32 {
 
 /**
  * The idle engines of a mask can begin nothing at t: their accounts, from `account` on, are in `state` until
- * they are given a job. Those that are known to be in it are passed over: nobody else may tell their accounts.
+ * they are given a job. Those that are known to be in it are passed over: nobody else may enter them.
  */
 // @ts-ignore: decorator
 @inline
